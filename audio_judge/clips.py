@@ -1,0 +1,63 @@
+"""The nouns of rated audio: a clip, what listeners said about it, and what is known to be wrong with it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What raters said about one rubric of one clip.
+
+    Args:
+        value: Mean rating, on the rubric's own scale (1 to 5 for NISQA's five).
+        std: Standard deviation over raters, on the same scale; None if unknown.
+        votes: Number of raters; None if unknown.
+    """
+
+    value: float
+    std: float | None = None
+    votes: int | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One known reason why a clip sounds as it does, with the parameters of the fault.
+
+    Args:
+        kind: One of ``audio_judge.degrade.KINDS`` (``noise``, ``packet_loss``, ``band_limit``, ``codec`` …).
+        parameters: JSON-able facts, units in the name: ``{"snr_db": 12.0}``, ``{"loss_rate": 0.1, "concealment": "zero"}``.
+        spans: When it happens, as (start, end) in seconds; empty means throughout.
+    """
+
+    kind: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    spans: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class RatedClip:
+    """A clip with ratings (human or a teacher's) and the causes that are known.
+
+    Args:
+        path: Audio file; it stays a path until the collator reads it.
+        ratings: Rubric name to rating; a rubric nobody rated is absent.
+        split: ``train``, ``validation`` or ``test``.
+        corpus: Name of the corpus it came from.
+        reference: Path of the undegraded original, if there is one.
+        causes: Known faults, in the order they were applied.
+        condition: Name of the degradation condition, shared by clips of one condition; None if unknown.
+        system: Name of the system that made the clip; None if unknown.
+        speaker: Who speaks; None if unknown.
+        extra: Other columns of the corpus, kept as they were.
+    """
+
+    path: str
+    ratings: dict[str, Rating]
+    split: str
+    corpus: str
+    reference: str | None = None
+    causes: tuple[Cause, ...] = ()
+    condition: str | None = None
+    system: str | None = None
+    speaker: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)

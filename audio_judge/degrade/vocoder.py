@@ -1,0 +1,132 @@
+"""Vocoder artefacts: speech rebuilt from a damaged spectrogram."""
+
+import numpy as np
+import soxr
+from scipy.fft import next_fast_len
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import istft, stft
+
+from audio_judge.clips import Cause
+from audio_judge.degrade.measures import active_level, fit_length, prevent_overload, require_between, require_one_of
+
+VOCODER_MODES = ("phase", "robot", "mel", "pitch", "formant")
+
+
+def short_time_spectrum(samples: np.ndarray, sampling_rate: int, window_ms: float = 32.0) -> tuple[np.ndarray, int]:
+    """Short-time Fourier transform with half-overlapping Hann windows.
+
+    Args:
+        samples: Audio, shape ``(samples,)``.
+        sampling_rate: In Hz.
+        window_ms: Duration of a window.
+
+    Returns:
+        Complex spectrum, shape ``(frequencies, frames)``, and the window's number of samples.
+
+    Examples:
+        >>> short_time_spectrum(np.ones(8000), 8000)[0].shape
+        (129, 64)
+    """
+    window = 2 * next_fast_len(round(window_ms * sampling_rate / 2000), real=True)
+    window = min(window, len(samples) // 2 * 2)
+    return stft(samples.astype(np.float32), nperseg=window, noverlap=window // 2)[2], window
+
+
+def resynthesise(spectrum: np.ndarray, window: int) -> np.ndarray:
+    """Inverse of ``short_time_spectrum``.
+
+    Args:
+        spectrum: Complex, shape ``(frequencies, frames)``.
+        window: Number of samples of a window.
+
+    Returns:
+        Audio, shape ``(samples,)``, up to a window longer than the original.
+
+    Examples:
+        >>> resynthesise(*short_time_spectrum(np.ones(8000), 8000))[:8000].round(3).min().item()
+        1.0
+    """
+    return istft(spectrum, nperseg=window, noverlap=window // 2)[1]
+
+
+def _mel_smooth(magnitude: np.ndarray, sampling_rate: int, bands: int) -> np.ndarray:
+    mel = 2595 * np.log10(1 + np.linspace(0, sampling_rate / 2, len(magnitude)) / 700)
+    distance = np.abs(mel[None] / mel[-1] * (bands - 1) - np.arange(bands)[:, None])
+    triangles = np.maximum(0, 1 - distance)  # (bands, bins)
+    means = triangles @ magnitude / np.maximum(triangles.sum(axis=1, keepdims=True), 1e-9)
+    return triangles.T @ means
+
+
+def _shift_formants(spectrogram: np.ndarray, factor: float) -> np.ndarray:
+    magnitude = np.abs(spectrogram) + 1e-9
+    width = max(3, len(magnitude) // 40)
+    envelope = np.exp(uniform_filter1d(np.log(magnitude), width, axis=0))
+    source = np.arange(len(magnitude)) / factor
+    low = np.minimum(source.astype(int), len(magnitude) - 1)
+    return spectrogram * (envelope[low] / envelope)
+
+
+def _stretch(spectrogram: np.ndarray, factor: float, window: int) -> np.ndarray:
+    """Phase vocoder: the same sound, ``factor`` times as long."""
+    positions = np.arange(0, spectrogram.shape[1] - 1, 1 / factor)
+    low = positions.astype(int)
+    share = (positions - low)[None]
+    magnitude = (1 - share) * np.abs(spectrogram[:, low]) + share * np.abs(spectrogram[:, low + 1])
+    advance = np.angle(spectrogram[:, low + 1]) - np.angle(spectrogram[:, low])
+    expected = (np.arange(len(spectrogram)) * np.pi)[
+        :, None
+    ]  # phase step of a bin's centre over a hop of half a window
+    advance = expected + (advance - expected + np.pi) % (2 * np.pi) - np.pi
+    return magnitude * np.exp(1j * (np.cumsum(advance, axis=1) - advance[:, :1] + np.angle(spectrogram[:, :1])))
+
+
+def vocode(
+    samples: np.ndarray,
+    sampling_rate: int,
+    *,
+    mode: str,
+    amount: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, Cause]:
+    """Resynthesise the speech from its spectrogram with the artefacts of a poor vocoder.
+
+    Args:
+        samples: Audio, shape ``(samples,)``, ±1.
+        sampling_rate: In Hz.
+        mode: ``phase`` (random phases: hoarse, smeared), ``robot`` (zero phases: buzz), ``mel`` (magnitudes rebuilt from
+            few mel bands), ``pitch`` (voice shifted up or down) or ``formant`` (vocal tract shortened or lengthened).
+        amount: 0.01 (barely) to 1 (thoroughly).
+        rng: Source of randomness.
+
+    Returns:
+        Audio at the speech level of the input, float32, shape ``(samples,)``; and the cause.
+
+    Raises:
+        ValueError: If a parameter is out of range.
+
+    Examples:
+        >>> tone = np.sin(np.arange(16000)).astype(np.float32) / 4
+        >>> vocode(tone, 16000, mode="phase", amount=0.5, rng=np.random.default_rng(0))[1].parameters
+        {'mode': 'phase', 'amount': 0.5}
+    """
+    require_one_of("mode", mode, VOCODER_MODES)
+    require_between("amount", amount, 0.01, 1)
+    spectrogram, window = short_time_spectrum(samples, sampling_rate)
+    shift = 2 ** (rng.choice([-1, 1]) * amount * 6 / 12)  # at most half an octave
+    if mode == "phase":
+        spectrogram = spectrogram * np.exp(1j * amount * rng.uniform(-np.pi, np.pi, spectrogram.shape))
+    elif mode == "robot":
+        spectrogram = (1 - amount) * spectrogram + amount * np.abs(spectrogram)
+    elif mode == "mel":
+        magnitude = np.abs(spectrogram)
+        rebuilt = _mel_smooth(magnitude, sampling_rate, round(80 * (1 - amount) + 8))
+        spectrogram = spectrogram * (rebuilt / np.maximum(magnitude, 1e-9))
+    elif mode == "formant":
+        spectrogram = _shift_formants(spectrogram, shift)
+    else:
+        spectrogram = _stretch(spectrogram, shift, window)
+    heard = resynthesise(spectrogram, window)
+    heard = soxr.resample(heard, shift, 1.0) if mode == "pitch" else heard
+    heard = fit_length(heard, len(samples))
+    heard *= active_level(samples, sampling_rate) / active_level(heard, sampling_rate)
+    return prevent_overload(heard), Cause("vocoder", {"mode": mode, "amount": amount})

@@ -1,0 +1,250 @@
+"""Training examples: a rated clip and a task make one request and its answer, as plain JSON-able dicts.
+
+Two forms. ``decide`` is a typed question per rubric, answered by shares of listeners over the levels:
+``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
+``{"task", "prompt", "completion", "seed"}``. Audio stays a path in both; ``audio_judge.collate`` reads it.
+
+``clip_state`` and ``text_messages`` are the only places that spell out how clips and requests are laid out, so that the
+prompts of training and of use are the same.
+"""
+
+import json
+import logging
+import os
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from audio_judge.audio import Audio
+from audio_judge.clips import RatedClip
+from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, get_rubric, level_shares
+from audio_judge.tasks import TASKS, CategoryTarget, Explanation, ScoreTarget, categorize, explain, profile, score
+
+logger = logging.getLogger(__name__)
+
+DECIDE = "decide"
+ReferenceUse = Literal["never", "sometimes", "always"]
+Payload = str | os.PathLike[str] | Audio | np.ndarray
+
+
+def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict[str, Any]]:
+    """Lay out one or two clips, each with its role, as the state of a decision or the beginning of a message.
+
+    Args:
+        degraded: The clip that is judged: a path, an ``Audio``, or an array (samples,) at the judge's own rate.
+        reference: Its undegraded original, in any of these forms.
+
+    Returns:
+        Blocks of type ``text`` and ``audio``; an audio block has a ``role``.
+
+    Example:
+        >>> [block["type"] for block in clip_state("degraded.wav", "clean.wav")]
+        ['text', 'audio', 'text', 'audio']
+    """
+    if reference is None:
+        return [_audio_block(degraded, "degraded")]
+    return [
+        {"type": "text", "text": "Degraded clip: "},
+        _audio_block(degraded, "degraded"),
+        {"type": "text", "text": "\nReference clip: "},
+        _audio_block(reference, "reference"),
+    ]
+
+
+def _audio_block(payload: Payload, role: str) -> dict[str, Any]:
+    if isinstance(payload, Audio):
+        return {"type": "audio", "audio": payload.samples, "sampling_rate": payload.sampling_rate, "role": role}
+    if isinstance(payload, np.ndarray):
+        return {"type": "audio", "audio": payload, "role": role}
+    return {"type": "audio", "path": os.fspath(payload), "role": role}
+
+
+def text_messages(state: Sequence[Mapping[str, Any]], request: str) -> list[dict[str, Any]]:
+    r"""Put a request in words after the clips.
+
+    Args:
+        state: Blocks as ``clip_state`` makes them.
+        request: What the ``ask`` of a task wrote.
+
+    Returns:
+        One user message.
+
+    Example:
+        >>> text_messages(clip_state("a.wav"), "How noisy is it?")[0]["content"][-1]
+        {'type': 'text', 'text': '\nHow noisy is it?'}
+    """
+    return [{"role": "user", "content": [*state, {"type": "text", "text": f"\n{request}"}]}]
+
+
+def make_examples(
+    clips: Iterable[RatedClip],
+    tasks: Mapping[str, float] | Sequence[str],
+    *,
+    seed: int,
+    variants: int = 1,
+    with_reference: ReferenceUse = "never",
+    all_rubrics: bool = False,
+    held_out: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Make training examples; the same arguments make the same ones.
+
+    Args:
+        clips: Rated clips; one without ratings is left out, and so is, with ``always``, one without a reference.
+        tasks: Weight of each task (``decide`` or a name of ``audio_judge.tasks.TASKS``), or tasks of equal weight.
+        seed: Of the task, the phrasing, the rubrics and their order.
+        variants: Examples per clip.
+        with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
+        all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
+        held_out: Whether to use the phrasings that are kept out of training.
+
+    Yields:
+        Examples, the variants of a clip one after the other.
+
+    Raises:
+        ValueError: If a task is unknown or a weight is negative.
+    """
+    weights = check_tasks(tasks)
+    left_out = 0
+    for index, clip in enumerate(clips):
+        if not clip.ratings or (with_reference == "always" and clip.reference is None):
+            left_out += 1
+            continue
+        for variant in range(variants):
+            rng = random.Random(f"{seed} {index} {variant}")
+            task = rng.choices(list(weights), list(weights.values()))[0]
+            use_reference = with_reference == "always" or (with_reference == "sometimes" and rng.random() < 0.5)
+            yield from _examples(clip, task, rng, use_reference, all_rubrics, held_out)
+    if left_out:
+        logger.warning("left out %d clips without ratings or without the reference that is asked for", left_out)
+
+
+def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """Read the weights of a mixture of tasks.
+
+    Args:
+        tasks: Task to weight, or tasks of equal weight.
+
+    Raises:
+        ValueError: If there is no task, an unknown one, or no positive weight.
+
+    Example:
+        >>> check_tasks(["decide", "explain"])
+        {'decide': 1.0, 'explain': 1.0}
+    """
+    weights = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, 1.0)
+    for name, weight in weights.items():
+        if name not in (DECIDE, *TASKS):
+            raise ValueError(f"no task {name!r}; known: {', '.join((DECIDE, *TASKS))}")
+        if not weight >= 0:
+            raise ValueError(f"task {name!r}: weight {weight}; 0 or more is needed")
+    if not sum(weights.values()) > 0:
+        raise ValueError("no task with a positive weight; give at least one, such as decide")
+    return weights
+
+
+def _examples(
+    clip: RatedClip, task: str, rng: random.Random, use_reference: bool, all_rubrics: bool, held_out: bool
+) -> Iterator[dict[str, Any]]:
+    """One example, or with ``all_rubrics`` one per rubric for the tasks that are about a single one."""
+    reference = clip.reference if use_reference else None
+    state = clip_state(clip.path, reference)
+    seed = rng.randrange(2**31)
+    if task == DECIDE:
+        yield {"task": task, "state": state, "seed": seed} | _decisions(clip, rng, all_rubrics, held_out)
+        return
+    single = task in ("score", "categorize")
+    rubrics = list(clip.ratings) if all_rubrics or not single else [rng.choice(list(clip.ratings))]
+    for chosen in [[name] for name in rubrics] if single else [rubrics]:
+        answer, facts = _answer(clip, task, chosen, rng)
+        phrasings = TASKS[task].HELD_OUT_PHRASINGS if held_out else TASKS[task].PHRASINGS
+        asked: Any = chosen[0] if single else chosen
+        request = TASKS[task].ask(
+            asked, phrasing=rng.randrange(len(phrasings)), held_out=held_out, with_reference=reference is not None
+        )
+        completion = [{"role": "assistant", "content": answer}]
+        yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | facts
+
+
+def _answer(clip: RatedClip, task: str, rubrics: list[str], rng: random.Random) -> tuple[str, dict[str, Any]]:
+    """The answer of a task in text, and what evaluation needs to know about it."""
+    values = {name: clip.ratings[name].value for name in rubrics}
+    if task == "score":
+        target = {"rubric": rubrics[0], "value": values[rubrics[0]]}
+        return score.write(ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])), {"target": target}
+    if task == "categorize":
+        rubric = get_rubric(rubrics[0])
+        return categorize.write(CategoryTarget(rubric, rubric.level_of(values[rubric.name]))), {}
+    if task == "profile":
+        return profile.write(values, rubrics), {}
+    return explain.write(Explanation(values, clip.causes), rng, rubrics), {}
+
+
+def _decisions(clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool) -> dict[str, Any]:
+    """Questions about some of the rated rubrics in random order, each with the shares of listeners per level."""
+    names = list(clip.ratings)
+    chosen = names if all_rubrics else rng.sample(names, rng.randint(1, len(names)))
+    questions, targets = {}, {}
+    for name in chosen:
+        rubric, rating = get_rubric(name), clip.ratings[name]
+        phrasings = HELD_OUT_INSTRUCTIONS if held_out else rubric.questions + INSTRUCTIONS
+        questions[name] = rubric.question(rng.randrange(len(phrasings)), held_out=held_out)
+        shares = level_shares(rating.value, rating.std, rubric.low, rubric.high, len(rubric.levels))
+        targets[name] = [round(float(share), 6) for share in shares]
+    return {"questions": questions, "targets": targets}
+
+
+def to_dataset(examples: Iterable[Mapping[str, Any]]) -> Any:
+    """Pack examples as a ``datasets.Dataset`` with one column of JSON text, ``example``.
+
+    Columns of their own would have to share one structure in Arrow, which fills every example with the names of all
+    questions and with empty values; paths of audio stay plain text here.
+
+    Args:
+        examples: As ``make_examples`` yields them.
+    """
+    from datasets import Dataset
+
+    return Dataset.from_dict({"example": [json.dumps(example, ensure_ascii=False) for example in examples]})
+
+
+def read_example(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Unpack a row of ``to_dataset``; an example passes through.
+
+    Args:
+        row: ``{"example": JSON}``, or an example.
+
+    Example:
+        >>> read_example({"example": '{"task": "decide"}'})
+        {'task': 'decide'}
+    """
+    return json.loads(row["example"]) if set(row) == {"example"} else dict(row)
+
+
+def audio_paths(example: Mapping[str, Any]) -> list[Path]:
+    """List the files an example hears, in order.
+
+    Args:
+        example: An example of either form.
+    """
+    return [Path(block["path"]) for block in audio_blocks(example)]
+
+
+def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the audio blocks of an example in the order of their placeholders.
+
+    Args:
+        example: An example of either form.
+
+    Example:
+        >>> audio_blocks({"state": clip_state("a.wav")})
+        [{'type': 'audio', 'path': 'a.wav', 'role': 'degraded'}]
+    """
+    if "state" in example:
+        blocks = example["state"]
+    else:
+        messages = [*example["prompt"], *example["completion"]]
+        blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
+    return [block for block in blocks if block["type"] == "audio"]

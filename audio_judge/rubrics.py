@@ -1,0 +1,467 @@
+"""Rubrics (what can be judged), their scales, and the shares of listeners over a rubric's levels.
+
+A rubric is data: NISQA's five are in ``RUBRICS``, a user's own is one ``Rubric(...)``. Answers in text are the business
+of ``audio_judge.tasks``; this module only knows numbers, names and the typed question of a decision model.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+# Listeners on a five-level scale typically spread by about 0.6 around the mean; used where a corpus gives no spread.
+DEFAULT_STD_SHARE = 0.6 / 4
+
+
+def _check_ends(owner: str, low: float, high: float) -> None:
+    """Refuse ends that are out of order or that one decimal cannot write."""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"{owner}: low {low} and high {high}; low must be smaller than high")
+    if round(low, 1) != low or round(high, 1) != high:
+        raise ValueError(f"{owner}: low {low} and high {high}; at most one decimal can be written")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range a score is asked on.
+
+    Args:
+        low: Lowest score, with at most one decimal.
+        high: Highest score, with at most one decimal; larger than ``low``.
+        name: How people call the scale.
+
+    Raises:
+        ValueError: If the ends are not finite, have more than one decimal, or are in the wrong order.
+    """
+
+    low: float
+    high: float
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _check_ends(f"scale {self.name!r}", self.low, self.high)
+
+
+FIVE = Scale(1.0, 5.0, "1-5")
+TEN = Scale(1.0, 10.0, "1-10")
+HUNDRED = Scale(0.0, 100.0, "0-100")
+BINARY = Scale(0.0, 1.0, "0-1")
+
+
+def convert(value: float, source: Scale, target: Scale) -> float:
+    """Move a score from one scale to another, ends to ends.
+
+    Args:
+        value: Score on ``source``; values outside it stay outside.
+        source: Scale the score is on.
+        target: Scale it is wanted on.
+
+    Returns:
+        The score on ``target``.
+
+    Example:
+        >>> convert(3.0, FIVE, HUNDRED)
+        50.0
+    """
+    return target.low + (value - source.low) / (source.high - source.low) * (target.high - target.low)
+
+
+# {label}, {low} … are filled in by Rubric.fill; short, because a decision prompt must stay small for a tiny model.
+INSTRUCTIONS = (
+    "How good is the clip in terms of {label}?",
+    "Rate the {label} of the speech.",
+    "What is the {label} of this clip?",
+    "Judge the {label}.",
+    "Please rate the {label} you hear.",
+    "Which level of {label} fits this recording?",
+    "How would listeners rate the {label}?",
+    "Give the {label} of the recording.",
+    "{label}: which level fits best?",
+    "Score this clip for {label}.",
+    "Assess the {label} of the audio.",
+    "How do you judge the {label} here?",
+    "Pick the level that describes the {label}.",
+    "Estimate the average listener rating of {label}.",
+    "What would a listening panel say about {label}?",
+    "Listen and rate the {label}.",
+    "In your opinion, how is the {label}?",
+    "Tell me the {label} of this signal.",
+    "Grade the {label} of the sample.",
+    "How does the clip do on {label}?",
+    "Mean opinion on {label}, please.",
+    "Choose the fitting level of {label}.",
+)
+HELD_OUT_INSTRUCTIONS = (
+    "What do you think of the {label}?",
+    "Evaluate this audio for {label}.",
+    "How would you describe the {label} of the speech?",
+    "Determine the {label} of the clip.",
+    "Where does this sample stand in {label}?",
+    "I need a rating of the {label}.",
+    "Say how people would vote on {label}.",
+    "{label} of this file?",
+)
+
+
+def _check_words(rubric: "Rubric") -> None:
+    """Refuse names that an answer could not be read back from."""
+    levels = [level.casefold() for level in rubric.levels]
+    if len(levels) < 2 or len(set(levels)) < len(levels):
+        raise ValueError(f"rubric {rubric.name!r}: levels {rubric.levels}; two or more different names are needed")
+    for level in rubric.levels:
+        if not level or level != " ".join(level.split()):
+            raise ValueError(f"rubric {rubric.name!r}: level {level!r}; a name without extra spaces is needed")
+    for word in (rubric.name, rubric.label):
+        # These characters separate names from scores in a profile.
+        if not re.fullmatch(r"\w(?:[\w &/'-]*\w)?", word):
+            raise ValueError(f"rubric {word!r}: letters, digits, spaces, and & / ' - inside are allowed in a name")
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """One thing that can be judged.
+
+    Args:
+        name: Key in tables and files, such as ``noisiness``.
+        definition: One sentence that says what is judged and what its two ends mean.
+        low: Lowest score, with at most one decimal.
+        high: Highest score, with at most one decimal.
+        higher_is_better: Whether ``high`` is the good end.
+        levels: Level names from the lowest score to the highest, two or more.
+        label: How running text names it; the name with spaces if empty.
+        questions: Own short questions, tried before the general ``INSTRUCTIONS``.
+
+    Raises:
+        ValueError: If the ends, the level names or the names are unusable; the message says which.
+
+    Example:
+        >>> Rubric("warmth", "How warm the voice is: the highest score is warm.", levels=("cold", "warm")).level_of(4.2)
+        'warm'
+    """
+
+    name: str
+    definition: str
+    low: float = 1.0
+    high: float = 5.0
+    higher_is_better: bool = True
+    levels: tuple[str, ...] = ("very low", "low", "medium", "high", "very high")
+    label: str = ""
+    questions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))
+        object.__setattr__(self, "label", self.label or self.name.replace("_", " "))
+        _check_ends(f"rubric {self.name!r}", self.low, self.high)
+        _check_words(self)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale its scores are on."""
+        return Scale(self.low, self.high, f"{self.low:g}-{self.high:g}")
+
+    @property
+    def level_values(self) -> np.ndarray:
+        """Scores of the levels, evenly spaced from low to high, of shape (levels,).
+
+        Example:
+            >>> get_rubric("mos").level_values.tolist()
+            [1.0, 2.0, 3.0, 4.0, 5.0]
+        """
+        return np.linspace(self.low, self.high, len(self.levels))
+
+    def on(self, scale: Scale) -> "Rubric":
+        """Return the same rubric asked on another scale.
+
+        Args:
+            scale: The scale wanted; convert scores with ``convert``.
+
+        Example:
+            >>> get_rubric("noisiness").on(TEN).high
+            10.0
+        """
+        return replace(self, low=scale.low, high=scale.high)
+
+    def level_of(self, value: float) -> str:
+        """Name the level nearest to a score; halfway goes up, as in 2.5 is fair.
+
+        Args:
+            value: Score within the rubric's range.
+
+        Raises:
+            ValueError: If the score is out of range.
+
+        Example:
+            >>> get_rubric("mos").level_of(2.5)
+            'fair'
+        """
+        self.check(value)
+        position = (value - self.low) / (self.high - self.low) * (len(self.levels) - 1)
+        return self.levels[math.floor(position + 0.5)]
+
+    def check(self, value: float) -> None:
+        """Raise a ValueError that names the rubric if a score is outside its range.
+
+        Args:
+            value: Score to look at.
+
+        Raises:
+            ValueError: If the score is out of range or not a number.
+        """
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name}: {value} is outside {self.low:g} to {self.high:g}; clip or convert it")
+
+    def fill(self, template: str) -> str:
+        """Fill the fields of a phrasing; other braces stay as they are.
+
+        Args:
+            template: Text with ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``.
+
+        Example:
+            >>> get_rubric("mos").fill("Rate the {label} from {low} to {high} ({good_end} is best).")
+            'Rate the overall quality from 1 to 5 (5 is best).'
+        """
+        fields = {
+            "label": self.label,
+            "definition": self.definition,
+            "levels": ", ".join(self.levels),
+            "low": f"{self.low:g}",
+            "high": f"{self.high:g}",
+            "good_end": f"{self.high if self.higher_is_better else self.low:g}",
+        }
+        return sentence_case(fill_fields(template, fields))
+
+    def question(self, phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, Any]:
+        """Write the typed question of a decision model.
+
+        Args:
+            phrasing: Number of one of our phrasings, or an own text.
+            held_out: Number the phrasings kept out of training instead.
+
+        Returns:
+            ``{"type": "score", "instructions": …, "criteria": level texts, lowest first}``.
+
+        Example:
+            >>> get_rubric("mos").question()["criteria"]
+            ['bad', 'poor', 'fair', 'good', 'excellent']
+        """
+        text = instructions(self, phrasing, held_out=held_out)
+        return {"type": "score", "instructions": text, "criteria": list(self.levels)}
+
+
+def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = False) -> str:
+    """Write the short instructions of a typed question about one rubric.
+
+    Args:
+        rubric: What is judged.
+        phrasing: Number of a phrasing (the rubric's own questions come first), or an own text with fields.
+        held_out: Number the phrasings kept out of training instead.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> instructions(get_rubric("noisiness"))
+        'How noisy is the speech?'
+    """
+    return rubric.fill(pick(rubric.questions + INSTRUCTIONS, HELD_OUT_INSTRUCTIONS, phrasing, held_out))
+
+
+def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int | str, held_out: bool) -> str:
+    """Choose a phrasing by number, or take the caller's own text.
+
+    Args:
+        training: Phrasings to train with.
+        held_out_texts: Phrasings to test with.
+        phrasing: Number, or the text itself.
+        held_out: Whether the number counts in ``held_out_texts``.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> pick(("a", "b"), ("c",), 1, False)
+        'b'
+    """
+    if isinstance(phrasing, str):
+        return phrasing
+    texts = held_out_texts if held_out else training
+    if not 0 <= phrasing < len(texts):
+        raise IndexError(f"phrasing {phrasing} does not exist; use 0 to {len(texts) - 1} or an own text")
+    return texts[phrasing]
+
+
+def fill_fields(template: str, fields: dict[str, str]) -> str:
+    """Replace ``{name}`` for the given names only, in one pass, so that text in braces of a user survives.
+
+    Args:
+        template: Text with fields.
+        fields: Name to text.
+
+    Example:
+        >>> fill_fields("{low} {other}", {"low": "1"})
+        '1 {other}'
+    """
+    return re.sub(r"\{(\w+)\}", lambda match: fields.get(match[1], match[0]), template)
+
+
+def sentence_case(text: str) -> str:
+    """Write the first character as a capital and leave the rest alone.
+
+    Args:
+        text: Any text, may be empty.
+
+    Example:
+        >>> sentence_case("overall MOS")
+        'Overall MOS'
+    """
+    return text[:1].upper() + text[1:]
+
+
+RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "mos",
+            "How good the speech sounds on the whole: the highest score means excellent, the lowest bad.",
+            levels=("bad", "poor", "fair", "good", "excellent"),
+            label="overall quality",
+            questions=("How good does the speech sound overall?", "How is the overall quality of this clip?"),
+        ),
+        Rubric(
+            "noisiness",
+            "How free the speech is of noise: the highest score means not noisy, the lowest very noisy.",
+            levels=("very noisy", "noisy", "somewhat noisy", "slightly noisy", "not noisy"),
+            questions=("How noisy is the speech?", "How much noise is there?"),
+        ),
+        Rubric(
+            "coloration",
+            "How natural the timbre of the speech is: the highest score means not coloured, the lowest very coloured.",
+            levels=("very coloured", "coloured", "somewhat coloured", "slightly coloured", "not coloured"),
+            questions=("How coloured does the voice sound?", "How natural is the timbre of the voice?"),
+        ),
+        Rubric(
+            "discontinuity",
+            "How unbroken the speech is: the highest score means not interrupted, the lowest very interrupted.",
+            levels=(
+                "very interrupted",
+                "interrupted",
+                "somewhat interrupted",
+                "slightly interrupted",
+                "not interrupted",
+            ),
+            questions=("How interrupted is the speech?", "Does the speech run through without breaks?"),
+        ),
+        Rubric(
+            "loudness",
+            "How well the loudness suits a listener: the highest score means just right, the lowest very unsuitable, "
+            "be it far too quiet or far too loud.",
+            levels=("very unsuitable", "unsuitable", "somewhat unsuitable", "slightly unsuitable", "just right"),
+            questions=("How suitable is the loudness of the speech?", "Is the loudness right?"),
+        ),
+    )
+}
+
+
+def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
+    """Look up one of our rubrics by name; a rubric passes through.
+
+    Args:
+        name_or_rubric: Key of ``RUBRICS``, or a rubric of the user's own.
+
+    Raises:
+        ValueError: If there is no rubric of that name; the message lists the names and the closest one.
+
+    Example:
+        >>> get_rubric("noisness")
+        Traceback (most recent call last):
+        ValueError: no rubric 'noisness'; did you mean 'noisiness'? Known: mos, noisiness, coloration, discontinuity, \
+loudness
+    """
+    if isinstance(name_or_rubric, Rubric):
+        return name_or_rubric
+    if name_or_rubric in RUBRICS:
+        return RUBRICS[name_or_rubric]
+    close = difflib.get_close_matches(name_or_rubric.lower(), RUBRICS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else "write your own with Rubric(...). "
+    raise ValueError(f"no rubric {name_or_rubric!r}; {hint}Known: {', '.join(RUBRICS)}")
+
+
+def level_shares(
+    mean: float, std: float | None = None, low: float = 1.0, high: float = 5.0, levels: int = 5
+) -> np.ndarray:
+    """Spread listeners over levels like a Gaussian whose mean is exactly the mean rating.
+
+    Args:
+        mean: Mean rating, low to high; at either end all listeners agree.
+        std: Spread of the Gaussian over raters, 0 or more; None takes 0.6 on a 1-5 scale (15 % of any range).
+            The shares' own spread differs from it near the ends and when it is small against the level spacing.
+        low: Score of the lowest level.
+        high: Score of the highest level.
+        levels: Number of evenly spaced levels, 2 or more.
+
+    Returns:
+        Shares of listeners of shape (levels,), lowest level first, summing to 1.
+
+    Raises:
+        ValueError: If the mean is outside the range, or the spread or the number of levels is unusable.
+
+    Example:
+        >>> level_shares(3.4).round(3).tolist()
+        [0.0, 0.043, 0.532, 0.405, 0.019]
+    """
+    spread = DEFAULT_STD_SHARE * (high - low) if std is None else std
+    if not low <= mean <= high:
+        raise ValueError(f"mean {mean} is outside {low:g} to {high:g}; clip or convert it")
+    if not spread >= 0 or levels < 2:
+        raise ValueError(f"std {std} with {levels} levels; a std of 0 or more and at least 2 levels are needed")
+    if mean in (low, high):
+        return np.eye(levels)[0 if mean == low else -1]
+    # In units of levels, around the middle: the shift of the Gaussian becomes a tilt t of the log shares.
+    positions = np.arange(levels) - (levels - 1) / 2
+    target = (mean - low) / (high - low) * (levels - 1) - (levels - 1) / 2
+    # Below 0.05 levels only the two neighbours of the mean are left anyway, and the tilt would lose digits.
+    width = max(spread / (high - low) * (levels - 1), 0.05)
+    # This tilt leaves exp(-800) = 0 for all levels but the last, so the root lies between its two signs.
+    limit = levels**2 / width**2 + 800
+    tilt = brentq(lambda t: _tilted(positions, width, t) @ positions - target, -limit, limit, xtol=1e-13, maxiter=500)
+    return _tilted(positions, width, tilt)
+
+
+def _tilted(positions: np.ndarray, width: float, tilt: float) -> np.ndarray:
+    """Return normalised shares exp(-x^2 / 2 width^2 + tilt x)."""
+    logits = tilt * positions - positions**2 / (2 * width**2)
+    shares = np.exp(logits - logits.max())
+    return shares / shares.sum()
+
+
+def shares_to_score(probabilities: Sequence[float] | np.ndarray, rubric: Rubric) -> tuple[float, float]:
+    """Read the mean rating and the disagreement off the shares of listeners.
+
+    Args:
+        probabilities: Shares of shape (levels,), lowest level first, summing to 1.
+        rubric: Whose levels they are.
+
+    Returns:
+        Mean and standard deviation, on the rubric's scale.
+
+    Raises:
+        ValueError: If the number of shares is not the number of levels, or they are no shares.
+
+    Example:
+        >>> shares_to_score([0.0, 0.0, 0.5, 0.5, 0.0], get_rubric("mos"))
+        (3.5, 0.5)
+    """
+    shares = np.asarray(probabilities, dtype=float)
+    values = rubric.level_values
+    if shares.shape != values.shape:
+        raise ValueError(f"{rubric.name}: shares of shape {shares.shape} for {len(values)} levels")
+    if not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-3:
+        raise ValueError(f"{rubric.name}: {shares.tolist()} are no shares; they are 0 or more and sum to 1")
+    shares = shares / shares.sum()  # half precision sums are off by up to 1e-3
+    mean = float(shares @ values)
+    return mean, math.sqrt(float(shares @ (values - mean) ** 2))

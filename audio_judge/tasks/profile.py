@@ -1,0 +1,240 @@
+"""The profile task: several rubrics at once, by name, one line each ("Noisiness: 2.1")."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, get_rubric, pick, sentence_case
+from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.score import ScoreTarget, read_number
+from audio_judge.tasks.score import parse as parse_score
+from audio_judge.tasks.score import write as write_score
+
+PHRASINGS = (
+    "Rate {labels} from {low} to {high}, one per line.",
+    "Give a profile of this clip: {labels}. Scale {low} to {high}, {direction}.",
+    "Score the clip on {labels}. Each from {low} to {high}.",
+    "How does this recording do on {labels}? Numbers from {low} to {high}.",
+    "Please rate each of these from {low} to {high}: {labels}.",
+    "List the scores for {labels} ({low} to {high}, {direction}).",
+    "I want the full picture: {labels}, each {low} to {high}.",
+    "Evaluate the speech on every dimension: {labels}. Use {low} to {high}.",
+    "{labels}: one score each, {low} to {high}.",
+    "Report {labels} as numbers between {low} and {high}.",
+    "Fill in a score sheet with {labels}; the scale is {low} to {high}, {direction}.",
+    "Act as a listening panel and rate {labels}. The range is {low} to {high}.",
+    "Break the quality down into {labels} and score each from {low} to {high}.",
+    "Tell me the values of {labels} for this audio, {low} to {high}.",
+    "What are the scores of this sample for {labels}? They go from {low} to {high}; {direction}.",
+    "Predict the mean ratings of {labels} on the {low} to {high} scale.",
+    "Give me numbers for {labels}, name first. {low} to {high}.",
+    "Score sheet, please: {labels}.",
+    "Judge this clip dimension by dimension ({labels}), {low} to {high}, one decimal.",
+    "Measure the perceived quality: {labels}. Scores run from {low} to {high} and {direction}.",
+    "Rate everything from {low} to {high}: {labels}.",
+    "Quick profile of the file, {low} to {high}: {labels}.",
+)
+HELD_OUT_PHRASINGS = (
+    "For each of {labels}, write the name and a score from {low} to {high}.",
+    "Where does this clip stand on {labels}? Use {low} to {high}; {direction}.",
+    "Complete rating, {low} to {high}, of the following: {labels}.",
+    "Assess the sample with respect to {labels} and give every score on its own line ({low} to {high}).",
+    "I am filling a table with {labels}. What are the entries for this audio, {low} to {high}?",
+    "Estimate how listeners would mark {labels}, each between {low} and {high}.",
+)
+
+_ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
+
+
+def ask(
+    rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
+    *,
+    phrasing: int | str = 0,
+    held_out: bool = False,
+    with_reference: bool = False,
+) -> str:
+    """Write the user's request for a profile; the caller places the audio.
+
+    Args:
+        rubrics: Rubrics or their names, all on one scale (use ``Rubric.on`` to bring them there).
+        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{labels}, {low}, {high}, {direction}``.
+        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        with_reference: Whether a clean reference is given beside the degraded clip.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+        ValueError: If there is no rubric, or they differ in scale or share a name.
+
+    Example:
+        >>> ask(["mos", "loudness"])
+        'Rate overall quality and loudness from 1 to 5, one per line.'
+    """
+    return ask_with(
+        (PHRASINGS, HELD_OUT_PHRASINGS), rubrics, phrasing=phrasing, held_out=held_out, with_reference=with_reference
+    )
+
+
+def ask_with(
+    phrasings: tuple[tuple[str, ...], tuple[str, ...]],
+    rubrics: Iterable[str | Rubric],
+    *,
+    phrasing: int | str,
+    held_out: bool,
+    with_reference: bool,
+) -> str:
+    """Write a request about several rubrics with a task's own phrasings.
+
+    Args:
+        phrasings: The task's phrasings to train with, and those kept out.
+        rubrics: As in ``ask``.
+        phrasing: As in ``ask``.
+        held_out: As in ``ask``.
+        with_reference: As in ``ask``.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+        ValueError: If there is no rubric, or they differ in scale or share a name.
+    """
+    chosen = list(rubrics_by_name(rubrics).values())
+    if len({(rubric.low, rubric.high) for rubric in chosen}) != 1:
+        names = ", ".join(f"{rubric.name} {rubric.low:g} to {rubric.high:g}" for rubric in chosen)
+        raise ValueError(f"a profile needs rubrics on one scale; use rubric.on(scale). Given: {names or 'none'}")
+    labels = [rubric.label for rubric in chosen]
+    worse = [rubric.label for rubric in chosen if not rubric.higher_is_better]
+    fields = {
+        "labels": _join(labels),
+        "low": f"{chosen[0].low:g}",
+        "high": f"{chosen[0].high:g}",
+        "direction": "higher is better" + (f" except for {_join(worse)}" if worse else ""),
+    }
+    text = sentence_case(fill_fields(pick(*phrasings, phrasing, held_out), fields))
+    return with_reference_note(text, phrasing, held_out) if with_reference else text
+
+
+def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> str:
+    """Write the scores, one line each, in the order of the rubrics.
+
+    Args:
+        scores: Rubric name to score; a rubric without one gets no line.
+        rubrics: Rubrics or their names, at least those of the scores.
+
+    Raises:
+        ValueError: If there is no score, one of an unknown rubric, or one out of range.
+
+    Example:
+        >>> print(write({"mos": 2.44, "noisiness": 2.1}))
+        Overall quality: 2.4
+        Noisiness: 2.1
+    """
+    known = rubrics_by_name(rubrics)
+    unknown = [name for name in scores if name not in known]
+    if unknown or not scores:
+        raise ValueError(f"scores of {', '.join(unknown) or 'nothing'}; rubrics given: {', '.join(known)}")
+    lines = (
+        f"{sentence_case(rubric.label)}: {write_score(ScoreTarget(rubric, scores[name]))}"
+        for name, rubric in known.items()
+        if name in scores
+    )
+    return "\n".join(lines)
+
+
+def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False) -> dict[str, float]:
+    r"""Read scores by name; a missing one is absent, and no score moves to another name.
+
+    Args:
+        text: The answer.
+        rubrics: Rubrics or their names that were asked for; see ``missing`` for those without a score.
+        strict: Whether only what ``write`` writes counts, in any order. Otherwise names that nobody asked for are
+            ignored, and a score that cannot be read is missing.
+
+    Returns:
+        Rubric name to score, in the order of the answer.
+
+    Raises:
+        ParseError: If no score can be read, a rubric is scored twice, or (strict) a line is not as written.
+
+    Example:
+        >>> parse("- **Noisiness**: 2,1/5\n- Charm: 4\n- MOS: 3", ["mos", "noisiness", "loudness"])
+        {'noisiness': 2.1, 'mos': 3.0}
+    """
+    known = rubrics_by_name(rubrics)
+    found = _strict_items(text, known) if strict else _tolerant_items(text, known)
+    scores: dict[str, float] = {}
+    for name, value in found:
+        if name in scores:
+            raise ParseError(f"{name} is scored twice in {text!r}")
+        scores[name] = value
+    if not scores:
+        raise ParseError(f"no score by name in {text!r}; lines such as 'Noisiness: 2.1' expected")
+    return scores
+
+
+def missing(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> tuple[str, ...]:
+    """Name the rubrics that were asked for and got no score.
+
+    Args:
+        scores: What ``parse`` read.
+        rubrics: Rubrics or their names that were asked for.
+
+    Example:
+        >>> missing({"mos": 3.0}, ["mos", "loudness"])
+        ('loudness',)
+    """
+    return tuple(name for name in rubrics_by_name(rubrics) if name not in scores)
+
+
+def rubrics_by_name(rubrics: Iterable[str | Rubric]) -> dict[str, Rubric]:
+    """Look rubrics up and key them by name, in order.
+
+    Args:
+        rubrics: Rubrics or their names.
+
+    Raises:
+        ValueError: If a rubric is unknown, or two share a name or label and so could not be told apart in text.
+    """
+    chosen = [get_rubric(rubric) for rubric in rubrics]
+    _names(chosen)
+    return {rubric.name: rubric for rubric in chosen}
+
+
+def _names(rubrics: Iterable[Rubric]) -> dict[str, str]:
+    """Map every way a rubric is called in text to its name."""
+    names: dict[str, str] = {}
+    seen = set()
+    for rubric in rubrics:
+        for word in {_plain(rubric.name), _plain(rubric.label)}:
+            if word in names or rubric.name in seen:
+                raise ValueError(f"two rubrics are called {word!r}; give one another name")
+            names[word] = rubric.name
+        seen.add(rubric.name)
+    return names
+
+
+def _strict_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
+    titles = {sentence_case(rubric.label): rubric for rubric in known.values()}
+    for line in text.split("\n"):
+        title, separator, value = line.partition(": ")
+        if not separator or title not in titles:
+            raise ParseError(f"{line!r} is not a line such as '{next(iter(titles))}: 2.1'")
+        yield titles[title].name, parse_score(value, titles[title], strict=True).value
+
+
+def _tolerant_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
+    names = _names(known.values())
+    for item in re.split(r"[\n;]|,(?![0-9])", text):
+        match = _ITEM.fullmatch(item.strip())
+        name = names.get(_plain(match[1])) if match else None
+        if match and name and not re.search(r"[:=]", match[2]):  # a second name in it: the number is not this one's
+            try:
+                yield name, read_number(match[2], known[name])
+            except ParseError:
+                continue  # unreadable is missing, which the caller sees; the other lines still count
+
+
+def _plain(name: str) -> str:
+    """Strip markup, brackets and case from a name."""
+    without = re.sub(r"\(.*?\)", "", name).replace("_", " ")
+    return " ".join(re.sub(r"[*`\"'~]", "", without).casefold().split())
+
+
+def _join(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,203 @@
+"""The score task: one rubric, one number with one decimal on the rubric's own scale."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from audio_judge.rubrics import RUBRICS, Rubric, get_rubric, instructions, pick
+from audio_judge.tasks import ParseError, with_reference_note
+
+__all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
+
+PHRASINGS = (
+    "Rate the {label} of this clip from {low} to {high}.",
+    "How would you score the {label}? Give one number from {low} to {high}.",
+    "{definition} Give the {label} a score between {low} and {high}.",
+    "What is the {label} of the speech on a scale of {low} to {high}, where {good_end} is best?",
+    "Give me a number for the {label}, {low} to {high}.",
+    "Listen to the recording and rate its {label}. Answer with one number from {low} to {high}; {good_end} is best.",
+    "{label}, {low} to {high}?",
+    "Estimate the mean opinion score for {label} ({low} to {high}).",
+    "What score would a panel of listeners give the {label}, from {low} to {high}?",
+    "Please score the {label}. {definition} The scale runs from {low} to {high}.",
+    "I need the {label} of this file as a number from {low} to {high}.",
+    "On a scale from {low} to {high}, how is the {label}?",
+    "Predict the average listener rating of {label} with one decimal, from {low} to {high}.",
+    "Hey, how does this sound in terms of {label}? Just a number, {low} to {high}, {good_end} is the best.",
+    "Score {label} from {low} to {high}. No words, only the number.",
+    "Act as a listener in a test: rate the {label} between {low} and {high}.",
+    "Judge the {label} of this sample. {definition} Reply with a score from {low} to {high}.",
+    "Can you tell me the {label} of this audio? The best score is {good_end}; the range is {low} to {high}.",
+    "Assess the {label} of the signal on the {low} to {high} scale.",
+    "Which value from {low} to {high} describes the {label} best?",
+    "Give a single {label} rating for the clip. Scale: {low} to {high}, best: {good_end}.",
+    "We are checking a voice service. Rate the {label} of this call, {low} to {high}.",
+    "Quick check: {label} from {low} to {high}, please.",
+    "Report the {label} score. Range {low} to {high}, one decimal.",
+)
+HELD_OUT_PHRASINGS = (
+    "How many points from {low} to {high} does the {label} deserve?",
+    "Put a figure on the {label} of this speech sample, {low} to {high}.",
+    "Tell me in one number between {low} and {high} what you think of the {label}. {definition}",
+    "If {good_end} is perfect and the scale is {low} to {high}, where is the {label} of this recording?",
+    "Numeric {label} estimate for this clip ({low} to {high}).",
+    "Grade this audio for {label}; the lowest grade is {low} and the highest {high}.",
+    "Would listeners like the {label} here? Answer with their likely mean from {low} to {high}.",
+)
+
+_NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
+# A number stands alone: no part of a word (MP3, 16kHz), of a version (1.2.3) or of a fraction of another kind.
+_VALUE = re.compile(rf"(?<![\w.,])-?{_NUMBER}(?![\w]|[.,][0-9])")
+_OUT_OF = re.compile(rf"(?:\s*/\s*|\s+out\s+of\s+|\s+of\s+)(-?{_NUMBER})(?![\w]|[.,][0-9])(?:\s*(?:points?|stars?))?")
+
+
+@dataclass(frozen=True)
+class ScoreTarget:
+    """A score of one rubric.
+
+    Args:
+        rubric: What is scored.
+        value: Score within the rubric's range.
+
+    Raises:
+        ValueError: If the score is out of range.
+    """
+
+    rubric: Rubric
+    value: float
+
+    def __post_init__(self) -> None:
+        self.rubric.check(self.value)
+
+
+def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+    """Write the user's request for a score; the caller places the audio.
+
+    Args:
+        rubric: Rubric or its name.
+        phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill``.
+        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        with_reference: Whether a clean reference is given beside the degraded clip.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> ask("noisiness")
+        'Rate the noisiness of this clip from 1 to 5.'
+    """
+    text = get_rubric(rubric).fill(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out))
+    return with_reference_note(text, phrasing, held_out) if with_reference else text
+
+
+def write(target: ScoreTarget) -> str:
+    """Write a score with one decimal.
+
+    Args:
+        target: What to write.
+
+    Example:
+        >>> write(ScoreTarget(get_rubric("mos"), 3.42))
+        '3.4'
+    """
+    return f"{round(target.value, 1) + 0.0:.1f}"  # + 0.0 turns -0.0 into 0.0
+
+
+def grammar(rubric: str | Rubric) -> list[str]:
+    """List all answers the task can write, lowest first.
+
+    Args:
+        rubric: Rubric or its name.
+
+    Example:
+        >>> answers = grammar("mos")
+        >>> answers[0], answers[-1], len(answers)
+        ('1.0', '5.0', 41)
+    """
+    chosen = get_rubric(rubric)
+    count = round((chosen.high - chosen.low) * 10) + 1
+    return [write(ScoreTarget(chosen, round(value, 1))) for value in np.linspace(chosen.low, chosen.high, count)]
+
+
+def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarget:
+    """Read a score from an answer.
+
+    Args:
+        text: The answer.
+        rubric: Rubric or its name that was asked for.
+        strict: Whether only what ``write`` writes counts. Otherwise a name, markup, a decimal comma, "out of 5" and a
+            sentence around the number are understood.
+
+    Raises:
+        ParseError: If there is no score, one out of range, several different ones, or one of another rubric.
+
+    Example:
+        >>> parse("I would rate it **3,4**/5.", "mos").value
+        3.4
+    """
+    chosen = get_rubric(rubric)
+    if not strict:
+        _refuse_other_rubric(text, chosen)
+        return ScoreTarget(chosen, read_number(text, chosen))
+    if not re.fullmatch(r"-?[0-9]+\.[0-9]", text):
+        raise ParseError(f"{chosen.name}: {text!r} is not a number with one decimal, such as {chosen.low:.1f}")
+    target = ScoreTarget(chosen, _in_range(float(text), text, chosen))
+    if write(target) != text:
+        raise ParseError(f"{chosen.name}: {text!r} should be written {write(target)!r}")
+    return target
+
+
+def read_number(text: str, rubric: Rubric) -> float:
+    """Read the one number a text gives on a rubric's scale.
+
+    Args:
+        text: Number with or without words around it.
+        rubric: Whose scale it must be on; "8/10" on a 1-5 scale is an error, never 8 or 4.
+
+    Raises:
+        ParseError: If there is none, one out of range, or several different ones.
+
+    Example:
+        >>> read_number("3.4 out of 5", RUBRICS["mos"])
+        3.4
+    """
+    plain = _without_scale(re.sub(r"[*_`~]", "", text).replace("−", "-"), rubric)
+    if "%" in plain and rubric.high != 100:
+        raise ParseError(f"{rubric.name}: {text!r} is in percent; {rubric.low:g} to {rubric.high:g} expected")
+    values, position = set(), 0
+    while match := _VALUE.search(plain, position):
+        values.add(_float(match[0]))
+        position = match.end()
+        if out_of := _OUT_OF.match(plain, position):
+            if _float(out_of[1]) != rubric.high:
+                raise ParseError(f"{rubric.name}: {text!r} is out of {out_of[1]}; the scale ends at {rubric.high:g}")
+            position = out_of.end()
+    if len(values) != 1:
+        found = "no number" if not values else f"{len(values)} different numbers"
+        raise ParseError(f"{rubric.name}: {found} in {text!r}; one from {rubric.low:g} to {rubric.high:g} expected")
+    return _in_range(values.pop(), text, rubric)
+
+
+def _without_scale(text: str, rubric: Rubric) -> str:
+    """Take out mentions of the scale itself, such as "on a scale of 1 to 5" or "(1-5)"."""
+    low, high = (rf"{re.escape(f'{end:g}')}(?:[.,]0)?" for end in (rubric.low, rubric.high))
+    return re.sub(rf"(?<![\w.,-]){low}\s*(?:-|–|to|and)\s*{high}(?![\w]|[.,][0-9])", " ", text)
+
+
+def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
+    """A number that an answer calls by another rubric's name is not the answer."""
+    name = re.match(r"\W*([\w ]+?)\W*[:=]", text)
+    others = {word for other in RUBRICS.values() if other.name != rubric.name for word in (other.name, other.label)}
+    if name and name[1].casefold() in others - {rubric.name, rubric.label}:
+        raise ParseError(f"{rubric.name}: {text!r} answers {name[1]!r}")
+
+
+def _float(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _in_range(value: float, text: str, rubric: Rubric) -> float:
+    if not rubric.low <= value <= rubric.high:
+        raise ParseError(f"{rubric.name}: {value:g} in {text!r} is outside {rubric.low:g} to {rubric.high:g}")
+    return value

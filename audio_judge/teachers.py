@@ -1,0 +1,215 @@
+"""Metrics that write labels for training: NISQA v2.0 and Distill-MOS, in-process and without their set-up cost per call.
+
+Left out: DNSMOS (its scale is compressed and it is blind to loss and band limits) and anything that needs a reference.
+NISQA's weights are CC BY-NC-SA 4.0, Distill-MOS's MIT: what is trained on the labels inherits the stricter licence.
+Needs the ``eval`` extra, ``pip install --no-deps distillmos``, and NISQA's weights at ``NISQA_WEIGHTS``.
+"""
+
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NISQA_RATE = 48_000
+NISQA_WEIGHTS = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
+# The network's own output order; papers list coloration before discontinuity.
+NISQA_AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
+NISQA_FRAME_SECONDS = 0.04
+DISTILL_MOS_RATE = 16_000
+# Distill-MOS always hears 7.68 s: shorter clips are padded with silence, which its pooling sees.
+DISTILL_MOS_SAMPLES = 122_880
+
+
+def nisqa(samples: np.ndarray) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Rate clips of equal length with NISQA v2.0 and return what it heard over time.
+
+    Args:
+        samples: Clips of shape (clips, samples) at 48 kHz, -1 to 1; 0.2 s to 52 s.
+
+    Returns:
+        One dict per clip with ``mos, noisiness, discontinuity, coloration, loudness``, about 1 to 5 but unbounded;
+        and the states before pooling, float32 of shape (clips, frames, 64), one frame per 40 ms.
+
+    Raises:
+        FileNotFoundError: If the weights are not at ``NISQA_WEIGHTS``.
+        ValueError: If ``samples`` is not (clips, samples).
+
+    Example:
+        >>> nisqa(np.zeros(48_000))
+        Traceback (most recent call last):
+        ValueError: samples has shape (48000,); (clips, samples) is needed
+    """
+    if samples.ndim != 2:
+        raise ValueError(f"samples has shape {samples.shape}; (clips, samples) is needed")
+    library, model, arguments = _nisqa_model()
+    mel = library._get_librosa_melspec(np.asarray(samples, dtype=np.float32), NISQA_RATE, arguments)
+    segments, count = library._segment_specs(torch.from_numpy(mel), arguments)
+    segments = segments[:, : int(count)]  # drop the padding to the 1300 windows of the longest possible clip
+    states: list[Tensor] = []
+    hook = model.time_dependency.register_forward_hook(lambda _module, _inputs, output: states.append(output[0]))
+    try:
+        with torch.inference_mode():
+            scores = model(segments, count.expand(len(samples)))
+    finally:
+        hook.remove()
+    rows = [dict(zip(NISQA_AXES, row, strict=True)) for row in scores.tolist()]
+    return rows, states[0].numpy()
+
+
+@cache
+def _nisqa_model() -> tuple[types.ModuleType, Any, dict[str, Any]]:
+    """Load torchmetrics' NISQA once; its own loader would download the weights when they are absent."""
+    if not NISQA_WEIGHTS.exists():
+        raise FileNotFoundError(f"{NISQA_WEIGHTS}: no NISQA v2.0 weights; copy nisqa.tar there")
+    library = importlib.import_module("torchmetrics.functional.audio.nisqa")
+    model, arguments = library._load_nisqa_model()
+    return library, model.eval(), arguments
+
+
+def distill_mos(clips: list[np.ndarray], rate: int = NISQA_RATE, bfloat16: bool = False) -> list[float]:
+    """Rate the overall quality of clips of any length with Distill-MOS, in one batch.
+
+    Args:
+        clips: Mono clips, each of shape (samples,), -1 to 1; what exceeds 7.68 s is not heard.
+        rate: Their sampling rate in Hz; they are resampled to 16 kHz.
+        bfloat16: Run the network in bfloat16, faster where the processor has it; scores move by about 0.01.
+
+    Returns:
+        One mean opinion score per clip, 1 to 5.
+
+    Raises:
+        ValueError: If a clip is not one-dimensional.
+    """
+    model, silence = _distill_mos_model()
+    features = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for clip in clips:
+            if clip.ndim != 1:
+                raise ValueError(f"a clip has shape {clip.shape}; (samples,) is needed")
+            resampled = soxr.resample(np.asarray(clip, dtype=np.float32), rate, DISTILL_MOS_RATE)
+            features.append(_distill_mos_features(model, silence, torch.from_numpy(resampled)))
+        quality = model.transformer_pool_attn(torch.cat(features).transpose(1, 2))
+    return (1 + 4 * quality).squeeze(-1).tolist()
+
+
+def _distill_mos_features(model: Any, silence: Tensor, clip: Tensor) -> Tensor:
+    """Convolve a clip (samples,) at 16 kHz into (1, channels, 384) without convolving the padding.
+
+    A column covers 320 samples and sees three columns to each side, so all later ones are those of ``silence``.
+    """
+    clip = clip[:DISTILL_MOS_SAMPLES]
+    columns = min(len(clip) // 320 + 10, DISTILL_MOS_SAMPLES // 320)
+    padded = functional.pad(clip / (clip.abs().max() + 1e-8), (0, 320 * columns - len(clip)))
+    heard = model.cnn(padded[None])  # (1, channels, columns)
+    if columns == DISTILL_MOS_SAMPLES // 320:
+        return heard
+    return torch.cat([heard[..., : columns - 4], silence[..., columns - 4 :].to(heard.dtype)], dim=-1)
+
+
+@cache
+def _distill_mos_model() -> tuple[Any, Tensor]:
+    """Load Distill-MOS once, straight from its checkpoint, with its convolution features of 7.68 s of silence."""
+    with _distill_mos_imports():
+        library = importlib.import_module("distillmos.sqa")
+    model = library.ConvTransformerSQAModel(load_weights=False, segmenting_in_forward=False)
+    checkpoint = torch.load(library.DEFAULT_WEIGHTS_CHKPT, map_location="cpu", weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    with torch.inference_mode():
+        return model.eval(), model.cnn(torch.zeros(1, DISTILL_MOS_SAMPLES))
+
+
+@contextmanager
+def _distill_mos_imports() -> Iterator[None]:
+    """Stand in for what distillmos imports: torchaudio (only its command line) and xls-r-sqa (the network's head)."""
+    configuration = types.ModuleType("xls_r_sqa.config")
+    vars(configuration).update(Config=_configuration, FEAT_SEQ_LEN=384)
+    head = types.ModuleType("xls_r_sqa.sqa_model")
+    vars(head).update(SingleLayerModel=_Head)
+    stand_ins = {
+        "torchaudio": types.ModuleType("torchaudio"),
+        "xls_r_sqa": types.ModuleType("xls_r_sqa"),
+        "xls_r_sqa.config": configuration,
+        "xls_r_sqa.sqa_model": head,
+    }
+    with mock.patch.dict(sys.modules, stand_ins):
+        yield
+
+
+def _configuration(_name: str, _input: None, **options: Any) -> types.SimpleNamespace:
+    return types.SimpleNamespace(**options)
+
+
+class _PositionEncoding(nn.Module):
+    """Add the stored positions; the table itself is part of the checkpoint."""
+
+    pe: Tensor
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("pe", torch.zeros(1, length, width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.pe
+
+
+class _Transformer(nn.Module):
+    """Project to the transformer's width and encode; submodule names are the checkpoint's."""
+
+    def __init__(self, options: types.SimpleNamespace) -> None:
+        super().__init__()
+        width = options.dim_transformer
+        self.norm = nn.BatchNorm1d(options.dim_input)
+        self.position_encoding = _PositionEncoding(options.feat_seq_len, width)
+        self.linear_proj = nn.Linear(options.dim_input, width)
+        layer = nn.TransformerEncoderLayer(width, options.nhead_transformer, 2 * width, batch_first=True)
+        self.transformer_encoder = nn.TransformerEncoder(layer, options.nlayers_transformer)
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected = self.linear_proj(_channelwise(self.norm, features))
+        return self.transformer_encoder(self.position_encoding(projected))
+
+
+class _AttentionPooling(nn.Module):
+    """Weigh frames by attention and map their mean to one number."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(width, 2 * width)
+        self.linear2 = nn.Linear(2 * width, 1)
+        self.linear3 = nn.Linear(width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        weights = self.linear2(functional.relu(self.linear1(features))).softmax(dim=1)  # (clips, frames, 1)
+        return self.linear3((weights * features).sum(dim=1))  # (clips, 1)
+
+
+class _Head(nn.Module):
+    """Distill-MOS's transformer and pooling: features (clips, frames, channels) to quality (clips, 1), 0 to 1."""
+
+    def __init__(self, options: types.SimpleNamespace) -> None:
+        super().__init__()
+        self.norm_input = nn.BatchNorm1d(options.dim_input)
+        self.transformer = _Transformer(options)
+        self.norm_trans = nn.BatchNorm1d(options.dim_transformer)
+        self.pool = _AttentionPooling(options.dim_transformer)
+
+    def forward(self, features: Tensor) -> Tensor:
+        encoded = self.transformer(_channelwise(self.norm_input, features))
+        with torch.autocast("cpu", enabled=False):  # bfloat16 would round the result to steps of 0.03
+            return self.pool(_channelwise(self.norm_trans, encoded.float())).sigmoid()
+
+
+def _channelwise(norm: nn.BatchNorm1d, features: Tensor) -> Tensor:
+    """Apply a batch norm, which wants channels second, to (clips, frames, channels)."""
+    return norm(features.transpose(1, 2)).transpose(1, 2)

@@ -1,0 +1,31 @@
+"""What all tests share: no network, one thread, and tiny judges that are built once."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from transformers.utils import logging
+
+torch.set_num_threads(1)
+logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="session")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder the tiny backbones are written to, once per session."""
+    return tmp_path_factory.mktemp("backbones")
+
+
+@pytest.fixture(scope="session")
+def judge(backbones: Path) -> Callable:
+    """`judge(kind, adapter)`: a tiny judge and its processor, the same objects each time: do not change them."""
+    from tiny import make_judge
+
+    return cache(lambda *shape: make_judge(backbones, *shape))

@@ -1,0 +1,386 @@
+"""The processor: every shape a clip can come in, what it refuses, and the text around it."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny import ENCODERS, audio, chat_inputs, make_tokenizer, tone
+
+from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
+from audio_judge.processing_audio_judge import as_mono, resample, yes_and_no
+
+each_encoder = pytest.mark.parametrize("kind", ENCODERS)
+QUESTIONS = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
+
+
+def features_of(processor, block):
+    return chat_inputs(processor, [block, {"type": "text", "text": "rate"}])["input_features"]
+
+
+def decision_features(processor, block):
+    return processor.decision_inputs([{"state": [block], "questions": QUESTIONS}])[0]["input_features"]
+
+
+def as_wav(samples, rate, subtype="FLOAT"):
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="WAV", subtype=subtype)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture(params=[features_of, decision_features], ids=["chat", "decision"])
+def features(request):
+    """Both ways of a clip into the model: a message of a chat and the state of a decision request."""
+    return request.param
+
+
+class TestClip:
+    @each_encoder
+    def test_int16(self, judge, features, kind):
+        _, processor = judge(kind)
+        clip = (tone(0.6, 440, processor.sampling_rate) * 32768).astype(np.int16)
+        expected = features(processor, {"type": "audio", "audio": clip.astype(np.float32) / 32768})
+        assert torch.equal(features(processor, {"type": "audio", "audio": clip}), expected)
+
+    @pytest.mark.parametrize("axis", [0, 1])
+    def test_stereo_is_mixed_down(self, judge, features, axis):
+        _, processor = judge()
+        left, right = tone(0.6), tone(0.6, 900)
+        expected = features(processor, {"type": "audio", "audio": (left + right) / 2})
+        both = np.stack([left, right], axis=axis)
+        torch.testing.assert_close(features(processor, {"type": "audio", "audio": both}), expected, atol=1e-5, rtol=0)
+
+    def test_tensor_and_float64_and_list(self, judge, features):
+        _, processor = judge()
+        clip = tone(0.6)
+        expected = features(processor, {"type": "audio", "audio": clip})
+        for same in (torch.from_numpy(clip), clip.astype(np.float64), clip.tolist()):
+            assert torch.equal(features(processor, {"type": "audio", "audio": same}), expected)
+
+    @pytest.mark.parametrize("form", ["keys", "dictionary"])
+    def test_own_rate(self, judge, features, form):
+        _, processor = judge()
+        clip = tone(0.6, 440, 16_000)
+        parts = {"audio": clip, "sampling_rate": 16_000}
+        block = {"type": "audio", **(parts if form == "keys" else {"audio": {"array": clip, "sampling_rate": 16_000}})}
+        expected = features(processor, {"type": "audio", "audio": resample(clip, 16_000, 48_000)})
+        assert torch.equal(features(processor, block), expected)
+        assert len(resample(clip, 16_000, 48_000)) == 3 * len(clip)
+
+    def test_callers_messages_are_left_alone(self, judge):
+        _, processor = judge()
+        block = {"type": "audio", "audio": tone(0.6, 440, 16_000), "sampling_rate": 16_000}
+        conversation = [{"role": "user", "content": [block]}]
+        for _ in range(2):
+            inputs = processor.apply_chat_template(conversation, tokenize=True, return_dict=True)
+        assert conversation == [{"role": "user", "content": [block]}]
+        assert set(block) == {"type", "audio", "sampling_rate"}
+        assert inputs["input_features"].shape[1] == 61
+
+    def test_empty_keys_of_data_sets(self, judge, features):
+        _, processor = judge()
+        block = audio(0.6, 48_000)
+        empty = block | {"text": None, "path": None, "url": None}
+        assert torch.equal(features(processor, empty), features(processor, block))
+
+    def test_file_in_a_message(self, judge, tmp_path):
+        _, processor = judge()
+        clip = tone(0.6)
+        soundfile.write(tmp_path / "clip.wav", clip, 48_000, subtype="FLOAT")
+        expected = features_of(processor, {"type": "audio", "audio": clip})
+        for key in ("path", "audio"):
+            assert torch.equal(features_of(processor, {"type": "audio", key: str(tmp_path / "clip.wav")}), expected)
+
+    def test_file_in_base64(self, judge):
+        _, processor = judge()
+        clip = tone(0.6)
+        block = {"type": "audio", "data_base64": as_wav(clip, 48_000)}
+        assert torch.equal(decision_features(processor, block), decision_features(processor, {"type": "audio", "audio": clip}))
+
+    def test_level_stays_audible(self, judge):
+        _, processor = judge()
+        loud, quiet = (features_of(processor, {"type": "audio", "audio": gain * tone(0.6)}) for gain in (1.0, 0.1))
+        torch.testing.assert_close((loud - quiet).median(), torch.tensor(20 / 25))
+
+
+class TestRefusedClip:
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_not_finite(self, judge, features, value):
+        _, processor = judge()
+        clip = tone(0.6)
+        clip[100] = value
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            features(processor, {"type": "audio", "audio": clip})
+
+    @each_encoder
+    @pytest.mark.parametrize("samples", [0, 1, 400])
+    def test_too_short(self, judge, features, kind, samples):
+        _, processor = judge(kind)
+        with pytest.raises(ValueError, match=r"0\.0\d+ s is too short; at least 0\.1 s"):
+            features(processor, {"type": "audio", "audio": np.zeros(samples, np.float32)})
+
+    def test_shorter_than_one_frame(self, judge, features):
+        _, processor = judge("audio-spectrogram-transformer", "bottleneck")
+        with pytest.raises(ValueError, match=r"0\.150 s gives this encoder not a single frame"):
+            features(processor, audio(0.15, 16_000))
+
+    @each_encoder
+    def test_shortest(self, judge, features, kind):
+        _, processor = judge(kind, "bottleneck")
+        seconds = 0.2 if kind == "audio-spectrogram-transformer" else 0.1
+        assert len(features(processor, audio(seconds, processor.sampling_rate))) == 1
+
+    @pytest.mark.parametrize(("kind", "longest"), [("audio-spectrogram-transformer", 1.28), ("whisper", 2.0)])
+    def test_longer_than_the_window(self, judge, features, kind, longest):
+        _, processor = judge(kind)
+        assert len(features(processor, audio(longest, 16_000))) == 1
+        with pytest.raises(ValueError, match=f"longer than the {longest:.1f} s this encoder hears"):
+            features(processor, audio(longest + 0.1, 16_000))
+
+    @pytest.mark.parametrize("rate", [0, -1, "fast", 1e9])
+    def test_impossible_rate(self, judge, features, rate):
+        _, processor = judge()
+        with pytest.raises(ValueError, match="4000 to 384000 Hz"):
+            features(processor, audio(0.6, 48_000) | {"sampling_rate": rate})
+
+    @pytest.mark.parametrize("clip", [5, [["a"]], np.zeros((1, 2, 4800)), {"path": "x.wav"}])
+    def test_not_a_clip(self, judge, features, clip):
+        _, processor = judge()
+        with pytest.raises(ValueError, match="has the shape|not an array of numbers|has the keys"):
+            features(processor, {"type": "audio", "audio": clip})
+
+    def test_rate_of_a_direct_call(self, judge):
+        _, processor = judge()
+        with pytest.raises(ValueError, match="48000 Hz, got 16000 Hz"):
+            processor(text="<|audio|>", audio=tone(0.6), sampling_rate=16_000)
+
+
+class TestStateOfARequest:
+    @pytest.mark.parametrize(
+        "block",
+        [
+            {"path": "SECRET"},  # the file of a message
+            {"audio": "SECRET"},  # also read as a path by the base class
+            {"url": "http://127.0.0.1:9/clip.wav"},
+            {"audio": ["SECRET"]},
+            {"audio": {"path": "SECRET"}},
+            {"audio": {"array": "SECRET", "sampling_rate": 48_000}},
+            {"audio": b"SECRET"},
+            {"data_base64": "SECRET"},
+            {"data_base64": "%%%"},
+            {"data_base64": "aGVsbG8gaGVsbG8="},  # base64, but of no audio file
+            {"data_base64": ""},
+            {"data_base64": 5},
+            {},
+        ],
+    )
+    def test_what_brings_no_sound_is_refused_unread(self, judge, tmp_path, monkeypatch, block):
+        _, processor = judge()
+        secret = tmp_path / "secret.wav"
+        soundfile.write(secret, tone(0.6), 48_000)
+        opened = []
+        monkeypatch.setattr("socket.socket.connect", lambda *_: opened.append("socket"))
+        real_open = io.open
+        monkeypatch.setattr("builtins.open", lambda name, *args, **kw: opened.append(str(name)) or real_open(name, *args, **kw))
+        block = {"type": "audio"} | eval(repr(block).replace("SECRET", str(secret)))
+        with pytest.raises(ValueError, match="audio block|audio of a block"):
+            decision_features(processor, block)
+        assert str(secret) not in opened
+        assert "socket" not in opened
+
+    def test_clips_of_text_and_dictionaries_are_text(self, judge):
+        _, processor = judge()
+        for state in ("words", {"clip": {"type": "audio", "path": "x.wav"}}, ["words", {"a": 1}]):
+            inputs, _ = processor.decision_inputs([{"state": state, "questions": QUESTIONS}])
+            assert "input_features" not in inputs
+
+    def test_one_block_without_a_list(self, judge):
+        _, processor = judge()
+        block = audio(0.6, 48_000)
+        one, _ = processor.decision_inputs([{"state": block, "questions": QUESTIONS}])
+        many, _ = processor.decision_inputs([{"state": [block], "questions": QUESTIONS}])
+        assert torch.equal(one["input_ids"], many["input_ids"])
+
+    def test_prompt_can_be_read(self, judge):
+        _, processor = judge()
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": ""}], chat_template=processor.decision_config.chat_template,
+            state=[audio(0.6, 48_000), {"type": "text", "text": "?"}], questions=[],
+        )  # fmt: skip
+        assert text == "<|im_start|>user\n<|audio|>?"
+
+
+class TestControlTokens:
+    @pytest.mark.parametrize("token", ["<|audio|>", "<|question|>", "<|mark|>", "<|split|>", "<|im_end|>", "<|im_start|>"])
+    @pytest.mark.parametrize("place", ["state", "instructions", "criteria"])
+    def test_written_by_a_user_is_text(self, judge, token, place):
+        _, processor = judge()
+
+        def inputs_with(word):
+            said = {name: word if name == place else "x" for name in ("state", "instructions", "criteria")}
+            state = [audio(0.6, 48_000), {"type": "text", "text": said["state"]}]
+            question = {"type": "score", "instructions": said["instructions"], "criteria": ["bad", said["criteria"]]}
+            return processor.decision_inputs([{"state": state, "questions": {"q": question, **QUESTIONS}}])[0]
+
+        plain, hostile = inputs_with("x"), inputs_with(f"a{token}b")
+        special = processor.tokenizer.all_special_ids + [processor.audio_token_id, processor.question_token_id]
+        for name in special:
+            assert (hostile["input_ids"] == name).sum() == (plain["input_ids"] == name).sum()
+        assert token in processor.tokenizer.decode(hostile["input_ids"][0])  # it is still there, as text
+        assert len(hostile["marks"]) == 2
+
+    def test_sentinels_do_not_reach_the_model(self, judge):
+        _, processor = judge()
+        inputs, _ = processor.decision_inputs([{"state": [audio(0.6, 48_000)], "questions": QUESTIONS}])
+        sentinels = processor.tokenizer.convert_tokens_to_ids(["<|mark|>", "<|split|>"])
+        assert not torch.isin(inputs["input_ids"], torch.tensor(sentinels)).any()
+
+
+class TestLengths:
+    @pytest.mark.parametrize("kind", ["audio_judge_encoder", "wavlm"])
+    def test_prompt_as_long_as_the_features(self, judge, kind):
+        """Whatever the number of prompt tokens, the features stay whole."""
+        _, processor = judge(kind)
+        block = audio(0.6, processor.sampling_rate) if kind == "audio_judge_encoder" else audio(0.1, 16_000)
+        expected = features_of(processor, block)
+        lengths = set()
+        for words in range(0, 60):
+            state = [block, {"type": "text", "text": "z" * words}]
+            inputs, _ = processor.decision_inputs([{"state": state, "questions": QUESTIONS}])
+            assert torch.equal(inputs["input_features"], expected)
+            assert inputs["input_features_mask"].shape[1] == inputs["input_features_mask"].sum()
+            lengths.add(inputs["input_ids"].shape[1] + 1)  # with its mark
+        if kind == "audio_judge_encoder":
+            assert {61, 64} <= lengths  # the number of frames, and of mel bands
+
+    @each_encoder
+    def test_batch_of_requests_pads_as_one_call_does(self, judge, kind):
+        _, processor = judge(kind)
+        blocks = [audio(0.6, processor.sampling_rate), audio(1.1, processor.sampling_rate)]
+        batch, _ = processor.decision_inputs([{"state": [block], "questions": QUESTIONS} for block in blocks])
+        together = chat_inputs(processor, *([block] for block in blocks))
+        assert torch.equal(batch["input_features_mask"], together["input_features_mask"])
+        assert torch.equal(batch["input_features"], together["input_features"])
+
+    def test_requests_with_and_without_clips(self, judge):
+        _, processor = judge()
+        requests = [{"state": state, "questions": QUESTIONS} for state in ("words", [audio(0.6, 48_000)])]
+        batch, questions = processor.decision_inputs(requests)
+        assert batch["marks"][:, 0].tolist() == [0, 1]
+        assert len(batch["input_features"]) == 1
+        assert len(questions) == 2
+
+    def test_direct_call_checks_the_count(self, judge):
+        _, processor = judge()
+        with pytest.raises(ValueError, match="audio"):
+            processor(text="<|audio|><|audio|>", audio=[tone(0.6)])
+
+
+class TestChatTemplate:
+    CONVERSATION = [
+        {"role": "user", "content": [{"type": "text", "text": "rate "}, {"type": "audio", "audio": tone(0.6)}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "good"}]},
+        {"role": "user", "content": [{"type": "audio", "audio": tone(1.1)}, {"type": "text", "text": "this"}]},
+        {"role": "assistant", "content": "bad."},
+    ]
+
+    @pytest.mark.parametrize("adapter", ["pooled_linear", "bottleneck"])
+    def test_assistant_mask_covers_answers_and_their_end(self, judge, adapter):
+        _, processor = judge("audio_judge_encoder", adapter)
+        inputs = processor.apply_chat_template(
+            self.CONVERSATION, tokenize=True, return_dict=True, return_tensors="pt", return_assistant_tokens_mask=True
+        )
+        learnt = inputs["input_ids"][inputs["assistant_masks"].bool()]
+        assert processor.tokenizer.decode(learnt) == "good<|im_end|>bad.<|im_end|>"
+
+    def test_text(self, judge):
+        _, processor = judge()
+        assert processor.apply_chat_template(self.CONVERSATION[:2], add_generation_prompt=True) == (
+            "<|im_start|>user\nrate <|audio|><|im_end|>\n<|im_start|>assistant\ngood<|im_end|>\n<|im_start|>assistant\n"
+        )
+
+    @pytest.mark.parametrize(("adapter", "count"), [("pooled_linear", 8), ("bottleneck", 16)])
+    def test_placeholder_expands(self, judge, adapter, count):
+        _, processor = judge("audio_judge_encoder", adapter)
+        inputs = chat_inputs(processor, [audio(0.6, 48_000)])
+        assert (inputs["input_ids"] == processor.audio_token_id).sum() == count
+
+    def test_unpadded_lists_by_default(self, judge):
+        _, processor = judge()
+        inputs = processor.apply_chat_template([self.CONVERSATION[:1], self.CONVERSATION], tokenize=True, return_dict=True)
+        assert isinstance(inputs["input_ids"], list)
+        assert len({len(row) for row in inputs["input_ids"]}) == 2
+
+
+class TestSaveAndLoad:
+    @each_encoder
+    @pytest.mark.parametrize("adapter", ["pooled_linear", "bottleneck"])
+    def test_same_inputs(self, judge, tmp_path, kind, adapter):
+        _, processor = judge(kind, adapter)
+        processor.save_pretrained(tmp_path)
+        loaded = AudioJudgeProcessor.from_pretrained(tmp_path)
+        request = {"state": [audio(0.6, processor.sampling_rate)], "questions": QUESTIONS}
+        ours, theirs = (one.decision_inputs([request])[0] for one in (processor, loaded))
+        assert ours.keys() == theirs.keys()
+        for name, value in ours.items():
+            assert torch.equal(theirs[name], value) if isinstance(value, torch.Tensor) else theirs[name] == value
+        assert loaded.decision_config == processor.decision_config
+        assert (loaded.max_seconds, loaded.audio_seq_length) == (processor.max_seconds, processor.audio_seq_length)
+
+    def test_temperature_is_kept(self, backbones, judge, tmp_path):
+        _, processor = judge()
+        processor.save_pretrained(tmp_path)
+        loaded = AudioJudgeProcessor.from_pretrained(tmp_path)
+        loaded.decision_config.temperature["score"] = 2.5
+        loaded.save_pretrained(tmp_path / "again")
+        assert AudioJudgeProcessor.from_pretrained(tmp_path / "again").decision_config.temperature == {"score": 2.5}
+
+
+class TestFeatureExtractor:
+    def test_full_scale_sine_and_silence(self):
+        extractor = AudioJudgeFeatureExtractor()
+        time = np.arange(48_000) / 48_000
+        sine = extractor(np.sin(2 * np.pi * 1000 * time), return_tensors="pt")["input_features"]
+        silence = extractor(np.zeros(48_000), return_tensors="pt")["input_features"]
+        assert sine[0, 50].max() == pytest.approx(1.0, abs=0.1)
+        assert torch.equal(silence, torch.full_like(silence, -3.0))
+
+    def test_bandwidth_is_audible(self):
+        extractor = AudioJudgeFeatureExtractor()
+        noise = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.1
+        narrow = resample(resample(noise, 48_000, 8_000), 8_000, 48_000)
+        full, limited = (extractor(clip, return_tensors="pt")["input_features"][0, 50, -10:].mean() for clip in (noise, narrow))
+        assert full - limited > 0.5
+
+    def test_other_rate(self):
+        with pytest.raises(ValueError, match="hears 48000 Hz, got 16000 Hz"):
+            AudioJudgeFeatureExtractor()(tone(), sampling_rate=16_000)
+
+    def test_mask_marks_the_padding(self):
+        outputs = AudioJudgeFeatureExtractor()([tone(0.1), tone(0.2)])
+        assert outputs["attention_mask"].sum(1).tolist() == [11, 21]
+
+
+class TestAsMono:
+    @pytest.mark.parametrize(
+        ("clip", "expected"),
+        [
+            ([0.5, -0.5], [0.5, -0.5]),
+            (np.array([-32768, 16384], np.int16), [-1.0, 0.5]),
+            (np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), [0.5, 1.0, 0.5]),  # (channels, samples)
+            (np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), [0.5, 1.0, 0.5]),  # (samples, channels)
+            (np.array([[16384, 0, 0], [0, 16384, 0]], np.int16), [0.25, 0.25, 0.0]),
+        ],
+    )
+    def test_values(self, clip, expected):
+        assert as_mono(clip).tolist() == expected
+        assert as_mono(clip).dtype == torch.float32
+
+
+class TestYesAndNo:
+    def test_single_tokens(self):
+        tokenizer = make_tokenizer()
+        labels = yes_and_no(tokenizer)
+        assert all(len(ids) == 1 for ids in tokenizer(labels, add_special_tokens=False).input_ids)

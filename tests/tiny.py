@@ -1,0 +1,158 @@
+"""Tiny backbones made on the spot: what the tests use where a user has pretrained ones."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    ASTFeatureExtractor,
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    PreTrainedTokenizerFast,
+    Wav2Vec2FeatureExtractor,
+    WhisperFeatureExtractor,
+)
+
+from audio_judge import AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, AudioJudgeForCausalLM, AudioJudgeProcessor
+
+ENCODERS = ("audio_judge_encoder", "audio-spectrogram-transformer", "whisper", "wavlm", "pe_audio_encoder")
+
+# Wide enough that a tiny random model hears one clip differently from another
+SPREAD = 0.15
+
+WORDS = "user assistant system rate this audio score bad poor fair good excellent noisy clear A B C D E Yes No 1 2 3 4 5 . 0"
+
+
+CHATML = ("<|pad|>", "<|im_start|>", "<|im_end|>")
+LLAMA3 = ("<|pad|>", "<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>")
+
+
+def make_tokenizer(merge_digits: bool = False, special: tuple[str, ...] = CHATML) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of a few hundred tokens; with `merge_digits`, "3.4" and its like are single tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not merge_digits)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = [WORDS] * 5 + ([f"{value / 10:.1f}" for value in range(10, 51)] * 9 if merge_digits else [])
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=special[2], pad_token=special[0], padding_side="left"
+    )
+
+
+def audio_config(kind: str) -> Any:
+    """The smallest configuration of each encoder that has all its parts."""
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size |= {"initializer_range": SPREAD}
+    if kind == "audio_judge_encoder":
+        return AudioJudgeEncoderConfig(**size, num_mel_bins=64, conv_channels=[4, 4, 8, 8, 8])
+    if kind == "audio-spectrogram-transformer":
+        return AutoConfig.for_model(kind, **size, num_mel_bins=32, max_length=128, hidden_dropout_prob=0.0)
+    if kind == "whisper":
+        layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+        special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+        widths = {"d_model": 32, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "num_mel_bins": 16, "init_std": SPREAD}
+        return AutoConfig.for_model(kind, **layers, **special, **widths, max_source_positions=100, vocab_size=100)
+    if kind == "wavlm":
+        convs = {"conv_dim": [16, 16], "conv_kernel": [10, 8], "conv_stride": [20, 16], "num_feat_extract_layers": 2}
+        return AutoConfig.for_model(
+            kind, **size, **convs, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, layerdrop=0.0,
+            apply_spec_augment=False, hidden_dropout=0.0, attention_dropout=0.0, feat_proj_dropout=0.0,
+            activation_dropout=0.0,
+        )  # fmt: skip
+    dac = {"encoder_hidden_size": 4, "hidden_size": 16, "codebook_dim": 4, "n_codebooks": 1, "codebook_size": 8}
+    dac |= {"downsampling_ratios": [2, 8, 10, 12], "model_type": "dac", "decoder_hidden_size": 16}
+    return AutoConfig.for_model(kind, **size, head_dim=16, dac_config=dac)
+
+
+def make_feature_extractor(kind: str) -> Any:
+    """The feature extractor to match `audio_config(kind)`."""
+    from transformers import PeAudioFeatureExtractor
+
+    return {
+        "audio_judge_encoder": lambda: AudioJudgeFeatureExtractor(),
+        "audio-spectrogram-transformer": lambda: ASTFeatureExtractor(num_mel_bins=32, max_length=128),
+        "whisper": lambda: WhisperFeatureExtractor(feature_size=16, chunk_length=2),
+        "wavlm": lambda: Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True),
+        "pe_audio_encoder": lambda: PeAudioFeatureExtractor(),
+    }[kind]()
+
+
+def text_config(vocabulary: int, tie: bool = True, size: int = 64) -> Any:
+    """A Llama of two layers; every Linear is a multiple of what 4-bit kernels need."""
+    return AutoConfig.for_model(
+        "llama", hidden_size=size, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, vocab_size=vocabulary, max_position_embeddings=2048, bos_token_id=None, eos_token_id=2,
+        pad_token_id=0, tie_word_embeddings=tie, initializer_range=SPREAD,
+    )  # fmt: skip
+
+
+def make_backbones(
+    folder: Path, kind: str = "audio_judge_encoder", tie: bool = True, size: int = 64, merge_digits: bool = False
+) -> tuple[str, str]:
+    """Writes an encoder and a language model as two pretrained folders, once; returns their paths."""
+    audio, text = folder / f"audio-{kind}", folder / f"text-{tie}-{size}-{merge_digits}"
+    if not audio.exists():
+        torch.manual_seed(0)
+        model = AutoModel.from_config(audio_config(kind))
+        for name, weight in model.named_parameters():
+            if "dac_encoder" in name and weight.ndim == 3:  # else its signal dies out on the way
+                torch.nn.init.kaiming_normal_(weight)
+        model.save_pretrained(audio)
+        make_feature_extractor(kind).save_pretrained(audio)
+    if not text.exists():
+        tokenizer = make_tokenizer(merge_digits)
+        torch.manual_seed(0)
+        AutoModelForCausalLM.from_config(text_config(len(tokenizer), tie, size)).save_pretrained(text)
+        tokenizer.save_pretrained(text)
+    return str(audio), str(text)
+
+
+def make_judge(
+    folder: Path,
+    kind: str = "audio_judge_encoder",
+    adapter: str = "pooled_linear",
+    tie: bool = True,
+    merge_digits: bool = False,
+    **options: Any,
+) -> tuple[AudioJudgeForCausalLM, AudioJudgeProcessor]:
+    """A tiny judge and its processor, through `from_backbones`."""
+    audio, text = make_backbones(folder, kind, tie, merge_digits=merge_digits)
+    shape = {"adapter": adapter, "adapter_tokens": 8}
+    torch.manual_seed(0)
+    model = AudioJudgeForCausalLM.from_backbones(audio, text, **shape, dtype=torch.float32, **options)
+    return model.eval(), AudioJudgeProcessor.from_backbones(audio, text, **shape)
+
+
+def tone(seconds: float = 1.0, frequency: float = 440.0, sampling_rate: int = 48_000) -> np.ndarray:
+    """A quiet sine with a little noise (samples,)."""
+    time = np.arange(int(seconds * sampling_rate)) / sampling_rate
+    noise = np.random.default_rng(int(frequency)).standard_normal(len(time))
+    return (0.3 * np.sin(2 * np.pi * frequency * time) + 0.01 * noise).astype(np.float32)
+
+
+def audio(seconds: float, sampling_rate: int, frequency: float = 440.0) -> dict[str, Any]:
+    """The block of a message or of a state that holds a tone."""
+    return {"type": "audio", "audio": tone(seconds, frequency, sampling_rate)}
+
+
+def chat_inputs(processor: AudioJudgeProcessor, *prompts: list[dict[str, Any]], side: str = "left") -> dict[str, Any]:
+    """A padded batch of one user turn per prompt, ready to be answered; a prompt is a list of blocks."""
+    return dict(
+        processor.apply_chat_template(
+            [[{"role": "user", "content": blocks}] for blocks in prompts],
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            add_generation_prompt=True,
+            processor_kwargs={"text_kwargs": {"padding": True, "padding_side": side}},
+        )
+    )

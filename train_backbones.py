@@ -1,0 +1,202 @@
+"""Makes the two backbones of the mini judge: an encoder distilled from teachers, and a small untrained language model.
+
+    python -m audio_judge.corpora.simulated --data DATA --out CORPUS --split train --clips 16000     # and the other splits
+    python train_backbones.py encoder --corpus CORPUS --output runs/encoder --steps 9000
+    python train_backbones.py language_model --output runs/language_model
+    python train_sft.py --config recipes/sft/mini.yaml                                                # joins and trains them
+
+The encoder learns NISQA's 64 states every 40 ms beside the five ratings: they say when something happens, which a rating
+does not, and cost nothing once the teacher has run. The heads that read them are thrown away.
+Left out: several seeds, learning-rate search.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import nn
+from torch.nn import functional
+
+from audio_judge import AudioJudgeEncoder, AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor
+from audio_judge.clips import RatedClip
+from audio_judge.corpora.simulated import read_simulated
+from audio_judge.rubrics import RUBRICS
+
+STATE_SIZE = 64
+# NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
+STATE_OFFSET = 2
+TEACHERS = ("nisqa_mos", "distill_mos")
+
+
+class DistillationHeads(nn.Module):
+    """Reads NISQA's states from every frame, and the ratings through one attention pooling each."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        ratings = len(RUBRICS) + len(TEACHERS)
+        self.states = nn.Linear(size, STATE_SIZE)
+        self.attention = nn.Linear(size, ratings)
+        self.values = nn.Linear(size, ratings)
+
+    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(clips, frames, size) and (clips, frames) to states (clips, frames, 64) and ratings (clips, ratings)."""
+        weights = self.attention(frames).masked_fill(~mask[..., None], -1e4).softmax(1)
+        return self.states(frames), 3 + (weights * self.values(frames)).sum(1)
+
+
+class DistillationSet:
+    """Features, states and ratings of a corpus split, in memory; more clips can be added while the corpus grows.
+
+    Args:
+        corpus: Folder of a simulated corpus.
+        split: One of its splits.
+    """
+
+    def __init__(self, corpus: Path, split: str) -> None:
+        self.corpus, self.split = corpus, split
+        self.extractor = AudioJudgeFeatureExtractor()
+        self.items: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self.contents: list[str] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the clips that were written since."""
+        for clip in list(read_simulated(self.corpus, self.split))[len(self.items) :]:
+            samples, _ = soundfile.read(clip.path, dtype="float32")
+            features = self.extractor(samples).input_features[0].half()
+            states = torch.from_numpy(np.load(clip.extra["states"]))
+            self.items.append((features, states, ratings_of(clip)))
+            self.contents.append(clip.extra["content"])
+
+    def batches(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Shuffled batches of similar length: features, feature mask, states, state mask, ratings (NaN where unknown)."""
+        order = np.random.default_rng(seed).permutation(len(self.items))
+        chunks = [order[start : start + 16 * size] for start in range(0, len(order), 16 * size)]
+        batches = []
+        for chunk in chunks:
+            by_length = sorted(chunk, key=lambda index: len(self.items[index][0]))
+            batches += [by_length[start : start + size] for start in range(0, len(by_length), size)]
+        for position in np.random.default_rng(seed + 1).permutation(len(batches)):
+            yield self.batch(batches[position])
+
+    def batch(self, indexes: list[int]) -> tuple[torch.Tensor, ...]:
+        """Some clips, padded."""
+        features, states, ratings = zip(*(self.items[index] for index in indexes), strict=True)
+        pad = nn.utils.rnn.pad_sequence
+        masks = [pad([torch.ones(len(clip)) for clip in part], batch_first=True) for part in (features, states)]
+        padded = [pad(list(part), batch_first=True).float() for part in (features, states)]
+        return padded[0], masks[0], padded[1], masks[1].bool(), torch.stack(ratings)
+
+
+def ratings_of(clip: RatedClip) -> torch.Tensor:
+    """The clip's ratings and the two teachers' own overall scores (ratings,), NaN where there is none."""
+    values = [clip.ratings[name].value if name in clip.ratings else math.nan for name in RUBRICS]
+    speech = clip.extra["content"] not in ("silence", "noise", "music")
+    return torch.tensor(values + [clip.extra[name] if speech else math.nan for name in TEACHERS])
+
+
+def distillation_loss(
+    heads: DistillationHeads, frames: torch.Tensor, batch: tuple[torch.Tensor, ...], scale: torch.Tensor
+) -> torch.Tensor:
+    """Squared error of the standardised states plus that of the ratings."""
+    _, mask, states, state_mask, ratings = batch
+    real = torch.arange(frames.shape[1]) < ((mask.sum(1).long() + 3) // 4)[:, None]
+    predicted_states, predicted = heads(frames, real)
+    length = min(states.shape[1], frames.shape[1] - STATE_OFFSET)
+    error = (predicted_states[:, STATE_OFFSET : STATE_OFFSET + length] - states[:, :length] / scale).square()
+    known = ratings.isfinite()
+    return error[state_mask[:, :length]].mean() + functional.mse_loss(predicted[known], ratings[known])
+
+
+@torch.no_grad()
+def correlations(encoder: AudioJudgeEncoder, heads: DistillationHeads, data: DistillationSet) -> dict[str, float]:
+    """Pearson correlation with the labels per rating, on one split."""
+    encoder.eval()
+    predicted, wanted = [], []
+    for batch in data.batches(32, seed=0):
+        frames = encoder(batch[0], batch[1]).last_hidden_state
+        real = torch.arange(frames.shape[1]) < ((batch[1].sum(1).long() + 3) // 4)[:, None]
+        predicted.append(heads(frames, real)[1])
+        wanted.append(batch[4])
+    x, y = torch.cat(predicted), torch.cat(wanted)
+    encoder.train()
+    result = {}
+    for column, name in enumerate([*RUBRICS, *TEACHERS]):
+        known = y[:, column].isfinite()
+        result[name] = round(float(torch.corrcoef(torch.stack([x[known, column], y[known, column]]))[0, 1]), 3)
+    return result
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up over 300 steps, then a cosine to zero."""
+    return peak * min(1.0, step / 300) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+def train_encoder(corpus: Path, output: Path, steps: int, batch_size: int, peak: float, seed: int) -> None:
+    """Distil the teachers into a fresh encoder; the mean of the last weights (decay 0.999) is what is saved."""
+    torch.manual_seed(seed)
+    encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig()).to(memory_format=torch.channels_last).train()
+    heads = DistillationHeads(encoder.config.hidden_size)
+    model = nn.ModuleDict({"encoder": encoder, "heads": heads})
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.02)
+    data, validation = DistillationSet(corpus, "train"), DistillationSet(corpus, "validation")
+    scale = torch.cat([states for _, states, _ in data.items[:2000]]).float().std(0) + 1e-3
+    step, epoch, start = 0, 0, time.monotonic()
+    while step < steps:
+        for batch in data.batches(batch_size, seed + 2 * epoch):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps, peak)
+            frames = encoder(batch[0], batch[1]).last_hidden_state
+            loss = distillation_loss(heads, frames, batch, scale)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            average.update_parameters(model)
+            step += 1
+            if step % 500 == 0 or step == steps:
+                report = {"step": step, "clips": len(data.items), "minutes": round((time.monotonic() - start) / 60, 1)}
+                report |= {"loss": round(loss.item(), 3)}
+                report |= correlations(average.module["encoder"], average.module["heads"], validation)
+                print(json.dumps(report), flush=True)
+                save_encoder(average.module["encoder"], output, report)
+            if step == steps:
+                break
+        epoch += 1
+        data.refresh()
+
+
+def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, float]) -> None:
+    """Weights, configuration, feature extractor, and how it did on validation clips."""
+    encoder.save_pretrained(output)
+    AudioJudgeFeatureExtractor().save_pretrained(output)
+    (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    encoder = commands.add_parser("encoder", help="distil the teachers into the small encoder")
+    encoder.add_argument("--corpus", type=Path, required=True, help="folder of a simulated corpus")
+    encoder.add_argument("--output", type=Path, required=True)
+    encoder.add_argument("--steps", type=int, default=9000)
+    encoder.add_argument("--batch-size", type=int, default=32)
+    encoder.add_argument("--learning-rate", type=float, default=2e-3)
+    encoder.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.command == "encoder":
+        train_encoder(
+            options.corpus, options.output, options.steps, options.batch_size, options.learning_rate, options.seed
+        )
+
+
+if __name__ == "__main__":
+    main()
