@@ -7,6 +7,7 @@ Audio is mono at the encoder's own sampling rate here; reading files, windows an
 import base64
 import binascii
 import json
+from dataclasses import asdict
 from math import ceil
 from numbers import Real
 from typing import Any
@@ -424,12 +425,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         blocks = state if isinstance(state, list) else [state]
         clips = [self._clip_of_request(block) for block in blocks if is_audio(block)]
         shown = [{"type": "audio"} if is_audio(block) else block for block in blocks]
-        inputs = super().apply_chat_template(
-            [{"role": "user", "content": clips}],
-            *args,
-            state=shown if isinstance(state, list) or clips else state,
-            **kwargs,
-        )
+        self._check_keys([shown, kwargs.get("questions")])
+        inputs = super().apply_chat_template([{"role": "user", "content": clips}], *args, state=shown, **kwargs)
         return self._with_a_length_of_its_own(inputs) if isinstance(inputs, BatchFeature) else inputs
 
     def _clip_of_request(self, block: dict[str, Any]) -> dict[str, Any]:
@@ -443,6 +440,18 @@ class AudioJudgeProcessor(ProcessorMixin):
                 "array; paths and URLs are not read."
             )
         return {"type": "audio", "audio": self._clip_at_own_rate(audio, block.get("sampling_rate"))}
+
+    def _check_keys(self, value: Any) -> None:
+        """Raises if a dictionary key holds a control token: transformers makes them text in values only."""
+        if isinstance(value, list):
+            for item in value:
+                self._check_keys(item)
+        elif isinstance(value, dict):
+            special = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+            for key, item in value.items():
+                if any(token in str(key) for token in special):
+                    raise ValueError(f"The key {key!r} of a decision request holds a control token of this model.")
+                self._check_keys(item)
 
     def _decode(self, data: str) -> Any:
         """(samples,) float32 at `sampling_rate` of an encoded file in base64."""
@@ -475,7 +484,6 @@ class AudioJudgeProcessor(ProcessorMixin):
         prompts, marks, asked, option_ids, temperatures = [], [], [], [], []
         for row, (state, request) in enumerate(zip(blocks, requests)):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
-            shown = shown if isinstance(request["state"], list) else shown[0]
             ids, columns, questions = self._decision_prompt(
                 json.dumps([shown, request["questions"]], ensure_ascii=False)
             )
@@ -498,16 +506,18 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     def _decision_prompt(self, request: str) -> tuple[torch.Tensor, torch.Tensor, list[Question]]:
         """Token ids with one placeholder per clip, the columns that answers are read at, and the questions; remembered."""
-        if request not in self._decision_prompts:
+        key = json.dumps(asdict(self.decision_config)) + request
+        if key not in self._decision_prompts:
             state, questions = json.loads(request)
+            self._check_keys([state, questions])
             prompts = prepare_inputs(self.decision_config, {"state": state, "questions": questions}, self.tokenizer)
             if len(prompts) > 1:
                 raise ValueError("The decision template of this judge must put all `questions` into one prompt.")
             inputs, parsed = prompts[0]
             if len(self._decision_prompts) > 1000:
                 self._decision_prompts.clear()
-            self._decision_prompts[request] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
-        return self._decision_prompts[request]
+            self._decision_prompts[key] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
+        return self._decision_prompts[key]
 
     @staticmethod
     def answers(questions: list[list[Question]], probabilities: list[torch.Tensor]) -> list[dict[str, dict[str, Any]]]:

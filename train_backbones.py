@@ -20,13 +20,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from audio_judge import AudioJudgeEncoder, AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
-from audio_judge.rubrics import RUBRICS
+from audio_judge.degrade import sample_plan
+from audio_judge.rubrics import INSTRUCTIONS, RUBRICS, instructions
+from audio_judge.tasks import TASKS, categorize, explain, score
 
 STATE_SIZE = 64
 # NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
@@ -180,6 +184,53 @@ def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, flo
     (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
+def tokenizer_texts(seed: int, count: int = 6000) -> Iterator[str]:
+    """What the small language model will ever read or write: requests, questions, levels, scores and explanations."""
+    rng = np.random.default_rng(seed)
+    names = list(RUBRICS)
+    for _ in range(count):
+        rubric = RUBRICS[names[rng.integers(len(names))]]
+        yield instructions(rubric, int(rng.integers(len(rubric.questions) + len(INSTRUCTIONS))))
+        yield "\n".join(f"{letter} {level}" for letter, level in zip("ABCDE", rubric.levels, strict=False))
+        for task in TASKS.values():
+            asked = rubric if task in (score, categorize) else names
+            yield task.ask(asked, phrasing=int(rng.integers(len(task.PHRASINGS))), with_reference=bool(rng.integers(2)))
+        scores = {name: round(float(rng.uniform(1, 5)), 1) for name in names}
+        yield explain.write(explain.Explanation(scores, tuple(sample_plan(rng))), seed=int(rng.integers(2**31)))
+        yield from ("user", "assistant", "Yes", "No", "Degraded clip: ", "Reference clip: ")
+
+
+def make_language_model(output: Path, vocabulary: int, size: int, layers: int, seed: int) -> None:
+    """Write an untrained Llama and a byte-level BPE tokenizer trained on our own texts."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(tokenizer_texts(seed), trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>", padding_side="left"
+    )
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=size,
+        intermediate_size=size * 8 // 3 // 32 * 32,
+        num_hidden_layers=layers,
+        num_attention_heads=size // 32,
+        max_position_embeddings=4096,
+        bos_token_id=None,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    model = LlamaForCausalLM(config)
+    model.save_pretrained(output)
+    fast.save_pretrained(output)
+    print(f"{output}: {model.num_parameters():,} parameters, {len(fast)} tokens")
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -191,11 +242,19 @@ def main() -> None:
     encoder.add_argument("--batch-size", type=int, default=32)
     encoder.add_argument("--learning-rate", type=float, default=2e-3)
     encoder.add_argument("--seed", type=int, default=0)
+    language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
+    language.add_argument("--output", type=Path, required=True)
+    language.add_argument("--vocabulary", type=int, default=1500)
+    language.add_argument("--size", type=int, default=192)
+    language.add_argument("--layers", type=int, default=2)
+    language.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.command == "encoder":
         train_encoder(
             options.corpus, options.output, options.steps, options.batch_size, options.learning_rate, options.seed
         )
+    else:
+        make_language_model(options.output, options.vocabulary, options.size, options.layers, options.seed)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoProcessor
 from transformers.decision import Question
 
 from audio_judge.audio import Audio, AudioError, AudioSource, align, iter_windows, read_audio, resample
-from audio_judge.examples import clip_state
+from audio_judge.examples import clip_state, text_messages
 from audio_judge.judgement import Judgement, Score, Window
 from audio_judge.rubrics import RUBRICS, Rubric, Scale, convert, get_rubric, shares_to_score
 from audio_judge.tasks import ParseError, explain
@@ -117,7 +117,7 @@ class AudioJudge:
             device = (
                 str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
             )
-        commit = model.config._commit_hash or revision
+        commit = vars(model.config).get("_commit_hash") or revision
         shown = "mini" if name is None else str(name)
         return cls(
             model.to(torch.device(device)),
@@ -330,7 +330,7 @@ class AudioJudge:
         for rubric in rubrics:
             grammar = score_task.grammar(rubric)
             answers = self.processor.tokenizer([text + end for text in grammar], add_special_tokens=False).input_ids
-            inputs = self._chat([_asked(state, score_task.ask(rubric)) for state in states])
+            inputs = self._chat([text_messages(state, score_task.ask(rubric)) for state in states])
             log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)
             values = np.array([float(text) for text in grammar])
             for result, row in zip(results, log_probabilities.softmax(-1).cpu().numpy(), strict=True):
@@ -361,7 +361,9 @@ class AudioJudge:
         states = [self._worst_window(*pair) for pair in zip(requests, judgements, strict=True)]
         heads = [explain.head({name: s.value for name, s in judgement.scores.items()}) for judgement in judgements]
         asks = [explain.ask(RUBRICS, with_reference=request.reference is not None) for request in requests]
-        inputs = self._chat([_asked(state, ask) for state, ask in zip(states, asks, strict=True)], heads)
+        conversations = [text_messages(state, ask) for state, ask in zip(states, asks, strict=True)]
+        # Without its last line breaks: a tokenizer may join them with each other, which it never did in training
+        inputs = self._chat(conversations, [head.rstrip() for head in heads])
         with torch.no_grad():
             tokens = self.model.generate(
                 **inputs,
@@ -420,11 +422,6 @@ def _unwrapped(judgements: list[Judgement]) -> Judgement:
     if judgements[0].error is not None:
         raise AudioError(judgements[0].error)
     return judgements[0]
-
-
-def _asked(state: list[dict[str, Any]], request: str) -> list[dict[str, Any]]:
-    """A conversation: the clips, then what is asked about them."""
-    return [{"role": "user", "content": [*state, {"type": "text", "text": request}]}]
 
 
 def _part(audio: Audio, start: float, end: float) -> Audio:

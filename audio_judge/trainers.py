@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from transformers import EvalPrediction
+from transformers import BitsAndBytesConfig, EvalPrediction
 from trl import SFTTrainer
 
 from audio_judge.collate import IGNORED, rubric_level
@@ -77,7 +77,10 @@ class AudioSFTTrainer(SFTTrainer):
         kwargs: Of ``SFTTrainer``; ``data_collator`` is a ``JudgeCollator``.
     """
 
-    loss_is_scaled_for_ga = True
+    loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
+    data_collator: Any
+    processing_class: Any
+    model: Any
 
     def __init__(
         self, *args: Any, decision_weight: float = 1.0, encoder_learning_rate: float | None = None, **kwargs: Any
@@ -103,7 +106,7 @@ class AudioSFTTrainer(SFTTrainer):
 
     def compute_loss(
         self,
-        model: nn.Module,
+        model: Any,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
@@ -163,7 +166,8 @@ class AudioSFTTrainer(SFTTrainer):
                 ids = self.processing_class.tokenizer(
                     [answer + self.processing_class.end_of_turn for answer in answers], add_special_tokens=False
                 )["input_ids"]
-                log_probabilities = model.candidate_log_probabilities(candidates=ids, **_prompts_only(inputs, rows))
+                prompts = _prompts_only(inputs, rows, self.processing_class.tokenizer.pad_token_id)
+                log_probabilities = model.candidate_log_probabilities(candidates=ids, **prompts)
                 values = torch.tensor([rubric_level(get_rubric(name), float(answer)) for answer in answers])
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
 
@@ -183,7 +187,7 @@ class AudioSFTTrainer(SFTTrainer):
         return optimizer
 
 
-def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor, pad_token_id: int) -> dict[str, torch.Tensor]:
     """Some rows of a batch without their answers, padded on the left."""
     owner = torch.arange(len(inputs["clips"]), device=rows.device).repeat_interleave(inputs["clips"])
     heard = torch.isin(owner, rows)
@@ -192,7 +196,7 @@ def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[s
     masks = [torch.ones_like(row) for row in ids]
     pad = nn.utils.rnn.pad_sequence
     return {
-        "input_ids": pad(ids, True).flip(1),
+        "input_ids": pad(ids, True, pad_token_id).flip(1),
         "attention_mask": pad(masks, True).flip(1),
         "input_features": inputs["input_features"][heard],
         "input_features_mask": inputs["input_features_mask"][heard],
@@ -218,7 +222,10 @@ def score_metrics(rubrics: Sequence[str]) -> Callable[[EvalPrediction], dict[str
     def compute(prediction: EvalPrediction) -> dict[str, float]:
         result: dict[str, float] = {}
         for column, name in enumerate(rubrics):
-            predicted, wanted = prediction.predictions[:, column], prediction.label_ids[:, column]
+            predicted, wanted = (
+                np.asarray(prediction.predictions)[:, column],
+                np.asarray(prediction.label_ids)[:, column],
+            )
             known = np.isfinite(predicted) & np.isfinite(wanted)
             predicted, wanted = predicted[known].astype(float), wanted[known].astype(float)
             if known.sum() > 1 and wanted.std() > 0:
@@ -305,3 +312,34 @@ def add_lora(
         task_type="CAUSAL_LM",
     )  # fmt: skip
     return get_peft_model(model, config)
+
+
+def merge_lora(base: Any, folder: str) -> Any:
+    """Fold a trained LoRA, and the modules saved with it, into a judge of full precision.
+
+    Args:
+        base: The judge that the LoRA was trained on, not quantized.
+        folder: Where PEFT saved the LoRA.
+
+    Returns:
+        A judge without PEFT, to be saved and loaded like any other.
+    """
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, folder).merge_and_unload()
+
+
+def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
+    """Describe a language model in 4 bits: nf4 with double quantization, computing in bfloat16.
+
+    Args:
+        whole_judge: Whether it is for a judge, whose encoder, adapter and head stay as they are, or for a language model.
+    """
+    skipped = [r"(.*\.)?audio_tower", r"(.*\.)?adapter", "lm_head"]  # matched from the root of the judge
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=skipped if whole_judge else None,
+    )

@@ -5,7 +5,17 @@ import itertools
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import ENCODERS, LLAMA3, audio, audio_config, chat_inputs, make_backbones, make_judge, make_tokenizer, text_config
+from tiny import (
+    ENCODERS,
+    LLAMA3,
+    audio,
+    audio_config,
+    chat_inputs,
+    make_backbones,
+    make_judge,
+    make_tokenizer,
+    text_config,
+)
 from transformers import AutoModel, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.models.pe_audio import PeAudioConfig, PeAudioModel
 
@@ -61,7 +71,11 @@ class TestForward:
     @pytest.mark.parametrize("side", ["left", "right"])
     def test_batch_equals_each_prompt_alone(self, judge, kind, adapter, side):
         model, processor = judge(kind, adapter)
-        prompts = [a_prompt(processor, 0.6, text="rate"), a_prompt(processor, 1.1, 0.4), [{"type": "text", "text": "A"}]]
+        prompts = [
+            a_prompt(processor, 0.6, text="rate"),
+            a_prompt(processor, 1.1, 0.4),
+            [{"type": "text", "text": "A"}],
+        ]
         together = chat_inputs(processor, *prompts, side=side)
         logits = logits_of(model, together)
         for prompt, row, mask in zip(prompts, logits, together["attention_mask"].bool(), strict=True):
@@ -88,7 +102,9 @@ class TestForward:
             time_last = row.shape[-1] == inputs["input_features_mask"].shape[1]
             (row[..., length:] if time_last else row[length:]).normal_()
         assert not torch.equal(features, inputs["input_features"])
-        torch.testing.assert_close(logits_of(model, inputs | {"input_features": features}), before, atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(
+            logits_of(model, inputs | {"input_features": features}), before, atol=TOLERANCE, rtol=0
+        )
 
     @each_encoder
     def test_number_of_tokens_is_what_the_processor_wrote(self, judge, kind):
@@ -121,7 +137,9 @@ class TestForward:
         eager.set_attn_implementation("eager")
         assert eager.model.language_model.config._attn_implementation == "eager"
         real = inputs["attention_mask"].bool()
-        torch.testing.assert_close(logits_of(eager, inputs)[real], logits_of(model, inputs)[real], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(
+            logits_of(eager, inputs)[real], logits_of(model, inputs)[real], atol=TOLERANCE, rtol=0
+        )
 
     def test_embeddings_in_place_of_ids(self, judge):
         model, processor = judge()
@@ -267,7 +285,9 @@ class TestSaveAndLoad:
         expected = dict(model.named_parameters()) | dict(model.named_buffers())
         assert tensors.keys() == expected.keys()
         for name, tensor in expected.items():  # non-persistent buffers too, which no file holds
-            torch.testing.assert_close(tensors[name], tensor, atol=0, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                tensors[name], tensor, atol=0, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+            )
         inputs = inputs_of(processor, 0.6)
         assert torch.equal(logits_of(loaded, inputs), logits_of(model, inputs))
 
@@ -354,7 +374,9 @@ class TestFromBackbones:
         causal = AutoModelForCausalLM.from_pretrained(text_folder)
         pairs = [(model.model.audio_tower, tower), (model.model.language_model.layers, causal.model.layers)]
         for ours, theirs in pairs:
-            for (name, weight), (_, expected) in zip(ours.state_dict().items(), theirs.state_dict().items(), strict=True):
+            for (name, weight), (_, expected) in zip(
+                ours.state_dict().items(), theirs.state_dict().items(), strict=True
+            ):
                 assert torch.equal(weight, expected), name
         old = causal.get_input_embeddings().weight
         assert torch.equal(model.get_input_embeddings().weight[: len(old)], old)
@@ -375,7 +397,10 @@ class TestFromBackbones:
             assert {tensor.device.type for tensor in tensors} == {"cpu"}
 
     def test_adapters(self, judge):
-        pooled, bottleneck = judge("audio_judge_encoder", "pooled_linear")[0], judge("audio_judge_encoder", "bottleneck")[0]
+        pooled, bottleneck = (
+            judge("audio_judge_encoder", "pooled_linear")[0],
+            judge("audio_judge_encoder", "bottleneck")[0],
+        )
         assert set(dict(pooled.model.adapter.named_children())) == {"norm", "linear"}
         assert set(dict(bottleneck.model.adapter.named_children())) == {"linear", "down", "up", "norm"}
 
@@ -418,7 +443,9 @@ class TestFromBackbones:
 class TestFourBit:
     """nf4 for the language model only, on the CPU."""
 
-    QUANTIZATION = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
+    QUANTIZATION = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32
+    )
 
     @pytest.fixture
     def quantized(self, backbones):
@@ -475,7 +502,10 @@ class TestEncoder:
 
     def test_default_judge_can_be_made_from_its_configuration(self):
         config = AudioJudgeConfig(
-            audio_config=audio_config("audio_judge_encoder"), text_config=text_config(100), adapter_tokens=3, audio_token_id=9
+            audio_config=audio_config("audio_judge_encoder"),
+            text_config=text_config(100),
+            adapter_tokens=3,
+            audio_token_id=9,
         )
         model = AudioJudgeForCausalLM(config).eval()
         ids = torch.tensor([[4, 9, 9, 9, 5]])

@@ -8,12 +8,13 @@ import pytest
 import soundfile
 import torch
 from tiny import ENCODERS, audio, chat_inputs, make_tokenizer, tone
+from transformers.decision import prepare_inputs
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
 from audio_judge.processing_audio_judge import as_mono, resample, yes_and_no
 
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
-QUESTIONS = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
+QUESTIONS: dict = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
 
 
 def features_of(processor, block):
@@ -30,9 +31,14 @@ def as_wav(samples, rate, subtype="FLOAT"):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-@pytest.fixture(params=[features_of, decision_features], ids=["chat", "decision"])
+def pipeline_features(processor, block):
+    request = {"state": [block], "questions": QUESTIONS}
+    return prepare_inputs(processor.decision_config, request, processor)[0][0]["input_features"]
+
+
+@pytest.fixture(params=[features_of, decision_features, pipeline_features], ids=["chat", "batch", "pipeline"])
 def features(request):
-    """Both ways of a clip into the model: a message of a chat and the state of a decision request."""
+    """The ways of a clip into the model: a message of a chat, and requests answered in batches or by the pipeline."""
     return request.param
 
 
@@ -97,7 +103,9 @@ class TestClip:
         _, processor = judge()
         clip = tone(0.6)
         block = {"type": "audio", "data_base64": as_wav(clip, 48_000)}
-        assert torch.equal(decision_features(processor, block), decision_features(processor, {"type": "audio", "audio": clip}))
+        assert torch.equal(
+            decision_features(processor, block), decision_features(processor, {"type": "audio", "audio": clip})
+        )
 
     def test_level_stays_audible(self, judge):
         _, processor = judge()
@@ -183,10 +191,13 @@ class TestStateOfARequest:
         opened = []
         monkeypatch.setattr("socket.socket.connect", lambda *_: opened.append("socket"))
         real_open = io.open
-        monkeypatch.setattr("builtins.open", lambda name, *args, **kw: opened.append(str(name)) or real_open(name, *args, **kw))
+        monkeypatch.setattr(
+            "builtins.open", lambda name, *args, **kw: opened.append(str(name)) or real_open(name, *args, **kw)
+        )
         block = {"type": "audio"} | eval(repr(block).replace("SECRET", str(secret)))
-        with pytest.raises(ValueError, match="audio block|audio of a block"):
-            decision_features(processor, block)
+        for way in (decision_features, pipeline_features):
+            with pytest.raises(ValueError, match="audio block|audio of a block"):
+                way(processor, block)
         assert str(secret) not in opened
         assert "socket" not in opened
 
@@ -213,7 +224,9 @@ class TestStateOfARequest:
 
 
 class TestControlTokens:
-    @pytest.mark.parametrize("token", ["<|audio|>", "<|question|>", "<|mark|>", "<|split|>", "<|im_end|>", "<|im_start|>"])
+    @pytest.mark.parametrize(
+        "token", ["<|audio|>", "<|question|>", "<|mark|>", "<|split|>", "<|im_end|>", "<|im_start|>"]
+    )
     @pytest.mark.parametrize("place", ["state", "instructions", "criteria"])
     def test_written_by_a_user_is_text(self, judge, token, place):
         _, processor = judge()
@@ -230,6 +243,27 @@ class TestControlTokens:
             assert (hostile["input_ids"] == name).sum() == (plain["input_ids"] == name).sum()
         assert token in processor.tokenizer.decode(hostile["input_ids"][0])  # it is still there, as text
         assert len(hostile["marks"]) == 2
+
+    @pytest.mark.parametrize("token", ["<|audio|>", "<|question|>", "<|mark|>", "<|im_end|>"])
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda key: {"state": {key: 1}},
+            lambda key: {"state": ["x", {"deep": [{key: 1}]}]},
+            lambda key: {"state": [{"type": "text", "text": {key: 1}}]},
+            lambda key: {"questions": {"q": {"type": "noul", "instructions": {key: 1}}}},
+            lambda key: {"questions": {"q": {"type": "score", "criteria": ["bad", {key: 1}]}}},
+        ],
+    )
+    @pytest.mark.parametrize("way", ["batch", "single"])
+    def test_in_a_dictionary_key_is_refused(self, judge, token, change, way):
+        _, processor = judge()
+        request = {"state": "x", "questions": QUESTIONS} | change(f"a{token}")
+        with pytest.raises(ValueError, match="holds a control token"):
+            if way == "batch":
+                processor.decision_inputs([request])
+            else:
+                prepare_inputs(processor.decision_config, request, processor)
 
     def test_sentinels_do_not_reach_the_model(self, judge):
         _, processor = judge()
@@ -248,9 +282,13 @@ class TestLengths:
         lengths = set()
         for words in range(0, 60):
             state = [block, {"type": "text", "text": "z" * words}]
-            inputs, _ = processor.decision_inputs([{"state": state, "questions": QUESTIONS}])
+            request = {"state": state, "questions": QUESTIONS}
+            [(inputs, _)] = prepare_inputs(processor.decision_config, request, processor)
             assert torch.equal(inputs["input_features"], expected)
             assert inputs["input_features_mask"].shape[1] == inputs["input_features_mask"].sum()
+            batch, _ = processor.decision_inputs([request])
+            assert torch.equal(batch["input_ids"], inputs["input_ids"])
+            assert torch.equal(batch["marks"][:, 1] + 1, inputs["marks"])
             lengths.add(inputs["input_ids"].shape[1] + 1)  # with its mark
         if kind == "audio_judge_encoder":
             assert {61, 64} <= lengths  # the number of frames, and of mel bands
@@ -309,7 +347,9 @@ class TestChatTemplate:
 
     def test_unpadded_lists_by_default(self, judge):
         _, processor = judge()
-        inputs = processor.apply_chat_template([self.CONVERSATION[:1], self.CONVERSATION], tokenize=True, return_dict=True)
+        inputs = processor.apply_chat_template(
+            [self.CONVERSATION[:1], self.CONVERSATION], tokenize=True, return_dict=True
+        )
         assert isinstance(inputs["input_ids"], list)
         assert len({len(row) for row in inputs["input_ids"]}) == 2
 
@@ -351,7 +391,9 @@ class TestFeatureExtractor:
         extractor = AudioJudgeFeatureExtractor()
         noise = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.1
         narrow = resample(resample(noise, 48_000, 8_000), 8_000, 48_000)
-        full, limited = (extractor(clip, return_tensors="pt")["input_features"][0, 50, -10:].mean() for clip in (noise, narrow))
+        full, limited = (
+            extractor(clip, return_tensors="pt")["input_features"][0, 50, -10:].mean() for clip in (noise, narrow)
+        )
         assert full - limited > 0.5
 
     def test_other_rate(self):

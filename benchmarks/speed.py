@@ -1,0 +1,165 @@
+"""How fast the judge is, beside NISQA and DNSMOS on the same clips in the same run, on one CPU core.
+
+    make benchmark                                     # or: python benchmarks/speed.py --judge FOLDER --rounds 5
+
+Every figure is a median over rounds in which the competitors take turns, so that a machine that changes its speed slows
+all of them. Ratios travel between machines, seconds do not. Peak memory is measured in a process of its own each.
+NISQA needs its weights at ~/.torchmetrics/NISQA/nisqa.tar; a peer that cannot run is named and left out.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+
+from audio_judge.audio import read_audio
+from audio_judge.examples import clip_state, text_messages
+from audio_judge.judge import AudioJudge
+from audio_judge.rubrics import RUBRICS
+from audio_judge.tasks import score
+
+CLIPS = Path(__file__).parents[1] / "examples" / "clips"
+RATE = 48_000
+SECONDS = 10.0
+
+
+def ten_second_clips(count: int) -> list[np.ndarray]:
+    """The example clips repeated to ten seconds each, float32 (samples,) at 48 kHz."""
+    files = sorted(path for path in CLIPS.iterdir() if path.suffix in (".wav", ".flac", ".ogg", ".opus"))
+    clips = []
+    for index in range(count):
+        audio = read_audio(files[index % len(files)])
+        samples = soxr.resample(audio.samples, audio.sampling_rate, RATE)
+        clips.append(np.resize(samples, int(SECONDS * RATE)).astype(np.float32))
+    return clips
+
+
+def judge_run(judge: AudioJudge, batch_size: int, rubrics: int = 5) -> Callable[[list[np.ndarray]], None]:
+    """Scoring with the judge."""
+    names = list(RUBRICS)[:rubrics]
+    return lambda clips: judge.score([(clip, RATE) for clip in clips], rubric=names, batch_size=batch_size)
+
+
+def generated_run(judge: AudioJudge) -> Callable[[list[np.ndarray]], None]:
+    """The same five scores written out as text, one answer per rubric, as the papers do."""
+
+    def run(clips: list[np.ndarray]) -> None:
+        for clip in clips:
+            for rubric in RUBRICS:
+                inputs = judge._chat([text_messages(clip_state(clip), score.ask(rubric))])
+                judge.model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
+
+    return run
+
+
+def nisqa_run() -> Callable[[list[np.ndarray]], None]:
+    """NISQA v2.0 of torchmetrics, its model loaded once."""
+    from torchmetrics.functional.audio.nisqa import non_intrusive_speech_quality_assessment
+
+    weights = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
+    if not weights.exists():
+        raise FileNotFoundError(f"no weights at {weights}")
+    return lambda clips: [non_intrusive_speech_quality_assessment(torch.from_numpy(clip), RATE) for clip in clips]
+
+
+def dnsmos_run() -> Callable[[list[np.ndarray]], None]:
+    """DNSMOS P.835 of speechmos, which hears 16 kHz; resampling is counted, as the judge's is."""
+    from speechmos import dnsmos
+
+    return lambda clips: [dnsmos.run(np.clip(soxr.resample(clip, RATE, 16_000), -1, 1), 16_000) for clip in clips]
+
+
+def competitors(folder: str | None) -> dict[str, Callable[[list[np.ndarray]], None]]:
+    """Name to run; what is not installed here is named on stderr."""
+    judge = AudioJudge.from_pretrained(folder, device="cpu")
+    runs = {
+        "judge, batch 1": judge_run(judge, 1),
+        "judge, batch 16": judge_run(judge, 16),
+        "judge, 1 rubric": judge_run(judge, 1, rubrics=1),
+        "judge, generated": generated_run(judge),
+    }
+    for name, make in (("NISQA v2.0", nisqa_run), ("DNSMOS", dnsmos_run)):
+        try:
+            runs[name] = make()
+        except (ImportError, FileNotFoundError) as error:
+            print(f"{name}: left out, {error}", file=sys.stderr)
+    return runs
+
+
+def times(
+    runs: dict[str, Callable[[list[np.ndarray]], None]], clips: list[np.ndarray], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of each run and round; the first round warms up and is not counted."""
+    measured: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run(clips)
+            if number:
+                measured[name].append(time.perf_counter() - start)
+    return measured
+
+
+def peak_memory(name: str, folder: str | None) -> float:
+    """Peak resident memory in MiB of a fresh process that does one run, loading included."""
+    command = [sys.executable, __file__, "--alone", name] + (["--judge", folder] if folder else [])
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def run_alone(name: str, folder: str | None) -> None:
+    """One run of one competitor; prints its peak memory."""
+    if name.startswith("judge"):
+        run = judge_run(AudioJudge.from_pretrained(folder, device="cpu"), 16 if "16" in name else 1)
+    else:
+        run = nisqa_run() if name.startswith("NISQA") else dnsmos_run()
+    run(ten_second_clips(16))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def report(measured: dict[str, list[float]], clips: int, folder: str | None) -> None:
+    """The table."""
+    audio = clips * SECONDS
+    base = measured["judge, batch 1"]
+    print(f"{clips} clips of {SECONDS:g} s, one thread, median of {len(base)} rounds\n")
+    print(f"{'':18}{'x real time':>12}{'time / judge':>14}{'peak MiB':>10}")
+    for name, seconds in measured.items():
+        ratio = statistics.median(other / own for other, own in zip(seconds, base, strict=True))
+        memory = "" if name in ("judge, 1 rubric", "judge, generated") else f"{peak_memory(name, folder):.0f}"
+        print(f"{name:18}{audio / statistics.median(seconds):12.0f}{ratio:14.2f}{memory:>10}")
+    one = measured["judge, 1 rubric"]
+    each = statistics.median((five - single) / single / 4 for five, single in zip(base, one, strict=True))
+    print(f"\neach further rubric costs {100 * each:.1f} % of the first")
+    print(json.dumps({name: [round(second, 4) for second in seconds] for name, seconds in measured.items()}))
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--judge", help="folder or Hub id; the shipped judge if not given")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # ONNX takes every core it sees
+    if options.alone:
+        run_alone(options.alone, options.judge)
+        return
+    report(
+        times(competitors(options.judge), ten_second_clips(options.clips), options.rounds), options.clips, options.judge
+    )
+
+
+if __name__ == "__main__":
+    main()
