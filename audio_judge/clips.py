@@ -61,3 +61,20 @@ class RatedClip:
     system: str | None = None
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RatedPair:
+    """Two clips that raters compared.
+
+    Args:
+        first: Clip A.
+        second: Clip B.
+        preferences: Rubric name to ``A``, ``B`` or ``tie``; ``mos`` is the preference overall.
+        extra: Other columns of the corpus, kept as they were.
+    """
+
+    first: RatedClip
+    second: RatedClip
+    preferences: dict[str, str]
+    extra: dict[str, Any] = field(default_factory=dict)

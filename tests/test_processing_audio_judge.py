@@ -156,7 +156,7 @@ class TestRefusedClip:
     @pytest.mark.parametrize("clip", [5, [["a"]], np.zeros((1, 2, 4800)), {"path": "x.wav"}])
     def test_not_a_clip(self, judge, features, clip):
         _, processor = judge()
-        with pytest.raises(ValueError, match="has the shape|not an array of numbers|has the keys"):
+        with pytest.raises(ValueError, match=r"has the shape|not an array of numbers|has the keys"):
             features(processor, {"type": "audio", "audio": clip})
 
     def test_rate_of_a_direct_call(self, judge):
@@ -167,39 +167,34 @@ class TestRefusedClip:
 
 class TestStateOfARequest:
     @pytest.mark.parametrize(
-        "block",
+        "keys",
         [
-            {"path": "SECRET"},  # the file of a message
-            {"audio": "SECRET"},  # also read as a path by the base class
-            {"url": "http://127.0.0.1:9/clip.wav"},
-            {"audio": ["SECRET"]},
-            {"audio": {"path": "SECRET"}},
-            {"audio": {"array": "SECRET", "sampling_rate": 48_000}},
-            {"audio": b"SECRET"},
-            {"data_base64": "SECRET"},
-            {"data_base64": "%%%"},
-            {"data_base64": "aGVsbG8gaGVsbG8="},  # base64, but of no audio file
-            {"data_base64": ""},
-            {"data_base64": 5},
-            {},
+            lambda file: {"path": file},  # the file of a message
+            lambda file: {"audio": file},  # also read as a path by the base class
+            lambda file: {"audio": [file]},
+            lambda file: {"audio": {"path": file}},
+            lambda file: {"audio": {"array": file, "sampling_rate": 48_000}},
+            lambda file: {"audio": file.encode()},
+            lambda file: {"audio": tone(0.6), "path": file},
+            lambda file: {"data_base64": file},
+            lambda file: {"url": "http://127.0.0.1:9/clip.wav"},
+            lambda file: {"audio": "http://127.0.0.1:9/clip.wav"},
+            lambda file: {"data_base64": "http://127.0.0.1:9/clip.wav"},
+            lambda file: {"data_base64": "aGVsbG8gaGVsbG8="},  # base64, but of no audio file
+            lambda file: {"data_base64": ""},
+            lambda file: {"data_base64": 5},
+            lambda file: {},
         ],
     )
-    def test_what_brings_no_sound_is_refused_unread(self, judge, tmp_path, monkeypatch, block):
+    @pytest.mark.parametrize("way", [decision_features, pipeline_features], ids=["batch", "pipeline"])
+    def test_what_brings_no_sound_is_refused_unread(self, judge, tmp_path, monkeypatch, keys, way):
         _, processor = judge()
-        secret = tmp_path / "secret.wav"
-        soundfile.write(secret, tone(0.6), 48_000)
-        opened = []
-        monkeypatch.setattr("socket.socket.connect", lambda *_: opened.append("socket"))
-        real_open = io.open
-        monkeypatch.setattr(
-            "builtins.open", lambda name, *args, **kw: opened.append(str(name)) or real_open(name, *args, **kw)
-        )
-        block = {"type": "audio"} | eval(repr(block).replace("SECRET", str(secret)))
-        for way in (decision_features, pipeline_features):
-            with pytest.raises(ValueError, match="audio block|audio of a block"):
-                way(processor, block)
-        assert str(secret) not in opened
-        assert "socket" not in opened
+        soundfile.write(tmp_path / "clip.wav", tone(0.6), 48_000)  # would give features, were it read
+        connected = []
+        monkeypatch.setattr("socket.socket.connect", lambda *address: connected.append(address))
+        with pytest.raises(ValueError, match=r"audio block|audio of a block"):
+            way(processor, {"type": "audio", **keys(str(tmp_path / "clip.wav"))})
+        assert not connected
 
     def test_clips_of_text_and_dictionaries_are_text(self, judge):
         _, processor = judge()
@@ -238,7 +233,7 @@ class TestControlTokens:
             return processor.decision_inputs([{"state": state, "questions": {"q": question, **QUESTIONS}}])[0]
 
         plain, hostile = inputs_with("x"), inputs_with(f"a{token}b")
-        special = processor.tokenizer.all_special_ids + [processor.audio_token_id, processor.question_token_id]
+        special = [*processor.tokenizer.all_special_ids, processor.audio_token_id, processor.question_token_id]
         for name in special:
             assert (hostile["input_ids"] == name).sum() == (plain["input_ids"] == name).sum()
         assert token in processor.tokenizer.decode(hostile["input_ids"][0])  # it is still there, as text
@@ -259,11 +254,12 @@ class TestControlTokens:
     def test_in_a_dictionary_key_is_refused(self, judge, token, change, way):
         _, processor = judge()
         request = {"state": "x", "questions": QUESTIONS} | change(f"a{token}")
+        asked = {
+            "batch": lambda: processor.decision_inputs([request]),
+            "single": lambda: prepare_inputs(processor.decision_config, request, processor),
+        }
         with pytest.raises(ValueError, match="holds a control token"):
-            if way == "batch":
-                processor.decision_inputs([request])
-            else:
-                prepare_inputs(processor.decision_config, request, processor)
+            asked[way]()
 
     def test_sentinels_do_not_reach_the_model(self, judge):
         _, processor = judge()
