@@ -5,25 +5,31 @@ from transformers import (
     AutoFeatureExtractor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForDecision,
     AutoModelForMultimodalLM,
     AutoProcessor,
 )
 
 from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
+from audio_judge.judge import AudioJudge, Request
+from audio_judge.judgement import Judgement, Score, Window
 from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeModel
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
+from audio_judge.rubrics import Rubric, Scale
 
 AutoConfig.register("audio_judge", AudioJudgeConfig)
 AutoConfig.register("audio_judge_encoder", AudioJudgeEncoderConfig)
 AutoModel.register(AudioJudgeEncoderConfig, AudioJudgeEncoder)
-for auto_class in (AutoModel, AutoModelForCausalLM, AutoModelForMultimodalLM):
+for auto_class in (AutoModel, AutoModelForCausalLM, AutoModelForDecision, AutoModelForMultimodalLM):
     auto_class.register(AudioJudgeConfig, AudioJudgeForCausalLM)
 AutoFeatureExtractor.register(AudioJudgeConfig, AudioJudgeFeatureExtractor)
+AutoFeatureExtractor.register(AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor)
 AutoProcessor.register(AudioJudgeConfig, AudioJudgeProcessor)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AudioJudge",
     "AudioJudgeConfig",
     "AudioJudgeEncoder",
     "AudioJudgeEncoderConfig",
@@ -31,4 +37,10 @@ __all__ = [
     "AudioJudgeForCausalLM",
     "AudioJudgeModel",
     "AudioJudgeProcessor",
+    "Judgement",
+    "Request",
+    "Rubric",
+    "Scale",
+    "Score",
+    "Window",
 ]

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
 from transformers.decision import Question
 
-from audio_judge.audio import Audio, AudioError, AudioSource, align, iter_windows, read_audio, resample
+from audio_judge.audio import Audio, AudioError, AudioSource, align, audio_info, iter_windows, read_audio, resample
 from audio_judge.examples import clip_state, text_messages
 from audio_judge.judgement import Judgement, Score, Window
 from audio_judge.rubrics import RUBRICS, Rubric, Scale, convert, get_rubric, shares_to_score
@@ -77,12 +77,16 @@ class AudioJudge:
         processor: The ``AudioJudgeProcessor`` that belongs to it.
         name: What its judgements call it.
         revision: Which version of it.
+
+    Attributes:
+        longest_seconds: Clips, or parts of clips, longer than this are refused; set it to judge longer ones.
     """
 
     def __init__(self, model: Any, processor: Any, name: str = "", revision: str = "") -> None:
         self.model = model.eval()
         self.processor = processor
         self.name, self.revision = name, revision
+        self.longest_seconds = LONGEST_SECONDS
 
     @classmethod
     def from_pretrained(
@@ -278,6 +282,7 @@ class AudioJudge:
 
     def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
         """Start and end in seconds and the state of each window, at the judge's rate."""
+        self._check_length(request)
         source: AudioSource = request.clip
         if request.start_time is not None or request.end_time is not None:
             source = read_audio(source, start_time=request.start_time, end_time=request.end_time)
@@ -285,12 +290,18 @@ class AudioJudge:
         if request.reference is not None:
             source, reference, _ = align(read_audio(source), read_audio(request.reference))
         for start, end, window in iter_windows(source, self.processor.window_seconds):
-            if end - start > LONGEST_SECONDS or start > LONGEST_SECONDS:
-                raise AudioError(
-                    f"{window.name}: longer than {LONGEST_SECONDS / 3600:g} h; cut it, or give start_time and end_time"
-                )
             same = None if reference is None else _part(reference, start, end)
             yield start, end, clip_state(self._block(window), same and self._block(same))
+
+    def _check_length(self, request: Request) -> None:
+        """Refuses what is too long before any of it is read into memory."""
+        first, last = request.start_time or 0.0, request.end_time
+        seconds = (audio_info(request.clip).seconds if last is None else last) - first
+        if seconds > self.longest_seconds:
+            raise AudioError(
+                f"{_name(request.clip)}: {seconds / 3600:.2f} h; at most {self.longest_seconds / 3600:g} h are judged: "
+                "cut it, give start_time and end_time, or raise the limit"
+            )
 
     def _block(self, audio: Audio) -> np.ndarray:
         """The samples of a window at the judge's rate."""

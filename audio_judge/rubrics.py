@@ -1,7 +1,8 @@
 """Rubrics (what can be judged), their scales, and the shares of listeners over a rubric's levels.
 
-A rubric is data: NISQA's five are in ``RUBRICS``, a user's own is one ``Rubric(...)``. Answers in text are the business
-of ``audio_judge.tasks``; this module only knows numbers, names and the typed question of a decision model.
+A rubric is data: NISQA's five are in ``RUBRICS``, those of all corpora in ``ALL_RUBRICS``, a user's own is one
+``Rubric(...)``. Answers in text are the business of ``audio_judge.tasks``; this module only knows numbers, names and the
+typed question of a decision model.
 """
 
 import difflib
@@ -9,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import brentq
@@ -135,6 +136,7 @@ class Rubric:
         levels: Level names from the lowest score to the highest, two or more.
         label: How running text names it; the name with spaces if empty.
         questions: Own short questions, tried before the general ``INSTRUCTIONS``.
+        middle_is_best: Whether the middle is the good place, as for speed; ``higher_is_better`` does not count then.
 
     Raises:
         ValueError: If the ends, the level names or the names are unusable; the message says which.
@@ -152,6 +154,7 @@ class Rubric:
     levels: tuple[str, ...] = ("very low", "low", "medium", "high", "very high")
     label: str = ""
     questions: tuple[str, ...] = ()
+    middle_is_best: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))
@@ -163,6 +166,33 @@ class Rubric:
     def scale(self) -> Scale:
         """The scale its scores are on."""
         return Scale(self.low, self.high, f"{self.low:g}-{self.high:g}")
+
+    @property
+    def best(self) -> Literal["high", "low", "middle"]:
+        """Where on its scale the good scores are."""
+        return "middle" if self.middle_is_best else "high" if self.higher_is_better else "low"
+
+    def goodness(self, value: float) -> float:
+        """Say how good a score is, whatever the direction of the scale.
+
+        Args:
+            value: Score within the rubric's range.
+
+        Returns:
+            0 (worst) to 1 (best).
+
+        Raises:
+            ValueError: If the score is out of range.
+
+        Example:
+            >>> get_rubric("speech_rate").goodness(4.0)
+            0.5
+        """
+        self.check(value)
+        share = (value - self.low) / (self.high - self.low)
+        if self.middle_is_best:
+            return 1 - abs(2 * share - 1)
+        return share if self.higher_is_better else 1 - share
 
     @property
     def level_values(self) -> np.ndarray:
@@ -231,7 +261,7 @@ class Rubric:
             "levels": ", ".join(self.levels),
             "low": f"{self.low:g}",
             "high": f"{self.high:g}",
-            "good_end": f"{self.high if self.higher_is_better else self.low:g}",
+            "good_end": f"{ {'high': self.high, 'low': self.low, 'middle': (self.low + self.high) / 2}[self.best]:g}",
         }
         return sentence_case(fill_fields(template, fields))
 
@@ -366,29 +396,205 @@ RUBRICS: dict[str, Rubric] = {
     )
 }
 
+NISQA_RUBRICS = RUBRICS
+SPEECHEVAL_RUBRICS: dict[str, Rubric] = {"mos": RUBRICS["mos"]} | {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "intelligibility",
+            "How easily the words are understood: the highest score means effortless, the lowest incomprehensible.",
+            levels=("incomprehensible", "hard to follow", "partly clear", "mostly clear", "effortless"),
+            questions=("How well can the words be understood?", "How intelligible is the speech?"),
+        ),
+        Rubric(
+            "distortion",
+            "How free the speech is of any distortion, noise or dropouts: the highest score means undistorted, the lowest "
+            "very distorted.",
+            levels=("very distorted", "distorted", "somewhat distorted", "slightly distorted", "undistorted"),
+            questions=("How distorted is the speech?", "How much distortion is there?"),
+        ),
+        Rubric(
+            "speech_rate",
+            "How fast the person speaks: the highest score means fast, the lowest slow, and the middle suits best.",
+            levels=("slow", "slightly slow", "appropriate", "slightly fast", "fast"),
+            questions=("How fast does the person speak?", "Is the pace of the speech right?"),
+            middle_is_best=True,
+        ),
+        Rubric(
+            "dynamic_range",
+            "How naturally soft and loud passages alternate: the highest score means lively, the lowest flat or erratic.",
+            levels=("flat or erratic", "uneven", "acceptable", "smooth", "lively"),
+            questions=("How natural are the changes between soft and loud?",),
+        ),
+        Rubric(
+            "emotional_impact",
+            "How strongly the feeling in the voice reaches the listener: the highest score means gripping, the lowest "
+            "expressionless.",
+            levels=("expressionless", "weak", "moderate", "moving", "gripping"),
+            questions=("How much emotion does the voice convey?",),
+        ),
+        Rubric(
+            "artistic_expression",
+            "How artfully rhythm, stress and melody are used: the highest score means masterly, the lowest mechanical.",
+            levels=("mechanical", "plain", "adequate", "skilful", "masterly"),
+            questions=("How artful is the delivery?",),
+        ),
+        Rubric(
+            "subjective_experience",
+            "How pleasant it is to listen: the highest score means delightful, the lowest unbearable.",
+            levels=("unbearable", "unpleasant", "neutral", "pleasant", "delightful"),
+            label="listening experience",
+            questions=("How pleasant is it to listen to this?",),
+        ),
+    )
+}
+# QualiSpeech calls two of its seven like others here do; those have names of their own.
+QUALISPEECH_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "speed",
+            "How quick the speech is: the highest score means too quick, the lowest too slow, and the middle suits best.",
+            levels=("too slow", "rather slow", "just right", "rather quick", "too quick"),
+            label="speaking speed",
+            questions=("How quick is the speech?",),
+            middle_is_best=True,
+        ),
+        Rubric(
+            "naturalness",
+            "How much the voice sounds like a real person: the highest score means human, the lowest artificial.",
+            levels=("artificial", "mostly artificial", "in between", "mostly human", "human"),
+            questions=("How natural does the voice sound?", "Does this sound like a real person?"),
+        ),
+        Rubric(
+            "background_noise",
+            "How quiet the background is: the highest score means silent, the lowest overwhelming noise.",
+            levels=("overwhelming noise", "strong noise", "moderate noise", "faint noise", "silent"),
+            questions=("How quiet is the background?",),
+        ),
+        Rubric(
+            "signal_distortion",
+            "How clean the voice itself is, apart from the background: the highest score means intact, the lowest ruined.",
+            levels=("ruined", "damaged", "rough", "nearly intact", "intact"),
+            questions=("How clean is the voice itself?",),
+        ),
+        Rubric(
+            "listening_effort",
+            "How relaxed one can be and still understand: the highest score means no effort, the lowest all effort in vain.",
+            levels=("all effort in vain", "great effort", "some effort", "little effort", "no effort"),
+            questions=("How much effort does listening take?",),
+        ),
+        Rubric(
+            "continuity",
+            "How well the speech flows, without dropouts and odd pauses: the highest score means fluent, the lowest "
+            "fragmented.",
+            levels=("fragmented", "often broken", "sometimes broken", "nearly fluent", "fluent"),
+            questions=("How well does the speech flow?",),
+        ),
+    )
+} | {"mos": RUBRICS["mos"]}
+# Listeners were asked on 1 to 10, but the published ratings also hold lower values, down to 0; see AES_DATA_SCALE.
+AES_DATA_SCALE = Scale(0.0, 10.0, "0-10")
+AES_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "production_quality",
+            "How well the audio is made, technically: the highest score means flawless, the lowest unusable.",
+            high=10.0,
+            levels=("unusable", "amateurish", "decent", "professional", "flawless"),
+            questions=("How well is this audio produced?",),
+        ),
+        Rubric(
+            "production_complexity",
+            "How many sound sources and layers there are: the highest score means very rich, the lowest a single source.",
+            high=10.0,
+            levels=("a single source", "sparse", "moderate", "rich", "very rich"),
+            questions=("How complex is the audio scene?",),
+        ),
+        Rubric(
+            "content_enjoyment",
+            "How much one enjoys what is heard, as taste and art: the highest score means wonderful, the lowest dreadful.",
+            high=10.0,
+            levels=("dreadful", "dull", "fine", "enjoyable", "wonderful"),
+            questions=("How enjoyable is this to hear?",),
+        ),
+        Rubric(
+            "content_usefulness",
+            "How well the audio could serve as material for a new work: the highest score means ideal, the lowest useless.",
+            high=10.0,
+            levels=("useless", "of little use", "usable", "useful", "ideal"),
+            questions=("How useful is this as source material?",),
+        ),
+    )
+}
+# What a judge can learn to hear from data that is cheap to make; see audio_judge.tasks.jastin.
+PROXY_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "child_voice",
+            "Whether the speaker is a child: the highest score means child, the lowest adult.",
+            low=0.0,
+            high=1.0,
+            levels=("adult", "child"),
+            questions=("Is this a child speaking?",),
+        ),
+        Rubric(
+            "whispering",
+            "Whether the style of speaking is a whisper: the highest score means whispered, the lowest voiced.",
+            low=0.0,
+            high=1.0,
+            levels=("voiced", "whispered"),
+            questions=("Does the person whisper?",),
+        ),
+        Rubric(
+            "reverberation",
+            "How strongly the room is heard: the highest score means very reverberant, the lowest dry.",
+            higher_is_better=False,
+            levels=("dry", "slightly reverberant", "somewhat reverberant", "reverberant", "very reverberant"),
+            questions=("How reverberant is the recording?",),
+        ),
+        Rubric(
+            "music_distortion",
+            "How much foreign sounds disturb the music: the highest score means very disturbed, the lowest undisturbed.",
+            higher_is_better=False,
+            levels=("undisturbed", "slightly disturbed", "somewhat disturbed", "disturbed", "very disturbed"),
+            questions=("How much do foreign sounds disturb the music?",),
+        ),
+        Rubric(
+            "sudden_silence",
+            "How much of the clip falls silent all of a sudden: the highest score means most of it, the lowest none of it.",
+            higher_is_better=False,
+            levels=("none of it", "a little of it", "some of it", "much of it", "most of it"),
+            questions=("How much of the clip is suddenly silent?",),
+        ),
+    )
+}
+ALL_RUBRICS: dict[str, Rubric] = NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEECH_RUBRICS | AES_RUBRICS | PROXY_RUBRICS
+
 
 def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
     """Look up one of our rubrics by name; a rubric passes through.
 
     Args:
-        name_or_rubric: Key of ``RUBRICS``, or a rubric of the user's own.
+        name_or_rubric: Key of ``ALL_RUBRICS``, or a rubric of the user's own.
 
     Raises:
         ValueError: If there is no rubric of that name; the message lists the names and the closest one.
 
     Example:
-        >>> get_rubric("noisness")
+        >>> get_rubric("noisness")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        ValueError: no rubric 'noisness'; did you mean 'noisiness'? Known: mos, noisiness, coloration, discontinuity, \
-loudness
+        ValueError: no rubric 'noisness'; did you mean 'noisiness'? Known: mos, noisiness, coloration, ...
     """
     if isinstance(name_or_rubric, Rubric):
         return name_or_rubric
-    if name_or_rubric in RUBRICS:
-        return RUBRICS[name_or_rubric]
-    close = difflib.get_close_matches(name_or_rubric.lower(), RUBRICS, n=1)
+    if name_or_rubric in ALL_RUBRICS:
+        return ALL_RUBRICS[name_or_rubric]
+    close = difflib.get_close_matches(name_or_rubric.lower(), ALL_RUBRICS, n=1)
     hint = f"did you mean {close[0]!r}? " if close else "write your own with Rubric(...). "
-    raise ValueError(f"no rubric {name_or_rubric!r}; {hint}Known: {', '.join(RUBRICS)}")
+    raise ValueError(f"no rubric {name_or_rubric!r}; {hint}Known: {', '.join(ALL_RUBRICS)}")
 
 
 def level_shares(

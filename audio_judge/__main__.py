@@ -1,0 +1,8 @@
+"""``python -m audio_judge`` is ``audio-judge``."""
+
+import sys
+
+from audio_judge.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
