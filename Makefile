@@ -8,7 +8,6 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 .PHONY: demo test lint format benchmark clean
 
 demo: .venv/demo
-	$(BIN)/python examples/make_clips.py examples/clips
 	$(BIN)/audio-judge score examples/clips --table
 
 test: .venv/dev

@@ -30,7 +30,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import sample_plan
 from audio_judge.rubrics import INSTRUCTIONS, RUBRICS, instructions
-from audio_judge.tasks import TASKS, categorize, explain, score
+from audio_judge.tasks import RUBRIC_TASKS, categorize, explain, score
 
 STATE_SIZE = 64
 # NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
@@ -192,7 +192,7 @@ def tokenizer_texts(seed: int, count: int = 6000) -> Iterator[str]:
         rubric = RUBRICS[names[rng.integers(len(names))]]
         yield instructions(rubric, int(rng.integers(len(rubric.questions) + len(INSTRUCTIONS))))
         yield "\n".join(f"{letter} {level}" for letter, level in zip("ABCDE", rubric.levels, strict=False))
-        for task in TASKS.values():
+        for task in RUBRIC_TASKS.values():
             asked = rubric if task in (score, categorize) else names
             yield task.ask(asked, phrasing=int(rng.integers(len(task.PHRASINGS))), with_reference=bool(rng.integers(2)))
         scores = {name: round(float(rng.uniform(1, 5)), 1) for name in names}

@@ -3,26 +3,20 @@
 # ///
 """Train a judge on rated clips, by a recipe.
 
-Mini judge, on a CPU:
+Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several:
 
     python train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
-
-SpeechQualityLLM, on one GPU or several (DDP, FSDP2, DeepSpeed: see recipes/accelerate):
-
+    torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
+    python train_sft.py --config recipes/sft/mini.yaml --data ... --output_dir ... --resume_from_checkpoint last
     python train_sft.py --config recipes/sft/sqllm_single_ast_tuned.yaml --data NISQA_Corpus --output_dir runs/sqllm
     accelerate launch --config_file recipes/accelerate/ddp.yaml train_sft.py --config recipes/sft/... --data ...
-
-On two CPU processes, and on from the last checkpoint:
-
-    torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
-    python train_sft.py --config ... --output_dir runs/mini --resume_from_checkpoint last
 
 Keys of a recipe are fields of `JudgeArguments` and of TRL's `SFTConfig`; the command line wins over the recipe. The
 output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it.
 """
 
 import random
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -81,6 +75,9 @@ class JudgeArguments:
             raise ValueError("give either `model` or both `audio_backbone` and `text_backbone`")
         if self.data is None:
             raise ValueError(f"`data` is missing: the folder of the {self.corpus} corpus")
+        adapts = any(re.search(pattern, "model.adapter.linear.weight") for pattern in self.trainable or [])
+        if self.lora_target and self.model is None and not adapts:
+            raise ValueError("the adapter of a new judge is untrained: with LoRA, put `adapter` among `trainable`")
         if self.asking not in self.task_weights:
             raise ValueError(f"answer_form {self.answer_form} needs {self.asking!r} among the tasks, got {self.tasks}")
 
@@ -114,18 +111,16 @@ def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
 
 def load_datasets(args: JudgeArguments, seed: int) -> tuple[Any, Any]:
     """Training examples by the mixture of tasks, and validation examples that ask for every score."""
-    options: dict[str, Any] = {"seed": seed, "with_reference": args.with_reference}
-    train = make_examples(read_clips(args, "train", seed), args.task_weights, variants=args.variants, **options)
-    evaluation = make_examples(read_clips(args, "validation", seed), [args.asking], all_rubrics=True, **options)
+    same: dict[str, Any] = {"seed": seed, "with_reference": args.with_reference}
+    train = make_examples(read_clips(args, "train", seed), args.task_weights, variants=args.variants, **same)
+    evaluation = make_examples(read_clips(args, "validation", seed), [args.asking], all_rubrics=True, **same)
     return to_dataset(train), to_dataset(evaluation)
 
 
 def read_clips(args: JudgeArguments, split: Literal["train", "validation"], seed: int) -> list[RatedClip]:
     """The clips of a split, or a random choice of them."""
-    clips: Iterable[RatedClip] = (
-        read_nisqa(str(args.data), split) if args.corpus == "nisqa" else read_simulated(str(args.data), split)
-    )
-    chosen = list(clips)
+    read: Any = {"nisqa": read_nisqa, "simulated": read_simulated}[args.corpus]
+    chosen = list(read(str(args.data), split))
     limit = args.max_train_clips if split == "train" else args.max_eval_clips
     return chosen if limit is None or limit >= len(chosen) else random.Random(seed).sample(chosen, limit)
 
@@ -146,18 +141,20 @@ def save_judge(trainer: AudioSFTTrainer, args: JudgeArguments, output_dir: Path)
 
 def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
     """Train, evaluate and save."""
-    # Our collator does the work of TRL's preparation; every recipe needs these
-    training_args.remove_unused_columns = False
+    # Our collator does the work of TRL's preparation
+    training_args.remove_unused_columns, training_args.max_length = False, None
     training_args.dataset_kwargs = {"skip_prepare_dataset": True}
-    training_args.max_length = None
     set_seed(training_args.seed)
     model, processor = load_judge(args, quantize=args.load_in_4bit)
+    processor.answer_form = args.answer_form
+    processor.window_seconds = args.max_seconds or processor.window_seconds
     if args.lora_target is None:
         select_trainable(model, args.trainable or ["."])
     else:
         training_args.hub_strategy = "end"  # checkpoints hold the LoRA only
         shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
-        model = add_lora(model, args.lora_target, args.trainable or [], **shape)
+        tokens = [processor.question_token_id] if DECIDE in args.task_weights else []
+        model = add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
     train_dataset, eval_dataset = load_datasets(args, training_args.seed)
     collator = JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True, skip_bad=args.skip_bad)
     trainer = AudioSFTTrainer(
@@ -172,8 +169,8 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
         decision_weight=args.decision_weight,
         encoder_learning_rate=args.encoder_learning_rate,
     )
-    resume = training_args.resume_from_checkpoint
-    trainer.train(resume_from_checkpoint=True if resume == "last" else resume)
+    resume: Any = training_args.resume_from_checkpoint
+    trainer.train(resume_from_checkpoint=resume == "last" or resume)
     save_judge(trainer, args, Path(str(training_args.output_dir)))
     return trainer
 

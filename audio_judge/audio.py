@@ -547,7 +547,8 @@ def _opened(clip: _Encoded) -> Iterator[_ForwardFile]:
     if (len(clip.file) if isinstance(clip.file, bytes) else clip.file.stat().st_size) == 0:
         raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
     try:
-        file = _ForwardFile(io.BytesIO(clip.file) if isinstance(clip.file, bytes) else clip.file)
+        # As bytes, so that a name that is no valid UTF-8 can be opened too
+        file = _ForwardFile(io.BytesIO(clip.file) if isinstance(clip.file, bytes) else os.fsencode(clip.file))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: ".raw", which has no header
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise AudioError(

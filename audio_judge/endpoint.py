@@ -15,13 +15,14 @@ import hashlib
 import json
 import random
 import sqlite3
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar, cast
 
 import httpx2
 import torch
@@ -268,10 +269,10 @@ class LocalModel:
     """
 
     def __init__(self, model: str | TextGenerationPipeline, *, name: str | None = None, **options: Any) -> None:
-        self._pipeline: Any = pipeline("text-generation", model, **options) if isinstance(model, str) else model
+        self._pipeline = cast(Any, pipeline("text-generation", model, **options) if isinstance(model, str) else model)
         self.name = name or str(self._pipeline.model.config.name_or_path)
         self._options = {key: str(value) for key, value in options.items() if key in ("revision", "dtype")}
-        self._turn = asyncio.Lock()
+        self._turn = threading.Lock()  # unlike a lock of asyncio it serves the event loops of several runs
         if self._pipeline.tokenizer.chat_template is None:
             raise ValueError(f"{self.name}: no chat template; an instruction-tuned model is needed")
 
@@ -287,8 +288,7 @@ class LocalModel:
             messages: ``{"role", "content"}`` each.
             sampling: How to draw the reply.
         """
-        async with self._turn:
-            return await asyncio.to_thread(self._generate, messages, sampling)
+        return await asyncio.to_thread(self._generate, messages, sampling)
 
     def _generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         tokenizer, model = self._pipeline.tokenizer, self._pipeline.model
@@ -299,7 +299,7 @@ class LocalModel:
         if sampling.temperature:
             drawn = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
         # The random numbers of whoever trains in this process stay as they are.
-        with torch.random.fork_rng(), torch.inference_mode():
+        with self._turn, torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(sampling.seed)
             ids = model.generate(**inputs, max_new_tokens=sampling.max_tokens, **drawn)
         written = ids[0, inputs["input_ids"].shape[1] :].tolist()
@@ -431,7 +431,7 @@ class Client:
         Returns:
             The reply, or why there is none. A ``Failure`` is not cached.
         """
-        asked = {"messages": [dict(message) for message in messages], "sampling": asdict(sampling)}
+        asked: dict[str, Any] = {"messages": [dict(message) for message in messages], "sampling": asdict(sampling)}
         asked |= {"backend": dict(self.backend.identity), "allow_cut_off": allow_cut_off}
         request = json.dumps(asked, sort_keys=True, ensure_ascii=False)
         key = hashlib.sha256(request.encode()).hexdigest()
@@ -498,7 +498,7 @@ def waiting_time(attempt: int, first_wait: float, asked_for: float | None = None
 
 async def in_order(
     work: Callable[[_Item], Awaitable[_Result]], items: Iterable[_Item], window: int
-) -> AsyncIterator[_Result]:
+) -> AsyncGenerator[_Result, None]:
     """Work on many items at once and give the results in the order of the items, in memory that does not grow.
 
     Args:

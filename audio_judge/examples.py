@@ -21,7 +21,16 @@ import numpy as np
 from audio_judge.audio import Audio
 from audio_judge.clips import RatedClip
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, get_rubric, level_shares
-from audio_judge.tasks import TASKS, CategoryTarget, Explanation, ScoreTarget, categorize, explain, profile, score
+from audio_judge.tasks import (
+    RUBRIC_TASKS,
+    CategoryTarget,
+    Explanation,
+    ScoreTarget,
+    categorize,
+    explain,
+    profile,
+    score,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +102,7 @@ def make_examples(
 
     Args:
         clips: Rated clips; one without ratings is left out, and so is, with ``always``, one without a reference.
-        tasks: Weight of each task (``decide`` or a name of ``audio_judge.tasks.TASKS``), or tasks of equal weight.
+        tasks: Weight of each task (``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``), or tasks of equal weight.
         seed: Of the task, the phrasing, the rubrics and their order.
         variants: Examples per clip.
         with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
@@ -136,8 +145,8 @@ def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
     """
     weights = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, 1.0)
     for name, weight in weights.items():
-        if name not in (DECIDE, *TASKS):
-            raise ValueError(f"no task {name!r}; known: {', '.join((DECIDE, *TASKS))}")
+        if name not in (DECIDE, *RUBRIC_TASKS):
+            raise ValueError(f"no task {name!r}; known: {', '.join((DECIDE, *RUBRIC_TASKS))}")
         if not weight >= 0:
             raise ValueError(f"task {name!r}: weight {weight}; 0 or more is needed")
     if not sum(weights.values()) > 0:
@@ -159,9 +168,9 @@ def _examples(
     rubrics = list(clip.ratings) if all_rubrics or not single else [rng.choice(list(clip.ratings))]
     for chosen in [[name] for name in rubrics] if single else [rubrics]:
         answer, facts = _answer(clip, task, chosen, rng)
-        phrasings = TASKS[task].HELD_OUT_PHRASINGS if held_out else TASKS[task].PHRASINGS
+        phrasings = RUBRIC_TASKS[task].HELD_OUT_PHRASINGS if held_out else RUBRIC_TASKS[task].PHRASINGS
         asked: Any = chosen[0] if single else chosen
-        request = TASKS[task].ask(
+        request = RUBRIC_TASKS[task].ask(
             asked, phrasing=rng.randrange(len(phrasings)), held_out=held_out, with_reference=reference is not None
         )
         completion = [{"role": "assistant", "content": answer}]

@@ -106,7 +106,7 @@ def find_items(
         ['b.wav', 'a.wav']
     """
     names = columns or Columns()
-    items = [item for argument in arguments for item in _expand(argument, names, stdin)]
+    items = [_with_usable_name(item) for argument in arguments for item in _expand(argument, names, stdin)]
     if reference is None:
         return items
     return [
@@ -130,6 +130,15 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
         yield from _glob_items(argument, columns)
     else:
         yield Item({"path": argument}, argument)
+
+
+def _with_usable_name(item: Item) -> Item:
+    """Notes a path that is no text, which soundfile cannot open."""
+    try:
+        f"{item.path}{item.reference}".encode()
+    except UnicodeEncodeError:
+        return replace(item, error=f"{ascii(item.path)[1:-1]}: file name is no valid UTF-8; rename it")
+    return item
 
 
 def _is_pattern(argument: str) -> bool:

@@ -39,7 +39,7 @@ class Request:
     Args:
         clip: Anything ``read_audio`` takes.
         reference: The undegraded original, for a double-ended judgement.
-        start_time: Where to start, in seconds; None for the beginning.
+        start_time: Where to start, in the clip and in its reference, in seconds; None for the beginning.
         end_time: Where to end, in seconds; None for the end.
     """
 
@@ -283,12 +283,12 @@ class AudioJudge:
     def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
         """Start and end in seconds and the state of each window, at the judge's rate."""
         self._check_length(request)
-        source: AudioSource = request.clip
-        if request.start_time is not None or request.end_time is not None:
-            source = read_audio(source, start_time=request.start_time, end_time=request.end_time)
+        part = {"start_time": request.start_time, "end_time": request.end_time}
+        is_part = part != {"start_time": None, "end_time": None}
+        source: AudioSource = read_audio(request.clip, **part) if is_part else request.clip
         reference = None
         if request.reference is not None:
-            source, reference, _ = align(read_audio(source), read_audio(request.reference))
+            source, reference, _ = align(read_audio(source), read_audio(request.reference, **part))
         for start, end, window in iter_windows(source, self.processor.window_seconds):
             same = None if reference is None else _part(reference, start, end)
             yield start, end, clip_state(self._block(window), same and self._block(same))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from audio_judge.inputs import UsageError
 from audio_judge.judgement import Judgement
-from audio_judge.rubrics import RUBRICS
+from audio_judge.rubrics import get_rubric
 
 SETTINGS = ("model", "revision", "rubrics", "scale")
 JSON_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline", "reasons", "causes", *SETTINGS, "error")
@@ -304,7 +304,9 @@ class Table:
 
     def header(self) -> str:
         """The line above the rows."""
-        return "  ".join([f"{'clip':<{self.width}}", f"{'seconds':>7}", *self.rubrics, "in words"])
+        return "  ".join(
+            [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{name:>5}" for name in self.rubrics), "in words"]
+        )
 
     def line(self, name: str, judgement: Judgement) -> str:
         """The row of one clip: scores, then the level of the first rubric and what else is less than best.
@@ -316,13 +318,21 @@ class Table:
         if judgement.error is not None:
             return f"{name:<{self.width}}  error: {judgement.error}"
         scores = [judgement.scores[rubric] for rubric in self.rubrics]
-        cells = [f"{score.value:>{len(score.rubric)}.{self.digits}f}" for score in scores]
+        cells = [f"{score.value:>{max(5, len(score.rubric))}.{self.digits}f}" for score in scores]
         first, *others = [score.level for score in scores]
-        flaws = [s.level for s, level in zip(scores[1:], others, strict=True) if level != RUBRICS[s.rubric].levels[-1]]
+        flaws = [s.level for s, level in zip(scores[1:], others, strict=True) if level != _best(s.rubric)[0]]
         words = f"{first}: {', '.join(flaws)}" if flaws else first
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, words])
 
     def legend(self) -> str:
         """What the numbers mean: a line for below the rows."""
-        best = ", ".join(f"{name} {self.high:g} = {RUBRICS[name].levels[-1]}" for name in self.rubrics)
-        return f"Scores go from {self.low:g} to {self.high:g}; {self.high:g} is best on every rubric: {best}."
+        ends = [(name, *_best(name)) for name in self.rubrics]
+        best = ", ".join(f"{name} {self.high if is_high else self.low:g} = {level}" for name, level, is_high in ends)
+        which = f"{self.high:g} is best on every rubric" if all(is_high for *_, is_high in ends) else "best are"
+        return f"Scores go from {self.low:g} to {self.high:g}; {which}:\n{best}."
+
+
+def _best(name: str) -> tuple[str, bool]:
+    """Level at the good end of a rubric, and whether that is the high end."""
+    rubric = get_rubric(name)
+    return rubric.levels[-1 if rubric.higher_is_better else 0], rubric.higher_is_better

@@ -473,7 +473,7 @@ QUALISPEECH_RUBRICS: dict[str, Rubric] = {
             questions=("How quiet is the background?",),
         ),
         Rubric(
-            "signal_distortion",
+            "distortion_level",
             "How clean the voice itself is, apart from the background: the highest score means intact, the lowest ruined.",
             levels=("ruined", "damaged", "rough", "nearly intact", "intact"),
             questions=("How clean is the voice itself?",),

@@ -280,7 +280,14 @@ def _matching(pattern: str, names: list[str]) -> list[str]:
 
 
 def add_lora(
-    model: Any, target: str, trainable: Sequence[str] = (), *, rank: int = 16, alpha: int = 32, dropout: float = 0.05
+    model: Any,
+    target: str,
+    trainable: Sequence[str] = (),
+    *,
+    tokens: Sequence[int] = (),
+    rank: int = 16,
+    alpha: int = 32,
+    dropout: float = 0.05,
 ) -> Any:
     r"""Add LoRA to some Linear layers, and train some modules in full beside it.
 
@@ -289,6 +296,7 @@ def add_lora(
         target: Regular expression that the whole name of a layer must match, such as
             ``.*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)``; the encoder may have layers of the same names.
         trainable: Patterns as in ``select_trainable``; the modules that own these parameters are saved with the LoRA.
+        tokens: Ids of tokens whose embeddings are trained, such as the judge's own that the language model never saw.
         rank: Rank of the update.
         alpha: Scaling of the update, divided by the rank.
         dropout: Dropout before the update, 0 to 1.
@@ -309,7 +317,7 @@ def add_lora(
     modules = list(dict.fromkeys(name.rpartition(".")[0] for name in selected))
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target, modules_to_save=modules or None,
-        task_type="CAUSAL_LM",
+        trainable_token_indices={"embed_tokens": list(tokens)} if tokens else None, task_type="CAUSAL_LM",
     )  # fmt: skip
     return get_peft_model(model, config)
 

@@ -114,6 +114,12 @@ class TestScore:
         part = judge.score(Request(wav, start_time=0.5, end_time=1.0))
         assert part["mos"].value == pytest.approx(judge.score((samples[24_000:48_000], rate))["mos"].value)
 
+    def test_part_is_cut_from_the_reference_too(self, judge):
+        clip, clean = tone(6.0, 300), tone(6.0, 700)
+        part = Request((clip, 48_000), (clean, 48_000), start_time=3.0, end_time=5.0)
+        cut = judge.score((clip[144_000:240_000], 48_000), reference=(clean[144_000:240_000], 48_000))
+        assert judge.score(part)["mos"].value == pytest.approx(cut["mos"].value)
+
     def test_rubric_alone_equals_rubric_among_five(self, judge, wav):
         alone, among = judge.score(wav, rubric="loudness"), judge.score(wav)
         assert alone["loudness"].value == pytest.approx(among["loudness"].value, abs=1e-5)

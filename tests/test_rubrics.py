@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio_judge.rubrics import (
+    ALL_RUBRICS,
     BINARY,
     FIVE,
     HELD_OUT_INSTRUCTIONS,
@@ -131,6 +132,37 @@ class TestGetRubric:
     def test_suggests_the_closest_name(self):
         with pytest.raises(ValueError, match=r"did you mean 'coloration'.*Known: mos, noisiness"):
             get_rubric("Colouration")
+
+
+class TestAllRubrics:
+    def test_begins_with_nisqa(self):
+        assert list(ALL_RUBRICS)[:5] == list(RUBRICS)
+
+    @pytest.mark.parametrize("rubric", ALL_RUBRICS.values(), ids=ALL_RUBRICS)
+    def test_definition_says_what_both_ends_mean(self, rubric):
+        assert "highest score means" in rubric.definition
+        assert rubric.levels[0] in rubric.definition
+        assert rubric.levels[-1] in rubric.definition
+
+    def test_no_two_share_a_label(self):
+        assert len({rubric.label for rubric in ALL_RUBRICS.values()}) == len(ALL_RUBRICS)
+
+    @pytest.mark.parametrize(
+        ("name", "best", "good_end", "goodness"),
+        [
+            ("mos", "high", "5", [0.0, 0.5, 1.0]),
+            ("reverberation", "low", "1", [1.0, 0.5, 0.0]),
+            ("speech_rate", "middle", "3", [0.0, 1.0, 0.0]),
+        ],
+    )
+    def test_direction(self, name, best, good_end, goodness):
+        rubric = get_rubric(name)
+        assert rubric.best == best
+        assert rubric.fill("{good_end}") == good_end
+        assert [rubric.goodness(value) for value in (1.0, 3.0, 5.0)] == goodness
+
+    def test_direction_stays_on_another_scale(self):
+        assert get_rubric("speed").on(HUNDRED).goodness(50.0) == 1.0
 
 
 class TestLevelShares:

@@ -50,7 +50,12 @@ def make_tokenizer(merge_digits: bool = False, special: tuple[str, ...] = CHATML
 
 def audio_config(kind: str) -> Any:
     """The smallest configuration of each encoder that has all its parts."""
-    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     size |= {"initializer_range": SPREAD}
     if kind == "audio_judge_encoder":
         return AudioJudgeEncoderConfig(**size, num_mel_bins=64, conv_channels=[4, 4, 8, 8, 8])
@@ -68,7 +73,13 @@ def audio_config(kind: str) -> Any:
             apply_spec_augment=False, hidden_dropout=0.0, attention_dropout=0.0, feat_proj_dropout=0.0,
             activation_dropout=0.0,
         )  # fmt: skip
-    dac = {"encoder_hidden_size": 4, "hidden_size": 16, "codebook_dim": 4, "n_codebooks": 1, "codebook_size": 8}
+    dac: dict[str, Any] = {
+        "encoder_hidden_size": 4,
+        "hidden_size": 16,
+        "codebook_dim": 4,
+        "n_codebooks": 1,
+        "codebook_size": 8,
+    }
     dac |= {"downsampling_ratios": [2, 8, 10, 12], "model_type": "dac", "decoder_hidden_size": 16}
     return AutoConfig.for_model(kind, **size, head_dim=16, dac_config=dac)
 
@@ -126,7 +137,7 @@ def make_judge(
 ) -> tuple[AudioJudgeForCausalLM, AudioJudgeProcessor]:
     """A tiny judge and its processor, through `from_backbones`."""
     audio, text = make_backbones(folder, kind, tie, merge_digits=merge_digits)
-    shape = {"adapter": adapter, "adapter_tokens": 8}
+    shape: dict[str, Any] = {"adapter": adapter, "adapter_tokens": 8}
     torch.manual_seed(0)
     model = AudioJudgeForCausalLM.from_backbones(audio, text, **shape, dtype=torch.float32, **options)
     return model.eval(), AudioJudgeProcessor.from_backbones(audio, text, **shape)

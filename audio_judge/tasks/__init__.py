@@ -40,22 +40,66 @@ def with_reference_note(request: str, phrasing: int | str, held_out: bool) -> st
 
 
 # The modules import the names above from here, so they come last.
-from audio_judge.tasks import categorize, explain, profile, score  # noqa: E402
+from audio_judge.tasks import (  # noqa: E402
+    assess,
+    categorize,
+    compare,
+    describe,
+    detect,
+    explain,
+    profile,
+    rate,
+    score,
+    suggest,
+)
+from audio_judge.tasks.assess import Assessment, Distortion  # noqa: E402
 from audio_judge.tasks.categorize import CategoryTarget  # noqa: E402
+from audio_judge.tasks.compare import ClipDetails, Comparison  # noqa: E402
+from audio_judge.tasks.describe import Description  # noqa: E402
+from audio_judge.tasks.detect import Detection  # noqa: E402
 from audio_judge.tasks.explain import Explanation  # noqa: E402
 from audio_judge.tasks.score import ScoreTarget  # noqa: E402
+from audio_judge.tasks.suggest import Suggestions  # noqa: E402
 
-TASKS: dict[str, ModuleType] = {"score": score, "categorize": categorize, "profile": profile, "explain": explain}
+# Those about rubrics the caller names: ask(rubrics), parse(text, rubrics). The mini judge's tokenizer is made of them.
+RUBRIC_TASKS: dict[str, ModuleType] = {
+    "score": score,
+    "categorize": categorize,
+    "profile": profile,
+    "explain": explain,
+}
+TASKS: dict[str, ModuleType] = RUBRIC_TASKS | {
+    "describe": describe,
+    "compare": compare,
+    "assess": assess,
+    "suggest": suggest,
+    "detect": detect,
+    "rate": rate,
+}
 
 __all__ = [
+    "RUBRIC_TASKS",
     "TASKS",
+    "Assessment",
     "CategoryTarget",
+    "ClipDetails",
+    "Comparison",
+    "Description",
+    "Detection",
+    "Distortion",
     "Explanation",
     "ParseError",
     "ScoreTarget",
+    "Suggestions",
+    "assess",
     "categorize",
+    "compare",
+    "describe",
+    "detect",
     "explain",
     "profile",
+    "rate",
     "score",
+    "suggest",
     "with_reference_note",
 ]

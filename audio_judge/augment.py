@@ -1,0 +1,717 @@
+"""Augmentation of requests, for training only: other scales, turned scales, yes-no thresholds, other wordings.
+
+``augment`` changes a rubric and its rating together, so that question and answer always agree, and writes down what it
+did; ``restore`` takes a score back. ``paraphrase`` lets a language model reword our templates once, ahead of training.
+``ROBUSTNESS`` holds wordings of NISQA's five rubrics that are only for testing; nothing here draws from them.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from audio_judge.clips import Rating
+from audio_judge.endpoint import Client, Failure, Sampling, in_order
+from audio_judge.rubrics import FIVE, HUNDRED, NISQA_RUBRICS, TEN, Rubric, Scale, convert
+from audio_judge.tasks import ParseError
+
+Kind = Literal["scale", "invert", "binary", "paraphrase"]
+Rule = Literal["affine", "proportional"]
+KINDS: tuple[Kind, ...] = ("scale", "invert", "binary", "paraphrase")
+SCALES = (FIVE, TEN, HUNDRED)
+# Where a threshold may lie, as shares of the range: 2 to 4 on a 1-5 scale
+THRESHOLD_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75)
+
+# NISQA's rubrics asked the other way round: what is measured is the fault, so the highest score is the bad end.
+INVERTED: dict[str, Rubric] = {
+    "mos": Rubric(
+        "mos_inverted",
+        "How bad the speech sounds on the whole: the highest score means bad, the lowest excellent.",
+        higher_is_better=False,
+        levels=("excellent", "good", "fair", "poor", "bad"),
+        label="overall impairment",
+        questions=("How bad does the speech sound overall?", "How impaired is this clip as a whole?"),
+    ),
+    "noisiness": Rubric(
+        "noisiness_inverted",
+        "How much noise the speech has: the highest score means very noisy, the lowest not noisy.",
+        higher_is_better=False,
+        levels=("not noisy", "slightly noisy", "somewhat noisy", "noisy", "very noisy"),
+        label="amount of noise",
+        questions=("How strong is the noise in the speech?", "How badly does noise disturb the speech?"),
+    ),
+    "coloration": Rubric(
+        "coloration_inverted",
+        "How far the timbre is from a natural voice: the highest score means very coloured, the lowest not coloured.",
+        higher_is_better=False,
+        levels=("not coloured", "slightly coloured", "somewhat coloured", "coloured", "very coloured"),
+        label="amount of coloration",
+        questions=("How unnatural is the timbre of the voice?", "How strongly is the voice coloured?"),
+    ),
+    "discontinuity": Rubric(
+        "discontinuity_inverted",
+        "How broken up the speech is: the highest score means very interrupted, the lowest not interrupted.",
+        higher_is_better=False,
+        levels=(
+            "not interrupted",
+            "slightly interrupted",
+            "somewhat interrupted",
+            "interrupted",
+            "very interrupted",
+        ),
+        label="amount of interruption",
+        questions=("How broken up is the speech?", "How badly is the speech interrupted?"),
+    ),
+    "loudness": Rubric(
+        "loudness_inverted",
+        "How far the loudness is from what suits a listener: the highest score means very unsuitable, be it far too "
+        "quiet or far too loud, the lowest just right.",
+        higher_is_better=False,
+        levels=("just right", "slightly unsuitable", "somewhat unsuitable", "unsuitable", "very unsuitable"),
+        label="loudness problem",
+        questions=("How unsuitable is the loudness of the speech?", "How wrong is the loudness?"),
+    ),
+}
+
+_ENDS = re.compile(
+    r"(?P<what>.+?)(?P<turned>, with the scale turned round)?: the highest score means (?P<high>.+?), "
+    r"the lowest (?:score means )?(?P<low>.+?)(?P<middle>, and the middle suits best)?\.?"
+)
+_INVERTED_NAME, _INVERTED_LABEL = "_inverted", "reversed "
+
+
+def invert(rubric: Rubric) -> Rubric:
+    """Ask for a rubric the other way round, so that ``low + high - score`` is the score.
+
+    Name, label, definition, level names and the good end are turned with it. NISQA's five have wordings of their own
+    (``INVERTED``); any other rubric is turned by its definition, which must end like ours do.
+
+    Args:
+        rubric: What to turn; its own questions are dropped unless it is one of NISQA's.
+
+    Returns:
+        The turned rubric; turning it again gives the first back, but for its own questions.
+
+    Raises:
+        ValueError: If the definition does not say what both ends mean in the form that can be turned.
+
+    Example:
+        >>> invert(Rubric("hiss", "How much it hisses: the highest score means a lot, the lowest none.")).definition
+        'How much it hisses, with the scale turned round: the highest score means none, the lowest a lot.'
+    """
+    for name, turned in INVERTED.items():
+        for source, target in ((NISQA_RUBRICS[name], turned), (turned, NISQA_RUBRICS[name])):
+            if rubric.on(source.scale) == source:
+                return target.on(rubric.scale)
+    turned_back = rubric.name.endswith(_INVERTED_NAME)
+    return replace(
+        rubric,
+        name=rubric.name.removesuffix(_INVERTED_NAME) if turned_back else rubric.name + _INVERTED_NAME,
+        label=rubric.label.removeprefix(_INVERTED_LABEL) if turned_back else _INVERTED_LABEL + rubric.label,
+        definition=_turn_definition(rubric),
+        levels=rubric.levels[::-1],
+        higher_is_better=not rubric.higher_is_better,
+        questions=(),
+    )
+
+
+def _turn_definition(rubric: Rubric) -> str:
+    """Swap what the two ends mean."""
+    match = _ENDS.fullmatch(rubric.definition)
+    if match is None:
+        raise ValueError(
+            f"rubric {rubric.name!r}: its definition cannot be turned round; "
+            "write it as '...: the highest score means A, the lowest B.'"
+        )
+    turned = "" if match["turned"] else ", with the scale turned round"
+    return (
+        f"{match['what']}{turned}: the highest score means {match['low']}, the lowest {match['high']}"
+        f"{match['middle'] or ''}."
+    )
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """A rubric and its rating after augmentation.
+
+    Args:
+        rubric: What is asked now, on the scale it is asked on.
+        rating: Its rating on that scale.
+        provenance: What was done, in order, as JSON-able dicts; empty for nothing.
+        question: Own wording with the fields of ``Rubric.fill``; None leaves the wording to the task.
+    """
+
+    rubric: Rubric
+    rating: Rating
+    provenance: tuple[dict[str, Any], ...] = ()
+    question: str | None = None
+
+    @property
+    def value(self) -> float:
+        """The score on the scale that is asked for."""
+        return self.rating.value
+
+    def request(self, task: str) -> str | None:
+        """Write the wording that a task is to use as its phrasing; None if it may take its own.
+
+        Args:
+            task: ``decide``, ``score`` or ``categorize``.
+
+        Raises:
+            ValueError: If the task cannot be asked with an own wording.
+        """
+        return None if self.question is None else with_answer_form(self.question, task, self.rubric)
+
+
+def with_answer_form(question: str, task: str, rubric: Rubric) -> str:
+    """Add to a plain question how it is to be answered, unless it says so itself.
+
+    Args:
+        question: Text with the fields of ``Rubric.fill``.
+        task: ``decide``, ``score`` or ``categorize``.
+        rubric: What is asked.
+
+    Raises:
+        ValueError: If the task is another one.
+
+    Example:
+        >>> with_answer_form("Any noise?", "score", INVERTED["noisiness"])
+        'Any noise? Answer with one number from {low} to {high}; {good_end} is best.'
+    """
+    forms = {
+        "decide": "",
+        "score": "Answer with one number from {low} to {high}; {good_end} is best.",
+        "categorize": "Answer with one of these: {levels}.",
+    }
+    if task not in forms:
+        raise ValueError(f"task {task!r} has no augmented request; known: {', '.join(forms)}")
+    if rubric.levels == YES_NO:
+        forms["score"] = "Answer {high} for yes and {low} for no."
+    says_so = {"score": "{high}", "categorize": "{levels}"}.get(task, "")
+    return question if says_so and says_so in question else f"{question} {forms[task]}".strip()
+
+
+def change_scale(rubric: Rubric, rating: Rating, scale: Scale, rule: Rule = "affine") -> Augmented:
+    """Ask for a rubric on another scale.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating.
+        scale: Scale that is wanted.
+        rule: ``affine`` moves ends to ends; ``proportional`` multiplies (4.2 on 1-5 is 8.4 on 1-10 and 84 on 0-100),
+            which leaves the bottom of the new scale unused.
+
+    Raises:
+        ValueError: If a proportional score would fall off the new scale.
+
+    Example:
+        >>> from audio_judge.rubrics import RUBRICS
+        >>> change_scale(RUBRICS["mos"], Rating(4.0), HUNDRED).value
+        75.0
+        >>> change_scale(RUBRICS["mos"], Rating(4.0), HUNDRED, "proportional").value
+        80.0
+    """
+    source = rubric.scale
+    if rule == "proportional" and not _is_proportional(source, scale):
+        raise ValueError(f"{rubric.name}: {source.name} in proportion falls off {scale.name}; use the affine rule")
+    factor = (
+        scale.high / source.high if rule == "proportional" else (scale.high - scale.low) / (source.high - source.low)
+    )
+    value = rating.value * factor if rule == "proportional" else convert(rating.value, source, scale)
+    # The last bits of a product must not put a score outside its scale.
+    value = min(max(round(value, 9), scale.low), scale.high)
+    step = {"kind": "scale", "rule": rule, "from": [source.low, source.high], "to": [scale.low, scale.high]}
+    std = None if rating.std is None else rating.std * factor
+    return Augmented(rubric.on(scale), Rating(value, std, rating.votes), (step,))
+
+
+def _is_proportional(source: Scale, target: Scale) -> bool:
+    return source.low >= 0 and source.low * target.high / source.high >= target.low
+
+
+def turn(rubric: Rubric, rating: Rating) -> Augmented:
+    """Ask for a rubric the other way round, and turn its rating with it.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating.
+
+    Example:
+        >>> from audio_judge.rubrics import RUBRICS
+        >>> turned = turn(RUBRICS["noisiness"], Rating(4.5))
+        >>> turned.value, turned.rubric.level_of(turned.value)
+        (1.5, 'slightly noisy')
+    """
+    step = {"kind": "invert", "low": rubric.low, "high": rubric.high}
+    value = min(max(round(rubric.low + rubric.high - rating.value, 9), rubric.low), rubric.high)
+    return Augmented(invert(rubric), replace(rating, value=value), (step,))
+
+
+YES_NO = ("no", "yes")
+_THRESHOLD_QUESTIONS = (
+    "Does the {label} reach {threshold} on a scale from {low} to {high}?",
+    "Is the {label} at least {threshold}, given a scale from {low} to {high}?",
+    "On a scale from {low} to {high} where {good_end} is best, is the {label} {threshold} or more?",
+    "{definition} The scale goes from {low} to {high}: is the score {threshold} or higher?",
+    "The limit for the {label} is {threshold} ({low} to {high}). Does the clip get there?",
+    "Would listeners give the {label} {threshold} or more out of the range from {low} to {high}?",
+)
+
+
+def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Random) -> Augmented:
+    """Ask whether a score is at least a threshold, which the question states together with its scale.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating; a score on the threshold reaches it.
+        threshold: Score above the low end, up to the high end.
+        rng: Draws the wording.
+
+    Raises:
+        ValueError: If the threshold is out of range.
+
+    Example:
+        >>> from audio_judge.rubrics import RUBRICS
+        >>> binarise(RUBRICS["mos"], Rating(3.4), 3.0, random.Random(0)).value
+        1.0
+    """
+    if not rubric.low < threshold <= rubric.high:
+        raise ValueError(f"{rubric.name}: threshold {threshold}; above {rubric.low:g} up to {rubric.high:g} is needed")
+    template = rng.choice(_THRESHOLD_QUESTIONS).replace("{threshold}", f"{threshold:g}")
+    question = rubric.fill(template)
+    asked = Rubric(
+        f"{rubric.name}_reached",
+        f"Whether the {rubric.label} is at least {threshold:g} on a scale from {rubric.low:g} to {rubric.high:g}: "
+        "the highest score means yes, the lowest no.",
+        low=0.0,
+        high=1.0,
+        higher_is_better=rubric.higher_is_better,
+        levels=YES_NO,
+        label=rubric.label,
+        questions=(question,),
+    )
+    step = {"kind": "binary", "threshold": threshold, "rubric": rubric.name, "from": [rubric.low, rubric.high]}
+    return Augmented(asked, Rating(float(rating.value >= threshold), votes=rating.votes), (step,), question)
+
+
+def augment(
+    rubric: Rubric, rating: Rating, kind: Kind, rng: random.Random, *, paraphrases: "Sequence[Paraphrase]" = ()
+) -> Augmented:
+    """Change a rubric and its rating together in one way.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating.
+        kind: One of ``KINDS``.
+        rng: Draws the scale and its rule, the threshold, or the wording.
+        paraphrases: Wordings of a language model, used besides our own.
+
+    Raises:
+        ValueError: If the kind is unknown or the rubric cannot be turned.
+
+    Example:
+        >>> from audio_judge.rubrics import RUBRICS
+        >>> augment(RUBRICS["mos"], Rating(4.2), "invert", random.Random(0)).value
+        1.8
+    """
+    rubric.check(rating.value)
+    if kind == "invert":
+        return turn(rubric, rating)
+    if kind == "scale":
+        target = rng.choice([scale for scale in SCALES if (scale.low, scale.high) != (rubric.low, rubric.high)])
+        rules: list[Rule] = ["affine", "proportional"] if _is_proportional(rubric.scale, target) else ["affine"]
+        return change_scale(rubric, rating, target, rng.choice(rules))
+    if kind == "binary":
+        threshold = rubric.low + rng.choice(THRESHOLD_SHARES) * (rubric.high - rubric.low)
+        return binarise(rubric, rating, threshold, rng)
+    if kind == "paraphrase":
+        wording = rng.choice((*OWN_PARAPHRASES, *paraphrases))
+        step = {"kind": "paraphrase"} | asdict(wording)
+        return Augmented(rubric, rating, (step,), wording.text)
+    raise ValueError(f"no augmentation {kind!r}; known: {', '.join(KINDS)}")
+
+
+def augment_with_chances(
+    rubric: Rubric,
+    rating: Rating,
+    chances: Mapping[Kind, float],
+    rng: random.Random,
+    *,
+    paraphrases: "Sequence[Paraphrase]" = (),
+) -> Augmented:
+    """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, wording.
+
+    A threshold brings its own wording, so neither a scale nor a paraphrase follows it.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating.
+        chances: Kind to probability, 0 to 1; a kind that is absent is not applied.
+        rng: Draws everything.
+        paraphrases: Wordings of a language model, used besides our own.
+
+    Raises:
+        ValueError: If a kind is unknown or a chance is out of range.
+    """
+    for kind, chance in chances.items():
+        if kind not in KINDS or not 0 <= chance <= 1:
+            raise ValueError(
+                f"augmentation {kind!r} with chance {chance}; one of {', '.join(KINDS)}, 0 to 1, is needed"
+            )
+    order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase")
+    drawn = [kind for kind in order if rng.random() < chances.get(kind, 0.0)]
+    if "binary" in drawn:
+        drawn = [kind for kind in drawn if kind in ("invert", "binary")]
+    result = Augmented(rubric, rating)
+    for kind in drawn:
+        step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases)
+        result = replace(step, provenance=result.provenance + step.provenance)
+    return result
+
+
+def restore(value: float, provenance: Iterable[Mapping[str, Any]]) -> float:
+    """Take a score on an augmented scale back to the first one.
+
+    Args:
+        value: Score as it was asked for.
+        provenance: What was done, as ``Augmented`` keeps it.
+
+    Returns:
+        Score on the scale of the rating.
+
+    Raises:
+        ValueError: If a threshold was asked: the score is gone.
+
+    Example:
+        >>> restore(8.4, [{"kind": "scale", "rule": "proportional", "from": [1, 5], "to": [1, 10]}])
+        4.2
+    """
+    for step in reversed(list(provenance)):
+        if step["kind"] == "binary":
+            raise ValueError(f"threshold {step['threshold']:g} of {step['rubric']}: no score can be restored")
+        if step["kind"] == "invert":
+            value = step["low"] + step["high"] - value
+        elif step["kind"] == "scale" and step["rule"] == "proportional":
+            value = value * step["from"][1] / step["to"][1]
+        elif step["kind"] == "scale":
+            value = convert(value, Scale(*step["to"]), Scale(*step["from"]))
+    return value
+
+
+# --- paraphrases ---
+
+STYLES: dict[str, str] = {
+    "shorten": "Say the same in as few words as possible.",
+    "expand": "Say the same at greater length: two or three sentences with a natural beginning.",
+    "restructure": "Say the same with its parts in another order and another kind of sentence.",
+    "casual": "Say the same the way one writes to a friend in a chat.",
+    "technical": "Say the same in the language of a laboratory that runs listening tests.",
+}
+
+
+@dataclass(frozen=True)
+class Paraphrase:
+    """One rewording of a template.
+
+    Args:
+        text: The new template, with the same fields.
+        style: One of ``STYLES``.
+        source: The template it was made from; empty for one of our own.
+        model: Who wrote it: JSON-able facts about the language model; empty for ourselves.
+        seed: Seed of the language model's draw.
+    """
+
+    text: str
+    style: str
+    source: str = ""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+OWN_PARAPHRASES: tuple[Paraphrase, ...] = tuple(
+    Paraphrase(text, style)
+    for style, texts in {
+        "shorten": (
+            "{label}?",
+            "Your verdict: {label}.",
+            "{label}, please.",
+            "Now the {label}.",
+        ),
+        "expand": (
+            "You are about to hear a short recording. Take your time with it, and then decide on its {label}.",
+            "Here is a recording that somebody has asked us about. They would like to know about the {label}.",
+            "Please listen to the whole clip first. When it is over, think about the {label} and settle on a rating.",
+            "There is a clip attached to this message. What matters today is the {label}. {definition}",
+        ),
+        "restructure": (
+            "Of everything one could say about this clip, what counts here is the {label}: rate it.",
+            "For the {label}, which rating does this clip earn?",
+            "{definition} With that in mind, where do you place the clip?",
+            "This clip, judged by its {label} alone, deserves which rating?",
+        ),
+        "casual": (
+            "So, what's the {label} like on this one?",
+            "Give this a listen and tell me about the {label}, would you?",
+            "Okay, {label} on this clip, what do you say?",
+            "Just tell me honestly how this does on {label}.",
+        ),
+        "technical": (
+            "Provide a rating of the stimulus for the attribute {label}.",
+            "Attribute under test: {label}. {definition} Rate the stimulus.",
+            "Report the expected panel rating of the test signal on the dimension {label}.",
+            "Perform an absolute category rating of the sample with respect to {label}.",
+        ),
+    }.items()
+    for text in texts
+)
+
+_FIELD = re.compile(r"\{\w+\}")
+_PARAPHRASE_RULES = (
+    "You reword requests that people send to a listener who rates recordings. Keep the meaning. Words in braces, such as "
+    "{label}, stand for text that is filled in later: use each of them that the request has, exactly as it is spelled, "
+    "and no others. Do not answer the request, and add no numbers. Reply with the new request alone, on one line."
+)
+
+
+def read_paraphrase(reply: str, source: str) -> str:
+    """Check a language model's rewording of a template.
+
+    Args:
+        reply: What it wrote; a leading ``<think>`` part and quotes around the text are taken off.
+        source: The template it was given.
+
+    Raises:
+        ParseError: If fields are missing or new, the text is unchanged, has several lines or numbers of its own, is
+            far too long, or is one of the wordings kept for testing.
+
+    Example:
+        >>> read_paraphrase('"How is the {label}?"', "Rate the {label}.")
+        'How is the {label}?'
+    """
+    text = reply.rpartition("</think>")[2].strip().strip("\"'“”").strip()
+    fields, wanted = set(_FIELD.findall(text)), set(_FIELD.findall(source))
+    if fields != wanted:
+        raise ParseError(f"{text!r} has the fields {sorted(fields)}; {sorted(wanted)} expected")
+    if not text or "\n" in text or "<think>" in text or len(text) > 4 * len(source) + 200:
+        raise ParseError(f"{text[:200]!r} is not one line of fitting length")
+    if set(re.findall(r"\d+", text)) - set(re.findall(r"\d+", source)):
+        raise ParseError(f"{text!r} has numbers that {source!r} has not")
+    if _plain(text) == _plain(source) or _plain(text) in _KEPT_FOR_TESTING:
+        raise ParseError(f"{text!r} is the source itself or kept for testing")
+    return text
+
+
+async def paraphrase(
+    client: Client, templates: Sequence[str], *, styles: Sequence[str] = tuple(STYLES), seed: int = 0, tries: int = 3
+) -> tuple[list[Paraphrase], list[dict[str, Any]]]:
+    """Let a language model reword templates in several styles; the client's cache keeps every reply.
+
+    Args:
+        client: Whom to ask.
+        templates: Texts with fields, such as ``audio_judge.rubrics.INSTRUCTIONS``.
+        styles: Keys of ``STYLES``.
+        seed: Of the first try; each later one adds 1.
+        tries: How many rewordings of one template in one style are asked for before it is given up.
+
+    Returns:
+        The valid paraphrases in the order templates x styles without repeats, and a row for each that failed.
+
+    Raises:
+        ValueError: If a style is unknown.
+    """
+    for style in styles:
+        if style not in STYLES:
+            raise ValueError(f"no style {style!r}; known: {', '.join(STYLES)}")
+    jobs = [(template, style) for template in templates for style in styles]
+    found: dict[str, Paraphrase] = {}
+    failed = []
+    async for outcome in in_order(partial(_reword, client, seed, tries), jobs, 4 * client.concurrency):
+        if isinstance(outcome, Paraphrase):
+            found.setdefault(_plain(outcome.text), outcome)
+        else:
+            failed.append(outcome)
+    return list(found.values()), failed
+
+
+async def _reword(client: Client, seed: int, tries: int, job: tuple[str, str]) -> Paraphrase | dict[str, Any]:
+    source, style = job
+    messages = [
+        {"role": "system", "content": _PARAPHRASE_RULES},
+        {"role": "user", "content": f"{STYLES[style]}\n\nRequest: {source}"},
+    ]
+    reason = ""
+    for attempt in range(tries):
+        sampling = Sampling(0.9, 0.95, seed=seed + attempt)
+        outcome = await client.ask(messages, sampling)
+        if isinstance(outcome, Failure):
+            return {"source": source, "style": style, "reason": outcome.kind, "message": outcome.message}
+        try:
+            text = read_paraphrase(outcome.text, source)
+        except ParseError as error:
+            reason = str(error)
+        else:
+            return Paraphrase(text, style, source, dict(client.backend.identity), sampling.seed)
+    return {"source": source, "style": style, "reason": "invalid", "message": reason}
+
+
+def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
+    """Write paraphrases as JSON lines.
+
+    Args:
+        paraphrases: What to write.
+        path: File that is replaced.
+    """
+    lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in paraphrases]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def load_paraphrases(path: Path) -> list[Paraphrase]:
+    """Read paraphrases as ``save_paraphrases`` writes them.
+
+    Args:
+        path: File of JSON lines.
+
+    Raises:
+        ValueError: If a line is none; the message names file and line.
+    """
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            found.append(Paraphrase(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: not a paraphrase ({error})") from error
+    return found
+
+
+# --- wordings for testing only ---
+
+ROBUSTNESS: dict[str, dict[str, tuple[str, ...]]] = {
+    "short": {
+        "mos": ("Good overall?", "Quality?"),
+        "noisiness": ("Noisy?", "Any noise?"),
+        "coloration": ("Natural timbre?", "Voice coloured?"),
+        "discontinuity": ("Dropouts?", "Unbroken?"),
+        "loudness": ("Loudness okay?", "Right volume?"),
+    },
+    "restructured": {
+        "mos": (
+            "Taking everything together, the speech in this clip is of what quality?",
+            "If you had to sum up how it sounds, where would the quality of this clip lie?",
+        ),
+        "noisiness": (
+            "Between very noisy and not noisy, where does this recording fall?",
+            "Behind the voice, is it quiet, or is there noise, and how much?",
+        ),
+        "coloration": (
+            "The voice here: coloured or natural, and to what degree?",
+            "Set beside a voice in the same room, how does the timbre of this one hold up?",
+        ),
+        "discontinuity": (
+            "From start to end, does the talker come through in one piece or in pieces, and how badly?",
+            "Gaps, skips, missing bits: how free of them is this speech?",
+        ),
+        "loudness": (
+            "As for the level at which the talker comes across, how well does it suit you?",
+            "Without touching the volume, how comfortable is this clip to hear?",
+        ),
+    },
+    "long": {
+        "mos": (
+            "We have collected recordings from many telephone and internet calls, some very good and some hardly "
+            "usable, and played them to ordinary listeners who had no special training. After each clip they said how "
+            "good the speech sounded to them on the whole. Think about how such a listener would feel about this clip.",
+        ),
+        "noisiness": (
+            "Calls are made from kitchens, cars, streets and offices, and much of what happens there can end up in the "
+            "recording; sometimes the equipment adds a hiss of its own. Leave aside everything else that may be wrong "
+            "with this clip and think only about how noisy or how clean it sounds to somebody who hears it once.",
+        ),
+        "coloration": (
+            "A voice that has gone through a cheap microphone, a narrow line or a low bit rate can come out muffled, "
+            "thin, tinny or metallic, even if no word is lost. Whatever else this clip may suffer from, think only of "
+            "the sound of the voice, and of how close it is to hearing the talker in person.",
+        ),
+        "discontinuity": (
+            "When packets are lost on the way, parts of words can vanish, stutter or be covered up by artificial sounds, "
+            "and the listener has to guess what was said. It does not matter here whether the clip is noisy or dull: "
+            "think only about how smoothly the speech runs through from the first word to the last.",
+        ),
+        "loudness": (
+            "Imagine that you pick up the phone and that the volume is set the way you always have it. Some callers "
+            "would then be so faint that you strain to follow, others so loud that you hold the phone away from your "
+            "ear. Think about how well the level of this talker would suit you in that situation.",
+        ),
+    },
+    "detailed": {
+        "mos": (
+            "Judge the total impression of the speech. Count every fault that you hear, be it noise, a strange timbre, "
+            "breaks or a wrong level, as much as it would bother you. {definition} The levels, lowest first, are: "
+            "{levels}.",
+        ),
+        "noisiness": (
+            "Judge background noise, hiss, hum and crackle, whether steady or changing, during the words and between "
+            "them; not dull sound, not breaks. {definition} The levels, lowest first, are: {levels}.",
+        ),
+        "coloration": (
+            "Judge the balance of low and high frequencies in the voice: a muffled, thin, hollow or metallic sound "
+            "counts, noise and breaks do not. {definition} The levels, lowest first, are: {levels}.",
+        ),
+        "discontinuity": (
+            "Judge interruptions in time: cut syllables, stutter, sudden silence, chirps from concealment. Natural "
+            "pauses of the talker do not count. {definition} The levels, lowest first, are: {levels}.",
+        ),
+        "loudness": (
+            "Judge only the level at which the talker is heard, compared with what you would choose yourself. "
+            "{definition} The levels, lowest first, are: {levels}.",
+        ),
+    },
+    # Asked of the turned rubrics
+    "inverted": {
+        "mos": ("How poor is the sound of this speech, all in all?", "How far is this clip from perfect?"),
+        "noisiness": ("How much does noise get in the way here?", "How far is this from a noise-free recording?"),
+        "coloration": ("How distorted is the timbre of the talker?", "How far from lifelike is the voice?"),
+        "discontinuity": ("How choppy is this speech?", "How much of the speech is chopped up or lost?"),
+        "loudness": ("How far off is the volume?", "How annoying is the level of the talker?"),
+    },
+}
+
+
+def robustness_questions(name: str) -> list[Augmented]:
+    """List the wordings kept for testing of one of NISQA's rubrics, to be asked of clips with any rating.
+
+    Args:
+        name: Key of ``audio_judge.rubrics.NISQA_RUBRICS``.
+
+    Returns:
+        One per wording; ``provenance`` names its set, and with the inverted set the rubric is the turned one. The
+        rating is a stand-in at the low end: a benchmark turns its own with ``restore``.
+
+    Raises:
+        ValueError: If there are none for that rubric.
+
+    Example:
+        >>> [asked.provenance[-1]["set"] for asked in robustness_questions("mos")][:3]
+        ['short', 'short', 'restructured']
+    """
+    if name not in NISQA_RUBRICS:
+        raise ValueError(f"no wordings of {name!r} are kept for testing; known: {', '.join(NISQA_RUBRICS)}")
+    found = []
+    for group, texts in ROBUSTNESS.items():
+        rubric = NISQA_RUBRICS[name]
+        asked = turn(rubric, Rating(rubric.low)) if group == "inverted" else Augmented(rubric, Rating(rubric.low))
+        for text in texts[name]:
+            step = {"kind": "held_out", "set": group}
+            found.append(replace(asked, question=text, provenance=(*asked.provenance, step)))
+    return found
+
+
+def _plain(text: str) -> str:
+    """Letters and fields only, for telling wordings apart."""
+    return " ".join(re.findall(r"[\w{}]+", text.casefold()))
+
+
+_KEPT_FOR_TESTING = {_plain(text) for texts in ROBUSTNESS.values() for group in texts.values() for text in group}

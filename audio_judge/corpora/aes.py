@@ -1,0 +1,135 @@
+"""Read Audiobox Aesthetics' released ratings (AES) and the AudioMOS Challenge 2025, track 2: four axes of speech, sound and music.
+
+AES is jsonl with ten ratings per axis (``AES_natural_speech.jsonl`` …); AudioMOS is csv with means, or jsonl as AES. The ratings are floats
+from 0 to 10 (``SCALE``), though raters were asked on 1 to 10, which is the scale of our rubrics. So votes below 1 stay votes, and a mean below 1
+is lifted to 1, counted and reported, with the published mean in ``extra``; ``lift=False`` leaves it. Higher is better on all axes but production
+complexity, where it only means more complex.
+
+``extra``: ``set`` (name of the file), ``published`` (rubric to mean, of those that were lifted), ``sample_id``, ``start`` and ``end`` in seconds where the row has ``start_time`` and ``end_time``, and
+any other column as published.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.corpora import CorpusError
+from audio_judge.corpora.table import Row, Split, dataset_rows, read_rows, report
+from audio_judge.rubrics import AES_DATA_SCALE, get_rubric
+
+SCALE = AES_DATA_SCALE
+RUBRICS = {
+    "Production_Quality": "production_quality",
+    "Production_Complexity": "production_complexity",
+    "Content_Enjoyment": "content_enjoyment",
+    "Content_Usefulness": "content_usefulness",
+    "PQ": "production_quality",
+    "PC": "production_complexity",
+    "CE": "content_enjoyment",
+    "CU": "content_usefulness",
+}
+"""Column to rubric; the short names are how the published predictor writes its scores."""
+
+_CONSUMED = {*RUBRICS, "data_path", "path", "start_time", "end_time"}
+
+
+def read_aes(
+    path: str | Path, split: Split = "test", *, root: str | Path | None = None, corpus: str = "AES", lift: bool = True
+) -> Iterator[RatedClip]:
+    """Read the clips of one file, or of all ``AES_*.jsonl`` of a folder.
+
+    Args:
+        path: jsonl or csv with ``data_path`` and the four axes, or the folder ``evaluation_data``.
+        split: Split of all clips; AES is released for testing, AudioMOS has one file per split.
+        root: Folder that ``data_path`` starts from; that of the file if None.
+        corpus: Name of the corpus, e.g. ``AudioMOS-2025``.
+        lift: Lift means below 1 to 1, the lowest score of our rubrics.
+
+    Returns:
+        Clips with ratings: ``production_quality``, ``production_complexity``, ``content_enjoyment``, ``content_usefulness``.
+        Lists give standard deviation and votes, means do not.
+
+    Raises:
+        CorpusError: On the call, if a folder has no such file; while reading, on a row that is wrong.
+    """
+    place = Path(path)
+    files = sorted(place.glob("AES_*.jsonl")) if place.is_dir() else [place]
+    if not files:
+        raise CorpusError(
+            place, None, "no AES_*.jsonl here; get evaluation_data of facebookresearch/audiobox-aesthetics"
+        )
+    return _files(files, split, root, corpus, lift)
+
+
+def from_dataset(
+    dataset: Iterable[Mapping[str, Any]],
+    split: Split,
+    *,
+    root: str | Path | None = None,
+    corpus: str = "AES",
+    lift: bool = True,
+) -> Iterator[RatedClip]:
+    """Read clips from a loaded ``datasets.Dataset`` with the same columns, or any rows.
+
+    Args:
+        dataset: Rows.
+        split: Split of all rows.
+        root: Folder that ``data_path`` starts from; None leaves it.
+        corpus: Name of the corpus.
+        lift: Lift means below 1 to 1.
+
+    Returns:
+        As from ``read_aes``.
+
+    Raises:
+        CorpusError: While reading, on a row that is wrong.
+    """
+    return _clips(dataset_rows(dataset, corpus), split, root, corpus, "", lift)
+
+
+def _files(files: list[Path], split: Split, root: str | Path | None, corpus: str, lift: bool) -> Iterator[RatedClip]:
+    for file in files:
+        yield from _clips(read_rows(file), split, file.parent if root is None else root, corpus, file.stem, lift)
+
+
+def _clips(
+    rows: Iterable[Row], split: Split, root: str | Path | None, corpus: str, name: str, lift: bool
+) -> Iterator[RatedClip]:
+    total = incomplete = blanks = lifted = 0
+    for row in rows:
+        total += 1
+        ratings = _ratings(row)
+        incomplete += len(ratings) < 4
+        low = {name: rating.value for name, rating in ratings.items() if lift and rating.value < get_rubric(name).low}
+        lifted += bool(low)
+        blanks += any(None in row.values[column] for column in RUBRICS if isinstance(row.values.get(column), list))
+        yield RatedClip(
+            path=row.audio("data_path" if "data_path" in row.values else "path", root),
+            ratings=ratings | {name: replace(ratings[name], value=get_rubric(name).low) for name in low},
+            split=split,
+            corpus=corpus,
+            extra=_extra(row, name) | ({"published": low} if low else {}),
+        )
+    counts = {"lack an axis": incomplete, "have a mean below 1, lifted to 1": lifted}
+    counts |= {"have a rater without a rating, who is no vote": blanks}
+    report(f"{corpus} {name}".strip(), total, counts)
+
+
+def _ratings(row: Row) -> dict[str, Rating]:
+    ratings: dict[str, Rating] = {}
+    for column, rubric in RUBRICS.items():
+        rating = row.rating(column, SCALE.low, SCALE.high)
+        if rating is not None:
+            ratings[rubric] = rating
+    if not ratings:
+        raise row.error(f"none of {', '.join(RUBRICS)} has a value; found {', '.join(row.values)}")
+    return ratings
+
+
+def _extra(row: Row, name: str) -> dict[str, Any]:
+    extra = {"set": name} if name else {}
+    times = {"start": row.number("start_time", low=0), "end": row.number("end_time", low=0)}
+    others = {column: row.values[column] for column in row.values if column not in _CONSUMED and row.has(column)}
+    return extra | {key: time for key, time in times.items() if time is not None} | others

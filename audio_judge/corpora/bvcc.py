@@ -1,0 +1,109 @@
+"""Read BVCC and lists in its style: clips of speech synthesis and voice conversion systems with an overall rating from 1 to 5.
+
+Three layouts are known by their content: a csv with ``wav_path, system_id, sample_id, avg_score``; the same with ``score`` and
+``listener_id``, one line per vote; and the challenge's own lists without a header (``train_mos_list.txt``: ``sys…-utt….wav,3.5``, and
+``TRAINSET`` / ``DEVSET``: ``system,wav,score,_,listener``). There is one file per split.
+
+``extra``: ``sample_id``, ``raters`` (listener to score, where votes are published), and any other column.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.corpora import CorpusError
+from audio_judge.corpora.table import Row, Split, dataset_rows, read_rows, report
+from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
+
+CORPUS = "BVCC"
+LOW, HIGH = 1.0, 5.0
+_VOTES_HEADER = ["system_id", "wav_path", "score", "", "listener_id"]
+
+
+def read_bvcc(
+    path: str | Path, split: Split, *, root: str | Path | None = None, corpus: str = CORPUS
+) -> Iterator[RatedClip]:
+    """Read the clips of one list.
+
+    Args:
+        path: The list of one split.
+        split: Which split it is; the lists do not say.
+        root: Folder that the clips' paths start from; that of the list if None. The challenge's own lists need its ``wav`` folder.
+        corpus: Name of the corpus, for lists of other corpora in this style.
+
+    Returns:
+        Clips with ``mos``, with standard deviation and votes where single votes are published; ``system`` is the system.
+
+    Raises:
+        CorpusError: On the call, if the file is missing or in another layout; while reading, on a line that is wrong.
+    """
+    columns = _first_line(Path(path))
+    folder = Path(path).parent if root is None else root
+    if "avg_score" in columns:
+        return _clips(read_rows(path, ["wav_path", "avg_score"]), split, folder, corpus)
+    if {"wav_path", "score"} <= set(columns):
+        listener = "listener_id" if "listener_id" in columns else None
+        system = "system_id" if "system_id" in columns else None
+        votes = VoteColumns(clip="wav_path", listener=listener, system=system)
+        return read_votes(path, votes, split=split, root=folder, corpus=corpus)
+    if len(columns) == 2 and columns[0].endswith(".wav"):
+        return _clips(read_rows(path, header=["wav_path", "avg_score"]), split, folder, corpus)
+    if len(columns) == 5 and columns[1].endswith(".wav"):
+        votes = VoteColumns(clip="wav_path", listener="listener_id", system="system_id")
+        return read_votes(path, votes, split=split, root=folder, corpus=corpus, header=_VOTES_HEADER)
+    raise CorpusError(path, 1, f"columns are {', '.join(columns)}; wav_path, system_id, sample_id, avg_score expected")
+
+
+def from_dataset(
+    dataset: Iterable[Mapping[str, Any]], split: Split, *, root: str | Path | None = None, corpus: str = CORPUS
+) -> Iterator[RatedClip]:
+    """Read clips from a loaded ``datasets.Dataset`` with ``wav_path, system_id, sample_id, avg_score``, or any rows.
+
+    Args:
+        dataset: Rows.
+        split: Split of all rows.
+        root: Folder that paths start from; None leaves them.
+        corpus: Name of the corpus.
+
+    Returns:
+        As from ``read_bvcc``.
+
+    Raises:
+        CorpusError: While reading, on a row that is wrong.
+    """
+    return _clips(dataset_rows(dataset, corpus), split, root, corpus)
+
+
+def _first_line(path: Path) -> list[str]:
+    if not path.is_file():
+        raise CorpusError(path, None, "no such file; BVCC is the main track of the VoiceMOS Challenge 2022")
+    with path.open(encoding="utf-8-sig") as file:
+        return [name.strip() for name in file.readline().split(",")]
+
+
+def _clips(rows: Iterable[Row], split: Split, root: str | Path | None, corpus: str) -> Iterator[RatedClip]:
+    total = unrated = 0
+    for row in rows:
+        total += 1
+        score = row.number("avg_score", LOW, HIGH)
+        if score is None:
+            unrated += 1
+            continue
+        used = {"wav_path", "system_id", "avg_score"}
+        path = row.audio("wav_path", root)
+        yield RatedClip(
+            path=path,
+            ratings={"mos": Rating(score)},
+            split=split,
+            corpus=corpus,
+            system=row.text("system_id") or _system_of(path),
+            extra={name: row.values[name] for name in row.values if name not in used and row.has(name)},
+        )
+    report(corpus, total, {"left out, no score": unrated})
+
+
+def _system_of(path: str) -> str | None:
+    """BVCC's clips are named ``SYSTEM-UTTERANCE.wav``, with exactly one hyphen."""
+    system, hyphen, utterance = Path(path).stem.partition("-")
+    return system if hyphen and "-" not in utterance else None

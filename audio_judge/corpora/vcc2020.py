@@ -1,0 +1,172 @@
+"""Read listening tests that publish one line per listener and clip, as the Voice Conversion Challenges do.
+
+The votes of a clip may lie anywhere in the file, so all of them are held in memory; no audio is opened. A listener who voted more than once
+for a clip counts once, with the mean of these votes, and is reported.
+
+``extra``: ``raters`` (listener to score), and the columns that are the same in all lines of a clip.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import RatedClip
+from audio_judge.corpora.table import Row, Split, dataset_rows, rating_from_votes, read_rows, report
+from audio_judge.rubrics import Scale
+
+
+@dataclass(frozen=True)
+class VoteColumns:
+    """Which column of a table of votes means what.
+
+    Args:
+        clip: Column of the clip, a name or a path.
+        score: Column of the score.
+        listener: Column of who voted; None if unknown, then every line is a vote of its own.
+        system: Column of the system; None if there is none.
+        speaker: Column of the speaker; None if there is none.
+        suffix: Put behind a clip's name to make it a path, unless it is there.
+    """
+
+    clip: str = "sample_id"
+    score: str = "score"
+    listener: str | None = "listener_name"
+    system: str | None = None
+    speaker: str | None = None
+    suffix: str = ".wav"
+
+    def used(self) -> list[str]:
+        """Columns that must be there."""
+        columns = (self.clip, self.score, self.listener, self.system, self.speaker)
+        return [column for column in columns if column is not None]
+
+
+@dataclass
+class _Votes:
+    row: Row
+    common: dict[str, Any]
+    scores: list[float] = field(default_factory=list)
+    by_listener: dict[str, list[float]] = field(default_factory=dict)
+
+
+FIVE_LEVELS = Scale(1.0, 5.0, "1-5")
+
+
+def read_votes(
+    path: str | Path,
+    columns: VoteColumns | None = None,
+    *,
+    rubric: str = "mos",
+    scale: Scale = FIVE_LEVELS,
+    split: Split = "test",
+    root: str | Path | None = None,
+    corpus: str = "VCC2020",
+    header: list[str] | None = None,
+) -> Iterator[RatedClip]:
+    """Read votes and sum them up per clip.
+
+    Args:
+        path: csv, tsv or jsonl, one vote per line.
+        columns: What its columns mean; the usual names if None.
+        rubric: What was judged, e.g. ``naturalness``.
+        scale: Scale of the votes; similarity tests of the challenges use 1 to 4.
+        split: Split of all clips.
+        root: Folder that the clips' paths start from; that of the table if None.
+        corpus: Name of the corpus.
+        header: Names of the columns of a csv that has no header line.
+
+    Returns:
+        Clips in the order of their first vote, with mean, standard deviation over listeners, and votes.
+
+    Raises:
+        CorpusError: While reading, on a missing column or a line that is wrong.
+    """
+    columns = columns or VoteColumns()
+    rows = read_rows(path, columns.used(), header)
+    return _clips(rows, columns, rubric, scale, split, Path(path).parent if root is None else root, corpus)
+
+
+def from_dataset(
+    dataset: Iterable[Mapping[str, Any]],
+    columns: VoteColumns | None = None,
+    *,
+    rubric: str = "mos",
+    scale: Scale = FIVE_LEVELS,
+    split: Split = "test",
+    root: str | Path | None = None,
+    corpus: str = "VCC2020",
+) -> Iterator[RatedClip]:
+    """Read votes from a loaded ``datasets.Dataset``, or any rows.
+
+    Args:
+        dataset: Rows, one vote each.
+        columns: What its columns mean; the usual names if None.
+        rubric: What was judged.
+        scale: Scale of the votes.
+        split: Split of all clips.
+        root: Folder that the clips' paths start from; None leaves them.
+        corpus: Name of the corpus.
+
+    Returns:
+        As from ``read_votes``.
+
+    Raises:
+        CorpusError: While reading, on a row that is wrong.
+    """
+    return _clips(dataset_rows(dataset, corpus), columns or VoteColumns(), rubric, scale, split, root, corpus)
+
+
+def _clips(
+    rows: Iterable[Row],
+    columns: VoteColumns,
+    rubric: str,
+    scale: Scale,
+    split: Split,
+    root: str | Path | None,
+    corpus: str,
+) -> Iterator[RatedClip]:
+    by_clip, total, blank = _collect(rows, columns, scale)
+    repeated = sum(len(scores) - 1 for votes in by_clip.values() for scores in votes.by_listener.values())
+    for clip, votes in by_clip.items():
+        name = clip if clip.endswith(columns.suffix) else clip + columns.suffix
+        raters = {listener: sum(scores) / len(scores) for listener, scores in votes.by_listener.items()}
+        yield RatedClip(
+            path=votes.row.resolve(columns.clip, name, root),
+            ratings={rubric: rating_from_votes(votes.scores + list(raters.values()))},
+            split=split,
+            corpus=corpus,
+            system=votes.row.text(columns.system) if columns.system else None,
+            speaker=votes.row.text(columns.speaker) if columns.speaker else None,
+            extra=({"raters": raters} if raters else {}) | votes.common,
+        )
+    repeats = "are further votes of a listener for the same clip, averaged to one"
+    report(corpus, total, {"left out, no score": blank, repeats: repeated})
+
+
+def _collect(rows: Iterable[Row], columns: VoteColumns, scale: Scale) -> tuple[dict[str, _Votes], int, int]:
+    by_clip: dict[str, _Votes] = {}
+    used = set(columns.used())
+    total = blank = 0
+    for row in rows:
+        total += 1
+        score = row.number(columns.score, scale.low, scale.high)
+        if score is None:
+            blank += 1
+            continue
+        others = {name: row.values[name] for name in row.values if name not in used and row.has(name)}
+        votes = by_clip.setdefault(row.required(columns.clip), _Votes(row, others))
+        votes.common = {name: value for name, value in votes.common.items() if others.get(name) == value}
+        _check_same(row, votes.row, columns)
+        if columns.listener is None or not row.has(columns.listener):
+            votes.scores.append(score)
+        else:
+            votes.by_listener.setdefault(row.required(columns.listener), []).append(score)
+    return by_clip, total, blank
+
+
+def _check_same(row: Row, first: Row, columns: VoteColumns) -> None:
+    for column in (columns.system, columns.speaker):
+        if column is not None and row.text(column) != first.text(column):
+            problem = f"{column} is {row.text(column)!r}, but {first.text(column)!r} in line {first.line}"
+            raise row.error(f"{problem} for the same clip {row.text(columns.clip)!r}")

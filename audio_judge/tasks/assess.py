@@ -1,0 +1,396 @@
+"""The assess task: SpeechEval's eight dimensions in a thought, one line each with short notes, then a summary in words.
+
+The lines are those SQ-LLM writes (``Distortion: 2/5 (artifacts; jitter)``), and the times of a distortion are added to its
+type (``artifacts 0.0-3.5 s``). The summary is free text, written from the facts unless one is given.
+"""
+
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from audio_judge.rubrics import SPEECHEVAL_RUBRICS, fill_fields, pick
+from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.score import read_number
+from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
+
+PHRASINGS = (
+    "Assess this speech: think through {dimensions}, then sum up in words.",
+    "Go through {dimensions} one by one, then give your assessment.",
+    "Evaluate the clip in two parts: scores of {dimensions} as a thought, then an answer in words.",
+    "Think first: {dimensions}. Then describe the quality of the speech.",
+    "Please assess the recording. Note {dimensions} before you answer.",
+    "I need a full assessment of this voice clip, covering {dimensions}.",
+    "Judge the speech step by step ({dimensions}) and finish with a summary.",
+    "What is your assessment of this speech? Consider {dimensions}.",
+    "Write down scores for {dimensions}, with notes, and then a short review.",
+    "Do a complete quality check: {dimensions}. Close with a paragraph.",
+    "Listen and assess. Reason about {dimensions}; answer in plain words.",
+    "How good is this speech in every respect ({dimensions})? Reason first.",
+    "Give a reasoned assessment built on {dimensions}.",
+    "Act as a speech expert: rate {dimensions}, then report what you hear.",
+    "Break the speech down into {dimensions}, score each, and conclude.",
+    "Examine the sample for {dimensions} and tell me the outcome.",
+    "Assess technique and performance together: {dimensions}. Then a summary.",
+    "Note one line each for {dimensions}, and explain them afterwards.",
+    "Take your time with {dimensions}, then put the result into words.",
+    "Review this speech. Your notes should cover {dimensions}.",
+    "Tell me all about the quality of this clip: {dimensions}, and a verdict.",
+    "Make an assessment sheet with {dimensions} and a written comment.",
+)
+HELD_OUT_PHRASINGS = (
+    "Fill in {dimensions} for this utterance and comment on the whole.",
+    "Analyse the speech thoroughly with respect to {dimensions}; end with a written verdict.",
+    "Work out {dimensions} for yourself, then tell a layperson how the speech is.",
+    "Provide an expert opinion on this voice, considering {dimensions}.",
+    "Which impression does the speech make? Rate {dimensions} before you say so.",
+    "Examine {dimensions} in turn. What follows for the speech as a whole?",
+)
+HEADER = "One line for each dimension, with notes:"
+TITLES: dict[str, str] = {
+    "mos": "Overall Quality",
+    "intelligibility": "Intelligibility",
+    "distortion": "Distortion",
+    "speech_rate": "Speech Rate",
+    "dynamic_range": "Dynamic Range",
+    "emotional_impact": "Emotional Impact",
+    "artistic_expression": "Artistic Expression",
+    "subjective_experience": "Subjective Experience",
+}
+DISTORTION_TYPES = ("artifacts", "jitter", "timbre & quality", "background noise", "drop / missing")
+GENDERS = ("male", "female", "unclear")
+RATES = SPEECHEVAL_RUBRICS["speech_rate"].levels
+
+_NAMES = {title.casefold(): name for name, title in TITLES.items()} | {name: name for name in TITLES}
+_NAMES |= {name.replace("_", " "): name for name in TITLES}
+_TYPE_SPELLINGS = {"timbre and quality": "timbre & quality", "timbre&quality": "timbre & quality"}
+_TYPE_SPELLINGS |= {"artefacts": "artifacts", "drop/missing": "drop / missing", "noise": "background noise"}
+_RATE_SPELLINGS = {rate: rate for rate in RATES}
+_RATE_SPELLINGS |= dict.fromkeys(("suitable", "normal", "moderate", "medium", "just right", "adequate"), "appropriate")
+_RATE_SPELLINGS |= {"very slow": "slow", "too slow": "slow", "very fast": "fast", "too fast": "fast"}
+_RATE_SPELLINGS |= {"a little slow": "slightly slow", "somewhat slow": "slightly slow", "a bit slow": "slightly slow"}
+_RATE_SPELLINGS |= {"a little fast": "slightly fast", "somewhat fast": "slightly fast", "a bit fast": "slightly fast"}
+_NOTE = r"[^\W\d](?:[\w &/'-]*\w)?"
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*s?\s*(?:-|–|to)\s*(\d+(?:\.\d+)?)\s*s?(?![\w.])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """One type of distortion and when it is heard.
+
+    Args:
+        kind: One of ``DISTORTION_TYPES`` or an own name: letters, digits, spaces and & / ' - inside.
+        spans: (start, end) in seconds, written with one decimal; empty means not said.
+
+    Raises:
+        ValueError: If the name could not be read back, or a span does not run forward.
+    """
+
+    kind: str
+    spans: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        # "none" stands for no distortion, and a digit would be read as a time.
+        if not re.fullmatch(r"[a-z](?:[a-z &/'-]*[a-z])?", self.kind) or self.kind in ("none", *_TYPE_SPELLINGS):
+            raise ValueError(f"distortion {self.kind!r}; use lower-case words such as {', '.join(DISTORTION_TYPES)}")
+        for start, end in self.spans:
+            if not 0 <= start < end:
+                raise ValueError(f"distortion {self.kind!r}: span {start} to {end} s; 0 <= start < end is needed")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was found in one clip; everything but one score may be absent.
+
+    Args:
+        scores: Name of one of SpeechEval's rubrics but ``speech_rate`` to score, 1 to 5, written with up to one decimal.
+        speech_rate: One of ``RATES``; empty if not said.
+        distortions: Types of distortion; need a score of ``distortion`` to be written beside.
+        emotion: Such as ``neutral``; needs a score of ``emotional_impact``.
+        gender: One of ``GENDERS``; empty if not said; needs a score of ``subjective_experience``, as the age does.
+        age: Such as ``middle-aged``; empty if not said.
+        answer: Summary in words; empty to have ``write`` make one.
+
+    Raises:
+        ValueError: If a value is out of range or could not be read back.
+    """
+
+    scores: dict[str, float]
+    speech_rate: str = ""
+    distortions: tuple[Distortion, ...] = field(default=())
+    emotion: str = ""
+    gender: str = ""
+    age: str = ""
+    answer: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.scores or not set(self.scores) < set(TITLES) or "speech_rate" in self.scores:
+            raise ValueError(f"scores of {', '.join(self.scores) or 'nothing'}; known: {', '.join(TITLES)}")
+        for name, value in self.scores.items():
+            SPEECHEVAL_RUBRICS[name].check(value)
+        if self.speech_rate not in ("", *RATES):
+            raise ValueError(f"speech rate {self.speech_rate!r}; use one of {', '.join(RATES)}")
+        if self.gender not in ("", *GENDERS) or self.age in GENDERS:
+            raise ValueError(f"gender {self.gender!r} and age {self.age!r}; the gender is one of {', '.join(GENDERS)}")
+        for word in (self.emotion, self.age):
+            if word and not re.fullmatch(_NOTE, word):
+                raise ValueError(f"note {word!r}; a name of letters, digits, spaces and & / ' - inside is needed")
+        self._check_places()
+        check_free_text("answer", self.answer)
+
+    def _check_places(self) -> None:
+        """A note without the score it stands beside would be lost."""
+        notes = {"distortion": self.distortions, "emotional_impact": self.emotion}
+        notes["subjective_experience"] = self.gender or self.age
+        for name, note in notes.items():
+            if note and name not in self.scores:
+                raise ValueError(f"{note!r} is noted beside the score of {name}, and there is none")
+
+
+def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+    """Write the user's request for an assessment; the caller places the audio.
+
+    Args:
+        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{dimensions}``.
+        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        with_reference: Whether a clean reference is given beside the degraded clip.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> ask(phrasing="Assess {dimensions}.")[:41]
+        'Assess overall quality, intelligibility, '
+    """
+    words = [title.lower() for title in TITLES.values()]
+    fields = {"dimensions": f"{', '.join(words[:-1])} and {words[-1]}"}
+    text = fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), fields)
+    return with_reference_note(text, phrasing, held_out) if with_reference else text
+
+
+def write(target: Assessment, seed: int | random.Random = 0) -> str:
+    """Write an assessment: thought, then summary.
+
+    Args:
+        target: What to write; without an answer, ``summarise`` makes one.
+        seed: Chooses the wordings of the summary.
+
+    Example:
+        >>> print(write(Assessment({"mos": 2, "distortion": 1}, answer="Poor.", distortions=(Distortion("jitter"),))))
+        <think>
+        One line for each dimension, with notes:
+        Overall Quality: 2/5
+        Distortion: 1/5 (jitter)
+        </think>
+        <BLANKLINE>
+        <answer>
+        Poor.
+        </answer>
+    """
+    lines = [HEADER]
+    notes = {
+        "distortion": write_distortions(target.distortions),
+        "emotional_impact": target.emotion,
+        "subjective_experience": write_speaker(target.gender, target.age),
+    }
+    for name, title in TITLES.items():
+        if name == "speech_rate" and target.speech_rate:
+            lines.append(f"{title}: {target.speech_rate}")
+        elif name in target.scores:
+            note = f" ({notes[name]})" if notes.get(name) else ""
+            lines.append(f"{title}: {round(target.scores[name], 1):g}/5{note}")
+    return join_thought("\n".join(lines), target.answer or summarise(target, seed))
+
+
+def parse(text: str, *, strict: bool = False) -> Assessment:
+    r"""Read an assessment.
+
+    Args:
+        text: Thought and answer.
+        strict: Whether only what ``write`` writes counts. Otherwise headers, order, case, markup and missing dimensions
+            do not matter, the speech rate may be a number or "suitable", and the tags may be absent.
+
+    Returns:
+        Everything that could be read; a line without a score that can be read counts as missing.
+
+    Raises:
+        ParseError: If no score can be read, a dimension comes twice, or (strict) the text is not as written.
+
+    Example:
+        >>> parse("<think>\nOverall Quality: 1/5\nSpeech Rate: suitable\n</think>\nIt is bad.").speech_rate
+        'appropriate'
+    """
+    think, answer = split_thought(text, strict=strict)
+    found: dict[str, str] = {}
+    for title, value in items(think or answer):
+        if (name := _NAMES.get(title)) in found:
+            raise ParseError(f"{title} comes twice in {text!r}")
+        if name:
+            found[name] = value
+    try:
+        target = _assessment(found, answer if think else "")
+    except ValueError as error:
+        raise ParseError(f"{error}; in {text!r}") from error
+    if strict and write(target) != text:
+        raise ParseError(f"{text!r} should be written {write(target)!r}")
+    return target
+
+
+def _assessment(found: dict[str, str], answer: str) -> Assessment:
+    """Put together what the values of the lines say."""
+    values = {name: re.sub(r"\(.*", "", value).strip() for name, value in found.items()}
+    # A note runs to the last bracket of its line.
+    notes = {name: match[1] for name, value in found.items() if (match := re.search(r"\((.*)\)", value))}
+    scores = {name: score for name in values if name != "speech_rate" and (score := _score(name, values[name]))}
+    gender, age = read_speaker(notes.get("subjective_experience", "") if "subjective_experience" in scores else "")
+    emotion = " ".join(notes.get("emotional_impact", "").split()) if "emotional_impact" in scores else ""
+    distortions = read_distortions(notes.get("distortion", "") if "distortion" in scores else "")
+    rate = read_rate(values["speech_rate"]) if "speech_rate" in values else ""
+    return Assessment(scores, rate, distortions, emotion if re.fullmatch(_NOTE, emotion) else "", gender, age, answer)
+
+
+def _score(name: str, value: str) -> float | None:
+    try:
+        return round(read_number(value, SPEECHEVAL_RUBRICS[name]), 1)
+    except ParseError:
+        return None  # unreadable is missing, which the caller sees; the other lines still count
+
+
+def read_rate(value: str) -> str:
+    """Read a speech rate from its word, another word for it, or a number from 1 (slow) to 5 (fast).
+
+    Args:
+        value: Such as ``suitable``, ``Slightly fast`` or ``4/5``.
+
+    Returns:
+        One of ``RATES``, or nothing if it cannot be read.
+
+    Example:
+        >>> read_rate("4/5"), read_rate("Suitable."), read_rate("not slow")
+        ('slightly fast', 'appropriate', '')
+    """
+    word = " ".join(value.casefold().strip(" .!").split())
+    if word in _RATE_SPELLINGS:
+        return _RATE_SPELLINGS[word]
+    try:
+        return SPEECHEVAL_RUBRICS["speech_rate"].level_of(read_number(value, SPEECHEVAL_RUBRICS["speech_rate"]))
+    except ParseError:
+        return ""
+
+
+def write_distortions(distortions: Iterable[Distortion]) -> str:
+    """Write types of distortion with their times.
+
+    Args:
+        distortions: What to write.
+
+    Example:
+        >>> write_distortions([Distortion("jitter"), Distortion("artifacts", ((0, 1.5), (2, 3)))])
+        'jitter; artifacts 0.0-1.5 s, 2.0-3.0 s'
+    """
+    texts = []
+    for distortion in distortions:
+        times = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in distortion.spans)
+        texts.append(f"{distortion.kind} {times}".strip())
+    return "; ".join(texts)
+
+
+def read_distortions(text: str) -> tuple[Distortion, ...]:
+    """Read types of distortion with their times, in our spelling or that of SpeechEval's labels.
+
+    Args:
+        text: Such as ``timbre and quality;artifacts 0-3 s``; what is no name of a type is left out.
+
+    Example:
+        >>> read_distortions("artefacts appeared between 0 s - 3.5 s")
+        (Distortion(kind='artifacts', spans=((0.0, 3.5),)),)
+    """
+    found = []
+    for part in text.casefold().split(";"):
+        spans = tuple((float(start), float(end)) for start, end in _SPAN.findall(part) if float(start) < float(end))
+        name = re.sub(r"(?:\s*\b(?:appeared|appears)?\s*\b(?:between|from|at))?\s*\d.*", "", part).strip(" ,:.")
+        name = " ".join(name.split())
+        name = _TYPE_SPELLINGS.get(name, name)
+        if name != "none" and re.fullmatch(r"[a-z](?:[a-z &/'-]*[a-z])?", name):
+            found.append(Distortion(name, spans))
+    return tuple(found)
+
+
+def write_speaker(gender: str, age: str) -> str:
+    """Write who speaks.
+
+    Args:
+        gender: One of ``GENDERS`` or empty.
+        age: Such as ``middle-aged``, or empty.
+
+    Example:
+        >>> write_speaker("male", "middle-aged")
+        'male, middle-aged'
+    """
+    return ", ".join(word for word in (gender, age) if word)
+
+
+def read_speaker(text: str) -> tuple[str, str]:
+    """Read who speaks.
+
+    Args:
+        text: Such as ``male, middle-aged``.
+
+    Returns:
+        Gender and age; what is not said is empty.
+
+    Example:
+        >>> read_speaker("Female, young")
+        ('female', 'young')
+    """
+    words = [" ".join(word.split()) for word in text.split(",")]
+    gender = next((word.casefold() for word in words if word.casefold() in GENDERS), "")
+    ages = [word for word in words if word.casefold() not in GENDERS and re.fullmatch(_NOTE, word)]
+    return gender, ages[0] if ages else ""
+
+
+_OPENINGS = (
+    "The overall quality is {level}.",
+    "This is speech of {level} quality.",
+    "On the whole the quality is {level}.",
+)
+_RATE_SENTENCES = ("The pace is {rate}.", "The speech rate is {rate}.", "The speaking is {rate} in pace.")
+_DIMENSION_SENTENCES = ("The {label} is {level}.", "I find the {label} {level}.", "In {label} it is {level}.")
+_DISTORTION_SENTENCES = ("I hear {kind}{when}.", "There is {kind}{when}.", "One can hear {kind}{when}.")
+_SPEAKERS = ("The voice is {speaker}.", "The speaker seems {speaker}.", "I take the speaker to be {speaker}.")
+_EMOTIONS = ("The emotion is {emotion}.", "The tone of feeling is {emotion}.", "The mood is {emotion}.")
+
+
+def summarise(target: Assessment, seed: int | random.Random = 0) -> str:
+    """Write the facts of an assessment as a short paragraph.
+
+    Args:
+        target: The facts.
+        seed: Chooses the wordings; give each clip its own.
+
+    Example:
+        >>> summarise(Assessment({"mos": 2.0}, "fast"), seed=3)
+        'The overall quality is poor. The speaking is fast in pace.'
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    sentences = []
+    for name, rubric in SPEECHEVAL_RUBRICS.items():
+        frames = _OPENINGS if name == "mos" else _DIMENSION_SENTENCES
+        if name in target.scores:
+            level = rubric.level_of(target.scores[name])
+            sentences.append(rng.choice(frames).format(label=rubric.label, level=level))
+        if name == "speech_rate" and target.speech_rate:
+            sentences.append(rng.choice(_RATE_SENTENCES).format(rate=target.speech_rate))
+        if name == "distortion":
+            sentences += [_say_distortion(distortion, rng) for distortion in target.distortions]
+    if target.emotion:
+        sentences.append(rng.choice(_EMOTIONS).format(emotion=target.emotion))
+    if target.gender or target.age:
+        speaker = write_speaker(target.gender, target.age).replace(", ", " and ")
+        sentences.append(rng.choice(_SPEAKERS).format(speaker=speaker))
+    return " ".join(sentences)
+
+
+def _say_distortion(distortion: Distortion, rng: random.Random) -> str:
+    times = " and ".join(f"from {start:.1f} to {end:.1f} s" for start, end in distortion.spans)
+    return rng.choice(_DISTORTION_SENTENCES).format(kind=distortion.kind, when=f" {times}" if times else "")

@@ -1,0 +1,452 @@
+"""The compare task: which of two clips, A or B, is better.
+
+Two forms. ``preference`` is ALLD's: sentences that name one to three aspects, and a last line ``[SpeechA]``, ``[SpeechB]``
+or, which ALLD lacks, ``[Tie]``. ``dimensions`` is SQ-LLM's: a thought with a verdict for every dimension of SpeechEval, and
+a summary. ``swapped`` gives the target of the other order.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, fill_fields, get_rubric, pick
+from audio_judge.tasks import ParseError
+from audio_judge.tasks.assess import (
+    GENDERS,
+    TITLES,
+    Distortion,
+    read_distortions,
+    read_speaker,
+    write_distortions,
+    write_speaker,
+)
+from audio_judge.tasks.profile import rubrics_by_name
+from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
+
+Verdict = Literal["A", "B", "tie"]
+Form = Literal["preference", "dimensions"]
+
+PHRASINGS = (
+    "Which clip is better, A or B? Name the aspects that decide ({aspects}), then your choice.",
+    "Compare the two speech clips in {aspects} and choose one.",
+    "Do an A/B test: which speech do you prefer, and in which of {aspects} does it win?",
+    "A or B? Look at {aspects}; tie is allowed.",
+    "Tell me how A and B differ in {aspects} and which is the better one.",
+    "Please compare both recordings ({aspects}) and end with your preference.",
+    "Two versions of a call: which sounds better, and why? Aspects: {aspects}.",
+    "Pick the better of the two clips. Mention where they differ clearly in {aspects}.",
+    "Which one would listeners prefer? Argue with {aspects}.",
+    "Weigh A against B on {aspects} and state the winner.",
+    "Judge this pair. Differences may lie in {aspects}.",
+    "Is A better than B, or B better than A, or are they alike? Think of {aspects}.",
+    "Contrast the clips in terms of {aspects}, then say which to keep.",
+    "I have to choose one of these two. Which one, considering {aspects}?",
+    "Say which speech has the higher quality and which of {aspects} make the difference.",
+    "Find the clear differences in {aspects} between A and B and decide.",
+    "Act as a listener in a preference test on {aspects}. What is your choice?",
+    "Compare, explain by {aspects}, choose: A, B or tie.",
+    "What separates A from B? Use {aspects} and give your preference.",
+    "Quick comparison, please: {aspects}, and the better clip.",
+    "Which of these two is the better speech? The aspects are {aspects}.",
+    "Hear both clips, compare {aspects} and vote for one of them.",
+)
+HELD_OUT_PHRASINGS = (
+    "Between A and B, where does your preference lie? Support it with {aspects}.",
+    "Rank the two clips and mention the aspects out of {aspects} that matter.",
+    "If only one of them could be kept, A or B? Discuss {aspects} first.",
+    "Set the two recordings side by side with regard to {aspects}; who wins?",
+    "Express a preference for one clip and justify it by {aspects}.",
+    "Decide this duel of A and B. Criteria: {aspects}.",
+)
+DIMENSION_PHRASINGS = (
+    "Compare A and B in {dimensions}, one by one, then sum up.",
+    "Think through {dimensions} for both clips and write a comparison.",
+    "For each of {dimensions}, which clip is better? Then a summary.",
+    "Give a full comparison of the two voices: {dimensions}.",
+    "Go through {dimensions}, say where A or B leads, and conclude.",
+    "Reason about {dimensions} first, then compare A and B in words.",
+    "Contrast the two samples dimension by dimension ({dimensions}).",
+    "Please compare both clips. Your notes should cover {dimensions}.",
+    "How do A and B differ in {dimensions}? End with a paragraph.",
+    "Act as a speech expert and compare A with B in {dimensions}.",
+    "Make a sheet of verdicts on {dimensions} and comment on it.",
+    "Decide each of {dimensions} between A and B, then describe the outcome.",
+    "I need a detailed comparison of these two: {dimensions}.",
+    "Is A or B ahead in {dimensions}? Similar is an answer, too.",
+    "Hold both clips against {dimensions} and explain the result.",
+    "Where is A better, where B? Check {dimensions}.",
+    "Evaluate the pair on {dimensions} in a thought, then answer in words.",
+    "Compare technique and delivery of A and B: {dimensions}.",
+    "Tell me in detail which clip is better in {dimensions}.",
+    "Take {dimensions} in turn and compare; close with a summary.",
+    "Work out how the clips compare in {dimensions} and report.",
+    "Review both clips against each other: {dimensions}.",
+)
+HELD_OUT_DIMENSION_PHRASINGS = (
+    "Assess the differences between A and B with respect to {dimensions}.",
+    "Write a comparative review of the two clips that rests on {dimensions}.",
+    "Which clip prevails in each of {dimensions}? Put it into words as well.",
+    "Line up A and B along {dimensions} and state what follows.",
+    "Give your judgement of the pair for every one of {dimensions}, and an overview.",
+    "Examine both utterances for {dimensions}; finish with a written comparison.",
+)
+HEADER = "Both clips, one line for each dimension:"
+TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
+GAP = 0.5
+
+_VERDICT_TEXTS: dict[Verdict, str] = {
+    "A": "A is better than B",
+    "B": "B is better than A",
+    "tie": "A and B are similar",
+}
+_IN_THIS_ASPECT = " in this aspect"
+_DISTORTIONS, _SPEAKERS = "Distortion Details", "Subjective Experience Details"
+_WINS = (
+    "{winner} is clearly better than {loser} in {aspects}.",
+    "{winner} beats {loser} in {aspects}.",
+    "{winner} has the advantage over {loser} in {aspects}.",
+    "{winner} is ahead of {loser} in {aspects}.",
+)
+_SAME = ("No aspect sets the two apart clearly.", "The clips hardly differ in any aspect.")
+_CHOICES = ("I prefer {winner}.", "My choice is {winner}.", "Overall {winner} sounds better.")
+_TIES = ("I have no preference.", "Overall neither wins.", "Both are equally good to me.")
+_TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
+_BETTER = r"(?:slightly |clearly |much |somewhat )?better"
+_READ: dict[str, Verdict] = {
+    rf"(?:a is {_BETTER} than b|b is {_BETTER.replace('better', 'worse')} than a|a is {_BETTER}|a)": "A",
+    rf"(?:b is {_BETTER} than a|a is {_BETTER.replace('better', 'worse')} than b|b is {_BETTER}|b)": "B",
+    r"(?:(?:a (?:and|&) b are |both are |they are )?(?:similar|equal|alike|the same)|tie)": "tie",
+}
+_NAMES = {title.casefold(): name for name, title in TITLES.items()} | {name.replace("_", " "): name for name in TITLES}
+_SWAP: dict[Verdict, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
+
+
+@dataclass(frozen=True)
+class ClipDetails:
+    """What is noted about one of two clips.
+
+    Args:
+        distortions: Types of distortion, with their times.
+        gender: One of ``assess.GENDERS``; empty if not said.
+        age: Such as ``middle-aged``; empty if not said.
+    """
+
+    distortions: tuple[Distortion, ...] = field(default=())
+    gender: str = ""
+    age: str = ""
+
+    def __post_init__(self) -> None:
+        text = write_speaker(self.gender, self.age)
+        if read_speaker(text) != (self.gender, self.age) or (self.age in GENDERS and self.age):
+            raise ValueError(f"speaker {text!r}; the gender is one of {', '.join(GENDERS)}, the age plain words")
+        if self.age.casefold() == "none" or "(" in text:
+            raise ValueError(f"age {self.age!r}; leave it empty if it is not known")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which of two clips is better, in what.
+
+    Args:
+        verdicts: Rubric name to ``A``, ``B`` or ``tie``; ``mos`` is the preference overall and never missing.
+        details: Of A and of B; only the dimensions form writes them.
+        answer: Summary of the dimensions form; empty to have ``write`` make one.
+
+    Raises:
+        ValueError: If there is no overall verdict, an unknown one, or a text that could not be read back.
+    """
+
+    verdicts: dict[str, Verdict]
+    details: tuple[ClipDetails, ClipDetails] = (ClipDetails(), ClipDetails())
+    answer: str = ""
+
+    def __post_init__(self) -> None:
+        if "mos" not in self.verdicts:
+            raise ValueError(f"verdicts on {', '.join(self.verdicts) or 'nothing'}; one on mos, the whole, is needed")
+        for name, verdict in self.verdicts.items():
+            if verdict not in TOKENS:
+                raise ValueError(f"{name}: verdict {verdict!r}; A, B or tie is needed")
+        check_free_text("answer", self.answer)
+
+    @property
+    def preferred(self) -> Verdict:
+        """The clip that is better overall."""
+        return self.verdicts["mos"]
+
+
+def swapped(target: Comparison) -> Comparison:
+    """Give the target for the clips in the other order; a summary in words is left out, as it names A and B.
+
+    Args:
+        target: The comparison of A and B.
+
+    Example:
+        >>> swapped(Comparison({"mos": "A", "loudness": "tie"})).verdicts
+        {'mos': 'B', 'loudness': 'tie'}
+    """
+    verdicts = {name: _SWAP[verdict] for name, verdict in target.verdicts.items()}
+    return Comparison(verdicts, (target.details[1], target.details[0]))
+
+
+def from_scores(
+    first: Mapping[str, float], second: Mapping[str, float], *, gap: float = GAP, most: int = 3, tie_within: float = 0.0
+) -> Comparison:
+    """Compare two clips by their ratings, naming the aspects that differ most.
+
+    Args:
+        first: Ratings of A, a name of ``ALL_RUBRICS`` to score, ``mos`` among them.
+        second: Ratings of B.
+        gap: An aspect is named if its scores differ by more than this, in points of a scale of five.
+        most: How many aspects to name at most.
+        tie_within: Overall scores that differ by no more than this are a tie.
+
+    Raises:
+        ValueError: If one of the clips has no overall score, or a rubric is unknown.
+
+    Example:
+        >>> from_scores({"mos": 3.0, "noisiness": 4.0}, {"mos": 2.0, "noisiness": 2.5}).verdicts
+        {'mos': 'A', 'noisiness': 'A'}
+    """
+    if "mos" not in first or "mos" not in second:
+        raise ValueError("both clips need a score of mos to be compared")
+    for name in [*first, *second]:
+        get_rubric(name)
+    # In the order of the table, so that equal gaps do not hang on the order of the ratings. Goodness runs from 0 to 1 in whichever direction is good, so four of it are the points of a scale of five.
+    rubrics = {name: rubric for name, rubric in ALL_RUBRICS.items() if name in first and name in second}
+    leads = {
+        # Rounded, because a gap of just 0.5 must not depend on the last bit.
+        name: round(4 * (rubric.goodness(first[name]) - rubric.goodness(second[name])), 6)
+        for name, rubric in rubrics.items()
+    }
+    overall = leads.pop("mos")
+    clear = sorted((name for name in leads if abs(leads[name]) > gap), key=lambda name: -abs(leads[name]))[:most]
+    verdicts: dict[str, Verdict] = {"mos": "tie" if abs(overall) <= tie_within else _leader(overall)}
+    return Comparison(verdicts | {name: _leader(leads[name]) for name in clear})
+
+
+def _leader(lead: float) -> Verdict:
+    return "A" if lead > 0 else "B"
+
+
+def ask(
+    rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
+    *,
+    phrasing: int | str = 0,
+    held_out: bool = False,
+    form: Form = "preference",
+) -> str:
+    """Write the user's request for a comparison; the caller places the audio of A, then of B.
+
+    Args:
+        rubrics: Aspects of the preference form; the overall quality is not one of them. The other form has its own.
+        phrasing: Number of one of ``PHRASINGS`` (``DIMENSION_PHRASINGS`` in that form), or an own text with
+            ``{aspects}`` or ``{dimensions}``.
+        held_out: Number the phrasings kept out of training instead.
+        form: Which answer is wanted.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> ask(["mos", "noisiness", "loudness"], phrasing=1)
+        'Compare the two speech clips in noisiness and loudness and choose one.'
+    """
+    if form == "dimensions":
+        dimensions = {"dimensions": _join([title.lower() for title in TITLES.values()])}
+        return fill_fields(pick(DIMENSION_PHRASINGS, HELD_OUT_DIMENSION_PHRASINGS, phrasing, held_out), dimensions)
+    labels = [rubric.label for name, rubric in rubrics_by_name(rubrics).items() if name != "mos"]
+    aspects = {"aspects": _join(labels or ["anything you notice"])}
+    return fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), aspects)
+
+
+def write(
+    target: Comparison, seed: int | random.Random = 0, *, form: Form = "preference", paper_spelling: bool = False
+) -> str:
+    r"""Write a comparison.
+
+    Args:
+        target: What to write. The preference form writes verdicts other than a tie as aspects, and no details.
+        seed: Chooses the wordings.
+        form: ``preference`` or ``dimensions``; the latter writes verdicts on SpeechEval's rubrics only.
+        paper_spelling: Whether to leave out "in this aspect", as the paper does and the released model does not.
+
+    Raises:
+        ValueError: If the dimensions form is wanted of a verdict on a rubric that is not SpeechEval's.
+
+    Example:
+        >>> write(Comparison({"mos": "A", "noisiness": "A"}), seed=1)
+        'SpeechA beats SpeechB in noisiness. Overall SpeechA sounds better.\n[SpeechA]'
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    if form == "preference":
+        return f"{_argue(target, rng)}\n{TOKENS[target.preferred]}"
+    strange = [name for name in target.verdicts if name not in TITLES]
+    if strange:
+        raise ValueError(f"verdict on {', '.join(strange)}; the dimensions form has {', '.join(TITLES)}")
+    lines = [HEADER]
+    for name, title in TITLES.items():
+        if name in target.verdicts:
+            ending = _IN_THIS_ASPECT if target.verdicts[name] == "tie" and not paper_spelling else ""
+            lines.append(f"{title}: {_VERDICT_TEXTS[target.verdicts[name]]}{ending}")
+    lines += _detail_lines(target)
+    return join_thought("\n".join(lines), target.answer or summarise(target, rng))
+
+
+def _detail_lines(target: Comparison) -> list[str]:
+    distortions = [write_distortions(details.distortions) for details in target.details]
+    speakers = [write_speaker(details.gender, details.age) for details in target.details]
+    return [
+        f"{title}: A ({first or 'none'}); B ({second or 'none'})"
+        for title, (first, second) in ((_DISTORTIONS, distortions), (_SPEAKERS, speakers))
+        if first or second
+    ]
+
+
+def _argue(target: Comparison, rng: random.Random) -> str:
+    """Say in which aspects each clip wins, and then which is preferred."""
+    sentences = []
+    for winner in ("A", "B"):
+        names = [name for name, verdict in target.verdicts.items() if verdict == winner and name != "mos"]
+        if names:
+            aspects = _join([get_rubric(name).label for name in names])
+            loser = _SWAP[winner]
+            sentences.append(
+                rng.choice(_WINS).format(winner=f"Speech{winner}", loser=f"Speech{loser}", aspects=aspects)
+            )
+    # The winner's advantages are what decides, so they come last.
+    sentences = (sentences[::-1] if target.preferred == "A" else sentences) or [rng.choice(_SAME)]
+    choices = _TIES if target.preferred == "tie" else _CHOICES
+    return " ".join([*sentences, rng.choice(choices).format(winner=f"Speech{target.preferred}")])
+
+
+_SUMMARY_OPENINGS: dict[Verdict, tuple[str, ...]] = {
+    "A": ("On the whole A is better.", "A is the better clip.", "Taken together, A wins."),
+    "B": ("On the whole B is better.", "B is the better clip.", "Taken together, B wins."),
+    "tie": ("On the whole the clips are alike.", "Neither clip is better overall.", "Taken together, it is a draw."),
+}
+
+
+def summarise(target: Comparison, seed: int | random.Random = 0) -> str:
+    """Write the verdicts on dimensions as a short paragraph.
+
+    Args:
+        target: The verdicts.
+        seed: Chooses the wordings.
+
+    Example:
+        >>> summarise(Comparison({"mos": "A", "distortion": "A", "speech_rate": "tie"}), seed=2)
+        'On the whole A is better. A leads in distortion. They are alike in speech rate.'
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    sentences = [rng.choice(_SUMMARY_OPENINGS[target.preferred])]
+    for verdict, opening in (("A", "A leads in"), ("B", "B leads in"), ("tie", "They are alike in")):
+        names = [name for name in target.verdicts if target.verdicts[name] == verdict and name != "mos"]
+        if names:
+            sentences.append(f"{opening} {_join([SPEECHEVAL_RUBRICS[name].label for name in names])}.")
+    for clip, details in zip("AB", target.details, strict=True):
+        if details.distortions:
+            kinds = _join(list(dict.fromkeys(distortion.kind for distortion in details.distortions)))
+            sentences.append(f"In {clip} one hears {kinds}.")
+    return " ".join(sentences)
+
+
+def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False) -> Comparison:
+    r"""Read a comparison of either form.
+
+    Args:
+        text: The answer.
+        rubrics: Rubrics or their names whose labels count as aspects in the preference form.
+        strict: Whether only what ``write`` writes counts, in either spelling. Otherwise case, markup, lacking tags and a
+            bare "A", "B" or "tie" are understood.
+
+    Returns:
+        Verdicts; in the preference form those of the aspects that a sentence gives to one clip.
+
+    Raises:
+        ParseError: If there is no overall verdict, two different ones, or (strict) the text is not as written.
+
+    Example:
+        >>> parse("SpeechB beats SpeechA in noisiness.\n[speech b]").verdicts
+        {'mos': 'B', 'noisiness': 'B'}
+    """
+    if re.search(r"<\s*think", text, re.IGNORECASE) or any(name in _NAMES for name, _ in items(text)):
+        return _parse_dimensions(text, strict)
+    return _parse_preference(text, rubrics_by_name(rubrics), strict)
+
+
+def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool) -> Comparison:
+    found = {(match[1] or match[2]).lower() for match in _TOKEN.finditer(text)}
+    bare = re.fullmatch(r"\W*(?:speech\s*)?(a|b|tie)\W*", text, re.IGNORECASE)
+    if not found and bare and not strict:
+        found = {bare[1].lower()}
+    if len(found) != 1:
+        raise ParseError(f"{len(found)} preferences in {text!r}; {', '.join(TOKENS.values())} expected once")
+    letter = found.pop()
+    overall: Verdict = "tie" if letter == "tie" else "A" if letter == "a" else "B"
+    words, _, token = text.rpartition("\n")
+    if strict and (token != TOKENS[overall] or _TOKEN.search(words) or not words.strip()):
+        raise ParseError(f"{text!r} does not end in one line {TOKENS[overall]!r} after the reasons")
+    verdicts: dict[str, Verdict] = {"mos": overall}
+    for sentence in re.split(r"(?<=[.!?;])\s+|\n", re.sub(r"[*`]", "", text)):
+        for name, winner in _wins(sentence, known):
+            if verdicts.setdefault(name, winner) != winner:
+                raise ParseError(f"{name} is given to both clips in {text!r}")
+    return Comparison(verdicts)
+
+
+def _wins(sentence: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, Verdict]]:
+    """Aspects that a sentence gives to the clip it names first; "worse" gives them to the other."""
+    match = re.search(
+        r"\bspeech\s*([ab])\b.*?(?:\b(better|beats|advantage|ahead|outperforms|wins|superior|worse|inferior|behind)\b)",
+        sentence,
+        re.IGNORECASE,
+    )
+    if not match or re.search(r"\b(?:not|neither|never|no)\b", sentence, re.IGNORECASE):
+        return
+    first: Verdict = "A" if match[1].lower() == "a" else "B"
+    winner = _SWAP[first] if match[2].lower() in ("worse", "inferior", "behind") else first
+    for name, rubric in known.items():
+        if name != "mos" and re.search(rf"(?<!\w){re.escape(rubric.label)}(?!\w)", sentence, re.IGNORECASE):
+            yield name, winner
+
+
+def _parse_dimensions(text: str, strict: bool) -> Comparison:
+    think, answer = split_thought(text, strict=strict)
+    verdicts: dict[str, Verdict] = {}
+    details = {_DISTORTIONS.casefold(): "", _SPEAKERS.casefold(): ""}
+    for title, value in items(think or answer):
+        if title in details:
+            details[title] = value
+        elif (name := _NAMES.get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
+            if name in verdicts:
+                raise ParseError(f"{title} comes twice in {text!r}")
+            verdicts[name] = verdict
+    try:
+        notes = (_read_details(clip, *details.values()) for clip in "AB")
+        target = Comparison(verdicts, (next(notes), next(notes)), answer if think else "")
+    except ValueError as error:
+        raise ParseError(f"{error}; in {text!r}") from error
+    if strict and text not in (written := [write(target, form="dimensions", paper_spelling=s) for s in (False, True)]):
+        raise ParseError(f"{text!r} should be written {written[0]!r}")
+    return target
+
+
+def _read_verdict(value: str) -> Verdict | None:
+    plain = " ".join(value.casefold().strip(" .!").removesuffix(_IN_THIS_ASPECT).split())
+    return next((verdict for pattern, verdict in _READ.items() if re.fullmatch(pattern, plain)), None)
+
+
+def _read_details(clip: str, distortions: str, speakers: str) -> ClipDetails:
+    """Read what two lines of details say about one clip; "none" is nothing."""
+    noted = []
+    for line in (distortions, speakers):
+        match = re.search(rf"\b{clip}\s*\(([^)]*)\)", line)
+        noted.append("" if not match or match[1].strip().casefold() == "none" else match[1])
+    gender, age = read_speaker(noted[1])
+    return ClipDetails(read_distortions(noted[0]), gender, age)
+
+
+def _join(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

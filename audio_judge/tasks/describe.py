@@ -1,0 +1,246 @@
+"""The describe task: what a clip sounds like in running text that ends in its overall score, as in ALLD.
+
+For audio the request is ``ask``. A text-only expert, which writes such descriptions and serves as the reference policy of
+ALLD, gets the ratings instead of the audio: ``meta_tuple`` in ``expert_messages``.
+"""
+
+import json
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audio_judge.rubrics import RUBRICS, get_rubric, pick, sentence_case
+from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.score import ScoreTarget, read_number
+from audio_judge.tasks.score import write as write_score
+from audio_judge.tasks.thoughts import check_free_text
+
+PHRASINGS = (
+    "Describe the quality of this speech and end with its MOS.",
+    "Write a description of how this clip sounds; put the MOS (1 to 5) last.",
+    "In a few sentences, what is the quality like? Finish with the MOS.",
+    "Please describe noise, timbre, breaks and loudness, then give the MOS.",
+    "Tell me how the speech sounds and close with a MOS from 1 to 5.",
+    "Give a short account of the speech quality ending in the MOS.",
+    "How does this recording come across? End your text with the MOS.",
+    "Put the quality of this clip into words, with the MOS at the end.",
+    "Write as a listener: what do you notice, and which MOS do you give in the end?",
+    "Describe what you hear. The last sentence states the MOS.",
+    "Characterise the speech quality; the MOS comes at the end.",
+    "A paragraph on the quality of this sample, please, and then the MOS.",
+    "Explain to a colleague how this call sounded; finish with the MOS.",
+    "Caption the quality of this audio. The MOS goes last.",
+    "What stands out in this recording? Describe it and conclude with a MOS.",
+    "Sum up the quality of the speech in prose and add the MOS in the end.",
+    "Portray the sound of this clip and give the overall MOS after that.",
+    "Comment on every aspect of the quality, and on the whole with a MOS.",
+    "Write a review of the sound quality that leads up to a MOS.",
+    "Describe strengths and weaknesses of this clip; last, the MOS (1 to 5).",
+    "Speak about the quality as a listener would and finish with one MOS.",
+    "Give me text, not a table: quality of the speech, MOS at the end.",
+)
+HELD_OUT_PHRASINGS = (
+    "Produce a verbal impression of this speech that closes with its MOS.",
+    "How would you describe this voice clip to someone who cannot hear it? End on the MOS.",
+    "Draft a few lines about the listening quality, then state the MOS.",
+    "Render the perceived quality in words; the final figure is the MOS.",
+    "Talk me through the quality of this file and conclude with the mean opinion score.",
+    "Compose a quality description whose last sentence gives the MOS.",
+)
+META_KEYS = {"mos": "mos", "noisiness": "noi", "coloration": "col", "discontinuity": "dis", "loudness": "loud"}
+EXPERT_REQUESTS = (
+    "Describe this clip as if you had heard it, in three to six flowing sentences. Do not list the ratings and do not "
+    "mention that you were given any. The last sentence states the overall score as 'MOS' with one decimal.",
+    "Write what an attentive listener would say about this clip, in one paragraph without numbers, except that the last "
+    "sentence gives the overall score, as 'MOS' with one decimal.",
+    "Turn the ratings into a natural description of the sound: worst aspects first, how they affect listening, then the "
+    "overall impression. Use your own words. End with a sentence that gives the MOS with one decimal.",
+    "In plain words, tell how the speech sounds and which aspects lower or raise its quality. No lists. Finish with the "
+    "MOS, one decimal, and write nothing after it.",
+)
+
+ENDINGS = (
+    "The overall MOS is {mos}.",
+    "I give it a MOS of {mos}.",
+    "All in all, this makes a MOS of {mos}.",
+    "Overall the MOS is {mos}.",
+    "The MOS comes to {mos}.",
+)
+_OVERALL = (
+    "The overall quality is {level}.",
+    "On the whole the clip is {level}.",
+    "The general impression is {level}.",
+)
+# Level names of NISQA's dimensions are adjectives of the speech, the voice, or the loudness.
+_FRAMES: dict[str, tuple[str, ...]] = {
+    "noisiness": ("The speech is {level}.", "The clip is {level}.", "As to the background, it is {level}."),
+    "coloration": ("The voice is {level}.", "The timbre is {level}.", "The sound of the voice is {level}."),
+    "discontinuity": ("The flow of words is {level}.", "The speech is {level}.", "The sentences are {level}."),
+    "loudness": ("The loudness is {level}.", "The volume is {level}.", "The level of the voice is {level}."),
+}
+_ANY = ("The {label} is rated {level}.", "For {label} I say {level}.")
+_ENDING = re.compile("|".join(re.escape(ending).replace(r"\{mos\}", r"([1-5]\.[0-9])") for ending in ENDINGS))
+
+
+@dataclass(frozen=True)
+class Description:
+    """Running text and the overall score it ends in.
+
+    Args:
+        text: Whole sentences, without the one that gives the score.
+        mos: Overall score, 1 to 5; written with one decimal.
+
+    Raises:
+        ValueError: If the text is empty, is no whole sentence, or the score is out of range.
+    """
+
+    text: str
+    mos: float
+
+    def __post_init__(self) -> None:
+        get_rubric("mos").check(self.mos)
+        check_free_text("description", self.text)
+        if not re.search(r"[^\W\d].*[.!?]\Z", self.text, re.DOTALL):
+            raise ValueError(f"description {self.text!r}; whole sentences with a full stop are needed")
+
+
+def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+    """Write the user's request for a description; the caller places the audio.
+
+    Args:
+        phrasing: Number of one of ``PHRASINGS``, or an own text.
+        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        with_reference: Whether a clean reference is given beside the degraded clip.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> ask()
+        'Describe the quality of this speech and end with its MOS.'
+    """
+    text = pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out)
+    return with_reference_note(text, phrasing, held_out) if with_reference else text
+
+
+def meta_tuple(scores: Mapping[str, float]) -> str:
+    """Write ratings as the JSON a text-only expert reads instead of audio.
+
+    Args:
+        scores: NISQA's rubric names to scores, 1 to 5; with one decimal in the text.
+
+    Raises:
+        ValueError: If there is no score, one of another rubric, or one out of range.
+
+    Example:
+        >>> meta_tuple({"mos": 2.44, "noisiness": 1.8})
+        '{"mos": 2.4, "noi": 1.8}'
+    """
+    if not scores or not set(scores) <= set(META_KEYS):
+        raise ValueError(f"ratings of {', '.join(scores) or 'nothing'}; known: {', '.join(META_KEYS)}")
+    for name, value in scores.items():
+        RUBRICS[name].check(value)
+    return json.dumps({key: round(scores[name], 1) for name, key in META_KEYS.items() if name in scores})
+
+
+def expert_messages(facts: str, request: str) -> list[dict[str, Any]]:
+    """Write what a text-only expert is asked: the facts in place of the audio, what they mean, and the request.
+
+    Args:
+        facts: One ``meta_tuple``, or two with the names of their clips.
+        request: One of ``EXPERT_REQUESTS`` to have a description written, or what the audio judge itself is asked.
+
+    Returns:
+        One user message in text.
+    """
+    keys = [
+        f"{key} ({RUBRICS[name].label}: 1 {RUBRICS[name].levels[0]} to 5 {RUBRICS[name].levels[-1]})"
+        for name, key in META_KEYS.items()
+    ]
+    text = (
+        "Listeners rated recorded speech from 1 to 5, higher is better for each rating: "
+        f"{'; '.join(keys)}.\nMean ratings: {facts}\n\n{request}"
+    )
+    return [{"role": "user", "content": text}]
+
+
+def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0) -> Description:
+    """Write a plain description without a teacher: worst aspects first, then the whole.
+
+    Args:
+        scores: Rubric name to score; ``mos`` among them.
+        seed: Chooses the wordings; give each clip its own.
+
+    Raises:
+        ValueError: If there is no overall score.
+
+    Example:
+        >>> describe_scores({"mos": 2.4, "noisiness": 1.2}, seed=1)
+        Description(text='The speech is very noisy. The general impression is poor.', mos=2.4)
+    """
+    if "mos" not in scores:
+        raise ValueError(f"scores of {', '.join(scores) or 'nothing'}; a description ends in mos, which is missing")
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    rubrics = {name: get_rubric(name) for name in scores}
+    worst_first = sorted(
+        (name for name in scores if name != "mos"), key=lambda name: rubrics[name].goodness(scores[name])
+    )
+    sentences = [
+        sentence_case(rng.choice(_FRAMES.get(name, _ANY))).format(
+            label=rubrics[name].label, level=rubrics[name].level_of(scores[name])
+        )
+        for name in worst_first
+    ]
+    sentences.append(rng.choice(_OVERALL).format(level=rubrics["mos"].level_of(scores["mos"])))
+    return Description(" ".join(sentences), round(scores["mos"], 1))
+
+
+def write(target: Description, seed: int | random.Random = 0) -> str:
+    """Write a description that ends in its overall score.
+
+    Args:
+        target: What to write.
+        seed: Chooses the last sentence.
+
+    Example:
+        >>> write(Description("The speech is clean.", 4.5))
+        'The speech is clean. Overall the MOS is 4.5.'
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    mos = write_score(ScoreTarget(get_rubric("mos"), target.mos))
+    return f"{target.text} {rng.choice(ENDINGS).format(mos=mos)}"
+
+
+def parse(text: str, *, strict: bool = False) -> Description:
+    """Read a description and the overall score at its end.
+
+    Args:
+        text: The answer.
+        strict: Whether the last sentence must be one that ``write`` writes. Otherwise any last sentence counts that gives
+            one number on the scale; numbers before it do not matter.
+
+    Raises:
+        ParseError: If there are no words before the last sentence, or no score in it.
+
+    Example:
+        >>> parse("There is hiss (2.1). So I would say **MOS: 3,2/5**").mos
+        3.2
+    """
+    plain = text if strict else text.strip()
+    starts = [match.end() for match in re.finditer(r"[.!?]\s+|\n+", plain)]
+    body, last = (plain[: starts[-1]], plain[starts[-1] :]) if starts else ("", plain)
+    if strict and not (_ENDING.fullmatch(last) and body.endswith(" ")):
+        raise ParseError(f"{last!r} is not a last sentence such as {ENDINGS[0].format(mos=3.2)!r}")
+    try:
+        body = body.removesuffix(" ") if strict else _whole_sentences(body)
+        return Description(body, round(read_number(last, RUBRICS["mos"]), 1))
+    except ValueError as error:
+        raise ParseError(f"{error}; in {text!r}") from error
+
+
+def _whole_sentences(text: str) -> str:
+    """Add the full stop that a list or a heading lacks."""
+    stripped = text.strip()
+    return stripped if not stripped or stripped[-1] in ".!?" else f"{stripped}."

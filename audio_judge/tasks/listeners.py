@@ -1,0 +1,237 @@
+"""Listener profiles: who listens, or by which corpus' standard, said before or after any request.
+
+Corpora differ in scale offsets, so a request that names the standard tells a judge which ratings are meant; other profiles
+make sense where ratings of such listeners exist. ``ask`` adds a profile to a request, ``parse`` takes it off again.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from audio_judge.rubrics import pick
+from audio_judge.tasks import ParseError
+
+Place = Literal["before", "after"]
+
+# {view} is such as "as a hearing-impaired listener".
+PHRASINGS = (
+    "Judge {view}.",
+    "Answer {view}.",
+    "Listen {view}.",
+    "Do this {view}.",
+    "Give your judgement {view}.",
+    "Please judge {view}.",
+    "Your answer should be given {view}.",
+    "Hear the clip {view}.",
+    "Decide {view}.",
+    "Base your answer on listening {view}.",
+    "The clip is to be judged {view}.",
+    "I want it judged {view}.",
+    "Speak {view}.",
+    "Say what you would say {view}.",
+    "Take your decision {view}.",
+    "It should be judged {view}.",
+    "Put yourself in place and judge {view}.",
+    "For this task, answer {view}.",
+    "All of this is meant {view}.",
+    "Everything should be rated {view}.",
+    "Reply {view}, please.",
+    "We need a judgement {view}.",
+)
+HELD_OUT_PHRASINGS = (
+    "Form your opinion {view}.",
+    "The verdict we look for is one given {view}.",
+    "Pretend to listen {view}.",
+    "Consider the clip {view}.",
+    "Treat the request {view}.",
+    "Only a judgement {view} is useful here.",
+)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One profile.
+
+    Args:
+        name: Key in tables and files.
+        views: Wordings that fit behind "Judge".
+        held_out_views: Wordings kept out of training.
+    """
+
+    name: str
+    views: tuple[str, ...]
+    held_out_views: tuple[str, ...]
+
+
+LISTENERS: dict[str, Listener] = {
+    listener.name: listener
+    for listener in (
+        Listener("nisqa", ("by NISQA's standard", "the way the raters of NISQA did"), ("on the terms of NISQA",)),
+        Listener(
+            "speecheval",
+            ("by SpeechEval's standard", "the way the raters of SpeechEval did"),
+            ("on the terms of SpeechEval",),
+        ),
+        Listener(
+            "qualispeech",
+            ("by QualiSpeech's standard", "the way the raters of QualiSpeech did"),
+            ("on the terms of QualiSpeech",),
+        ),
+        Listener("aes", ("by the standard of AES", "the way the experts of AES did"), ("on the terms of AES",)),
+        Listener("bvcc", ("by the standard of BVCC", "the way the raters of BVCC did"), ("on the terms of BVCC",)),
+        Listener(
+            "hearing_impaired",
+            ("as a hearing-impaired listener", "as someone who wears hearing aids"),
+            ("as a person with hearing loss",),
+        ),
+        Listener("elderly", ("as an elderly listener", "as someone over seventy"), ("as a listener of high age",)),
+        Listener(
+            "expert",
+            ("as a sound engineer", "as an expert in audio with trained ears"),
+            ("as a mastering professional",),
+        ),
+        Listener(
+            "naive",
+            ("as an everyday listener", "as someone without any training"),
+            ("as an untrained member of a panel",),
+        ),
+        Listener(
+            "non_native",
+            ("as someone who is still learning the language", "as a non-native listener"),
+            ("as a person with another mother tongue",),
+        ),
+        Listener(
+            "headphones",
+            ("as a listener on good headphones in a quiet room", "as someone with studio headphones"),
+            ("as somebody listening closely on headphones",),
+        ),
+        Listener(
+            "phone_outdoors",
+            ("as a caller in a busy street", "as someone on a phone outdoors"),
+            ("as a person phoning next to traffic",),
+        ),
+        Listener(
+            "broadcast",
+            ("by the standard of a radio station", "as a broadcaster would"),
+            ("on the terms of a radio editor",),
+        ),
+    )
+}
+# Profiles to test with only.
+HELD_OUT_LISTENERS: dict[str, Listener] = {
+    listener.name: listener
+    for listener in (
+        Listener("musician", ("as a musician",), ("as somebody who plays in an orchestra",)),
+        Listener("car", ("as a driver in a moving car",), ("as somebody at the wheel",)),
+        Listener("courtroom", ("as a court stenographer",), ("as somebody who has to write down every word",)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request and who should answer it.
+
+    Args:
+        text: What is asked.
+        listener: Key of one of the two tables; None if nobody in particular.
+    """
+
+    text: str
+    listener: str | None = None
+
+
+def ask(
+    request: str,
+    listener: str | Listener,
+    *,
+    phrasing: int | str = 0,
+    wording: int = 0,
+    held_out: bool = False,
+    place: Place = "before",
+) -> str:
+    """Add a listener's profile to a request of any task.
+
+    Args:
+        request: What the ``ask`` of a task wrote.
+        listener: Profile or its name.
+        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{view}``.
+        wording: Number of one of the profile's wordings; counted around.
+        held_out: Number ``HELD_OUT_PHRASINGS`` and the held-out wordings instead.
+        place: On which side of the request.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+        ValueError: If there is no profile of that name.
+
+    Example:
+        >>> ask("How noisy is it?", "hearing_impaired")
+        'Judge as a hearing-impaired listener. How noisy is it?'
+    """
+    profile = get_listener(listener)
+    views = profile.held_out_views if held_out else profile.views
+    note = pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out).replace("{view}", views[wording % len(views)])
+    return f"{note} {request}" if place == "before" else f"{request} {note}"
+
+
+def get_listener(name_or_listener: str | Listener) -> Listener:
+    """Look up a profile by name, held out or not; a profile passes through.
+
+    Args:
+        name_or_listener: Name, or an own profile.
+
+    Raises:
+        ValueError: If there is no profile of that name.
+    """
+    if isinstance(name_or_listener, Listener):
+        return name_or_listener
+    known = LISTENERS | HELD_OUT_LISTENERS
+    if name_or_listener not in known:
+        raise ValueError(f"no listener {name_or_listener!r}; use Listener(...) or one of {', '.join(known)}")
+    return known[name_or_listener]
+
+
+def write(target: Request) -> str:
+    """Write a request with its profile in front, in the first wordings.
+
+    Args:
+        target: What to write.
+
+    Example:
+        >>> write(Request("Rate the noise.", "expert"))
+        'Judge as a sound engineer. Rate the noise.'
+    """
+    return ask(target.text, target.listener) if target.listener else target.text
+
+
+def parse(text: str, *, strict: bool = False) -> Request:
+    """Take a profile off a request.
+
+    Args:
+        text: A request, with a profile in any of our wordings on either side or without one.
+        strict: Whether a request without a profile is an error.
+
+    Raises:
+        ParseError: If nothing is asked, or (strict) there is no known profile.
+
+    Example:
+        >>> parse("How noisy is it? Answer by NISQA's standard.")
+        Request(text='How noisy is it?', listener='nisqa')
+    """
+    for profile in (LISTENERS | HELD_OUT_LISTENERS).values():
+        for view in profile.views + profile.held_out_views:
+            if view not in text:
+                continue
+            for frame in PHRASINGS + HELD_OUT_PHRASINGS:
+                note = frame.replace("{view}", view)
+                rest = text.removeprefix(f"{note} ") if text.startswith(f"{note} ") else text.removesuffix(f" {note}")
+                if rest != text:
+                    return Request(_asked(rest), profile.name)
+    if strict:
+        raise ParseError(f"{text!r} names no known listener before or after the request")
+    return Request(_asked(text))
+
+
+def _asked(text: str) -> str:
+    if not text.strip():
+        raise ParseError("nothing is asked; a request is needed beside the listener")
+    return text

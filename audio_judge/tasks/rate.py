@@ -1,0 +1,167 @@
+"""The rate task: one number for whatever rubric the request spells out, on its scale, with the audio anywhere in the text.
+
+This is Jastin's only task. The request holds a placeholder where the clip is heard; ``content`` puts the clip there. A
+rubric of two levels on 0 to 1 asks for a detection, and its score is how sure one is.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from audio_judge.rubrics import Rubric, fill_fields, get_rubric, pick
+from audio_judge.tasks import ParseError
+from audio_judge.tasks.score import ScoreTarget, read_number
+
+PLACEHOLDER = "<audio>"
+Place = Literal["start", "middle", "end"]
+
+# {ends} says what both ends of the scale mean; a rubric's own direction needs no other words.
+PHRASINGS = (
+    "{definition} Rate the {label} from {low} to {high}: {ends}.",
+    "Your task is to rate the {label}. {definition} The scale runs from {low} to {high}.",
+    "Give a score of {label} between {low} and {high}, where {ends}.",
+    "We judge {label} here. {definition} Use numbers from {low} to {high}.",
+    "{label}: {ends}. Choose any value from {low} to {high}.",
+    "Score the audio by this rule. {definition} Lowest score {low}, highest {high}.",
+    "On a scale of {low} to {high}, {ends}. How is the {label}?",
+    "Here is what counts: {definition} Answer from {low} to {high}.",
+    "Please measure the {label} of the sound; {ends}.",
+    "Think of a scale from {low} to {high} for {label}. On it, {ends}.",
+    "You are asked for one number, the {label}. {definition} It lies between {low} and {high}.",
+    "Rubric: {definition} Range: {low} to {high}.",
+    "How would you rate the {label}? Note that {ends}.",
+    "Rate by ear. {definition} {ends}.",
+    "I want the {label} as a number ({low} to {high}). {ends}.",
+    "Assign a value for {label}. {definition} Stay within {low} and {high}.",
+    "Estimate what people would answer if asked about {label}, with {ends}.",
+    "Follow this definition of {label}. {definition} The number goes from {low} to {high}.",
+    "Only the {label} matters now: {ends}. Give a value.",
+    "Attention to {label}, please. {definition} Minimum {low}, maximum {high}.",
+    "A panel rates {label} from {low} to {high}; {ends}. Predict its mean.",
+    "Evaluate {label} in the following sense. {definition} Values: {low} to {high}.",
+)
+HELD_OUT_PHRASINGS = (
+    "Consider the {label} of what you hear. {definition} Report it on a scale from {low} to {high}.",
+    "If {ends}, what is the {label}?",
+    "Apply this criterion to the sound: {definition} Scores may lie anywhere from {low} to {high}.",
+    "Quantify the {label} between {low} and {high}. {ends}.",
+    "The question is about {label}. {definition} Bounds of the answer: {low} and {high}.",
+    "Grade the {label} as an examiner would; {ends}.",
+)
+CUES = (
+    "Now give the score of this clip.",
+    "The score of this audio is:",
+    "Write the number for this sound.",
+    "What number does it get?",
+    "Your score, please.",
+    "Answer with the score only.",
+)
+HELD_OUT_CUES = ("State the resulting value.", "And the score?")
+
+
+def ends(rubric: str | Rubric) -> str:
+    """Say what the two ends of a rubric's scale mean, and where its good place is if that is the middle.
+
+    Args:
+        rubric: Rubric or its name.
+
+    Example:
+        >>> ends("speech_rate")
+        '1 means slow and 5 means fast, 3 being best'
+    """
+    chosen = get_rubric(rubric)
+    text = f"{chosen.low:g} means {chosen.levels[0]} and {chosen.high:g} means {chosen.levels[-1]}"
+    return f"{text}, {(chosen.low + chosen.high) / 2:g} being best" if chosen.best == "middle" else text
+
+
+def ask(
+    rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False, cue: int = 0, place: Place = "middle"
+) -> str:
+    r"""Write the user's request, with a placeholder where the clip is heard.
+
+    Args:
+        rubric: Rubric or its name; on another scale by ``Rubric.on``.
+        phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill`` and ``{ends}``; a text
+            that holds the placeholder itself is left without cue and place.
+        held_out: Number ``HELD_OUT_PHRASINGS`` and ``HELD_OUT_CUES`` instead.
+        cue: Number of the sentence that asks for the score at last.
+        place: Where the clip is: before everything, before the cue, or after everything.
+
+    Raises:
+        IndexError: If there is no phrasing or cue of that number.
+
+    Example:
+        >>> ask("noisiness", phrasing=9, place="start").splitlines()[0]
+        '<audio>'
+    """
+    chosen = get_rubric(rubric)
+    text = chosen.fill(fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), {"ends": ends(chosen)}))
+    if PLACEHOLDER in text:
+        return text
+    last = pick(CUES, HELD_OUT_CUES, cue, held_out)
+    return {
+        "start": f"{PLACEHOLDER}\n{text} {last}",
+        "middle": f"{text}\n{PLACEHOLDER}\n{last}",
+        "end": f"{text} {last}\n{PLACEHOLDER}",
+    }[place]
+
+
+def content(request: str, *clips: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Put clips where a request has its placeholders, as the content of a user's message.
+
+    Args:
+        request: Text with one placeholder per clip.
+        clips: Blocks of type ``audio``, in the order they are heard.
+
+    Raises:
+        ValueError: If the placeholders are not as many as the clips.
+
+    Example:
+        >>> [block["type"] for block in content("Rate this: <audio> Score:", {"type": "audio", "path": "a.wav"})]
+        ['text', 'audio', 'text']
+    """
+    texts = request.split(PLACEHOLDER)
+    if len(texts) != len(clips) + 1:
+        raise ValueError(f"{len(texts) - 1} placeholders {PLACEHOLDER} in {request!r} for {len(clips)} clips")
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": texts[0]}]
+    for clip, text in zip(clips, texts[1:], strict=True):
+        blocks += [dict(clip), {"type": "text", "text": text}]
+    return [block for block in blocks if block.get("text") != ""]
+
+
+def write(target: ScoreTarget) -> str:
+    """Write a score with two decimals.
+
+    Args:
+        target: What to write.
+
+    Example:
+        >>> write(ScoreTarget(get_rubric("mos"), 3.4166))
+        '3.42'
+    """
+    return f"{round(target.value, 2) + 0.0:.2f}"  # + 0.0 turns -0.0 into 0.0
+
+
+def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarget:
+    """Read a score from an answer.
+
+    Args:
+        text: The answer.
+        rubric: Rubric or its name that was asked for.
+        strict: Whether only what ``write`` writes counts. Otherwise words around the number are understood as in the
+            score task.
+
+    Raises:
+        ParseError: If there is no score, one out of range, or several different ones.
+
+    Example:
+        >>> parse("Score: 3.42", "mos").value
+        3.42
+    """
+    chosen = get_rubric(rubric)
+    if strict and not re.fullmatch(r"-?[0-9]+\.[0-9]{2}", text):
+        raise ParseError(f"{chosen.name}: {text!r} is not a number with two decimals, such as {chosen.low:.2f}")
+    target = ScoreTarget(chosen, read_number(text, chosen))
+    if strict and write(target) != text:
+        raise ParseError(f"{chosen.name}: {text!r} should be written {write(target)!r}")
+    return target

@@ -1,0 +1,239 @@
+"""The suggest task: which dimensions to improve, in a thought, and one suggestion per line in the answer."""
+
+import random
+import re
+from dataclasses import dataclass
+
+from audio_judge.rubrics import SPEECHEVAL_RUBRICS, pick
+from audio_judge.tasks import ParseError
+from audio_judge.tasks.assess import Assessment
+from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
+
+PHRASINGS = (
+    "What should be improved in this speech? One suggestion per line.",
+    "Suggest how to make this clip better, line by line.",
+    "Give advice for improving the speech. Find the weak points first.",
+    "How can this recording be improved? List suggestions.",
+    "Name the key areas to improve and give a suggestion for each.",
+    "Please help the speaker do better: concrete suggestions, one per line.",
+    "I want to fix this audio. What do you suggest?",
+    "Which changes would help this speech most? Write one per line.",
+    "Act as a coach and tell me what to work on.",
+    "Act as a sound engineer and tell me how to repair this clip.",
+    "Look for weaknesses, then propose a remedy for each of them.",
+    "Propose improvements for the technique and the delivery.",
+    "Write a to-do list that would raise the quality of this speech.",
+    "What would you change about this recording, and how?",
+    "Give feedback the speaker can act on, one point per line.",
+    "Point out where this speech falls short and what to do about it.",
+    "Our synthesiser made this. How do we improve it?",
+    "Make suggestions for a second take.",
+    "Which steps would bring this clip to an excellent level?",
+    "Tell me the most useful improvements for this sample.",
+    "Review the clip and recommend improvements, each on a line of its own.",
+    "How do I get from this recording to a better one?",
+)
+HELD_OUT_PHRASINGS = (
+    "Draw up recommendations that would lift the quality of this utterance.",
+    "If we recorded this again, what should be done differently?",
+    "Offer practical tips for this speech, one on each line.",
+    "Identify what holds this clip back and say how to overcome it.",
+    "What advice would an expert give after hearing this?",
+    "State the areas in need of work, then one remedy per line.",
+)
+HEADER = "The dimensions with the lowest scores need work first."
+_AREAS = "Key improvement areas"
+_NOTHING = "none"
+_AREA = re.compile(r"(?!.*\band\b)\w(?:[\w &/'-]*\w)?")
+_BULLET = r"\s*(?:[-*•–]\s+|\(?\d{1,2}[.):]\s+)"
+
+NO_ADVICE = (
+    "No improvement is needed.",
+    "Keep it as it is; nothing needs to change.",
+    "The clip is good as it stands.",
+)
+ADVICE: dict[str, tuple[str, ...]] = {
+    "mos": (
+        "Record again in a quiet room with a better microphone.",
+        "Check the whole chain from microphone to file.",
+        "Start from a cleaner source if there is one.",
+    ),
+    "intelligibility": (
+        "Articulate the consonants more clearly.",
+        "Speak the ends of the words fully.",
+        "Raise the voice above everything else in the mix.",
+    ),
+    "distortion": (
+        "Lower the input gain and avoid heavy processing.",
+        "Use a codec with a higher bit rate.",
+        "Remove what distorts the signal before any other step.",
+    ),
+    "speech_rate": (
+        "Bring the pace closer to that of a calm talk.",
+        "Adjust the speed and leave short pauses between phrases.",
+        "Practise with a steady beat to find a fitting pace.",
+    ),
+    "dynamic_range": (
+        "Let loud and soft passages alternate more smoothly.",
+        "Ease the compression so that the voice can breathe.",
+        "Even out sudden jumps in volume.",
+    ),
+    "emotional_impact": (
+        "Put more feeling into the important words.",
+        "Think of a listener you care about while speaking.",
+        "Let the voice follow the mood of the text.",
+    ),
+    "artistic_expression": (
+        "Vary melody and rhythm to shape each phrase.",
+        "Place the stress with more intention.",
+        "Use pauses as a means of expression.",
+    ),
+    "subjective_experience": (
+        "Aim for a warmer and more relaxed voice.",
+        "Soften harsh sounds to make listening pleasant.",
+        "Come a little closer to the microphone for a fuller tone.",
+    ),
+}
+DISTORTION_ADVICE: dict[str, tuple[str, ...]] = {
+    "artifacts": ("Avoid repeated coding, which leaves artifacts.", "Lessen the noise reduction to avoid artifacts."),
+    "jitter": ("Use a larger jitter buffer or a stable connection.", "Repair the uneven timing of the signal."),
+    "timbre & quality": ("Undo the filtering that changes the timbre.", "Use a microphone with a flat response."),
+    "background noise": ("Move away from the source of the noise.", "Reduce the background noise gently."),
+    "drop / missing": ("Record the missing parts again.", "Use a connection that loses no packets."),
+}
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What to work on.
+
+    Args:
+        areas: What needs to be improved, in lower case; empty if nothing does.
+        suggestions: One or more, each a line that begins with no bullet.
+
+    Raises:
+        ValueError: If there is no suggestion, or one or an area could not be read back.
+    """
+
+    areas: tuple[str, ...]
+    suggestions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for area in self.areas:
+            if not _AREA.fullmatch(area) or area != _plain(area) or area == _NOTHING:
+                raise ValueError(f"area {area!r}; lower-case words with & / ' - inside, without 'and', are needed")
+        if len(set(self.areas)) < len(self.areas):
+            raise ValueError(f"areas {', '.join(self.areas)}; each may be named once")
+        if not self.suggestions:
+            raise ValueError("no suggestion; say so in words if nothing needs to be improved, see NO_ADVICE")
+        for line in self.suggestions:
+            check_free_text("suggestion", line)
+            if len(line.splitlines()) != 1 or line != re.sub(rf"^{_BULLET}", "", line):
+                raise ValueError(f"suggestion {line!r}; one line of text that begins with no bullet is needed")
+
+
+def ask(*, phrasing: int | str = 0, held_out: bool = False) -> str:
+    """Write the user's request for suggestions; the caller places the audio.
+
+    Args:
+        phrasing: Number of one of ``PHRASINGS``, or an own text.
+        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> ask(phrasing=3)
+        'How can this recording be improved? List suggestions.'
+    """
+    return pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out)
+
+
+def suggest_for(assessment: Assessment, seed: int | random.Random = 0, most: int = 4) -> Suggestions:
+    """Make suggestions from an assessment: for the worst dimensions, and for each distortion.
+
+    Args:
+        assessment: What was found.
+        seed: Chooses the wordings.
+        most: How many dimensions to name at most; those in the better half of their scale are never named.
+
+    Example:
+        >>> suggest_for(Assessment({"mos": 3, "intelligibility": 1}, "fast")).areas
+        ('speech rate', 'intelligibility')
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    rate = SPEECHEVAL_RUBRICS["speech_rate"]
+    scores = dict(assessment.scores)
+    if assessment.speech_rate:
+        scores["speech_rate"] = float(rate.level_values[rate.levels.index(assessment.speech_rate)])
+    goodness = {name: SPEECHEVAL_RUBRICS[name].goodness(value) for name, value in scores.items()}
+    names = [name for name in SPEECHEVAL_RUBRICS if goodness.get(name, 1.0) <= 0.5 and name != "mos"]
+    if not names and goodness.get("mos", 1.0) <= 0.5:
+        names = ["mos"]
+    # Ties keep the order of the table; a wrong pace is as far off as a scale can be, so it comes first.
+    worst = sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]
+    lines = [rng.choice(ADVICE[name]) for name in worst if name != "distortion" or not assessment.distortions]
+    known = [distortion.kind for distortion in assessment.distortions if distortion.kind in DISTORTION_ADVICE]
+    lines += [rng.choice(DISTORTION_ADVICE[kind]) for kind in dict.fromkeys(known)]
+    areas = tuple(SPEECHEVAL_RUBRICS[name].label for name in worst)
+    return Suggestions(areas, tuple(lines) or (rng.choice(NO_ADVICE),))
+
+
+def write(target: Suggestions) -> str:
+    """Write suggestions: areas in the thought, one line each in the answer.
+
+    Args:
+        target: What to write.
+
+    Example:
+        >>> print(write(Suggestions(("speech rate",), ("Speak slower.",))))
+        <think>
+        The dimensions with the lowest scores need work first.
+        Key improvement areas: speech rate
+        </think>
+        <BLANKLINE>
+        <answer>
+        Speak slower.
+        </answer>
+    """
+    think = f"{HEADER}\n{_AREAS}: {', '.join(target.areas) or _NOTHING}"
+    return join_thought(think, "\n".join(target.suggestions))
+
+
+def parse(text: str, *, strict: bool = False) -> Suggestions:
+    r"""Read suggestions.
+
+    Args:
+        text: Thought and answer.
+        strict: Whether only what ``write`` writes counts. Otherwise bullets, numbers, empty lines, headers and a missing
+            thought do not matter.
+
+    Raises:
+        ParseError: If there is no suggestion, or (strict) the text is not as written.
+
+    Example:
+        >>> parse("Key improvement areas: Speech rate.\n1. Speak slower.\n2. Pause more.").suggestions
+        ('Speak slower.', 'Pause more.')
+    """
+    think, answer = split_thought(text, strict=strict)
+    named = next((value for name, value in items(think or answer) if name == _AREAS.casefold()), "")
+    areas = [_plain(area) for area in re.split(r"[,;]|\band\b", named)]
+    usable = dict.fromkeys(area for area in areas if _AREA.fullmatch(area) and area != _NOTHING)
+    try:
+        target = Suggestions(tuple(usable), tuple(answer.split("\n")) if strict else _lines(answer))
+    except ValueError as error:
+        raise ParseError(f"{error}; in {text!r}") from error
+    if strict and write(target) != text:
+        raise ParseError(f"{text!r} should be written {write(target)!r}")
+    return target
+
+
+def _lines(answer: str) -> tuple[str, ...]:
+    """Suggestions without bullets; the line of areas may stand among them if a model does not think."""
+    plain = (re.sub(r"[*`]+", "", re.sub(rf"^(?:{_BULLET})+", "", line)).strip() for line in answer.splitlines())
+    wordy = (line for line in plain if re.search(r"[^\W\d]{2}", line))
+    return tuple(line for line in wordy if not line.strip(" #-").casefold().startswith(_AREAS.casefold()))
+
+
+def _plain(area: str) -> str:
+    return " ".join(area.casefold().strip(" .*`").split())

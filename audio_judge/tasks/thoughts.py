@@ -1,0 +1,94 @@
+"""The two-part answer ``<think>…</think>`` ``<answer>…</answer>`` that several tasks share; this module knows no task."""
+
+import re
+from collections.abc import Iterator
+
+from audio_judge.tasks import ParseError
+
+_TAG = re.compile(r"</?\s*(?:think|answer)\b", re.IGNORECASE)
+_WRITTEN = re.compile(r"<think>\n(?P<think>(?:.*\n)??)</think>\n\n<answer>\n(?P<answer>.*)\n</answer>", re.DOTALL)
+_ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*[:=]\s*(.*)", re.DOTALL)
+
+
+def check_free_text(owner: str, text: str) -> None:
+    """Refuse a text that could not be told from the frame around it.
+
+    Args:
+        owner: What the text is, for the message.
+        text: The text; may be empty.
+
+    Raises:
+        ValueError: If it holds a tag, or begins or ends with white space.
+    """
+    if _TAG.search(text) or text != text.strip():
+        raise ValueError(
+            f"{owner}: {text!r}; a text without <think> or <answer> and without spaces around it is needed"
+        )
+
+
+def join_thought(think: str, answer: str) -> str:
+    r"""Put a thought and an answer into their tags.
+
+    Args:
+        think: Lines of the thought; may be empty.
+        answer: Text of the answer.
+
+    Example:
+        >>> join_thought("", "real")
+        '<think>\n</think>\n\n<answer>\nreal\n</answer>'
+    """
+    return f"<think>\n{think + chr(10) if think else ''}</think>\n\n<answer>\n{answer}\n</answer>"
+
+
+def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
+    r"""Take a thought and an answer out of their tags.
+
+    Args:
+        text: What a model wrote.
+        strict: Whether only what ``join_thought`` writes counts. Otherwise case and white space do not matter, the
+            answer may lack its tags, and a text without tags is an answer.
+
+    Returns:
+        The thought and the answer, either of them may be empty.
+
+    Raises:
+        ParseError: If a thought does not end, a tag comes twice, or (strict) the text is not as written.
+
+    Example:
+        >>> split_thought("<THINK>Noise: 2/5</THINK> It is noisy.")
+        ('Noise: 2/5', 'It is noisy.')
+    """
+    if strict:
+        written = _WRITTEN.fullmatch(text)
+        if not written or len(_TAG.findall(text)) != 4:
+            raise ParseError(f"{text!r} is not '<think>', lines, '</think>', '<answer>', text, '</answer>'")
+        return written["think"].removesuffix("\n"), written["answer"]
+    names = [re.sub(r"[\s<]", "", match[0]).lower() for match in _TAG.finditer(text)]
+    if len(names) != len(set(names)):
+        raise ParseError(f"{text!r} has more than one thought or answer")
+    parts = re.split(r"</?\s*(?:think|answer)\s*>", text, flags=re.IGNORECASE)
+    if len(parts) != len(names) + 1:
+        raise ParseError(f"{text!r} has a tag that does not end")
+    content = {name: part.strip() for name, part in zip(["", *names], parts, strict=True)}
+    if "think" in names and not {"/think", "answer"} & set(names):
+        raise ParseError(f"{text!r} is a thought without an end; no answer follows")
+    answer = content["answer"] if "answer" in names else content.get("/think", content[""])
+    return content.get("think", ""), answer
+
+
+def items(text: str) -> Iterator[tuple[str, str]]:
+    """Read lines such as ``Speech Rate: slow``; other lines are passed over.
+
+    Args:
+        text: Lines, bulleted or not, with or without markup.
+
+    Yields:
+        Name in lower case without markup, and the value as it stands.
+
+    Example:
+        >>> list(items("- **Speech Rate**: slow"))
+        [('speech rate', 'slow')]
+    """
+    for line in text.splitlines():
+        if match := _ITEM.fullmatch(re.sub(r"[*`]", "", line).strip()):
+            yield " ".join(match[1].replace("_", " ").casefold().split()), match[2].strip()

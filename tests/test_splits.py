@@ -1,0 +1,134 @@
+"""Leakage is refused, and published sizes and shares are checked."""
+
+from dataclasses import replace
+
+import pytest
+
+from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.corpora.splits import (
+    SPEECHEVAL_REAL_SHARES,
+    SPEECHEVAL_SIZES,
+    SplitError,
+    check_disjoint,
+    check_shares,
+    content_hash,
+)
+
+
+def a_clip(path="a.wav", split="train", **changes):
+    return RatedClip(path, {}, split, **({"corpus": "own"} | changes))
+
+
+class TestCheckDisjoint:
+    def test_disjoint(self):
+        assert check_disjoint([a_clip(), a_clip("b.wav", "test"), a_clip()]) == 3
+
+    def test_same_path(self):
+        with pytest.raises(SplitError, match=r"1 path in more than one split: a\.wav \(test, train\)"):
+            check_disjoint([a_clip(), a_clip("./a.wav", "test")])
+
+    def test_across_tasks_of_different_splits(self):
+        # The same clip may be assessed and improved in training, but not be a test of another task.
+        assess, suggest = (a_clip(extra={"task": task}) for task in ("SingleEval", "Suggest"))
+        assert check_disjoint([assess, suggest]) == 2
+        with pytest.raises(SplitError, match=r"a\.wav"):
+            check_disjoint([assess, replace(suggest, split="test")])
+
+    def test_tasks_that_must_be_disjoint(self):
+        clips = [a_clip(extra={"task": task}) for task in ("SingleEval", "FakeDetection")]
+        with pytest.raises(SplitError, match=r"more than one task: a\.wav \(FakeDetection, SingleEval\)"):
+            check_disjoint(clips, across="task")
+
+    def test_clip_of_a_pair(self):
+        pair = RatedPair(a_clip("b.wav", "test"), a_clip("a.wav", "test"), {})
+        with pytest.raises(SplitError, match=r"a\.wav"):
+            check_disjoint([a_clip(), pair])
+
+    def test_task_of_a_pair(self):
+        pair = RatedPair(a_clip("b.wav"), a_clip(), {}, {"task": "CompareEval"})
+        with pytest.raises(SplitError, match=r"CompareEval, SingleEval"):
+            check_disjoint([a_clip(extra={"task": "SingleEval"}), pair], across="task")
+
+    @pytest.mark.parametrize("name", ["speaker", "system", "condition"])
+    def test_shared_attribute(self, name):
+        clips = [a_clip(**{name: "x"}), a_clip("b.wav", "test", **{name: "x"})]
+        with pytest.raises(SplitError, match=rf"1 {name} in more than one split: x \(test: b\.wav, train: a\.wav\)"):
+            check_disjoint(clips, ["path", name])
+
+    def test_unknown_speakers_are_not_shared(self):
+        assert check_disjoint([a_clip(), a_clip("b.wav", "test")], ["speaker"]) == 2
+
+    def test_same_content(self, tmp_path):
+        for name in ("a.wav", "b.wav"):
+            (tmp_path / name).write_bytes(b"same")
+        clips = [a_clip(f"{tmp_path}/a.wav"), a_clip(f"{tmp_path}/b.wav", "test")]
+        assert check_disjoint(clips) == 2
+        with pytest.raises(SplitError, match=r"1 content in more than one split.*b\.wav"):
+            check_disjoint(clips, ["content"])
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(SplitError, match="no such file"):
+            content_hash(tmp_path / "a.wav")
+
+    def test_names_three_and_counts_all(self):
+        clips = [a_clip(f"{i}.wav", split) for split in ("train", "test") for i in range(9)]
+        with pytest.raises(SplitError, match="9 path") as error:
+            check_disjoint(clips)
+        assert str(error.value).count(".wav") == 3
+
+    @pytest.mark.parametrize("options", [{"fields": ["name"]}, {"across": "day"}])
+    def test_unknown_field(self, options):
+        with pytest.raises(ValueError, match="known: path"):
+            check_disjoint([], **options)
+
+
+SIZES = {"SingleEval": {"train": 60, "test": 40}, "FakeDetection": {"train": 20, "test": 20}}
+
+
+def a_corpus(train=60, test=40, real=10):
+    for split, count in (("train", train), ("test", test)):
+        yield from (a_clip(f"{split}{i}", split, extra={"task": "SingleEval"}) for i in range(count))
+    for split in ("train", "test"):
+        for i in range(20):
+            yield a_clip(f"{split}{i}", split, extra={"task": "FakeDetection", "label": "real" if i < real else "fake"})
+
+
+class TestCheckShares:
+    def test_as_published(self):
+        found = check_shares(a_corpus(), SIZES, {"train": 0.5, "test": 0.5})
+        assert found == SIZES
+
+    def test_within_tolerance(self):
+        assert check_shares(a_corpus(train=61), SIZES, tolerance=0.02)
+
+    def test_wrong_size(self):
+        with pytest.raises(SplitError, match="SingleEval train has 50 records, 60 published"):
+            check_shares(a_corpus(train=50), SIZES)
+
+    def test_wrong_real_share(self):
+        with pytest.raises(SplitError, match=r"train is 25\.0% real, 50\.0% published; test is 25\.0% real"):
+            check_shares(a_corpus(real=5), SIZES, {"train": 0.5, "test": 0.5})
+
+    def test_no_labels(self):
+        clips = [item for item in a_corpus() if "label" not in item.extra]
+        with pytest.raises(SplitError, match="test has no real and fake labels"):
+            check_shares(clips, SIZES, {"test": 0.5}, whole=False)
+
+    def test_sample_needs_the_shares_only(self):
+        sample = [item for item in a_corpus(6, 4) if item.extra["task"] == "SingleEval"]
+        assert check_shares(sample, SIZES, whole=False) == {"SingleEval": {"train": 6, "test": 4}}
+
+    def test_sample_with_wrong_shares(self):
+        with pytest.raises(SplitError, match=r"SingleEval test is 50\.0% of its task, 40\.0% published"):
+            check_shares(a_corpus(5, 5), SIZES, whole=False)
+
+    def test_unpublished_task_and_split(self):
+        clips = [*a_corpus(), a_clip(extra={"task": "Rate"}), a_clip(split="validation", extra={"task": "SingleEval"})]
+        with pytest.raises(SplitError, match=r"task 'Rate' is not published; SingleEval validation has 1 records, 0"):
+            check_shares(clips, SIZES)
+
+    def test_published_numbers_of_speecheval(self):
+        # 32,207 clips are the real and fake ones of all splits; 128,754 is what the paper counts in all.
+        assert sum(SPEECHEVAL_SIZES["FakeDetection"].values()) == 32_207
+        assert sum(sum(sizes.values()) for sizes in SPEECHEVAL_SIZES.values()) == 128_754
+        assert set(SPEECHEVAL_REAL_SHARES) == {"train", "validation", "test"}

@@ -1,0 +1,239 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import make_backbones, tone
+from trl import SFTConfig, TrlParser
+
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.collate import JudgeCollator
+from audio_judge.rubrics import RUBRICS
+from audio_judge.trainers import supervised_losses
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import train_sft  # noqa: E402
+
+RECIPES = ROOT / "recipes" / "sft"
+ENCODER_OF = {
+    "mini": "audio_judge_encoder",
+    "sqllm_single_ast_tuned": "audio-spectrogram-transformer",
+    "sqllm_single_ast_frozen": "audio-spectrogram-transformer",
+    "sqllm_double_ast_tuned": "audio-spectrogram-transformer",
+    "sqllm_single_whisper": "whisper",
+}
+# What makes a real recipe small; everything else is as in the file
+SMALL = {
+    "adapter_tokens": 8, "max_steps": 2, "warmup_steps": 0, "per_device_train_batch_size": 2, "use_cpu": "true",
+    "eval_steps": 1, "save_steps": 1, "logging_steps": 1, "per_device_eval_batch_size": 8, "max_eval_clips": 2,
+    "dataloader_num_workers": 0, "dataloader_persistent_workers": "false", "disable_tqdm": "true",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
+    root = tmp_path_factory.mktemp("simulated")
+    for split, number in (("train", 6), ("validation", 3)):
+        (root / split).mkdir()
+        rows = []
+        for i in range(number):
+            path = f"{split}/{i}.wav"
+            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
+            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
+            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
+            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": causes}
+            rows.append(json.dumps(row | {"reference": path if i % 2 else None} | scores))
+        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def nisqa(tmp_path_factory):
+    """Four training and three validation clips in the layout of the NISQA Corpus."""
+    root = tmp_path_factory.mktemp("nisqa")
+    columns = ["db", "filepath_deg", "filepath_ref", "con_description", "mos", "noi", "col", "dis", "loud"]
+    with (root / "NISQA_corpus_file.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for i, split in enumerate(["TRAIN"] * 4 + ["VAL"] * 3):
+            soundfile.write(root / f"{i}.wav", tone(0.6, 300 + 200 * i, 16_000), 16_000)
+            writer.writerow([f"NISQA_{split}_SIM", f"{i}.wav", f"{i}.wav", "white noise", *[1.2 + 0.4 * i] * 5])
+    return root
+
+
+def arguments(recipe, output, backbones, data, **options):
+    """A recipe with tiny backbones, as it would be given on the command line."""
+    audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=recipe == "mini")
+    paths = {"audio_backbone": audio, "text_backbone": text, "data": data, "output_dir": output}
+    given = SMALL | paths | options
+    parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+    return ["--config", str(RECIPES / f"{recipe}.yaml"), *parts]
+
+
+def train(*given, **options):
+    parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
+    return train_sft.main(*parser.parse_args_and_config(arguments(*given, **options)))
+
+
+class TestRecipes:
+    @pytest.mark.parametrize("recipe", ENCODER_OF)
+    def test_two_steps_leave_a_whole_judge(self, recipe, tmp_path, backbones, simulated, nisqa):
+        trainer = train(recipe, tmp_path, backbones, simulated if recipe == "mini" else nisqa)
+        assert trainer.state.global_step == 2
+        assert all(-1 <= row["eval_pcc"] <= 1 for row in trainer.state.log_history if "eval_pcc" in row)
+        assert sum("eval_pcc" in row for row in trainer.state.log_history) == 2
+        model = AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        processor = AudioJudgeProcessor.from_pretrained(tmp_path)
+        assert processor.decision_config.chat_template
+        assert processor.answer_form == ("decision" if recipe == "mini" else "decimal")
+        assert "quantization_config" not in model.config.to_dict()
+        batch = JudgeCollator(processor)([trainer.train_dataset[0]])
+        assert supervised_losses(model, batch).token.isfinite().all()
+
+    @pytest.mark.parametrize(
+        ("recipe", "tuned"), [("sqllm_single_ast_tuned", True), ("sqllm_single_ast_frozen", False)]
+    )
+    def test_encoder_changes_only_where_it_is_tuned(self, recipe, tuned, tmp_path, backbones, nisqa):
+        train(recipe, tmp_path, backbones, nisqa, learning_rate=1e-2, eval_strategy="no", load_best_model_at_end=False)
+        audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=False)
+        trained = AudioJudgeForCausalLM.from_pretrained(tmp_path).state_dict()
+        before = AudioJudgeForCausalLM.from_backbones(audio, text, adapter_tokens=8, dtype=torch.bfloat16).state_dict()
+        changed = {name for name in before if not torch.equal(trained[name], before[name])}
+        queries = {name for name in changed if "audio_tower" in name}
+        assert bool(queries) == tuned
+        assert all(".q_proj." in name for name in queries)
+        language = {name for name in changed if "language_model.layers" in name}  # new tokens start at random
+        assert language
+        assert all(".q_proj." in name or ".k_proj." in name for name in language)
+
+    def test_every_recipe_is_tested(self):
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF)
+
+    def test_double_ended_recipe_hears_two_clips(self, tmp_path, backbones, nisqa):
+        given = arguments("sqllm_double_ast_tuned", tmp_path, backbones, nisqa)
+        args, _ = TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(given)
+        dataset, _ = train_sft.load_datasets(args, seed=0)
+        assert all(row["example"].count('"type": "audio"') == 2 for row in dataset)
+
+    @pytest.mark.parametrize(
+        "path", sorted((ROOT / "recipes" / "accelerate").glob("*.yaml")), ids=lambda path: path.stem
+    )
+    def test_accelerate_knows_every_key(self, path):
+        from accelerate.commands.config.config_args import ClusterConfig
+
+        assert ClusterConfig.from_yaml_file(path).num_processes == 8
+
+
+class TestArguments:
+    def parse(self, tmp_path, *given, **recipe):
+        recipe = {"model": "judge", "data": "corpus", "output_dir": str(tmp_path)} | recipe
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
+        return parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml"), *given])
+
+    def test_unknown_key_is_an_error(self, tmp_path):
+        with pytest.raises(ValueError, match="adaptor_tokens"):
+            self.parse(tmp_path, adaptor_tokens=64)
+
+    def test_command_line_wins_over_the_recipe(self, tmp_path):
+        args, training_args = self.parse(tmp_path, "--variants", "3", "--seed", "7", variants=2, learning_rate="1e-3")
+        assert (args.variants, training_args.seed, training_args.learning_rate) == (3, 7, 1e-3)
+
+    def test_tasks_have_weights(self, tmp_path):
+        args, _ = self.parse(tmp_path, tasks=["decide=9", "explain"])
+        assert args.task_weights == {"decide": 9.0, "explain": 1.0}
+        assert self.parse(tmp_path, "--answer_form", "decimal")[0].task_weights == {"score": 1.0}
+
+    @pytest.mark.parametrize(
+        ("recipe", "message"),
+        [
+            ({"model": None}, "either `model` or both"),
+            ({"audio_backbone": "a", "text_backbone": "t"}, "either `model` or both"),
+            ({"data": None}, "`data` is missing"),
+            ({"answer_form": "decimal", "tasks": ["decide"]}, "needs 'score' among the tasks"),
+            ({"model": None, "audio_backbone": "a", "text_backbone": "t", "lora_target": ".*"}, "put `adapter` among"),
+        ],
+    )
+    def test_contradictions_are_errors(self, tmp_path, recipe, message):
+        with pytest.raises(ValueError, match=message):
+            self.parse(tmp_path, **recipe)
+
+
+class TestTraining:
+    def test_resumed_run_ends_like_an_uninterrupted_one(self, tmp_path, backbones, simulated):
+        options = {"max_steps": 4, "save_steps": 2, "eval_steps": 2, "load_best_model_at_end": "false"}
+        options |= {"max_seconds": 0.3, "early_stopping_patience": 9, "lr_scheduler_type": "constant"}
+        train("mini", tmp_path / "whole", backbones, simulated, **options)
+        train("mini", tmp_path / "parts", backbones, simulated, **options | {"max_steps": 2})
+        trainer = train("mini", tmp_path / "parts", backbones, simulated, **options, resume_from_checkpoint="last")
+        assert trainer.state.global_step == 4
+        whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+        assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+    def test_resumed_lora_has_its_adapter_and_queries(self, tmp_path, backbones, nisqa):
+        recipe, options = "sqllm_single_ast_tuned", {"max_steps": 4, "save_steps": 2, "eval_steps": 2}
+        options |= {"load_best_model_at_end": "false", "lr_scheduler_type": "constant", "lora_dropout": 0.0}
+        train(recipe, tmp_path / "whole", backbones, nisqa, **options)
+        train(recipe, tmp_path / "parts", backbones, nisqa, **options | {"max_steps": 2})
+        train(recipe, tmp_path / "parts", backbones, nisqa, **options, resume_from_checkpoint="last")
+        whole, parts = (
+            load_file(tmp_path / name / "lora" / "adapter_model.safetensors") for name in ("whole", "parts")
+        )
+        assert all(torch.equal(whole[name], parts[name]) for name in whole)
+        assert any("audio_tower" in name for name in whole)
+
+    def test_stops_early_and_keeps_the_best_by_correlation(self, tmp_path, backbones, simulated):
+        options = {
+            "max_steps": 12,
+            "early_stopping_patience": 2,
+            "learning_rate": 1e-12,
+            "encoder_learning_rate": 1e-12,
+        }
+        trainer = train("mini", tmp_path, backbones, simulated, **options)
+        assert trainer.state.global_step == 3  # nothing can get better, so two evaluations after the first are enough
+        scores = [row["eval_pcc"] for row in trainer.state.log_history if "eval_pcc" in row]
+        assert trainer.state.best_metric == max(scores)
+        best = load_file(Path(trainer.state.best_model_checkpoint) / "model.safetensors")
+        saved = load_file(tmp_path / "model.safetensors")
+        assert all(torch.equal(best[name], saved[name]) for name in best)
+
+    def test_goes_on_from_a_judge(self, tmp_path, backbones, simulated):
+        train("mini", tmp_path / "first", backbones, simulated, max_steps=1)
+        recipe = yaml.safe_load((RECIPES / "mini.yaml").read_text())
+        for name in ("audio_backbone", "text_backbone", "adapter", "adapter_tokens"):
+            del recipe[name]
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"model": str(tmp_path / "first")}))
+        given = SMALL | {"data": simulated, "output_dir": tmp_path / "second", "trainable": "adapter"}
+        del given["adapter_tokens"]
+        parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+        parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
+        train_sft.main(*parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml"), *parts]))
+        first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second"))
+        changed = {name for name in first if not torch.equal(first[name], second[name])}
+        assert changed == {name for name in first if ".adapter." in name}
+
+    def test_two_processes_take_the_step_of_one(self, tmp_path, backbones, simulated):
+        """Two processes with half the batch each, whose items differ in number, end with the weights of one process."""
+        options = {"max_steps": 1, "optim": "sgd", "learning_rate": 0.1, "encoder_learning_rate": 0.1}
+        options |= {"eval_steps": 1, "lr_scheduler_type": "constant", "decision_weight": 1.0}
+        train("mini", tmp_path / "one", backbones, simulated, **options | {"per_device_train_batch_size": 4})
+        given = arguments("mini", tmp_path / "two", backbones, simulated, **options)
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [*launch, "train_sft.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+        assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+        metrics = json.loads((tmp_path / "two" / "checkpoint-1" / "trainer_state.json").read_text())["log_history"]
+        assert any("eval_pcc" in row for row in metrics)
