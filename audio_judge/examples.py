@@ -12,14 +12,17 @@ import json
 import logging
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from audio_judge.audio import Audio
+from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
 from audio_judge.clips import RatedClip
+from audio_judge.faults import draw_questions
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, get_rubric, level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 DECIDE = "decide"
 ReferenceUse = Literal["never", "sometimes", "always"]
+Change = Callable[..., Augmented]
 Payload = str | os.PathLike[str] | Audio | np.ndarray
 
 
@@ -97,6 +101,8 @@ def make_examples(
     with_reference: ReferenceUse = "never",
     all_rubrics: bool = False,
     held_out: bool = False,
+    augment: Mapping[Kind, float] | None = None,
+    paraphrases: Sequence[Paraphrase] = (),
 ) -> Iterator[dict[str, Any]]:
     """Make training examples; the same arguments make the same ones.
 
@@ -108,14 +114,20 @@ def make_examples(
         with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
         all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
         held_out: Whether to use the phrasings that are kept out of training.
+        augment: Chance of each kind of ``audio_judge.augment.KINDS`` for ``decide``, ``score`` and ``categorize``; what
+            was done to an example is its ``provenance``. Only for training.
+        paraphrases: Wordings that ``augment`` may use besides our own.
 
     Yields:
         Examples, the variants of a clip one after the other.
 
     Raises:
-        ValueError: If a task is unknown or a weight is negative.
+        ValueError: If a task is unknown, a weight is negative, or what is held out is to be augmented.
     """
+    if augment and held_out:
+        raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
     weights = check_tasks(tasks)
+    change = partial(augment_with_chances, chances=augment, paraphrases=paraphrases) if augment else None
     left_out = 0
     for index, clip in enumerate(clips):
         if not clip.ratings or (with_reference == "always" and clip.reference is None):
@@ -125,7 +137,7 @@ def make_examples(
             rng = random.Random(f"{seed} {index} {variant}")
             task = rng.choices(list(weights), list(weights.values()))[0]
             use_reference = with_reference == "always" or (with_reference == "sometimes" and rng.random() < 0.5)
-            yield from _examples(clip, task, rng, use_reference, all_rubrics, held_out)
+            yield from _examples(clip, task, rng, use_reference, all_rubrics, held_out, change)
     if left_out:
         logger.warning("left out %d clips without ratings or without the reference that is asked for", left_out)
 
@@ -155,26 +167,53 @@ def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
 
 
 def _examples(
-    clip: RatedClip, task: str, rng: random.Random, use_reference: bool, all_rubrics: bool, held_out: bool
+    clip: RatedClip,
+    task: str,
+    rng: random.Random,
+    use_reference: bool,
+    all_rubrics: bool,
+    held_out: bool,
+    change: Change | None,
 ) -> Iterator[dict[str, Any]]:
     """One example, or with ``all_rubrics`` one per rubric for the tasks that are about a single one."""
     reference = clip.reference if use_reference else None
     state = clip_state(clip.path, reference)
     seed = rng.randrange(2**31)
     if task == DECIDE:
-        yield {"task": task, "state": state, "seed": seed} | _decisions(clip, rng, all_rubrics, held_out)
+        yield {"task": task, "state": state, "seed": seed} | _decisions(clip, rng, all_rubrics, held_out, change)
         return
     single = task in ("score", "categorize")
     rubrics = list(clip.ratings) if all_rubrics or not single else [rng.choice(list(clip.ratings))]
     for chosen in [[name] for name in rubrics] if single else [rubrics]:
+        if single and change:
+            asked = change(get_rubric(chosen[0]), clip.ratings[chosen[0]], rng=rng)
+            if asked.provenance:
+                example = _augmented(asked, task, state, rng, reference is not None)
+                yield {"task": task, "seed": seed} | example
+                continue
         answer, facts = _answer(clip, task, chosen, rng)
         phrasings = RUBRIC_TASKS[task].HELD_OUT_PHRASINGS if held_out else RUBRIC_TASKS[task].PHRASINGS
-        asked: Any = chosen[0] if single else chosen
+        subject: Any = chosen[0] if single else chosen
         request = RUBRIC_TASKS[task].ask(
-            asked, phrasing=rng.randrange(len(phrasings)), held_out=held_out, with_reference=reference is not None
+            subject, phrasing=rng.randrange(len(phrasings)), held_out=held_out, with_reference=reference is not None
         )
         completion = [{"role": "assistant", "content": answer}]
         yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | facts
+
+
+def _augmented(
+    asked: Augmented, task: str, state: list[dict[str, Any]], rng: random.Random, with_reference: bool
+) -> dict[str, Any]:
+    """A request about an augmented rubric and its answer; ``target`` is left out, for no table has that rubric."""
+    own = asked.request(task)
+    phrasing = rng.randrange(len(RUBRIC_TASKS[task].PHRASINGS)) if own is None else own
+    request = RUBRIC_TASKS[task].ask(asked.rubric, phrasing=phrasing, with_reference=with_reference)
+    if task == "score":
+        answer = score.write(ScoreTarget(asked.rubric, asked.value))
+    else:
+        answer = categorize.write(CategoryTarget(asked.rubric, asked.rubric.level_of(asked.value)))
+    completion = [{"role": "assistant", "content": answer}]
+    return {"prompt": text_messages(state, request), "completion": completion, "provenance": list(asked.provenance)}
 
 
 def _answer(clip: RatedClip, task: str, rubrics: list[str], rng: random.Random) -> tuple[str, dict[str, Any]]:
@@ -191,18 +230,31 @@ def _answer(clip: RatedClip, task: str, rubrics: list[str], rng: random.Random) 
     return explain.write(Explanation(values, clip.causes), rng, rubrics), {}
 
 
-def _decisions(clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool) -> dict[str, Any]:
-    """Questions about some of the rated rubrics in random order, each with the shares of listeners per level."""
+def _decisions(
+    clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool, change: Change | None
+) -> dict[str, Any]:
+    """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
     names = list(clip.ratings)
     chosen = names if all_rubrics else rng.sample(names, rng.randint(1, len(names)))
-    questions, targets = {}, {}
+    questions, targets, provenance = {}, {}, {}
     for name in chosen:
-        rubric, rating = get_rubric(name), clip.ratings[name]
+        asked = Augmented(get_rubric(name), clip.ratings[name])
+        if change:
+            asked = change(asked.rubric, asked.rating, rng=rng)
+        rubric, rating = asked.rubric, asked.rating
         phrasings = HELD_OUT_INSTRUCTIONS if held_out else rubric.questions + INSTRUCTIONS
-        questions[name] = rubric.question(rng.randrange(len(phrasings)), held_out=held_out)
+        own = asked.request(DECIDE)
+        phrasing = rng.randrange(len(phrasings)) if own is None else own
+        questions[rubric.name] = rubric.question(phrasing, held_out=held_out)
         shares = level_shares(rating.value, rating.std, rubric.low, rubric.high, len(rubric.levels))
-        targets[name] = [round(float(share), 6) for share in shares]
-    return {"questions": questions, "targets": targets}
+        targets[rubric.name] = [round(float(share), 6) for share in shares]
+        if asked.provenance:
+            provenance[rubric.name] = list(asked.provenance)
+    if not all_rubrics and not held_out:
+        for name, (question, fault_shares) in draw_questions(clip, rng).items():
+            questions[name], targets[name] = question, fault_shares
+    found: dict[str, Any] = {"questions": questions, "targets": targets}
+    return found | {"provenance": provenance} if provenance else found
 
 
 def to_dataset(examples: Iterable[Mapping[str, Any]]) -> Any:

@@ -31,8 +31,9 @@ from audio_judge.augment import (
     turn,
     with_answer_form,
 )
-from audio_judge.clips import Rating
+from audio_judge.clips import RatedClip, Rating
 from audio_judge.endpoint import Client, Endpoint
+from audio_judge.examples import make_examples
 from audio_judge.rubrics import (
     ALL_RUBRICS,
     FIVE,
@@ -389,3 +390,42 @@ class TestOwnParaphrases:
     def test_at_least_twenty_in_five_styles(self):
         assert len(OWN_PARAPHRASES) >= 20
         assert {one.style for one in OWN_PARAPHRASES} == set(STYLES)
+
+
+class TestInExamples:
+    CLIPS = [
+        RatedClip(f"{i}.wav", {n: Rating(1 + i / 5, 0.5) for n in NISQA_RUBRICS}, "train", "own") for i in range(20)
+    ]  # noqa: RUF012
+
+    @pytest.mark.parametrize("task", ["decide", "score", "categorize"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_example_keeps_what_was_done_to_it(self, task, kind):
+        for example in make_examples(self.CLIPS, [task], seed=1, augment={kind: 1.0}):
+            done = example["provenance"]
+            steps = [step for found in done.values() for step in found] if task == "decide" else done
+            assert {step["kind"] for step in steps} == {kind}
+
+    def test_an_inverted_score_is_the_answer_to_the_inverted_question(self):
+        (example,) = make_examples(
+            [replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})], ["score"], seed=1, augment={"invert": 1}
+        )
+        assert example["completion"][0]["content"] == "1.5"
+        request = example["prompt"][0]["content"][-1]["text"]
+        assert INVERTED["mos"].label in request.casefold() or "how bad" in request.casefold()
+        assert "target" not in example
+
+    def test_a_threshold_is_a_question_of_two_levels(self):
+        (example,) = make_examples(
+            [replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})], ["decide"], seed=1, augment={"binary": 1}
+        )
+        assert example["questions"]["mos_reached"]["criteria"] == ["no", "yes"]
+        assert example["targets"]["mos_reached"] == [0.0, 1.0]
+
+    def test_chances_of_zero_change_nothing(self):
+        plainly = list(make_examples(self.CLIPS, ["score"], seed=1, augment={}))
+        assert plainly == list(make_examples(self.CLIPS, ["score"], seed=1))
+        assert not any("provenance" in example for example in plainly)
+
+    def test_what_is_held_out_is_not_augmented(self):
+        with pytest.raises(ValueError, match="held_out"):
+            list(make_examples(self.CLIPS, ["score"], seed=1, held_out=True, augment={"scale": 1.0}))

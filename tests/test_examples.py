@@ -18,7 +18,7 @@ from audio_judge.examples import (
     to_dataset,
 )
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, RUBRICS, level_shares
-from audio_judge.tasks import TASKS, categorize, explain, profile, score
+from audio_judge.tasks import RUBRIC_TASKS, categorize, explain, profile, score
 
 VALUES = {"mos": 2.4, "noisiness": 1.8, "coloration": 4.1, "discontinuity": 3.3, "loudness": 4.9}
 
@@ -55,9 +55,25 @@ class TestClipState:
         assert [block["type"] for block in content] == ["audio", "text"]
 
 
+class TestFaultQuestions:
+    def asked(self, **options):
+        clips = [
+            RatedClip(c.path, c.ratings, "train", "x", causes=c.causes, extra={"content": "speech"}) for c in rated(40)
+        ]
+        return made(["decide"], clips, **options)
+
+    def test_training_asks_about_known_faults_too(self):
+        targets = [example["targets"]["noise"] for example in self.asked() if "noise" in example["questions"]]
+        assert targets
+        assert all(shares[0] > 0.5 for shares in targets)
+
+    def test_evaluation_asks_for_ratings_only(self):
+        assert all(set(example["questions"]) <= set(RUBRICS) for example in self.asked(all_rubrics=True))
+
+
 class TestMakeExamples:
     def test_same_seed_same_examples(self):
-        tasks = {"decide": 1, **dict.fromkeys(TASKS, 1)}
+        tasks = {"decide": 1, **dict.fromkeys(RUBRIC_TASKS, 1)}
         assert made(tasks, rated(20), with_reference="sometimes") == made(tasks, rated(20), with_reference="sometimes")
         assert made(tasks, rated(20)) != made(tasks, rated(20), seed=1)
 
@@ -65,7 +81,7 @@ class TestMakeExamples:
         assert made(["decide"], rated(3), variants=2)[::2] == made(["decide"], rated(3))
 
     def test_examples_are_plain_json(self):
-        for example in made(["decide", *TASKS], rated(30)):
+        for example in made(["decide", *RUBRIC_TASKS], rated(30)):
             assert json.loads(json.dumps(example)) == example
 
     def test_weights_choose_the_task(self):
@@ -105,7 +121,7 @@ class TestReference:
         assert len(made(["decide"], rated(5, reference=None), with_reference="sometimes")) == 5
 
     def test_request_in_words_tells_of_the_reference(self):
-        for example in made(list(TASKS), rated(10), with_reference="always"):
+        for example in made(list(RUBRIC_TASKS), rated(10), with_reference="always"):
             assert "reference" in example["prompt"][0]["content"][-1]["text"]
             assert [block["role"] for block in audio_blocks(example)] == ["degraded", "reference"]
 

@@ -135,7 +135,13 @@ class TestRecipes:
 
 class TestArguments:
     def parse(self, tmp_path, *given, **recipe):
-        recipe = {"model": "judge", "data": "corpus", "output_dir": str(tmp_path)} | recipe
+        recipe = {
+            "model": "judge",
+            "data": "corpus",
+            "output_dir": str(tmp_path),
+            "use_cpu": True,
+            "bf16": False,
+        } | recipe
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
         return parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml"), *given])

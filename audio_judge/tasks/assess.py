@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from audio_judge.rubrics import SPEECHEVAL_RUBRICS, fill_fields, pick
-from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 

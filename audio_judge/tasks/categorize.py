@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from audio_judge.rubrics import Rubric, get_rubric, pick
-from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.common import ParseError, with_reference_note
 
 PHRASINGS = (
     "Which level of {label} fits this clip: {levels}?",

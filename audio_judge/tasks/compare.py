@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, fill_fields, get_rubric, pick
-from audio_judge.tasks import ParseError
 from audio_judge.tasks.assess import (
     GENDERS,
     TITLES,
@@ -22,6 +21,7 @@ from audio_judge.tasks.assess import (
     write_distortions,
     write_speaker,
 )
+from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.profile import rubrics_by_name
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_judge.rubrics import RUBRICS, get_rubric, pick, sentence_case
-from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
 from audio_judge.tasks.thoughts import check_free_text

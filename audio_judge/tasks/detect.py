@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_judge.rubrics import pick
-from audio_judge.tasks import ParseError
+from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
 PHRASINGS = (

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from audio_judge.clips import Cause
 from audio_judge.rubrics import RUBRICS, Rubric, sentence_case
-from audio_judge.tasks import ParseError, profile
+from audio_judge.tasks import profile
+from audio_judge.tasks.common import ParseError
 
 PHRASINGS = (
     "Explain the quality of this clip: {labels}, each {low} to {high}, then the reasons.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audio_judge.rubrics import pick
-from audio_judge.tasks import ParseError
+from audio_judge.tasks.common import ParseError
 
 Place = Literal["before", "after"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, get_rubric, pick, sentence_case
-from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
 from audio_judge.tasks.score import write as write_score

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_judge.rubrics import RUBRICS, Rubric, get_rubric, instructions, pick
-from audio_judge.tasks import ParseError, with_reference_note
+from audio_judge.tasks.common import ParseError, with_reference_note
 
 __all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
 

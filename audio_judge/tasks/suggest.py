@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 
 from audio_judge.rubrics import SPEECHEVAL_RUBRICS, pick
-from audio_judge.tasks import ParseError
 from audio_judge.tasks.assess import Assessment
+from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
 PHRASINGS = (

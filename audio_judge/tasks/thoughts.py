@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from audio_judge.tasks import ParseError
+from audio_judge.tasks.common import ParseError
 
 _TAG = re.compile(r"</?\s*(?:think|answer)\b", re.IGNORECASE)
 _WRITTEN = re.compile(r"<think>\n(?P<think>(?:.*\n)??)</think>\n\n<answer>\n(?P<answer>.*)\n</answer>", re.DOTALL)
