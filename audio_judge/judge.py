@@ -283,7 +283,7 @@ class AudioJudge:
     def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
         """Start and end in seconds and the state of each window, at the judge's rate."""
         self._check_length(request)
-        part = {"start_time": request.start_time, "end_time": request.end_time}
+        part: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
         is_part = part != {"start_time": None, "end_time": None}
         source: AudioSource = read_audio(request.clip, **part) if is_part else request.clip
         reference = None
