@@ -1,0 +1,587 @@
+"""Audio Judge: `audio encoder -> adapter -> language model`, in the shape of transformers' audioflamingo3.
+
+Beside the usual `forward` and `generate` a judge has two ways to read an answer without writing it:
+[`~AudioJudgeForCausalLM.decide`] (a probability per allowed answer of every question, one pass) and
+[`~AudioJudgeForCausalLM.candidate_log_probabilities`] (the papers' decimals, read as an expectation).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import initialization as init
+from transformers.cache_utils import Cache
+from transformers.generation import GenerationMixin
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
+from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
+from transformers.utils import can_return_tuple
+
+from .configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig, audio_frame_steps, count_frames
+from .processing_audio_judge import AudioJudgeProcessor
+
+
+@dataclass
+class AudioJudgeModelOutputWithPast(BaseModelOutputWithPast):
+    """
+    Args:
+        audio_hidden_states (`torch.FloatTensor` of shape `(audio tokens, hidden size)`): The audio tokens of all clips, in order.
+    """
+
+    audio_hidden_states: torch.FloatTensor | None = None
+
+
+class AudioJudgePreTrainedModel(PreTrainedModel):
+    config: AudioJudgeConfig
+    base_model_prefix = "model"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["AudioJudgeEncoderLayer"]  # those of the two backbones are merged in by `post_init`
+    _skip_keys_device_placement = ["past_key_values"]
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, ChannelNorm):
+            init.ones_(module.weight)
+        elif isinstance(module, nn.Conv2d):  # five convolutions in a row keep the variance of their input
+            init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+
+class ChannelNorm(nn.Module):
+    """RMS norm over the channels of each time-frequency point, so that neither padding nor other frames matter."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        scale = hidden_states.square().mean(1, keepdim=True).add(1e-5).rsqrt()
+        return hidden_states * scale * self.weight
+
+
+class AudioJudgeEncoderLayer(GradientCheckpointingLayer):
+    """Depthwise convolution, self-attention and feed-forward, each normalised first and added to its input."""
+
+    def __init__(self, config: AudioJudgeEncoderConfig):
+        super().__init__()
+        size, kernel = config.hidden_size, config.conv_kernel_size
+        self.num_heads = config.num_attention_heads
+        self.conv_norm = nn.LayerNorm(size)
+        self.conv = nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=size)
+        self.attention_norm = nn.LayerNorm(size)
+        self.qkv_proj = nn.Linear(size, 3 * size)
+        self.o_proj = nn.Linear(size, size)
+        self.mlp_norm = nn.LayerNorm(size)
+        self.up_proj = nn.Linear(size, config.intermediate_size)
+        self.down_proj = nn.Linear(config.intermediate_size, size)
+
+    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real."""
+        local = self.conv_norm(hidden_states) * mask[..., None]
+        hidden_states = hidden_states + F.gelu(self.conv(local.transpose(1, 2))).transpose(1, 2)
+        clips, frames, size = hidden_states.shape
+        qkv = self.qkv_proj(self.attention_norm(hidden_states)).view(clips, frames, 3, self.num_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (clips, heads, frames, head size) each
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        hidden_states = hidden_states + self.o_proj(attended.transpose(1, 2).reshape(clips, frames, size))
+        return hidden_states + self.down_proj(F.gelu(self.up_proj(self.mlp_norm(hidden_states))))
+
+
+class AudioJudgeEncoder(AudioJudgePreTrainedModel):
+    """The mini judge's encoder: log-mel frames of 10 ms in absolute dB, convolutions, transformer blocks, frames of 40 ms."""
+
+    config: AudioJudgeEncoderConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeEncoderConfig):
+        super().__init__(config)
+        channels = [1, *config.conv_channels]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride=(2, stride), padding=1)
+            for before, after, stride in zip(channels[:-1], channels[1:], config.conv_time_strides, strict=True)
+        )
+        self.conv_norms = nn.ModuleList(ChannelNorm(size) for size in config.conv_channels)
+        bands = count_frames(config.num_mel_bins, [[3, 2, 1]] * len(config.conv_channels))
+        self.input_proj = nn.Linear(bands * channels[-1], config.hidden_size)
+        self.layers = nn.ModuleList(AudioJudgeEncoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> BaseModelOutputWithPast:
+        """
+        Args:
+            input_features: (clips, feature frames, mel bins).
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, hidden size); frames past the end of a clip are not meaningful.
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        lengths = attention_mask.sum(1).long()
+        hidden_states = input_features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
+        for conv, norm in zip(self.convs, self.conv_norms):
+            # Zeros after the end, as a clip without padding would see them
+            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
+            hidden_states = F.gelu(norm(conv(hidden_states)))
+            lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
+        mask = length_mask(lengths, hidden_states.shape[-1])
+        hidden_states = self.input_proj(hidden_states.flatten(1, 2).transpose(1, 2))  # (clips, frames, hidden size)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, mask)
+        return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden_states))
+
+
+def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
+    """(clips, size), True where the position is below the clip's length."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+class PooledLinearAdapter(nn.Module):
+    """Averages over time to a fixed number of tokens, then LayerNorm and Linear (SpeechQualityLLM's projector)."""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__()
+        self.num_tokens = config.adapter_tokens
+        self.norm = nn.LayerNorm(config.audio_config.hidden_size)
+        self.linear = nn.Linear(config.audio_config.hidden_size, config.text_config.hidden_size)
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(clips, frames, audio hidden size) with `lengths` (clips,) to (clips x tokens, text hidden size)."""
+        pooled = [F.adaptive_avg_pool1d(clip[:n].T[None], self.num_tokens) for clip, n in zip(frames, lengths.tolist())]
+        return self.linear(self.norm(torch.cat(pooled).transpose(1, 2))).flatten(0, 1)
+
+
+class BottleneckAdapter(nn.Module):
+    """Linear, residual bottleneck with GELU, norm: one token per frame (Jastin)."""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__()
+        size = config.text_config.hidden_size
+        self.linear = nn.Linear(config.audio_config.hidden_size, size)
+        self.down = nn.Linear(size, size // config.adapter_bottleneck_ratio)
+        self.up = nn.Linear(size // config.adapter_bottleneck_ratio, size)
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(clips, frames, audio hidden size) with `lengths` (clips,) to (all real frames, text hidden size)."""
+        hidden_states = self.linear(frames[length_mask(lengths, frames.shape[1])])
+        return self.norm(hidden_states + self.up(F.gelu(self.down(hidden_states))))
+
+
+def build_adapter(config: AudioJudgeConfig) -> nn.Module:
+    """The adapter that `config.adapter` names."""
+    return {"pooled_linear": PooledLinearAdapter, "bottleneck": BottleneckAdapter}[config.adapter](config)
+
+
+def build_audio_tower(audio_config) -> nn.Module:
+    """The encoder of `audio_config`, without the decoder that some checkpoints come with."""
+    if audio_config.model_type == "audio_judge_encoder":
+        return AudioJudgeEncoder(audio_config)
+    tower = AutoModel.from_config(audio_config)
+    return tower.encoder if audio_config.is_encoder_decoder else tower
+
+
+class AudioJudgeModel(AudioJudgePreTrainedModel):
+    """Encoder, adapter and language model without the head."""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__(config)
+        self.audio_tower = build_audio_tower(config.audio_config)
+        self.adapter = build_adapter(config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.frame_steps = audio_frame_steps(config.audio_config)
+        self.post_init()
+
+    def encode_audio(
+        self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Runs the encoder.
+
+        Args:
+            input_features: (clips, ...) as the encoder's own feature extractor gives them.
+            input_features_mask: (clips, time of the features), 1 where a frame or sample is real.
+
+        Returns:
+            Frames (clips, frames, audio hidden size) and how many of them are real (clips,).
+        """
+        kind = self.config.audio_config.model_type
+        features = input_features.to(self.audio_tower.dtype)
+        mask = self.full_mask(features) if input_features_mask is None else input_features_mask.to(features.device)
+        lengths = count_frames(mask.sum(1).long(), self.frame_steps)
+        if kind == "audio_judge_encoder":
+            frames = self.audio_tower(features, attention_mask=mask).last_hidden_state
+        elif kind == "audio-spectrogram-transformer":
+            frames = self._mean_over_frequency(self.audio_tower(features).last_hidden_state)
+        elif kind == "whisper":
+            frames = self.audio_tower(features).last_hidden_state
+        else:
+            frames = self._encode_waveforms(features, mask)
+        return frames, lengths
+
+    def full_mask(self, input_features: torch.Tensor) -> torch.Tensor:
+        """(clips, time of the features), all ones: the mask of clips without padding."""
+        time_axis = 2 if self.config.audio_config.model_type in ("whisper", "pe_audio_encoder") else 1
+        shape = len(input_features), input_features.shape[time_axis]
+        return torch.ones(shape, dtype=torch.long, device=input_features.device)
+
+    def _mean_over_frequency(self, patches: torch.Tensor) -> torch.Tensor:
+        """AST: drops the class and distillation tokens and averages the frequency patches of each moment."""
+        bands, moments = self.audio_tower.embeddings.get_shape(self.config.audio_config)
+        return patches[:, 2:].unflatten(1, (bands, moments)).mean(1)
+
+    def _encode_waveforms(self, waveforms: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """
+        WavLM and its kin, and PE-A-Frame: one length at a time, because the first norm of the former runs over time and would
+        count the padding, and the convolutions of the latter reach into it.
+        """
+        lengths = mask.sum(1).tolist()
+        size = count_frames(waveforms.shape[-1], self.frame_steps)
+        frames = [None] * len(lengths)
+        for length in sorted(set(lengths)):
+            rows = [row for row, other in enumerate(lengths) if other == length]
+            hidden_states = self.audio_tower(waveforms[rows][..., : int(length)]).last_hidden_state
+            for row, clip in zip(rows, hidden_states):
+                frames[row] = F.pad(clip, (0, 0, 0, size - len(clip)))
+        return torch.stack(frames)
+
+    def get_audio_features(
+        self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None, **kwargs
+    ) -> BaseModelOutputWithPooling:
+        """The encoder's frames (`last_hidden_state`) and the audio tokens of all clips in a row (`pooler_output`)."""
+        frames, lengths = self.encode_audio(input_features, input_features_mask)
+        tokens = self.adapter(frames.to(self.adapter.linear.weight.dtype), lengths)
+        return BaseModelOutputWithPooling(last_hidden_state=frames, pooler_output=tokens)
+
+    def get_placeholder_mask(
+        self, input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor, audio_features: torch.Tensor
+    ) -> torch.Tensor:
+        """(batch, length, hidden size), True where an audio token goes; raises if their numbers differ."""
+        if input_ids is None:
+            token = torch.tensor(self.config.audio_token_id, device=inputs_embeds.device)
+            mask = (inputs_embeds == self.get_input_embeddings()(token)).all(-1)
+        else:
+            mask = input_ids == self.config.audio_token_id
+        if int(mask.sum()) != len(audio_features):
+            raise ValueError(
+                f"The prompts hold {int(mask.sum())} audio placeholders but the clips make {len(audio_features)} audio tokens: "
+                "every clip needs its own `<|audio|>` in the text, expanded by the processor."
+            )
+        return mask[..., None].expand_as(inputs_embeds)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        input_features: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs,
+    ) -> AudioJudgeModelOutputWithPast:
+        r"""
+        Args:
+            input_features: (clips, ...) of all prompts, in the order of their placeholders; see
+                [`~AudioJudgeModel.encode_audio`].
+            input_features_mask: (clips, time of the features), 1 where a frame or sample is real.
+        """
+        prefill = past_key_values is None or past_key_values.get_seq_length() == 0
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        audio_tokens = None
+        if input_features is not None:
+            audio_tokens = self.get_audio_features(input_features, input_features_mask).pooler_output
+            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_tokens)
+            inputs_embeds = inputs_embeds.masked_scatter(
+                mask, audio_tokens.to(inputs_embeds.device, inputs_embeds.dtype)
+            )
+        elif input_ids is not None and prefill and (input_ids == self.config.audio_token_id).any():
+            # Trainers that don't know audio drop it on the way; that must not pass in silence
+            raise ValueError("`input_ids` holds audio placeholders but no `input_features` came with them.")
+        if input_ids is not None and prefill and (input_ids == self.config.question_token_id).any():
+            attention_mask, position_ids = self._separate_questions(input_ids, attention_mask, inputs_embeds.dtype)
+        outputs = self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return AudioJudgeModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            audio_hidden_states=audio_tokens,
+        )
+
+    def _separate_questions(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, dtype: torch.dtype
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Lets each question attend to the clips and to itself only, at the positions it would have if asked alone."""
+        if self.language_model.config._attn_implementation not in ("sdpa", "eager"):
+            raise ValueError(
+                "Several questions in one prompt need the sdpa or eager attention of the language model, not "
+                f"{self.language_model.config._attn_implementation!r}: load with attn_implementation='sdpa'."
+            )
+        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        opens = input_ids == self.config.question_token_id
+        question = opens.cumsum(1)  # 0 for what all questions share, then 1, 2, ...
+        index = real.cumsum(1) - 1
+        shared = ((question == 0) & real.bool()).sum(1, keepdim=True)
+        start = torch.where(opens, index, 0).cummax(1).values
+        position_ids = torch.where(question == 0, index, shared + index - start).clamp(min=0)
+        causal = torch.ones(input_ids.shape[1], input_ids.shape[1], dtype=torch.bool, device=input_ids.device).tril()
+        visible = (question[:, None, :] == 0) | (question[:, None, :] == question[:, :, None])
+        visible = visible & causal & real[:, None, :].bool()
+        visible |= torch.eye(input_ids.shape[1], dtype=torch.bool, device=input_ids.device)  # no row without a key
+        mask = torch.zeros(visible.shape, dtype=dtype, device=input_ids.device)
+        return mask.masked_fill(~visible, torch.finfo(dtype).min)[:, None], position_ids
+
+
+class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
+    """The whole judge: `generate` writes words, `decide` reads probabilities."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    _tp_plan = {"lm_head": "colwise_gather_output"}
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__(config)
+        self.model = AudioJudgeModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.post_init()
+
+    @classmethod
+    def from_backbones(
+        cls,
+        audio: str,
+        text: str,
+        *,
+        adapter: str = "pooled_linear",
+        adapter_tokens: int = 128,
+        quantization_config=None,
+        dtype: torch.dtype | str = "auto",
+        trust_remote_code: bool = False,
+    ) -> "AudioJudgeForCausalLM":
+        """
+        Joins two pretrained models; only the adapter between them (and the embeddings of the new tokens) starts untrained.
+
+        `AudioJudgeProcessor.from_backbones` with the same arguments makes the processor to match.
+
+        Args:
+            audio: Hub id or folder of an audio encoder (AST, Whisper, WavLM, PE-A-Frame).
+            text: Hub id or folder of a decoder language model.
+            adapter: `pooled_linear` or `bottleneck`.
+            adapter_tokens: Tokens per clip of `pooled_linear`.
+            quantization_config: For the language model only, e.g. a `BitsAndBytesConfig` with nf4.
+            dtype: Of both backbones; `"auto"` keeps what their files hold.
+            trust_remote_code: Passed on to both backbones.
+        """
+        remote = {"trust_remote_code": trust_remote_code}
+        processor = AudioJudgeProcessor.from_backbones(
+            audio, text, adapter=adapter, adapter_tokens=adapter_tokens, **remote
+        )
+        causal = AutoModelForCausalLM.from_pretrained(
+            text, dtype=dtype, quantization_config=quantization_config, **remote
+        )
+        if len(processor.tokenizer) > causal.get_input_embeddings().num_embeddings:
+            causal.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
+        tower = AutoModel.from_pretrained(audio, dtype=dtype, **remote)
+        tower = encoder_of(tower)
+        config = AudioJudgeConfig(
+            audio_config=AutoConfig.from_pretrained(audio, **remote)
+            if tower.config.is_encoder_decoder
+            else tower.config,
+            text_config=causal.config.get_text_config(),
+            adapter=adapter,
+            adapter_tokens=adapter_tokens,
+            audio_token_id=processor.audio_token_id,
+            question_token_id=processor.question_token_id,
+            dtype=causal.dtype,
+        )
+        with torch.device("meta"):
+            model = cls(config)
+        model.model.audio_tower, model.model.language_model = tower, causal.get_decoder()
+        model.lm_head = causal.get_output_embeddings()
+        model.model.adapter = build_adapter(config).to(tower.device, tower.dtype)
+        model.tie_weights()
+        model.generation_config = causal.generation_config
+        if quantization_config is not None:
+            model._adopt_quantizer(causal)
+        return model.eval()
+
+    def _adopt_quantizer(self, causal: PreTrainedModel) -> None:
+        """What the trainers and `save_pretrained` ask a quantized model for, from the language model that was quantized."""
+        skipped = [r"(.*\.)?audio_tower", r"(.*\.)?adapter", "lm_head"]  # matched from the root of the composite
+        causal.hf_quantizer.quantization_config.llm_int8_skip_modules = skipped
+        self.hf_quantizer, self.quantization_method = causal.hf_quantizer, causal.quantization_method
+        self.config.quantization_config = causal.hf_quantizer.quantization_config
+        self.is_quantized, self.is_loaded_in_4bit = True, causal.is_loaded_in_4bit
+
+    def get_audio_features(self, *args, **kwargs) -> BaseModelOutputWithPooling:
+        """See [`~AudioJudgeModel.get_audio_features`]."""
+        return self.model.get_audio_features(*args, **kwargs)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        input_features: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs,
+    ) -> CausalLMOutputWithPast:
+        r"""
+        Args:
+            labels: (batch, length), token ids to learn, -100 where there is nothing to learn.
+            logits_to_keep: Positions whose logits are wanted; 0 means all.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            input_features=input_features,
+            input_features_mask=input_features_mask,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size, **kwargs
+            )
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def _expand_inputs_for_generation(self, expand_size: int = 1, input_ids=None, **model_kwargs):
+        """Repeats the clips of a prompt as a group: `repeat_interleave` would give A A B B to prompts that want A B A B."""
+        names = [name for name in ("input_features", "input_features_mask") if model_kwargs.get(name) is not None]
+        if expand_size == 1 or input_ids is None or not names:
+            return super()._expand_inputs_for_generation(expand_size, input_ids=input_ids, **model_kwargs)
+        audio = {name: model_kwargs.pop(name) for name in names}
+        groups = torch.arange(len(audio["input_features"])).split(self._clips_per_prompt(input_ids, audio))
+        rows = torch.cat([group.repeat(expand_size) for group in groups]).to(input_ids.device)
+        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+            expand_size, input_ids=input_ids, **model_kwargs
+        )
+        return input_ids, model_kwargs | {name: tensor[rows] for name, tensor in audio.items()}
+
+    def _clips_per_prompt(self, input_ids: torch.Tensor, audio: dict[str, torch.Tensor]) -> list[int]:
+        """How many clips each row of `input_ids` holds, from its number of placeholders."""
+        if self.config.adapter == "pooled_linear":
+            return ((input_ids == self.config.audio_token_id).sum(1) // self.config.adapter_tokens).tolist()
+        mask = audio.get("input_features_mask", self.model.full_mask(audio["input_features"]))
+        tokens = count_frames(mask.sum(1).long(), self.model.frame_steps).cumsum(0)
+        ends = (input_ids == self.config.audio_token_id).sum(1).cumsum(0)
+        clips = torch.searchsorted(tokens, ends, right=True)
+        return clips.diff(prepend=clips.new_zeros(1)).tolist()
+
+    @torch.no_grad()
+    def decide(
+        self,
+        input_ids: torch.LongTensor,
+        marks: torch.LongTensor,
+        option_ids: list[list[int]],
+        temperatures: list[float] | None = None,
+        **inputs,
+    ) -> list[torch.Tensor]:
+        """
+        Answers every question of every prompt in one forward pass; `AudioJudgeProcessor.decision_inputs` makes the arguments.
+
+        Args:
+            input_ids: (batch, length).
+            marks: (questions, 2): row and column of the token that each question is read at.
+            option_ids: Token id of each allowed answer, per question.
+            temperatures: Softmax temperature per question; 1 if not given.
+            inputs: The other inputs of `forward` (`attention_mask`, `input_features`, ...).
+
+        Returns:
+            Per question, the probabilities (options,) of its allowed answers, which sum to one.
+        """
+        hidden_states = self.model(input_ids=input_ids, use_cache=False, **inputs).last_hidden_state
+        logits = self.lm_head(hidden_states[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
+        temperatures = temperatures or [1.0] * len(option_ids)
+        return [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
+
+    @torch.no_grad()
+    def candidate_log_probabilities(
+        self,
+        input_ids: torch.LongTensor,
+        candidates: list[list[int]],
+        attention_mask: torch.Tensor | None = None,
+        **inputs,
+    ) -> torch.Tensor:
+        """
+        Log-probability of writing each candidate after each prompt: one pass over the prompts, one short batched step.
+
+        Args:
+            input_ids: (batch, length), padded on the left.
+            candidates: Token ids of each candidate answer, its end of turn included (else "1" also counts "1.0").
+            attention_mask: (batch, length).
+            inputs: The other inputs of `forward`.
+
+        Returns:
+            (batch, candidates), log of the joint probability of the candidate's tokens.
+        """
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        tokens = nn.utils.rnn.pad_sequence(
+            [torch.tensor(ids) for ids in candidates], batch_first=True, padding_value=-1
+        )
+        tokens = tokens.to(input_ids.device)  # (candidates, steps)
+        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        prompt = self(
+            input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=True, logits_to_keep=1, **inputs
+        )
+        first = prompt.logits[:, -1].float().log_softmax(-1)[:, tokens[:, 0]]  # (batch, candidates)
+        if tokens.shape[1] == 1:
+            return first
+        batch, number = first.shape
+        cache = prompt.past_key_values
+        cache.batch_repeat_interleave(number)
+        steps = tokens.repeat(batch, 1)
+        mask = torch.cat([attention_mask.repeat_interleave(number, 0), (steps[:, :-1] >= 0).long()], dim=1)
+        positions = mask.cumsum(1)[:, -steps.shape[1] + 1 :] - 1
+        rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, past_key_values=cache)
+        following = rest.logits.float().log_softmax(-1).gather(2, steps[:, 1:, None].clamp(min=0))[..., 0]
+        return first + following.masked_fill(steps[:, 1:] < 0, 0.0).sum(1).view(batch, number)
+
+
+def encoder_of(tower: PreTrainedModel) -> PreTrainedModel:
+    """The part of a loaded audio model that makes frames."""
+    if tower.config.model_type == "pe_audio":
+        return tower.audio_encoder
+    return tower.encoder if tower.config.is_encoder_decoder else tower
+
+
+AudioJudgeForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
+__all__ = ["AudioJudgeEncoder", "AudioJudgeForCausalLM", "AudioJudgeModel", "AudioJudgePreTrainedModel"]

@@ -1,0 +1,579 @@
+"""Processor of Audio Judge: clips and text to model inputs, and typed questions to prompts and back to answers.
+
+Audio is mono at the encoder's own sampling rate here; reading files, windows and long recordings are the package's work
+(`audio_judge.audio`), except for what chat messages and decision requests carry themselves.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import asdict
+from math import ceil
+from numbers import Real
+from typing import Any
+
+import torch
+from transformers import AddedToken, AutoConfig, AutoFeatureExtractor, AutoTokenizer
+from transformers.audio_utils import load_audio, mel_filter_bank
+from transformers.decision import DecisionConfig, Question, label_token_ids, prepare_inputs
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.processing_utils import ProcessorMixin
+from transformers.utils import is_soxr_available
+
+from .configuration_audio_judge import AudioJudgeEncoderConfig, audio_frame_steps, count_frames
+
+if is_soxr_available():
+    import soxr
+
+
+AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split|>"
+
+# How a turn begins and ends: {style: (before everything, before the role, after the role, end of turn, after the turn)}
+TURNS = {
+    "llama3": ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", ""),
+    "chatml": ("", "<|im_start|>", "\n", "<|im_end|>", "\n"),
+}
+
+CHAT_TEMPLATE = """
+{%- macro content(message) -%}
+    {%- if message['content'] is string -%}{{ message['content'] }}
+    {%- else -%}
+        {%- for block in message['content'] -%}
+            {%- if block['type'] == 'audio' -%}{{ '<|audio|>' }}
+            {%- elif block['type'] == 'text' -%}{{ block['text'] }}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro -%}
+{{- 'BEGIN' -}}
+{%- for message in messages -%}
+    {{- 'TURN' ~ message['role'] ~ 'ROLE' -}}
+    {%- if message['role'] == 'assistant' -%}
+        {%- generation -%}{{- content(message) ~ 'END' -}}{%- endgeneration -%}
+    {%- else -%}
+        {{- content(message) ~ 'END' -}}
+    {%- endif -%}
+    {{- 'AFTER' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- 'TURNassistantROLE' -}}{%- endif -%}
+"""
+
+# One prompt for all questions: the clips first, then each question with the place where its answer is read
+DECISION_TEMPLATE = """
+{%- macro text(x) -%}{{ "" if x is none else x if x is string else x|tojson }}{%- endmacro -%}
+{{- 'BEGINTURNuserROLE' -}}
+{%- if state is string or state is mapping -%}{{ text(state) }}
+{%- else -%}
+    {%- for block in state -%}
+        {%- if block is mapping and block.type == 'audio' -%}{{ '<|audio|>' }}
+        {%- elif block is mapping and block.type == 'text' -%}{{ block.text }}
+        {%- else -%}{{ text(block) }}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endif -%}
+{%- for question in questions -%}
+    {{- '<|question|>' ~ text(question.instructions) -}}
+    {%- for option in question.options -%}
+        {%- set label, description = question.labels[loop.index0], text(question.descriptions[loop.index0]) -%}
+        {%- if question.type == 'choice' -%}
+            {%- set description = option ~ ': ' ~ description if description else option -%}
+        {%- endif -%}
+        {%- if question.type != 'noul' or description -%}{{ '\n' ~ label ~ ' ' ~ description }}{%- endif -%}
+    {%- endfor -%}
+    {{- 'ENDAFTERTURNassistantROLE<|mark|>' -}}
+{%- endfor -%}
+"""
+
+
+def fill_turns(template: str, style: str) -> str:
+    """The template with the turn tokens of a style of `TURNS`."""
+    for name, token in zip(("BEGIN", "TURN", "ROLE", "END", "AFTER"), TURNS[style], strict=True):
+        template = template.replace(name, token.replace("\n", "\\n"))
+    return template
+
+
+class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
+    r"""
+    Log-mel frames in absolute dB for [`AudioJudgeEncoder`]: nothing is normalised per clip, so that the level stays audible.
+
+    Args:
+        feature_size (`int`, *optional*, defaults to 64): Mel bands, from 0 Hz to `max_frequency`.
+        sampling_rate (`int`, *optional*, defaults to 48000): In hertz.
+        fft_length (`int`, *optional*, defaults to 1024): Samples of the Fourier transform.
+        window_length (`int`, *optional*, defaults to 960): Samples of the Hann window (20 ms).
+        hop_length (`int`, *optional*, defaults to 480): Samples from one frame to the next (10 ms).
+        max_frequency (`float`, *optional*, defaults to 22000.0): Upper edge of the highest band, in hertz.
+    """
+
+    model_input_names = ["input_features"]
+
+    def __init__(
+        self,
+        feature_size: int = 64,
+        sampling_rate: int = 48_000,
+        padding_value: float = 0.0,
+        fft_length: int = 1024,
+        window_length: int = 960,
+        hop_length: int = 480,
+        max_frequency: float = 22_000.0,
+        **kwargs,
+    ):
+        super().__init__(feature_size, sampling_rate, padding_value, **kwargs)
+        self.fft_length, self.window_length, self.hop_length = fft_length, window_length, hop_length
+        self.max_frequency = max_frequency
+        self._constants: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        output = super().to_dict()
+        output.pop("_constants", None)
+        return output
+
+    @property
+    def constants(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The window (samples,) and the mel filters (frequency bins, bands), made once."""
+        if self._constants is None:
+            filters = mel_filter_bank(
+                num_frequency_bins=self.fft_length // 2 + 1,
+                num_mel_filters=self.feature_size,
+                min_frequency=0.0,
+                max_frequency=self.max_frequency,
+                sampling_rate=self.sampling_rate,
+                norm=None,
+                mel_scale="slaney",
+            )
+            self._constants = torch.hann_window(self.window_length), torch.tensor(filters, dtype=torch.float32)
+        return self._constants
+
+    def log_mel(self, samples: torch.Tensor) -> torch.Tensor:
+        """
+        (clips, samples) in [-1, 1] to (clips, frames, bands): decibels of the power in each band, a full-scale sine near
+        +1 and digital silence at -3 after the fixed scaling `dB / 25 + 1`.
+        """
+        window, filters = self.constants
+        spectrum = torch.stft(
+            samples,
+            self.fft_length,
+            self.hop_length,
+            self.window_length,
+            window,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        power = (spectrum.real.square() + spectrum.imag.square()) * (4 / window.sum() ** 2)
+        decibels = 10 * torch.log10((power.transpose(1, 2) @ filters).clamp(min=1e-10))
+        return decibels / 25 + 1
+
+    def __call__(
+        self, raw_speech: Any, sampling_rate: int | None = None, return_tensors: str | None = None, **kwargs
+    ) -> BatchFeature:
+        """
+        Args:
+            raw_speech: One mono clip (samples,) or a list of them, float in [-1, 1].
+            sampling_rate: Of the clips; an error if it is not the extractor's own.
+
+        Returns:
+            `input_features` (clips, frames, bands) and `attention_mask` (clips, frames).
+        """
+        if sampling_rate is not None and sampling_rate != self.sampling_rate:
+            raise ValueError(
+                f"This feature extractor hears {self.sampling_rate} Hz, got {sampling_rate} Hz: resample first."
+            )
+        clips = raw_speech if isinstance(raw_speech, (list, tuple)) else [raw_speech]
+        features = [self.log_mel(torch.as_tensor(clip, dtype=torch.float32)[None])[0] for clip in clips]
+        masks = [torch.ones(len(clip), dtype=torch.long) for clip in features]
+        data = {
+            "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
+            "attention_mask": torch.nn.utils.rnn.pad_sequence(masks, batch_first=True),
+        }
+        return BatchFeature(data, tensor_type=return_tensors)
+
+
+class AudioJudgeProcessor(ProcessorMixin):
+    r"""
+    Args:
+        feature_extractor: The encoder's own feature extractor; its sampling rate is the judge's.
+        tokenizer: The language model's, with the tokens of the judge added.
+        chat_template (`str`, *optional*): Jinja template of a conversation.
+        frame_steps (`list[list[int]]`, *optional*): `[kernel, stride, padding]` steps from features to encoder frames.
+        audio_seq_length (`int`, *optional*): Audio tokens per clip; `None` means one per encoder frame.
+        max_seconds (`float`, *optional*): Longest clip the encoder hears; `None` means any.
+        window_seconds (`float`, *optional*, defaults to 10.0): Length that longer recordings are cut to; about what the
+            judge was trained on.
+        answer_form (`str`, *optional*, defaults to `"decision"`): How scores are read: `decision` (levels at a mark) or
+            `decimal` (the papers' printed number, read as an expectation).
+        audio_token (`str`, *optional*): The audio placeholder.
+        question_token (`str`, *optional*): Opens each question of a decision prompt.
+    """
+
+    # No padding or tensors by default for the text: trainers pass on unpadded lists. Files are always read by soundfile:
+    # the other backend mixes stereo down with another gain.
+    audio_kwargs = {"load_audio_backend": "soundfile"}
+
+    def __init__(
+        self,
+        feature_extractor=None,
+        tokenizer=None,
+        chat_template=None,
+        frame_steps=None,
+        audio_seq_length=None,
+        max_seconds=None,
+        window_seconds=10.0,
+        answer_form="decision",
+        audio_token=AUDIO,
+        question_token=QUESTION,
+    ):
+        self.frame_steps, self.audio_seq_length, self.max_seconds = frame_steps, audio_seq_length, max_seconds
+        self.window_seconds, self.answer_form = window_seconds, answer_form
+        self.audio_token, self.question_token = audio_token, question_token
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
+        self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
+        super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
+        self.decision_config = DecisionConfig()
+        self._decision_prompts: dict[str, tuple[torch.Tensor, torch.Tensor, list[Question]]] = {}
+
+    @classmethod
+    def from_backbones(
+        cls,
+        audio: str,
+        text: str,
+        *,
+        adapter: str = "pooled_linear",
+        adapter_tokens: int = 128,
+        trust_remote_code: bool = False,
+    ) -> "AudioJudgeProcessor":
+        """The processor to match `AudioJudgeForCausalLM.from_backbones` with the same arguments."""
+        remote = {"trust_remote_code": trust_remote_code}
+        audio_config = AutoConfig.from_pretrained(audio, **remote)
+        return cls.from_parts(
+            AutoFeatureExtractor.from_pretrained(audio, **remote),
+            AutoTokenizer.from_pretrained(text, **remote),
+            audio_config.audio_config if audio_config.model_type == "pe_audio" else audio_config,
+            audio_seq_length=adapter_tokens if adapter == "pooled_linear" else None,
+        )
+
+    @classmethod
+    def from_parts(
+        cls, feature_extractor: Any, tokenizer: Any, audio_config: Any, *, audio_seq_length: int | None
+    ) -> "AudioJudgeProcessor":
+        """Joins a feature extractor and a tokenizer, which gains the judge's tokens and the templates of its chat style."""
+        vocabulary = tokenizer.get_vocab()
+        style = next((name for name, turn in TURNS.items() if turn[1] in vocabulary), "chatml")
+        turn_tokens = [token for token in TURNS[style] if token.startswith("<|")]
+        added = [token.strip() for token in (*turn_tokens, AUDIO, QUESTION, MARK, SPLIT)]
+        tokenizer.add_tokens(
+            [AddedToken(token, special=True, normalized=False) for token in added if token not in vocabulary]
+        )
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        processor = cls(
+            feature_extractor,
+            tokenizer,
+            chat_template=fill_turns(CHAT_TEMPLATE, style),
+            frame_steps=audio_frame_steps(audio_config),
+            audio_seq_length=audio_seq_length,
+            max_seconds=longest_clip(feature_extractor),
+        )
+        processor.decision_config = DecisionConfig(
+            labels={"noul": yes_and_no(tokenizer)}, chat_template=fill_turns(DECISION_TEMPLATE, style)
+        )
+        return processor
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs) -> "AudioJudgeProcessor":
+        """Also reads `decision.json` and `decision_template.jinja`."""
+        processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        hub = {name: kwargs[name] for name in ("cache_dir", "local_files_only", "revision", "token") if name in kwargs}
+        processor.decision_config = DecisionConfig.from_pretrained(pretrained_model_name_or_path, **hub)
+        return processor
+
+    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs) -> list[str]:
+        """Also writes `decision.json` and `decision_template.jinja`."""
+        self.decision_config.save_pretrained(save_directory)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        output = super().to_dict()
+        return {key: value for key, value in output.items() if key not in ("decision_config", "_decision_prompts")}
+
+    @property
+    def sampling_rate(self) -> int:
+        """The rate the encoder hears, in hertz."""
+        return self.feature_extractor.sampling_rate
+
+    @property
+    def end_of_turn(self) -> str:
+        """The token that ends an answer."""
+        return next(end for _, start, _, end, _ in TURNS.values() if f"'{start}" in self.chat_template)
+
+    @property
+    def unused_input_names(self) -> list[str]:
+        return ["num_audio_tokens"]
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return ["input_ids", "attention_mask", "input_features", "input_features_mask"]
+
+    def replace_audio_token(self, audio_inputs: dict, audio_idx: int, **kwargs) -> str:
+        return self.audio_token * int(audio_inputs["num_audio_tokens"][audio_idx])
+
+    def _process_audio(self, audio, **kwargs):
+        """Features of all clips, under the same two names whatever the encoder."""
+        rate = kwargs.get("sampling_rate")
+        if rate is not None and rate != self.sampling_rate:
+            raise ValueError(f"This judge hears {self.sampling_rate} Hz, got {rate} Hz: resample first.")
+        clips = [self._as_mono(clip) for clip in audio]
+        features, mask = self.extract_features(clips)
+        tokens = count_frames(mask.sum(1), self.frame_steps)
+        if (tokens < 1).any():
+            shortest = min(len(clip) for clip in clips) / self.sampling_rate
+            raise ValueError(
+                f"A clip of {shortest:.3f} s gives this encoder not a single frame; 0.2 s is enough for it."
+            )
+        if self.audio_seq_length is not None:
+            tokens = torch.full_like(tokens, self.audio_seq_length)
+        inputs = {"input_features": features, "input_features_mask": mask, "num_audio_tokens": tokens.tolist()}
+        return inputs, [self.replace_audio_token(inputs, index) for index in range(len(clips))]
+
+    def _as_mono(self, clip: Any) -> Any:
+        """(samples,) float32 in [-1, 1], from integers or several channels too; raises on what the encoder cannot hear."""
+        samples = as_mono(clip)
+        if not samples.isfinite().all():
+            raise ValueError("A clip holds NaN or infinite samples.")
+        if len(samples) < self.sampling_rate // 10:
+            raise ValueError(
+                f"A clip of {len(samples) / self.sampling_rate:.3f} s is too short; at least 0.1 s is needed."
+            )
+        if self.max_seconds is not None and len(samples) > ceil(self.max_seconds * self.sampling_rate):
+            seconds = len(samples) / self.sampling_rate
+            raise ValueError(
+                f"A clip of {seconds:.1f} s is longer than the {self.max_seconds:.1f} s this encoder hears: "
+                "cut it into windows (audio_judge.AudioJudge does)."
+            )
+        return samples.numpy()
+
+    def extract_features(self, clips: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Args:
+            clips: Mono clips (samples,) at `sampling_rate`.
+
+        Returns:
+            Features (clips, ...) and their mask (clips, time of the features), 1 where a frame or sample is real.
+        """
+        options = {"return_tensors": "pt", "sampling_rate": self.sampling_rate}
+        if self.feature_extractor.model_input_names[0] == "input_features" and self.max_seconds is None:
+            outputs = self.feature_extractor(clips, **options)
+            mask = outputs["attention_mask"]
+        elif self.feature_extractor.model_input_names[0] == "input_features":  # Whisper pads to its 30 s itself
+            outputs = self.feature_extractor(clips, return_attention_mask=True, **options)
+            mask = outputs["attention_mask"]
+        elif self.max_seconds is not None:  # AST pads to its 10 s and gives no mask: frames of 25 ms every 10 ms
+            outputs = self.feature_extractor(clips, **options)
+            outputs["input_features"] = outputs.pop("input_values")
+            frames = torch.tensor(
+                [(len(clip) - self.sampling_rate // 40) // (self.sampling_rate // 100) + 1 for clip in clips]
+            )
+            mask = (torch.arange(outputs["input_features"].shape[1]) < frames[:, None]).long()
+        else:
+            self.feature_extractor.return_attention_mask = True
+            outputs = self.feature_extractor(clips, padding=True, **options)
+            outputs["input_features"] = outputs.pop("input_values")
+            mask = outputs["padding_mask"] if "padding_mask" in outputs else outputs["attention_mask"]
+        return outputs["input_features"], mask.long()
+
+    def _multimodal_inputs_from_conversations(self, conversations, audio_loading_params, *args, **kwargs):
+        """Also takes audio blocks that bring their rate: `{"audio": array, "sampling_rate": 16000}` or `{"audio": {"array", …}}`."""
+        conversations = [
+            [message | {"content": self._at_own_rate(message.get("content"))} for message in conversation]
+            for conversation in conversations
+        ]
+        return super()._multimodal_inputs_from_conversations(conversations, audio_loading_params, *args, **kwargs)
+
+    def _at_own_rate(self, content: Any) -> Any:
+        """The content of a message with every array at the judge's rate, and without the empty keys that data sets add."""
+        if not isinstance(content, list):
+            return content
+        blocks = [{key: value for key, value in block.items() if value is not None} for block in content]
+        return [
+            {"type": "audio", "audio": self._clip_at_own_rate(block["audio"], block.get("sampling_rate"))}
+            if is_audio(block) and not isinstance(block.get("audio"), (str, type(None)))
+            else block
+            for block in blocks
+        ]
+
+    def _clip_at_own_rate(self, audio: Any, rate: Any) -> Any:
+        """(samples,) float32 at `sampling_rate`, from an array at `rate` (None: its own) or from `{"array", "sampling_rate"}`."""
+        if isinstance(audio, dict):
+            if not {"array", "sampling_rate"} <= audio.keys():
+                raise ValueError(
+                    f"The audio of a block has the keys {sorted(audio)}; `array` and `sampling_rate` are needed."
+                )
+            audio, rate = audio["array"], audio["sampling_rate"]
+        samples = as_mono(audio).numpy()
+        return samples if rate is None else resample(samples, rate, self.sampling_rate)
+
+    def apply_chat_template(self, conversation, *args, state=None, **kwargs):
+        """
+        As the base class; a decision template also gets `state`, whose audio blocks are the clips.
+
+        An audio block of a state holds an array (`audio`, with its `sampling_rate` if it is another one than the judge's)
+        or an encoded file (`data_base64`). Paths and URLs are refused, because a server passes requests on to here.
+        """
+        if state is None:
+            return super().apply_chat_template(conversation, *args, **kwargs)
+        kwargs.pop("enable_thinking", None)  # the pipeline sends it whether or not the template knows it
+        blocks = state if isinstance(state, list) else [state]
+        clips = [self._clip_of_request(block) for block in blocks if is_audio(block)]
+        shown = [{"type": "audio"} if is_audio(block) else block for block in blocks]
+        self._check_keys([shown, kwargs.get("questions")])
+        inputs = super().apply_chat_template([{"role": "user", "content": clips}], *args, state=shown, **kwargs)
+        return self._with_a_length_of_its_own(inputs) if isinstance(inputs, BatchFeature) else inputs
+
+    def _clip_of_request(self, block: dict[str, Any]) -> dict[str, Any]:
+        """The audio block of a request as one of a chat message."""
+        if isinstance(data := block.get("data_base64"), str):
+            return {"type": "audio", "audio": self._decode(data)}
+        audio = block.get("audio")
+        if audio is None or isinstance(audio, (str, bytes)) or block.get("path") or block.get("url"):
+            raise ValueError(
+                "An audio block of a decision request brings its sound along, as `data_base64` (an encoded file) or as an "
+                "array; paths and URLs are not read."
+            )
+        return {"type": "audio", "audio": self._clip_at_own_rate(audio, block.get("sampling_rate"))}
+
+    def _check_keys(self, value: Any) -> None:
+        """Raises if a dictionary key holds a control token: transformers makes them text in values only."""
+        if isinstance(value, list):
+            for item in value:
+                self._check_keys(item)
+        elif isinstance(value, dict):
+            special = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+            for key, item in value.items():
+                if any(token in str(key) for token in special):
+                    raise ValueError(f"The key {key!r} of a decision request holds a control token of this model.")
+                self._check_keys(item)
+
+    def _decode(self, data: str) -> Any:
+        """(samples,) float32 at `sampling_rate` of an encoded file in base64."""
+        try:
+            base64.b64decode(data, validate=True)
+            return load_audio(f"data:application/octet-stream;base64,{data}", self.sampling_rate, backend="soundfile")
+        except (binascii.Error, RuntimeError) as error:  # soundfile raises a RuntimeError
+            raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
+
+    def _with_a_length_of_its_own(self, inputs: BatchFeature) -> BatchFeature:
+        """`transformers.decision` drops its sentinels from every tensor as long as the prompt: no other may be that long."""
+        others = {value.shape[-1] for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
+        split = self.tokenizer.convert_tokens_to_ids(SPLIT)
+        while inputs["input_ids"].shape[-1] in others:
+            ids = inputs["input_ids"]
+            inputs["input_ids"] = torch.cat([ids, ids.new_full((1, 1), split)], dim=1)
+        return inputs
+
+    def decision_inputs(self, requests: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[Question]]]:
+        """
+        One padded batch from decision requests (`{"state": …, "questions": {name: question}}`).
+
+        Returns:
+            The arguments of `AudioJudgeForCausalLM.decide` and the questions of each request, for `answers`.
+        """
+        blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
+        clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
+        audio, _ = self._process_audio(clips) if clips else ({"num_audio_tokens": []}, [])
+        tokens = iter(audio.pop("num_audio_tokens"))
+        prompts, marks, asked, option_ids, temperatures = [], [], [], [], []
+        for row, (state, request) in enumerate(zip(blocks, requests)):
+            shown = [{"type": "audio"} if is_audio(block) else block for block in state]
+            ids, columns, questions = self._decision_prompt(
+                json.dumps([shown, request["questions"]], ensure_ascii=False)
+            )
+            # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
+            times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in ids.tolist()])
+            prompts.append(ids.repeat_interleave(times))
+            marks += [[row, column] for column in (times.cumsum(0)[columns] - 1).tolist()]
+            asked.append(questions)
+            option_ids += [label_token_ids(self.tokenizer, tuple(question.labels)) for question in questions]
+            temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in questions]
+        pad = torch.nn.utils.rnn.pad_sequence
+        batch = {
+            "input_ids": pad(prompts, batch_first=True, padding_value=self.tokenizer.pad_token_id),
+            "attention_mask": pad([torch.ones_like(ids) for ids in prompts], batch_first=True),
+            "marks": torch.tensor(marks),
+            "option_ids": option_ids,
+            "temperatures": temperatures,
+        }
+        return batch | audio, asked
+
+    def _decision_prompt(self, request: str) -> tuple[torch.Tensor, torch.Tensor, list[Question]]:
+        """Token ids with one placeholder per clip, the columns that answers are read at, and the questions; remembered."""
+        key = json.dumps(asdict(self.decision_config)) + request
+        if key not in self._decision_prompts:
+            state, questions = json.loads(request)
+            self._check_keys([state, questions])
+            prompts = prepare_inputs(self.decision_config, {"state": state, "questions": questions}, self.tokenizer)
+            if len(prompts) > 1:
+                raise ValueError("The decision template of this judge must put all `questions` into one prompt.")
+            inputs, parsed = prompts[0]
+            if len(self._decision_prompts) > 1000:
+                self._decision_prompts.clear()
+            self._decision_prompts[key] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
+        return self._decision_prompts[key]
+
+    @staticmethod
+    def answers(questions: list[list[Question]], probabilities: list[torch.Tensor]) -> list[dict[str, dict[str, Any]]]:
+        """The answers of each request by question name, in the System One format."""
+        remaining = iter(probabilities)
+        return [{q.name: q.answer(next(remaining).tolist()) for q in asked} for asked in questions]
+
+
+def is_audio(block: Any) -> bool:
+    """Whether a block of a message or of a state is a clip."""
+    return isinstance(block, dict) and block.get("type") == "audio"
+
+
+def yes_and_no(tokenizer: Any) -> list[str]:
+    """Labels of the two answers of a `noul` question that are single tokens for this tokenizer."""
+    pairs = (["Yes", "No"], ["yes", "no"], ["A", "B"])
+    return next(
+        pair for pair in pairs if all(len(ids) == 1 for ids in tokenizer(pair, add_special_tokens=False).input_ids)
+    )
+
+
+def longest_clip(feature_extractor: Any) -> float | None:
+    """Seconds an encoder with a fixed window hears (AST, Whisper); None for the others."""
+    name = type(feature_extractor).__name__
+    if name == "ASTFeatureExtractor":
+        return feature_extractor.max_length / 100
+    return float(feature_extractor.chunk_length) if name == "WhisperFeatureExtractor" else None
+
+
+def as_mono(audio: Any) -> torch.Tensor:
+    """(samples,) float32 in [-1, 1], from integers or several channels too."""
+    try:
+        samples = torch.as_tensor(audio)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"The audio of a block is not an array of numbers: {error}") from error
+    if not samples.is_floating_point():
+        samples = samples.float() / (torch.iinfo(samples.dtype).max + 1)
+    if samples.ndim == 2:  # the shorter axis holds the channels
+        samples = samples.mean(0 if samples.shape[0] <= samples.shape[1] else 1)
+    if samples.ndim != 1:
+        raise ValueError(f"A clip has the shape {tuple(samples.shape)}; (samples,) or (channels, samples) is needed.")
+    return samples.float()
+
+
+def resample(samples: Any, from_rate: int, to_rate: int) -> Any:
+    """(samples,) float32 at another rate, by soxr."""
+    if not isinstance(from_rate, Real) or not 4_000 <= from_rate <= 384_000:
+        raise ValueError(f"The sampling rate of a clip is {from_rate!r}; 4000 to 384000 Hz is possible.")
+    if from_rate == to_rate:
+        return samples
+    if not is_soxr_available():
+        raise ImportError(f"Audio at {from_rate} Hz must be resampled to {to_rate} Hz: pip install soxr")
+    return soxr.resample(samples, from_rate, to_rate, quality="HQ")
+
+
+AudioJudgeFeatureExtractor.register_for_auto_class("AutoFeatureExtractor")
+AudioJudgeProcessor.register_for_auto_class("AutoProcessor")
+
+__all__ = ["AudioJudgeEncoderConfig", "AudioJudgeFeatureExtractor", "AudioJudgeProcessor"]
