@@ -137,7 +137,7 @@ def make_examples(
             rng = random.Random(f"{seed} {index} {variant}")
             task = rng.choices(list(weights), list(weights.values()))[0]
             use_reference = with_reference == "always" or (with_reference == "sometimes" and rng.random() < 0.5)
-            yield from _examples(clip, task, rng, use_reference, all_rubrics, held_out, change)
+            yield from clip_examples(clip, task, rng, use_reference, all_rubrics, held_out, change)
     if left_out:
         logger.warning("left out %d clips without ratings or without the reference that is asked for", left_out)
 
@@ -166,7 +166,7 @@ def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
     return weights
 
 
-def _examples(
+def clip_examples(
     clip: RatedClip,
     task: str,
     rng: random.Random,
@@ -175,7 +175,20 @@ def _examples(
     held_out: bool,
     change: Change | None,
 ) -> Iterator[dict[str, Any]]:
-    """One example, or with ``all_rubrics`` one per rubric for the tasks that are about a single one."""
+    """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
+
+    Args:
+        clip: A rated clip.
+        task: ``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``.
+        rng: Draws everything.
+        use_reference: Whether the reference is heard too, where there is one.
+        all_rubrics: Whether every rated rubric is asked for.
+        held_out: Whether to use the phrasings that are kept out of training.
+        change: What augments a rubric and its rating; None for nothing.
+
+    Yields:
+        Examples.
+    """
     reference = clip.reference if use_reference else None
     state = clip_state(clip.path, reference)
     seed = rng.randrange(2**31)

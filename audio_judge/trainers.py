@@ -171,6 +171,14 @@ class AudioSFTTrainer(SFTTrainer):
                 values = torch.tensor([rubric_level(get_rubric(name), float(answer)) for answer in answers])
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        # PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before
+        dtypes = {name: parameter.dtype for name, parameter in self.model.named_parameters()}
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        for name, parameter in self.model.named_parameters():
+            if parameter.dtype != dtypes[name]:
+                parameter.data = parameter.data.to(dtypes[name])
+
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As the base class, with the encoder in groups of its own if it has its own learning rate."""
         optimizer = super().create_optimizer(model)

@@ -1,5 +1,6 @@
 """A real HTTP server that speaks as much of the OpenAI protocol as the tests need, and misbehaves on request."""
 
+import contextlib
 import json
 import threading
 import time
@@ -41,7 +42,9 @@ def body_of(answer: dict[str, Any]) -> bytes:
         return answer["body"]
     message = {"role": "assistant", "content": answer.get("text", "")}
     choice = {"index": 0, "message": message, "finish_reason": answer.get("finish", "stop")}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}).encode()
+    return json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    ).encode()
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def serving(reply: Callable[[dict[str, Any], int], str | dict[str, Any]]) -> Ite
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             stub.headers.append({name.lower(): value for name, value in self.headers.items()})
             answer = stub.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             content = body_of(answer)
@@ -68,10 +71,8 @@ def serving(reply: Callable[[dict[str, Any], int], str | dict[str, Any]]) -> Ite
             pass
 
         def handle(self) -> None:
-            try:
+            with contextlib.suppress(OSError):  # a client that was killed or lost its patience
                 super().handle()
-            except OSError:  # a client that was killed or lost its patience
-                pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

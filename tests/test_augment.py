@@ -393,9 +393,9 @@ class TestOwnParaphrases:
 
 
 class TestInExamples:
-    CLIPS = [
+    CLIPS = tuple(
         RatedClip(f"{i}.wav", {n: Rating(1 + i / 5, 0.5) for n in NISQA_RUBRICS}, "train", "own") for i in range(20)
-    ]  # noqa: RUF012
+    )
 
     @pytest.mark.parametrize("task", ["decide", "score", "categorize"])
     @pytest.mark.parametrize("kind", KINDS)

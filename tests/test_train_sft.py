@@ -186,8 +186,9 @@ class TestTraining:
         assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
     def test_resumed_lora_has_its_adapter_and_queries(self, tmp_path, backbones, nisqa):
-        recipe, options = "sqllm_single_ast_tuned", {"max_steps": 4, "save_steps": 2, "eval_steps": 2}
-        options |= {"load_best_model_at_end": "false", "lr_scheduler_type": "constant", "lora_dropout": 0.0}
+        recipe, options = "sqllm_single_ast_tuned", {"max_steps": 4, "save_steps": 2, "lr_scheduler_type": "constant"}
+        # Without evaluation: it makes bitsandbytes repack 4-bit weights on some CPUs, which moves their last digits
+        options |= {"eval_strategy": "no", "load_best_model_at_end": "false", "lora_dropout": 0.0}
         train(recipe, tmp_path / "whole", backbones, nisqa, **options)
         train(recipe, tmp_path / "parts", backbones, nisqa, **options | {"max_steps": 2})
         train(recipe, tmp_path / "parts", backbones, nisqa, **options, resume_from_checkpoint="last")
