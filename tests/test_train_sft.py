@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -234,10 +235,13 @@ class TestTraining:
         options |= {"eval_steps": 1, "lr_scheduler_type": "constant", "decision_weight": 1.0}
         train("mini", tmp_path / "one", backbones, simulated, **options | {"per_device_train_batch_size": 4})
         given = arguments("mini", tmp_path / "two", backbones, simulated, **options)
-        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = ["--master_addr", "127.0.0.1", "--master_port", str(free.getsockname()[1])]
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *address]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
-            [*launch, "train_sft.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True
+            [*launch, "train_sft.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr[-3000:]
         one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
