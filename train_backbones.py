@@ -1,7 +1,7 @@
 """Makes the two backbones of the mini judge: an encoder distilled from teachers, and a small untrained language model.
 
-    python -m audio_judge.corpora.simulated --data DATA --out CORPUS --split train --clips 16000     # and the other splits
-    python train_backbones.py encoder --corpus CORPUS --output runs/encoder --steps 9000
+    python -m audio_judge.corpora.simulated --data DATA --out CORPUS --split train --clips 12432     # and the other splits
+    python train_backbones.py encoder --corpus CORPUS --output runs/encoder
     python train_backbones.py language_model --output runs/language_model
     python train_sft.py --config recipes/sft/mini.yaml                                                # joins and trains them
 
@@ -238,7 +238,7 @@ def main() -> None:
     encoder = commands.add_parser("encoder", help="distil the teachers into the small encoder")
     encoder.add_argument("--corpus", type=Path, required=True, help="folder of a simulated corpus")
     encoder.add_argument("--output", type=Path, required=True)
-    encoder.add_argument("--steps", type=int, default=9000)
+    encoder.add_argument("--steps", type=int, default=5200)
     encoder.add_argument("--batch-size", type=int, default=32)
     encoder.add_argument("--learning-rate", type=float, default=2e-3)
     encoder.add_argument("--seed", type=int, default=0)
