@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
-from transformers.decision import Question
+from transformers.decision import Question, parse_questions
 
 from audio_judge.audio import Audio, AudioError, AudioSource, align, audio_info, iter_windows, read_audio, resample
 from audio_judge.examples import clip_state, text_messages
@@ -200,7 +200,7 @@ class AudioJudge:
             ValueError: If a question is not well formed.
         """
         requests, is_single = _requests(clips, reference)
-        parsed = {question.name: question for question in self._parse(questions)}
+        parsed = {question.name: question for question in parse_questions(questions, self.processor.decision_config)}
         answers: list[dict[str, Any]] = []
         for reading in self._read(requests, questions, batch_size):
             if reading.error is not None and is_single:
@@ -247,11 +247,6 @@ class AudioJudge:
             for index, text in zip(batch, texts, strict=True):
                 judgements[index] = _with_words(judgements[index], text)
         return _unwrapped(judgements) if is_single else judgements
-
-    def _parse(self, questions: dict[str, dict[str, Any]]) -> list[Question]:
-        from transformers.decision import parse_questions
-
-        return parse_questions(questions, self.processor.decision_config)
 
     def _read(
         self,
