@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
-from transformers.decision import Question, parse_questions
+from transformers.decision import parse_questions
 
 from audio_judge.audio import Audio, AudioError, AudioSource, align, audio_info, iter_windows, read_audio, resample
 from audio_judge.examples import clip_state, text_messages

@@ -48,7 +48,9 @@ class TestShippedJudge:
     def test_code_files_are_those_of_the_repository(self):
         for name in ("configuration", "modeling", "processing"):
             file = f"{name}_audio_judge.py"
-            assert (MINI / file).read_text() == (ROOT / file).read_text(), f"link it: ln -s ../../{file} checkpoints/mini"
+            assert (MINI / file).read_text() == (ROOT / file).read_text(), (
+                f"link it: ln -s ../../{file} checkpoints/mini"
+            )
 
     def test_scores_an_example_clip_on_all_rubrics(self):
         from audio_judge import AudioJudge
