@@ -64,6 +64,8 @@ class AudioJudgeConfig(PreTrainedConfig):
         adapter_bottleneck_ratio (`int`, *optional*, defaults to 4): Width reduction inside `bottleneck`.
         audio_token_id (`int`, *optional*, defaults to 0): Id of the audio placeholder.
         question_token_id (`int`, *optional*, defaults to 1): Id of the token that opens a question of a decision prompt.
+        span_size (`int`, *optional*, defaults to 0): Width of the head that answers `span` questions (when is it heard?);
+            0 for a judge without one.
         tie_word_embeddings (`bool`, *optional*, defaults to `False`): Taken from `text_config` if that ties.
     """
 
@@ -82,6 +84,7 @@ class AudioJudgeConfig(PreTrainedConfig):
     adapter_bottleneck_ratio: int = 4
     audio_token_id: int = 0
     question_token_id: int = 1
+    span_size: int = 0
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):

@@ -28,9 +28,34 @@ class AudioJudgeModelOutputWithPast(BaseModelOutputWithPast):
     """
     Args:
         audio_hidden_states (`torch.FloatTensor` of shape `(audio tokens, hidden size)`): The audio tokens of all clips, in order.
+        audio_frames (`torch.FloatTensor` of shape `(clips, frames, audio hidden size)`): The encoder's frames.
+        audio_frame_lengths (`torch.LongTensor` of shape `(clips,)`): How many of the frames of each clip are real.
     """
 
     audio_hidden_states: torch.FloatTensor | None = None
+    audio_frames: torch.FloatTensor | None = None
+    audio_frame_lengths: torch.LongTensor | None = None
+
+
+@dataclass
+class AudioJudgeAudioOutput(BaseModelOutputWithPooling):
+    """
+    Args:
+        frame_lengths (`torch.LongTensor` of shape `(clips,)`): How many of the frames of each clip are real.
+    """
+
+    frame_lengths: torch.LongTensor | None = None
+
+
+@dataclass
+class AudioJudgeCausalLMOutputWithPast(CausalLMOutputWithPast):
+    """
+    Args:
+        span_logits (`torch.FloatTensor` of shape `(span questions, frames)`): Log-odds that what a question asks for is heard
+            in a frame; minus infinity past the end of the clip.
+    """
+
+    span_logits: torch.FloatTensor | None = None
 
 
 class AudioJudgePreTrainedModel(PreTrainedModel):
@@ -178,6 +203,27 @@ class BottleneckAdapter(nn.Module):
         return self.norm(hidden_states + self.up(F.gelu(self.down(hidden_states))))
 
 
+class SpanHead(nn.Module):
+    """Compares what a question asks for with every frame of a clip: when is it heard?"""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__()
+        size = config.audio_config.hidden_size
+        self.norm = nn.LayerNorm(size)
+        self.key = nn.Linear(size, config.span_size)
+        self.query = nn.Linear(config.text_config.hidden_size, config.span_size + 1)  # the last one is how rare it is
+
+    def forward(self, hidden_states: torch.Tensor, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """
+        `hidden_states` (questions, hidden size) at the marks, `frames` (questions, frames, audio hidden size) and their real
+        `lengths` (questions,) to log-odds (questions, frames), minus infinity past the end.
+        """
+        query = self.query(hidden_states.to(self.query.weight.dtype))
+        keys = self.key(self.norm(frames.to(self.key.weight.dtype)))
+        logits = (keys @ query[:, :-1, None])[..., 0] * keys.shape[-1] ** -0.5 + query[:, -1:]
+        return logits.float().masked_fill(~length_mask(lengths, frames.shape[1]), -torch.inf)
+
+
 def build_adapter(config: AudioJudgeConfig) -> nn.Module:
     """The adapter that `config.adapter` names."""
     return {"pooled_linear": PooledLinearAdapter, "bottleneck": BottleneckAdapter}[config.adapter](config)
@@ -257,11 +303,11 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
 
     def get_audio_features(
         self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None, **kwargs
-    ) -> BaseModelOutputWithPooling:
-        """The encoder's frames (`last_hidden_state`) and the audio tokens of all clips in a row (`pooler_output`)."""
+    ) -> AudioJudgeAudioOutput:
+        """The encoder's frames, how many are real, and the audio tokens of all clips in a row (`pooler_output`)."""
         frames, lengths = self.encode_audio(input_features, input_features_mask)
         tokens = self.adapter(frames.to(self.adapter.linear.weight.dtype), lengths)
-        return BaseModelOutputWithPooling(last_hidden_state=frames, pooler_output=tokens)
+        return AudioJudgeAudioOutput(last_hidden_state=frames, pooler_output=tokens, frame_lengths=lengths)
 
     def get_placeholder_mask(
         self, input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor, audio_features: torch.Tensor
@@ -301,12 +347,12 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         prefill = past_key_values is None or past_key_values.get_seq_length() == 0
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        audio_tokens = None
+        audio = AudioJudgeAudioOutput()
         if input_features is not None:
-            audio_tokens = self.get_audio_features(input_features, input_features_mask).pooler_output
-            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_tokens)
+            audio = self.get_audio_features(input_features, input_features_mask)
+            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio.pooler_output)
             inputs_embeds = inputs_embeds.masked_scatter(
-                mask, audio_tokens.to(inputs_embeds.device, inputs_embeds.dtype)
+                mask, audio.pooler_output.to(inputs_embeds.device, inputs_embeds.dtype)
             )
         elif input_ids is not None and prefill and (input_ids == self.config.audio_token_id).any():
             # Trainers that don't know audio drop it on the way; that must not pass in silence
@@ -326,7 +372,9 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            audio_hidden_states=audio_tokens,
+            audio_hidden_states=audio.pooler_output,
+            audio_frames=audio.last_hidden_state,
+            audio_frame_lengths=audio.frame_lengths,
         )
 
     def _separate_questions(
@@ -363,6 +411,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.model = AudioJudgeModel(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.span_head = SpanHead(config) if config.span_size else None
         self.post_init()
 
     @classmethod
@@ -373,6 +422,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         *,
         adapter: str = "pooled_linear",
         adapter_tokens: int = 128,
+        span_size: int = 0,
         quantization_config=None,
         dtype: torch.dtype | str = "auto",
         trust_remote_code: bool = False,
@@ -387,6 +437,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             text: Hub id or folder of a decoder language model.
             adapter: `pooled_linear` or `bottleneck`.
             adapter_tokens: Tokens per clip of `pooled_linear`.
+            span_size: Width of the head for `span` questions, untrained too; 0 for none.
             quantization_config: For the language model only, e.g. a `BitsAndBytesConfig` with nf4.
             dtype: Of both backbones; `"auto"` keeps what their files hold.
             trust_remote_code: Passed on to both backbones.
@@ -409,6 +460,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             text_config=causal.config.get_text_config(),
             adapter=adapter,
             adapter_tokens=adapter_tokens,
+            span_size=span_size,
             audio_token_id=processor.audio_token_id,
             question_token_id=processor.question_token_id,
             dtype=causal.dtype,
@@ -418,6 +470,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         model.model.audio_tower, model.model.language_model = tower, causal.get_decoder()
         model.lm_head = causal.get_output_embeddings()
         model.model.adapter = build_adapter(config).to(tower.device, tower.dtype)
+        if span_size:
+            model.span_head = SpanHead(config).to(tower.device, tower.dtype)
         model.tie_weights()
         model.generation_config = causal.generation_config
         if quantization_config is not None:
@@ -426,7 +480,12 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
 
     def _adopt_quantizer(self, causal: PreTrainedModel) -> None:
         """What the trainers and `save_pretrained` ask a quantized model for, from the language model that was quantized."""
-        skipped = [r"(.*\.)?audio_tower", r"(.*\.)?adapter", "lm_head"]  # matched from the root of the composite
+        skipped = [
+            r"(.*\.)?audio_tower",
+            r"(.*\.)?adapter",
+            "lm_head",
+            "span_head",
+        ]  # matched from the root of the composite
         causal.hf_quantizer.quantization_config.llm_int8_skip_modules = skipped
         self.hf_quantizer, self.quantization_method = causal.hf_quantizer, causal.quantization_method
         self.config.quantization_config = causal.hf_quantizer.quantization_config
@@ -449,12 +508,15 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        span_marks: torch.LongTensor | None = None,
         **kwargs,
-    ) -> CausalLMOutputWithPast:
+    ) -> AudioJudgeCausalLMOutputWithPast:
         r"""
         Args:
             labels: (batch, length), token ids to learn, -100 where there is nothing to learn.
             logits_to_keep: Positions whose logits are wanted; 0 means all.
+            span_marks: (span questions, 3): row and column of the token that each question is read at, and the number of its
+                clip among all clips of the batch.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -473,13 +535,22 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             loss = self.loss_function(
                 logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size, **kwargs
             )
-        return CausalLMOutputWithPast(
+        return AudioJudgeCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            span_logits=None if span_marks is None else self._span_logits(outputs, span_marks),
         )
+
+    def _span_logits(self, outputs: AudioJudgeModelOutputWithPast, span_marks: torch.Tensor) -> torch.Tensor:
+        """(span questions, frames), see `AudioJudgeCausalLMOutputWithPast`."""
+        if self.span_head is None:
+            raise ValueError("This judge has no head for `span` questions: its config says `span_size` 0.")
+        row, column, clip = span_marks.unbind(1)
+        states = outputs.last_hidden_state[row, column]
+        return self.span_head(states, outputs.audio_frames[clip], outputs.audio_frame_lengths[clip])
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, input_ids=None, **model_kwargs):
         """Repeats the clips of a prompt as a group: `repeat_interleave` would give A A B B to prompts that want A B A B."""
@@ -511,6 +582,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         marks: torch.LongTensor,
         option_ids: list[list[int]],
         temperatures: list[float] | None = None,
+        span_clips: list[int | None] | None = None,
         **inputs,
     ) -> list[torch.Tensor]:
         """
@@ -521,15 +593,24 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             marks: (questions, 2): row and column of the token that each question is read at.
             option_ids: Token id of each allowed answer, per question.
             temperatures: Softmax temperature per question; 1 if not given.
+            span_clips: Per question, the number of the clip (among all of the batch) that a `span` question is about; `None`
+                for the other questions.
             inputs: The other inputs of `forward` (`attention_mask`, `input_features`, ...).
 
         Returns:
-            Per question, the probabilities (options,) of its allowed answers, which sum to one.
+            Per question, the probabilities (options,) of its allowed answers, which sum to one; for a `span` question, the
+            probability (frames,) of hearing it in each frame of its clip.
         """
-        hidden_states = self.model(input_ids=input_ids, use_cache=False, **inputs).last_hidden_state
-        logits = self.lm_head(hidden_states[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
+        outputs = self.model(input_ids=input_ids, use_cache=False, **inputs)
+        logits = self.lm_head(outputs.last_hidden_state[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
         temperatures = temperatures or [1.0] * len(option_ids)
-        return [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
+        answers = [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
+        for question, clip in enumerate(span_clips or []):
+            if clip is not None:
+                mark = torch.cat([marks[question], marks.new_tensor([clip])])
+                length = int(outputs.audio_frame_lengths[clip])
+                answers[question] = self._span_logits(outputs, mark[None])[0, :length].sigmoid()
+        return answers
 
     @torch.no_grad()
     def candidate_log_probabilities(

@@ -7,7 +7,7 @@ Audio is mono at the encoder's own sampling rate here; reading files, windows an
 import base64
 import binascii
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import ceil
 from numbers import Real
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AddedToken, AutoConfig, AutoFeatureExtractor, AutoTokenizer
 from transformers.audio_utils import load_audio, mel_filter_bank
-from transformers.decision import DecisionConfig, Question, label_token_ids, prepare_inputs
+from transformers.decision import DecisionConfig, Question, label_token_ids, parse_questions, prepare_inputs
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
@@ -28,6 +28,8 @@ if is_soxr_available():
 
 
 AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split|>"
+# What a `span` question looks like in the prompt; transformers knows the other three types only
+SPAN_INSTRUCTIONS = "When is this heard: {}?"
 
 # How a turn begins and ends: {style: (before everything, before the role, after the role, end of turn, after the turn)}
 TURNS = {
@@ -189,6 +191,32 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         return BatchFeature(data, tensor_type=return_tensors)
 
 
+@dataclass
+class SpanQuestion(Question):
+    """
+    A question about when something is heard, answered by a probability per frame of the first clip.
+
+    Args:
+        seconds (`float`): Length of that clip.
+    """
+
+    seconds: float = 0.0
+
+    def answer(self, probabilities: list[float]) -> dict[str, Any]:
+        """
+        The frames more likely than not, as `spans` of `start` and `end` in seconds with their largest `probability`; and the
+        `probabilities` of all frames, `frame_seconds` apart.
+        """
+        step = self.seconds / max(1, len(probabilities))
+        heard = [0.0, *(float(p >= 0.5) for p in probabilities), 0.0]
+        edges = [index for index in range(len(heard) - 1) if heard[index] != heard[index + 1]]
+        spans = [
+            {"start": first * step, "end": last * step, "probability": max(probabilities[first:last])}
+            for first, last in zip(edges[::2], edges[1::2])
+        ]
+        return {"type": "span", "spans": spans, "probabilities": probabilities, "frame_seconds": step}
+
+
 class AudioJudgeProcessor(ProcessorMixin):
     r"""
     Args:
@@ -204,6 +232,7 @@ class AudioJudgeProcessor(ProcessorMixin):
             `decimal` (the papers' printed number, read as an expectation).
         audio_token (`str`, *optional*): The audio placeholder.
         question_token (`str`, *optional*): Opens each question of a decision prompt.
+        trained_rubrics (`list[str]`, *optional*): Names of the rubrics the judge was trained on; `None` if nobody noted them.
     """
 
     # No padding or tensors by default for the text: trainers pass on unpadded lists. Files are always read by soundfile:
@@ -222,10 +251,12 @@ class AudioJudgeProcessor(ProcessorMixin):
         answer_form="decision",
         audio_token=AUDIO,
         question_token=QUESTION,
+        trained_rubrics=None,
     ):
         self.frame_steps, self.audio_seq_length, self.max_seconds = frame_steps, audio_seq_length, max_seconds
         self.window_seconds, self.answer_form = window_seconds, answer_form
         self.audio_token, self.question_token = audio_token, question_token
+        self.trained_rubrics = trained_rubrics
         self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
         self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
@@ -480,13 +511,23 @@ class AudioJudgeProcessor(ProcessorMixin):
         blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
         clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
         audio, _ = self._process_audio(clips) if clips else ({"num_audio_tokens": []}, [])
-        tokens = iter(audio.pop("num_audio_tokens"))
-        prompts, marks, asked, option_ids, temperatures = [], [], [], [], []
+        tokens, first_clip = iter(audio.pop("num_audio_tokens")), 0
+        prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
         for row, (state, request) in enumerate(zip(blocks, requests)):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
             ids, columns, questions = self._decision_prompt(
-                json.dumps([shown, request["questions"]], ensure_ascii=False)
+                json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False)
             )
+            spans = [is_span(request["questions"][question.name]) for question in questions]
+            if any(spans) and not any(map(is_audio, state)):
+                raise ValueError("A `span` question asks when something is heard in a clip, but the state holds none.")
+            seconds = len(clips[first_clip]) / self.sampling_rate if any(spans) else 0.0
+            questions = [
+                SpanQuestion(**vars(question), seconds=seconds) if span else question
+                for question, span in zip(questions, spans)
+            ]
+            span_clips += [first_clip if span else None for span in spans]
+            first_clip += sum(map(is_audio, state))
             # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
             times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in ids.tolist()])
             prompts.append(ids.repeat_interleave(times))
@@ -501,6 +542,7 @@ class AudioJudgeProcessor(ProcessorMixin):
             "marks": torch.tensor(marks),
             "option_ids": option_ids,
             "temperatures": temperatures,
+            "span_clips": span_clips,
         }
         return batch | audio, asked
 
@@ -519,11 +561,38 @@ class AudioJudgeProcessor(ProcessorMixin):
             self._decision_prompts[key] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
         return self._decision_prompts[key]
 
+    def parse_questions(self, questions: dict[str, Any]) -> list[Question]:
+        """The questions of a decision request, `span` among the types; raises a `ValueError` that says what is wrong."""
+        parsed = parse_questions(without_spans(questions), self.decision_config)
+        return [SpanQuestion(**vars(q)) if is_span(questions[q.name]) else q for q in parsed]
+
     @staticmethod
     def answers(questions: list[list[Question]], probabilities: list[torch.Tensor]) -> list[dict[str, dict[str, Any]]]:
         """The answers of each request by question name, in the System One format."""
         remaining = iter(probabilities)
         return [{q.name: q.answer(next(remaining).tolist()) for q in asked} for asked in questions]
+
+
+def is_span(question: Any) -> bool:
+    """Whether a question of a decision request asks when something is heard."""
+    return isinstance(question, dict) and question.get("type") == "span"
+
+
+def without_spans(questions: Any) -> Any:
+    """The questions of a decision request with its `span` questions in a shape that transformers can write."""
+    if not isinstance(questions, dict):
+        return questions  # transformers says what is wrong with it
+    for name, question in questions.items():
+        if is_span(question) and set(question) != {"type", "instructions"}:
+            raise ValueError(
+                f"Question {name!r}: a span question looks like {{'type': 'span', 'instructions': 'clicks'}}."
+            )
+    return {
+        name: {"type": "noul", "instructions": SPAN_INSTRUCTIONS.format(question["instructions"])}
+        if is_span(question)
+        else question
+        for name, question in questions.items()
+    }
 
 
 def is_audio(block: Any) -> bool:

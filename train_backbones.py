@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 import soundfile
@@ -26,11 +27,11 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from audio_judge import AudioJudgeEncoder, AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor
-from audio_judge.clips import RatedClip
+from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import sample_plan
-from audio_judge.rubrics import INSTRUCTIONS, RUBRICS, instructions
-from audio_judge.tasks import RUBRIC_TASKS, categorize, explain, score
+from audio_judge.instruct import ALL_TASKS, Manner, make_instructions
+from audio_judge.rubrics import RUBRICS
 
 STATE_SIZE = 64
 # NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
@@ -184,20 +185,30 @@ def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, flo
     (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def tokenizer_texts(seed: int, count: int = 6000) -> Iterator[str]:
-    """What the small language model will ever read or write: requests, questions, levels, scores and explanations."""
+def tokenizer_texts(seed: int, count: int = 20000) -> Iterator[str]:
+    """What the small language model will ever read or write: requests, questions and answers of all tasks, of made-up clips."""
+    manner = Manner(augment={"scale": 0.2, "invert": 0.1, "binary": 0.1}, partners=8)
+    for example in make_instructions(made_up_clips(seed, count), ALL_TASKS, seed=seed, manner=manner):
+        if "questions" in example:
+            yield from (question["instructions"] for question in example["questions"].values())
+            yield from ("\n".join(question.get("criteria") or ()) for question in example["questions"].values())
+        else:
+            yield from (block["text"] for block in example["prompt"][0]["content"] if block["type"] == "text")
+            yield example["completion"][0]["content"]
+        yield from ("user", "assistant", "Yes", "No", "Degraded clip: ", "Reference clip: ", "Clip A: ", "Clip B: ")
+        yield from ascii_uppercase
+
+
+def made_up_clips(seed: int, count: int) -> Iterator[RatedClip]:
+    """Clips that exist on paper only, with drawn ratings and faults."""
     rng = np.random.default_rng(seed)
-    names = list(RUBRICS)
-    for _ in range(count):
-        rubric = RUBRICS[names[rng.integers(len(names))]]
-        yield instructions(rubric, int(rng.integers(len(rubric.questions) + len(INSTRUCTIONS))))
-        yield "\n".join(f"{letter} {level}" for letter, level in zip("ABCDE", rubric.levels, strict=False))
-        for task in RUBRIC_TASKS.values():
-            asked = rubric if task in (score, categorize) else names
-            yield task.ask(asked, phrasing=int(rng.integers(len(task.PHRASINGS))), with_reference=bool(rng.integers(2)))
-        scores = {name: round(float(rng.uniform(1, 5)), 1) for name in names}
-        yield explain.write(explain.Explanation(scores, tuple(sample_plan(rng))), seed=int(rng.integers(2**31)))
-        yield from ("user", "assistant", "Yes", "No", "Degraded clip: ", "Reference clip: ")
+    for index in range(count):
+        ratings = {
+            name: Rating(round(float(rng.uniform(1, 5)), 1)) for name in (*RUBRICS, "distortion", "intelligibility")
+        }
+        facts = {"content": "speech", "label": ("real", "fake")[index % 2]}
+        causes = tuple(sample_plan(rng))
+        yield RatedClip(f"{index}.wav", ratings, "train", "simulated", f"{index}-clean.wav", causes, extra=facts)
 
 
 def make_language_model(output: Path, vocabulary: int, size: int, layers: int, seed: int) -> None:
@@ -244,9 +255,9 @@ def main() -> None:
     encoder.add_argument("--seed", type=int, default=0)
     language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
     language.add_argument("--output", type=Path, required=True)
-    language.add_argument("--vocabulary", type=int, default=1500)
+    language.add_argument("--vocabulary", type=int, default=2048)
     language.add_argument("--size", type=int, default=192)
-    language.add_argument("--layers", type=int, default=2)
+    language.add_argument("--layers", type=int, default=3)
     language.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.command == "encoder":

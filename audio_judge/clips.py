@@ -49,6 +49,8 @@ class RatedClip:
         system: Name of the system that made the clip; None if unknown.
         speaker: Who speaks; None if unknown.
         extra: Other columns of the corpus, kept as they were.
+        start_time: Where the rated part begins, in seconds; None for the beginning.
+        end_time: Where it ends, in seconds; None for the end.
     """
 
     path: str
@@ -61,6 +63,8 @@ class RatedClip:
     system: str | None = None
     speaker: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    start_time: float | None = None
+    end_time: float | None = None
 
 
 @dataclass(frozen=True)

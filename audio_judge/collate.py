@@ -7,6 +7,7 @@ placeholder per clip, which then becomes as many as the clip has audio tokens.
 
 import json
 import logging
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.decision import label_token_ids, prepare_inputs
 
 from audio_judge.audio import Audio, AudioError, align, read_audio, resample
+from audio_judge.configuration_audio_judge import count_frames
 from audio_judge.examples import audio_blocks, read_example
+from audio_judge.processing_audio_judge import is_span, without_spans
 from audio_judge.rubrics import RUBRICS, get_rubric
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,14 @@ class _Prompt:
     weights: torch.Tensor
     marks: tuple[int, ...] = ()
     option_ids: tuple[list[int], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """What is heard of a clip: its samples (samples,) at the judge's rate, and how many seconds before them were left out."""
+
+    samples: np.ndarray
+    start: float = 0.0
 
 
 class JudgeCollator:
@@ -84,14 +95,15 @@ class JudgeCollator:
             ``marks`` (questions, 2), row and column of each question's mark; ``option_ids`` (questions, options), padded
             with -1; ``shares`` (questions, options), padded with 0; ``columns`` (questions,), place of each question's
             rubric in ``rubrics`` or -1; ``targets`` (batch, rubrics), expected level from 0 up, NaN if not asked for;
-            ``clips`` (batch,), number of clips per row.
+            ``span_marks`` (spans, 3), row, column and clip of each question about when, and ``span_targets``
+            (spans, frames), 1 where it is heard; ``clips`` (batch,), number of clips per row.
 
         Raises:
             AudioError: If a clip cannot be read; with ``skip_bad`` only if none of the batch can.
             ValueError: If an example has another number of placeholders than of clips, or nothing to learn.
         """
         examples, clips = self._read_all([read_example(row) for row in rows])
-        audio, tokens_per_clip = self._features([clip for row in clips for clip in row])
+        audio, tokens_per_clip = self._features([clip.samples for row in clips for clip in row])
         prompts, remaining = [], iter(tokens_per_clip)
         for example, row in zip(examples, clips, strict=True):
             prompts.append(self._expand(self._prompt(example), [next(remaining) for _ in row], example))
@@ -104,19 +116,20 @@ class JudgeCollator:
             "labels": ids.masked_fill(weights == 0, IGNORED),
             "loss_weights": weights,
             **self._decisions(examples, prompts),
+            **self._spans(examples, prompts, clips, audio["input_features_mask"]),
             "targets": torch.tensor([self._targets(example) for example in examples]),
             "clips": torch.tensor([len(row) for row in clips]),
         }
 
     # Audio
 
-    def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[np.ndarray]]]:
-        """The examples and their clips (samples,); unreadable ones replaced if that is allowed."""
-        readable: list[tuple[dict[str, Any], list[np.ndarray]]] = []
+    def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[_Clip]]]:
+        """The examples and their clips; unreadable ones replaced if that is allowed."""
+        readable: list[tuple[dict[str, Any], list[_Clip]]] = []
         errors = []
         for example in examples:
             try:
-                readable.append((example, self.read_clips(example)))
+                readable.append((example, self._read_clips(example)))
             except AudioError as error:
                 if not self.skip_bad:
                     raise
@@ -132,7 +145,7 @@ class JudgeCollator:
         """Read the clips of an example at the judge's rate, a reference aligned to its degraded clip.
 
         Args:
-            example: An example of either form.
+            example: An example of either form; an audio block may have a ``start_time`` and an ``end_time`` in seconds.
 
         Returns:
             Mono float32 arrays (samples,), all cut at the same place if they are too long.
@@ -140,23 +153,36 @@ class JudgeCollator:
         Raises:
             AudioError: If a file cannot be read, or is not a path.
         """
+        return [clip.samples for clip in self._read_clips(example)]
+
+    def _read_clips(self, example: Mapping[str, Any]) -> list[_Clip]:
         blocks = audio_blocks(example)
-        clips = [_read(block) for block in blocks]
+        heard = [_read(block) for block in blocks]
+        starts = [block.get("start_time") or 0.0 for block in blocks]
         roles = [block.get("role") for block in blocks]
         if "degraded" in roles and "reference" in roles:
             degraded, reference = roles.index("degraded"), roles.index("reference")
-            clips[degraded], clips[reference], _ = align(clips[degraded], clips[reference])
+            heard[degraded], heard[reference], shift = align(heard[degraded], heard[reference])
+            starts[degraded] += max(shift, 0.0)
         rate = self.processor.sampling_rate
-        return self._crop([resample(clip.samples, clip.sampling_rate, rate) for clip in clips], example.get("seed", 0))
+        clips = [
+            _Clip(resample(audio.samples, audio.sampling_rate, rate), start)
+            for audio, start in zip(heard, starts, strict=True)
+        ]
+        return self._crop(clips, example.get("seed", 0))
 
-    def _crop(self, clips: list[np.ndarray], seed: int) -> list[np.ndarray]:
+    def _crop(self, clips: list[_Clip], seed: int) -> list[_Clip]:
         """Drawn from the example's own seed, so that neither workers nor a resumed run change what is heard."""
         if self.max_samples is None:
             return clips
-        spare = max(len(clip) for clip in clips) - self.max_samples
-        start = random.Random(seed).randint(0, spare) if self.random_crop and spare > 0 else 0
-        starts = [min(start, max(0, len(clip) - self.max_samples)) for clip in clips]
-        return [clip[first : first + self.max_samples] for first, clip in zip(starts, clips, strict=True)]
+        spare = max(len(clip.samples) for clip in clips) - self.max_samples
+        drawn = random.Random(seed).randint(0, spare) if self.random_crop and spare > 0 else 0
+        cropped = []
+        for clip in clips:
+            first = min(drawn, max(0, len(clip.samples) - self.max_samples))
+            samples = clip.samples[first : first + self.max_samples]
+            cropped.append(_Clip(samples, clip.start + first / self.processor.sampling_rate))
+        return cropped
 
     def _features(self, clips: list[np.ndarray]) -> tuple[dict[str, torch.Tensor], list[int]]:
         """The model's audio inputs and the number of audio tokens of each clip."""
@@ -214,7 +240,7 @@ class JudgeCollator:
         return self._questions[key]
 
     def _joint_prompt(self, shown: list[dict[str, Any]], questions: dict[str, Any]) -> tuple[torch.Tensor, list[Any]]:
-        request = {"state": shown, "questions": questions}
+        request = {"state": shown, "questions": without_spans(questions)}
         inputs, asked = prepare_inputs(self.processor.decision_config, request, self.processor.tokenizer)[0]
         return inputs["input_ids"][0], asked
 
@@ -246,30 +272,77 @@ class JudgeCollator:
 
     def _decisions(self, examples: list[dict[str, Any]], prompts: list[_Prompt]) -> dict[str, torch.Tensor]:
         """Where each question is read, what its answers are, and what share of listeners gives each."""
-        marks = [[row, mark] for row, prompt in enumerate(prompts) for mark in prompt.marks]
-        labels = [torch.tensor(ids) for prompt in prompts for ids in prompt.option_ids]
-        asked = [(name, example) for example in examples for name in example.get("questions", {})]
-        columns = [self.rubrics.index(name) if name in self.rubrics else -1 for name, _ in asked]
-        shares = [torch.tensor(example["targets"][name]) for name, example in asked]
-        for (name, _), ids, target in zip(asked, labels, shares, strict=True):
+        asked = [question for question in _asked(examples, prompts) if not is_span(question.asked)]
+        labels = [torch.tensor(question.option_ids) for question in asked]
+        columns = [self.rubrics.index(q.name) if q.name in self.rubrics else -1 for q in asked]
+        shares = [torch.tensor(question.target) for question in asked]
+        for question, ids, target in zip(asked, labels, shares, strict=True):
             if len(ids) != len(target):
-                raise ValueError(f"question {name!r}: {len(target)} shares for {len(ids)} levels")
+                raise ValueError(f"question {question.name!r}: {len(target)} shares for {len(ids)} levels")
         return {
-            "marks": torch.tensor(marks, dtype=torch.long).view(-1, 2),
+            "marks": torch.tensor([[q.row, q.mark] for q in asked], dtype=torch.long).view(-1, 2),
             "option_ids": pad_sequence(labels, True, -1) if labels else torch.zeros(0, 1, dtype=torch.long),
             "shares": pad_sequence(shares, True, 0.0) if shares else torch.zeros(0, 1),
             "columns": torch.tensor(columns, dtype=torch.long),
         }
 
+    def _spans(
+        self, examples: list[dict[str, Any]], prompts: list[_Prompt], clips: list[list[_Clip]], mask: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Where each question about when is read, and in which frames of the first clip of its example it is heard."""
+        asked = [question for question in _asked(examples, prompts) if is_span(question.asked)]
+        before = np.cumsum([0, *(len(row) for row in clips)])
+        marks = [[q.row, q.mark, int(before[q.row])] for q in asked]
+        counts = count_frames(mask.sum(1).long(), self.processor.frame_steps).tolist()
+        frames = [self._heard(clips[q.row][0], counts[before[q.row]], q.target) for q in asked]
+        return {
+            "span_marks": torch.tensor(marks, dtype=torch.long).view(-1, 3),
+            "span_targets": pad_sequence(frames, True, 0.0) if frames else torch.zeros(0, 1),
+        }
+
+    def _heard(self, clip: _Clip, frames: int, spans: Sequence[Sequence[float]]) -> torch.Tensor:
+        """(frames,), 1 in each encoder frame of a clip that one of the spans, in seconds of the whole file, reaches into."""
+        step = len(clip.samples) / self.processor.sampling_rate / frames
+        heard = torch.zeros(frames)
+        for start, end in spans:
+            first, last = (start - clip.start) / step, (end - clip.start) / step
+            if last > 0 and first < frames:
+                heard[max(0, math.floor(first)) : max(1, math.ceil(last))] = 1.0
+        return heard
+
     def _targets(self, example: Mapping[str, Any]) -> list[float]:
         """Expected level per column, from 0 for the lowest; NaN where the example does not ask for a single score."""
         levels = {
-            name: sum(k * share for k, share in enumerate(row)) for name, row in example.get("targets", {}).items()
+            name: sum(k * share for k, share in enumerate(row))
+            for name, row in example.get("targets", {}).items()
+            if name in self.rubrics
         }
         if "target" in example:
             rubric = get_rubric(example["target"]["rubric"])
             levels[rubric.name] = rubric_level(rubric, example["target"]["value"])
         return [levels.get(name, float("nan")) for name in self.rubrics]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question of a batch: where it is read, what was asked and what the answer is."""
+
+    name: str
+    row: int
+    mark: int
+    option_ids: list[int]
+    asked: dict[str, Any]
+    target: Any
+
+
+def _asked(examples: list[dict[str, Any]], prompts: list[_Prompt]) -> list[_Asked]:
+    """The questions of all examples in order."""
+    found = []
+    for row, (example, prompt) in enumerate(zip(examples, prompts, strict=True)):
+        questions = example.get("questions", {}).items()
+        for (name, question), mark, ids in zip(questions, prompt.marks, prompt.option_ids, strict=True):
+            found.append(_Asked(name, row, mark, ids, question, example["targets"][name]))
+    return found
 
 
 def rubric_level(rubric: Any, value: float) -> float:
@@ -290,4 +363,4 @@ def _read(block: Mapping[str, Any]) -> Audio:
     """Only paths: data columns of other kinds would have to be decoded by someone else's code."""
     if not isinstance(block.get("path"), str):
         raise AudioError(f"audio block {sorted(block)}: a training example gives its clip as a `path`")
-    return read_audio(block["path"])
+    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))

@@ -23,7 +23,7 @@ from audio_judge.audio import Audio
 from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
 from audio_judge.clips import RatedClip
 from audio_judge.faults import draw_questions
-from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, get_rubric, level_shares
+from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, RUBRICS, get_rubric, level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
     CategoryTarget,
@@ -40,14 +40,15 @@ logger = logging.getLogger(__name__)
 DECIDE = "decide"
 ReferenceUse = Literal["never", "sometimes", "always"]
 Change = Callable[..., Augmented]
-Payload = str | os.PathLike[str] | Audio | np.ndarray
+Payload = str | os.PathLike[str] | Audio | np.ndarray | RatedClip
 
 
 def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict[str, Any]]:
     """Lay out one or two clips, each with its role, as the state of a decision or the beginning of a message.
 
     Args:
-        degraded: The clip that is judged: a path, an ``Audio``, or an array (samples,) at the judge's own rate.
+        degraded: The clip that is judged: a path, an ``Audio``, an array (samples,) at the judge's own rate, or a
+            ``RatedClip``, whose rated part is heard.
         reference: Its undegraded original, in any of these forms.
 
     Returns:
@@ -67,11 +68,33 @@ def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict
     ]
 
 
+def pair_state(first: Payload, second: Payload) -> list[dict[str, Any]]:
+    """Lay out two clips that are compared, A before B.
+
+    Args:
+        first: Clip A, in any form that ``clip_state`` takes.
+        second: Clip B.
+
+    Example:
+        >>> [block.get("role") for block in pair_state("a.wav", "b.wav")]
+        [None, 'A', None, 'B']
+    """
+    return [
+        {"type": "text", "text": "Clip A: "},
+        _audio_block(first, "A"),
+        {"type": "text", "text": "\nClip B: "},
+        _audio_block(second, "B"),
+    ]
+
+
 def _audio_block(payload: Payload, role: str) -> dict[str, Any]:
     if isinstance(payload, Audio):
         return {"type": "audio", "audio": payload.samples, "sampling_rate": payload.sampling_rate, "role": role}
     if isinstance(payload, np.ndarray):
         return {"type": "audio", "audio": payload, "role": role}
+    if isinstance(payload, RatedClip):
+        times = {"start_time": payload.start_time, "end_time": payload.end_time}
+        return {"type": "audio", "path": payload.path, "role": role} | {k: v for k, v in times.items() if v is not None}
     return {"type": "audio", "path": os.fspath(payload), "role": role}
 
 
@@ -190,13 +213,16 @@ def clip_examples(
         Examples.
     """
     reference = clip.reference if use_reference else None
-    state = clip_state(clip.path, reference)
+    state = clip_state(clip, reference)
     seed = rng.randrange(2**31)
     if task == DECIDE:
         yield {"task": task, "state": state, "seed": seed} | _decisions(clip, rng, all_rubrics, held_out, change)
         return
     single = task in ("score", "categorize")
-    rubrics = list(clip.ratings) if all_rubrics or not single else [rng.choice(list(clip.ratings))]
+    together = [name for name in RUBRICS if name in clip.ratings]
+    rubrics = list(clip.ratings) if single or len(together) < 2 else together
+    if single and not all_rubrics:
+        rubrics = [rng.choice(rubrics)]
     for chosen in [[name] for name in rubrics] if single else [rubrics]:
         if single and change:
             asked = change(get_rubric(chosen[0]), clip.ratings[chosen[0]], rng=rng)

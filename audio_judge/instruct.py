@@ -8,6 +8,7 @@ Each example also has the facts ``corpus`` and ``scores`` (the ratings before au
 ``listener``, ``form`` and ``provenance``.
 """
 
+import math
 import random
 import re
 from collections import Counter, deque
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
-from audio_judge.clips import RatedClip, RatedPair, Rating
+from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.table import Split, read_rows
-from audio_judge.examples import DECIDE, Change, ReferenceUse, clip_examples, clip_state, text_messages
+from audio_judge.examples import DECIDE, Change, ReferenceUse, clip_examples, clip_state, pair_state, text_messages
 from audio_judge.rubrics import ALL_RUBRICS, get_rubric
 from audio_judge.tasks import (
     RUBRIC_TASKS,
@@ -44,12 +45,23 @@ from audio_judge.tasks import (
     suggest,
 )
 from audio_judge.tasks.compare import Form, Verdict
+from audio_judge.tasks.explain import severity
 from audio_judge.tasks.thoughts import join_thought
 
 DETECT_QUESTION = "detect_question"
-ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION)
+COMPARE_QUESTION = "compare_question"
+COMPARING = ("compare", COMPARE_QUESTION)
+ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # A request for one of these is about a single rubric; the others are about the clip or the pair.
-_NO_REFERENCE = ("compare", "suggest", "detect", DETECT_QUESTION, "rate")
+_NO_REFERENCE = (*COMPARING, "suggest", "detect", DETECT_QUESTION, "rate")
+
+# SpeechEval's name for each kind of fault; level and speed are no distortions there
+_DISTORTION_TYPES = dict.fromkeys(("noise",), "background noise")
+_DISTORTION_TYPES |= dict.fromkeys(("packet_loss", "time_clipping"), "drop / missing") | {"jitter": "jitter"}
+_DISTORTION_TYPES |= dict.fromkeys(("band_limit", "filter", "reverberation", "echo", "notch"), "timbre & quality")
+_DISTORTION_TYPES |= dict.fromkeys(
+    ("codec", "clipping", "quantisation", "noise_suppression", "vocoder", "clicks"), "artifacts"
+)
 
 Item = RatedClip | RatedPair
 Example = dict[str, Any]
@@ -141,7 +153,7 @@ class Instructor:
             task = rng.choices(list(usable), list(usable.values()))[0]
             for example in self._make(item, task, rng):
                 yield example | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
-        if isinstance(item, RatedClip) and "compare" in self.weights:
+        if isinstance(item, RatedClip) and any(task in self.weights for task in COMPARING):
             self._partners(item).append(item)
 
     def _usable(self, item: Item) -> dict[str, float]:
@@ -159,12 +171,12 @@ class Instructor:
     def _lacks(self, item: Item, task: str) -> str:
         """What the item lacks for a task; nothing if it lacks nothing."""
         if isinstance(item, RatedPair):
-            if task != "compare":
-                return "a pair, which is for compare only"
+            if task not in COMPARING:
+                return "a pair, which is for compare and compare_question only"
             return "" if _overall(item) else "a pair without a preference overall or for naturalness"
         if self.manner.with_reference == "always" and task not in _NO_REFERENCE and item.reference is None:
             return "no reference"
-        if task == "compare":
+        if task in COMPARING:
             if "mos" not in item.ratings:
                 return "no overall rating (mos) to compare by"
             known = self._partners(item)
@@ -180,9 +192,9 @@ class Instructor:
         return self._earlier[key]
 
     def _make(self, item: Item, task: str, rng: random.Random) -> Iterator[Example]:
-        if task == "compare":
+        if task in COMPARING:
             pair = item if isinstance(item, RatedPair) else self._pair_up(item, rng)
-            yield from self._comparisons(pair, rng)
+            yield from self._comparisons(pair, rng) if task == "compare" else self._comparison_questions(pair, rng)
             return
         assert isinstance(item, RatedClip)
         if task == DECIDE or task in RUBRIC_TASKS:
@@ -220,7 +232,7 @@ class Instructor:
         if reference is not None:
             how["with_reference"] = True
         answer = _WRITERS[task](clip, rng)
-        example = self._text_example(task, clip_state(clip.path, reference), module.ask(**how), answer, rng)
+        example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng)
         return self._with_listener(example, clip, rng)
 
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
@@ -228,7 +240,7 @@ class Instructor:
         is_fake = detection_of(clip).is_fake
         targets = {"fake": [float(is_fake), float(not is_fake)]}
         seed = rng.randrange(2**31)
-        state = clip_state(clip.path)
+        state = clip_state(clip)
         return {
             "task": DETECT_QUESTION,
             "state": state,
@@ -252,7 +264,7 @@ class Instructor:
             how = self._phrasing(rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
             request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
             request, facts = self._name_listener(request, clip, rng)
-            content = rate.content(request, *clip_state(clip.path))
+            content = rate.content(request, *clip_state(clip))
             # No table has an augmented rubric, so evaluation is given a target for the others only.
             facts |= {"provenance": list(asked.provenance)} if asked.provenance else {}
             facts |= {} if asked.provenance else {"target": {"rubric": name, "value": asked.value}}
@@ -299,14 +311,25 @@ class Instructor:
         for is_swapped in orders:
             first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
             own = compare.swapped(target) if is_swapped else target
-            state = [
-                {"type": "text", "text": "Clip A: "},
-                *_with_role(clip_state(first.path), "A"),
-                {"type": "text", "text": "\nClip B: "},
-                *_with_role(clip_state(second.path), "B"),
-            ]
-            example = self._comparison(pair, own, form, is_swapped, state, rng)
+            example = self._comparison(pair, own, form, is_swapped, pair_state(first, second), rng)
             yield self._with_listener(example, first, rng)
+
+    def _comparison_questions(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
+        """Typed questions about one to three rubrics, the whole among them, in one order drawn or in both."""
+        shares = _preference_shares(pair)
+        others = [name for name in shares if name != "mos"]
+        names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]
+        if self.manner.all_rubrics:
+            names = list(shares)
+        own = compare.HELD_OUT_QUESTIONS if self.manner.held_out else compare.QUESTIONS
+        asked = {name: compare.question(name, rng.randrange(len(own)), held_out=self.manner.held_out) for name in names}
+        orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
+        for is_swapped in orders:
+            first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
+            targets = {name: [shares[name][i] for i in ((1, 0, 2) if is_swapped else (0, 1, 2))] for name in names}
+            state = pair_state(first, second)
+            seed = rng.randrange(2**31)
+            yield {"task": COMPARE_QUESTION, "state": state, "questions": asked, "targets": targets, "seed": seed}
 
     def _comparison(
         self,
@@ -465,11 +488,46 @@ def distortions_of(clip: RatedClip) -> tuple[Distortion, ...]:
     """Read the types of distortion of a clip; time spans count if there is one type, whose they must be.
 
     Args:
-        clip: ``extra`` has ``distortion_types`` and may have ``distortion_spans``.
+        clip: ``extra`` has ``distortion_types`` and may have ``distortion_spans``; without the former the causes count.
     """
+    if clip.causes and "distortion_types" not in clip.extra:
+        return distortions_by_cause(clip.causes)
     kinds = assess.read_distortions(";".join(clip.extra.get("distortion_types", ())))
     spans = tuple((start, end) for start, end in clip.extra.get("distortion_spans", ()) if 0 <= start < end)
     return (Distortion(kinds[0].kind, spans),) if len(kinds) == 1 and spans else kinds
+
+
+def distortions_by_cause(causes: Sequence[Cause]) -> tuple[Distortion, ...]:
+    """Name known faults as SpeechEval's types of distortion; one that is hard to hear is left out.
+
+    Args:
+        causes: Of one clip. Spans nearer than 0.3 s are joined, so that lost packets become passages; of more than three
+            passages none is named.
+
+    Example:
+        >>> distortions_by_cause([Cause("packet_loss", {"loss_rate": 0.2}, ((1.0, 1.02), (1.2, 1.4)))])
+        (Distortion(kind='drop / missing', spans=((1.0, 1.4),)),)
+    """
+    found: dict[str, list[tuple[float, float]] | None] = {}
+    for cause in causes:
+        kind = _DISTORTION_TYPES.get(cause.kind)
+        if kind is None or severity(cause) == 0:
+            continue
+        before = found.get(kind, [])
+        found[kind] = None if before is None or not cause.spans else [*before, *cause.spans]
+    return tuple(Distortion(kind, _passages(spans or [])) for kind, spans in found.items())
+
+
+def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Spans joined where they are near each other, in tenths of a second; nothing if they are too many to name."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start - joined[-1][1] < 0.3:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    tenths = [(math.floor(start * 10) / 10, math.ceil(end * 10) / 10) for start, end in joined]
+    return tuple(tenths) if len(tenths) <= 3 else ()
 
 
 def suggestions_of(clip: RatedClip, seed: int | random.Random = 0) -> Suggestions:
@@ -528,6 +586,21 @@ def comparison_of(pair: RatedPair) -> Comparison:
     return Comparison({"mos": overall} | verdicts, (_details(pair.first), _details(pair.second)), summary)
 
 
+def _preference_shares(pair: RatedPair) -> dict[str, list[float]]:
+    """Shares of listeners for A, B and tie per rubric: by the ratings where both clips have them, else the verdicts."""
+    ratings = [{name: rating.value for name, rating in clip.ratings.items()} for clip in (pair.first, pair.second)]
+    rated = {
+        name: compare.shares(ratings[0][name], ratings[1][name], name) for name in ratings[0] if name in ratings[1]
+    }
+    verdicts = comparison_of(pair).verdicts
+    told = {
+        name: [float(verdict == option) for option in ("A", "B", "tie")]
+        for name, verdict in verdicts.items()
+        if name not in rated
+    }
+    return rated | told
+
+
 def _overall(pair: RatedPair) -> Verdict | None:
     found = pair.preferences.get("mos", pair.preferences.get("naturalness"))
     return cast(Verdict, found) if found in compare.TOKENS else None
@@ -556,10 +629,6 @@ def _free_text(text: Any) -> str:
     """A text that may stand beside the tags of an answer; nothing if it holds some of its own."""
     plain = text.strip() if isinstance(text, str) else ""
     return "" if re.search(r"</?\s*(?:think|answer)\b", plain, re.IGNORECASE) else plain
-
-
-def _with_role(blocks: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
-    return [block | {"role": role} for block in blocks]
 
 
 def _clips(item: Item) -> tuple[RatedClip, ...]:

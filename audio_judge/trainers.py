@@ -31,12 +31,14 @@ class SupervisedLosses(NamedTuple):
         token_weights: Weight of each learned token (tokens,).
         decision: Cross-entropy of each question against the shares of listeners (questions,).
         levels: Expected level of each question, from 0 up (questions,).
+        span: Mean over the frames of the cross-entropy of each question about when (spans,).
     """
 
     token: torch.Tensor
     token_weights: torch.Tensor
     decision: torch.Tensor
     levels: torch.Tensor
+    span: torch.Tensor
 
 
 def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> SupervisedLosses:
@@ -52,7 +54,10 @@ def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> Super
     keep = predicts.clone()
     keep[marks[:, 0], marks[:, 1]] = True
     inputs = {name: batch[name] for name in MODEL_INPUTS}
-    logits = model(**inputs, logits_to_keep=keep, use_cache=False).logits.float()  # (learned positions, vocabulary)
+    if len(batch["span_marks"]):
+        inputs["span_marks"] = batch["span_marks"]
+    outputs = model(**inputs, logits_to_keep=keep, use_cache=False)
+    logits = outputs.logits.float()  # (learned positions, vocabulary)
     row_of = (keep.flatten().cumsum(0) - 1).view_as(keep)
     learned = labels[:, 1:][predicts[:, :-1]]
     weights = batch["loss_weights"][:, 1:][predicts[:, :-1]]
@@ -61,7 +66,30 @@ def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> Super
     log_shares = at_marks.masked_fill(option_ids < 0, -torch.inf).log_softmax(1)
     decision = -(batch["shares"].float() * log_shares.masked_fill(option_ids < 0, 0.0)).sum(1)
     levels = (log_shares.detach().exp() * torch.arange(option_ids.shape[1], device=labels.device)).sum(1)
-    return SupervisedLosses(token, weights, decision, levels)
+    span = decision.new_zeros(0)
+    if len(batch["span_marks"]):
+        span = span_loss(outputs.span_logits, batch["span_targets"])
+    return SupervisedLosses(token, weights, decision, levels, span)
+
+
+def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean over the real frames of the cross-entropy of each question about when.
+
+    Args:
+        logits: (spans, frames), minus infinity past the end of a clip.
+        targets: (spans, frames or fewer), 1 in the frames where it is heard, 0 elsewhere.
+
+    Returns:
+        (spans,).
+
+    Example:
+        >>> span_loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[1.0]])).round(decimals=3)
+        tensor([0.6930])
+    """
+    real = logits.isfinite()
+    wanted = nn.functional.pad(targets, (0, logits.shape[1] - targets.shape[1])).float()
+    losses = nn.functional.binary_cross_entropy_with_logits(logits.masked_fill(~real, 0.0), wanted, reduction="none")
+    return (losses * real).sum(1) / real.sum(1)
 
 
 class AudioSFTTrainer(SFTTrainer):
@@ -102,7 +130,8 @@ class AudioSFTTrainer(SFTTrainer):
 
     def _weight_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         # The first column is never predicted
-        return batch["loss_weights"][:, 1:].sum().cpu() + self.decision_weight * len(batch["marks"])
+        questions = len(batch["marks"]) + len(batch["span_marks"])
+        return batch["loss_weights"][:, 1:].sum().cpu() + self.decision_weight * questions
 
     def compute_loss(
         self,
@@ -113,10 +142,11 @@ class AudioSFTTrainer(SFTTrainer):
     ) -> Any:
         """Mean loss over the supervised items of the step; the outputs are ``SupervisedLosses``."""
         losses = supervised_losses(model, inputs)
-        total = losses.token.sum() + self.decision_weight * losses.decision.sum()
+        total = losses.token.sum() + self.decision_weight * (losses.decision.sum() + losses.span.sum())
         items = num_items_in_batch
         if items is None:
-            items = losses.token_weights.sum() + self.decision_weight * len(losses.decision)
+            questions = len(losses.decision) + len(losses.span)
+            items = losses.token_weights.sum() + self.decision_weight * questions
         loss = total / items
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             loss = (
@@ -132,13 +162,17 @@ class AudioSFTTrainer(SFTTrainer):
             losses.token_weights.sum(),
             losses.decision.sum(),
             losses.decision.new_tensor(len(losses.decision)),
+            losses.span.sum(),
+            losses.span.new_tensor(len(losses.span)),
         ]
-        token, weight, decision, questions = self.accelerator.reduce(torch.stack(sums).detach()).tolist()
+        token, weight, decision, questions, span, spans = self.accelerator.reduce(torch.stack(sums).detach()).tolist()
         metrics = self._metrics["train" if self.model.training else "eval"]
         if weight:
             metrics["token_loss"].append(token / weight)
         if questions:
             metrics["decision_loss"].append(decision / questions)
+        if spans:
+            metrics["span_loss"].append(span / spans)
 
     def prediction_step(
         self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None

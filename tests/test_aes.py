@@ -81,7 +81,7 @@ class TestJsonl:
     def test_excerpt(self, tmp_path):
         row = {"path": "a.wav", "start_time": 1, "end_time": 2.5, "CE": 5.1, "CU": 6, "PC": 2, "PQ": 7}
         (clip,) = read_aes(write(tmp_path / "a.jsonl", row))
-        assert (clip.extra["start"], clip.extra["end"]) == (1.0, 2.5)
+        assert (clip.start_time, clip.end_time) == (1.0, 2.5)
         assert clip.ratings["production_complexity"] == Rating(2.0)
 
 

@@ -307,7 +307,7 @@ class TestCompare:
         pair = RatedPair(clip("a"), clip("b"), {})
         list(make_instructions([pair], ["score", "compare"], seed=0, lacking=lacking))
         assert set(lacking) == {
-            ("score", "a pair, which is for compare only"),
+            ("score", "a pair, which is for compare and compare_question only"),
             ("compare", "a pair without a preference overall or for naturalness"),
         }
 

@@ -63,7 +63,7 @@ def fake_teachers(sources, monkeypatch):
 
 def a_row(**changes):
     scores = {f"nisqa_{axis}": value for axis, value in SCORES.items()}
-    return {"content": "speech", "distill_mos": 2.5} | scores | changes
+    return {"content": "speech", "distill_mos": 2.5, "causes": [], "estoi": None} | scores | changes
 
 
 class TestListSources:
@@ -218,7 +218,8 @@ class TestTargets:
         assert simulated.targets(first)["mos"].value == pytest.approx(simulated.targets(second)["mos"].value)
 
     def test_other_rubrics_are_nisqas_within_the_scale(self):
-        values = {rubric: rating.value for rubric, rating in simulated.targets(a_row()).items() if rubric != "mos"}
+        values = {rubric: rating.value for rubric, rating in simulated.targets(a_row(content="wild")).items()}
+        del values["mos"], values["distortion"]
         assert values == {"noisiness": 2.0, "discontinuity": 4.0, "coloration": 5.0, "loudness": 1.0}
 
     @pytest.mark.parametrize(
@@ -232,6 +233,15 @@ class TestTargets:
     def test_what_is_known_replaces_the_teachers(self, content, expected):
         ratings = simulated.targets(a_row(content=content))
         assert {rubric: rating.value for rubric, rating in ratings.items()} == expected
+
+    def test_distortion_is_the_worst_of_three(self):
+        assert simulated.targets(a_row())["distortion"].value == SCORES["noisiness"] == 2.0
+
+    def test_intelligibility_follows_extended_stoi_and_undegraded_speech_has_it(self):
+        values = [simulated.targets(a_row(estoi=estoi))["intelligibility"].value for estoi in (0.1, 0.4, 0.675, 0.95)]
+        assert values == pytest.approx([1, 1, 3, 5])
+        assert simulated.targets(a_row())["intelligibility"].value == 5
+        assert "intelligibility" not in simulated.targets(a_row(causes=[{"kind": "noise"}]))
 
     def test_nisqa_has_no_say_about_made_up_voices(self):
         low, high = a_row(content="voice", nisqa_mos=1.0), a_row(content="voice", nisqa_mos=5.0)

@@ -5,8 +5,8 @@ from 0 to 10 (``SCALE``), though raters were asked on 1 to 10, which is the scal
 is lifted to 1, counted and reported, with the published mean in ``extra``; ``lift=False`` leaves it. Higher is better on all axes but production
 complexity, where it only means more complex.
 
-``extra``: ``set`` (name of the file), ``published`` (rubric to mean, of those that were lifted), ``sample_id``, ``start`` and ``end`` in seconds where the row has ``start_time`` and ``end_time``, and
-any other column as published.
+A row may have ``start_time`` and ``end_time`` in seconds; only that part is heard. ``extra``: ``set`` (name of the file),
+``published`` (rubric to mean, of those that were lifted), ``sample_id``, and any other column as published.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -111,6 +111,8 @@ def _clips(
             split=split,
             corpus=corpus,
             extra=_extra(row, name) | ({"published": low} if low else {}),
+            start_time=row.number("start_time", low=0),
+            end_time=row.number("end_time", low=0),
         )
     counts = {"lack an axis": incomplete, "have a mean below 1, lifted to 1": lifted}
     counts |= {"have a rater without a rating, who is no vote": blanks}
@@ -130,6 +132,5 @@ def _ratings(row: Row) -> dict[str, Rating]:
 
 def _extra(row: Row, name: str) -> dict[str, Any]:
     extra = {"set": name} if name else {}
-    times = {"start": row.number("start_time", low=0), "end": row.number("end_time", low=0)}
     others = {column: row.values[column] for column in row.values if column not in _CONSUMED and row.has(column)}
-    return extra | {key: time for key, time in times.items() if time is not None} | others
+    return extra | others

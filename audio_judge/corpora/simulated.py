@@ -56,6 +56,9 @@ PHRASES = (
 # Mean and standard deviation of each teacher's overall score over 929 training clips of human speech.
 NISQA_SCALE = (2.78, 1.18)
 DISTILL_MOS_SCALE = (2.98, 0.93)
+# Extended STOI that stands for intelligibility 1 and 5, and the rubrics whose worst stands for distortion
+ESTOI_RANGE = (0.4, 0.95)
+DISTORTING = ("noisiness", "discontinuity", "coloration")
 # What is known about a clip without speech, whatever the teachers say; a rubric that is absent does not apply.
 KNOWN_RATINGS = {
     "silence": {"mos": 1.0, "loudness": 1.0},
@@ -310,11 +313,23 @@ def _write_clip(
         soundfile.write(folder / "ref" / f"{name}.wav", np.clip(original, -1, 1), RATE, subtype="PCM_16")
         row["reference"] = f"{split}/ref/{name}.wav"
     heard = integers.astype(np.float32) / 32_768  # the teachers hear what is in the file
+    row["estoi"] = _estoi(row, heard, original)
     if not np.any(integers):
         row["content"] = "silence"  # whatever was planned, nothing is left
     (scores,), states = nisqa(heard[None])
     np.save(folder / "states" / f"{name}.npy", states[0].astype(np.float16))
     return row | {f"nisqa_{axis}": round(scores[axis], 4) for axis in NISQA_AXES}, heard
+
+
+def _estoi(row: dict[str, Any], heard: np.ndarray, original: np.ndarray) -> float | None:
+    """Extended STOI where the original is kept and still lines up with the clip: about -0.1 to 1; None elsewhere."""
+    moved = {"speed", "jitter"} & {cause["kind"] for cause in row["causes"]}
+    if row["reference"] is None or moved or row["content"] in KNOWN_RATINGS:
+        return None
+    from pystoi import stoi
+
+    length = min(len(heard), len(original))
+    return round(float(stoi(original[:length], heard[:length], RATE, extended=True)), 4)
 
 
 def _write_batch(folder: Path, data: Path, split: str, seed: int, indexes: list[int]) -> list[dict[str, Any]]:
@@ -405,9 +420,12 @@ def targets(row: dict[str, Any]) -> dict[str, Rating]:
     A made-up voice's ``mos`` is Distill-MOS alone: NISQA takes espeak-ng's voice for the worst fault and flite's for none.
     The other rubrics are NISQA's, within 1 to 5. Without speech the teachers guess, so fixed ratings replace them:
     silence has mos 1 and loudness 1, noise alone mos 1 and noisiness 1, music alone mos 1.5; other rubrics are absent.
+    Two rubrics of SpeechEval have stand-ins: ``distortion`` is the worst of noisiness, discontinuity and coloration;
+    ``intelligibility`` is the extended STOI, 0.4 or less being 1 and 0.95 or more 5, and 5 for undegraded human speech.
 
     Args:
-        row: With ``content, distill_mos`` and ``nisqa_`` plus each of mos, noisiness, discontinuity, coloration, loudness.
+        row: With ``content, causes, distill_mos``, ``nisqa_`` plus each of mos, noisiness, discontinuity, coloration,
+            loudness, and ``estoi``, which may be None.
 
     Returns:
         Rubric to rating, 1 to 5.
@@ -424,7 +442,14 @@ def targets(row: dict[str, Any]) -> dict[str, Rating]:
         overall = Rating(_within(distilled))
     else:
         overall = Rating(_within((nisqa_mos + distilled) / 2))
-    return {"mos": overall} | {axis: Rating(_within(row[f"nisqa_{axis}"])) for axis in NISQA_AXES if axis != "mos"}
+    ratings = {"mos": overall} | {axis: Rating(_within(row[f"nisqa_{axis}"])) for axis in NISQA_AXES if axis != "mos"}
+    ratings["distortion"] = min((ratings[axis] for axis in DISTORTING), key=lambda rating: rating.value)
+    if row["estoi"] is not None:
+        low, high = ESTOI_RANGE
+        ratings["intelligibility"] = Rating(_within(1 + 4 * (row["estoi"] - low) / (high - low)))
+    elif row["content"] in ("speech", "prompt") and not row["causes"]:
+        ratings["intelligibility"] = Rating(5.0)
+    return ratings
 
 
 def _within(value: float) -> float:
@@ -440,7 +465,8 @@ def read_simulated(directory: str | Path, split: str = "train") -> Iterator[Rate
 
     Yields:
         Clips with ``targets`` as ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of
-        shape (frames, 64), one per 40 ms, or absent) and the teachers' own scores.
+        shape (frames, 64), one per 40 ms, or absent), the teachers' own scores, and for speech ``label``: ``fake`` if a
+        machine speaks or a vocoder made it anew, ``real`` if a person is known to speak.
 
     Raises:
         FileNotFoundError: If the split has not been written.
@@ -454,6 +480,10 @@ def read_simulated(directory: str | Path, split: str = "train") -> Iterator[Rate
         scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
         facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
         causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
+        if row["content"] in ("voice", "synthetic") or "vocoder" in {cause.kind for cause in causes}:
+            facts["label"] = "fake"
+        elif row["content"] in ("speech", "prompt"):
+            facts["label"] = "real"
         yield RatedClip(
             path=str(root / row["path"]),
             ratings=targets(row),

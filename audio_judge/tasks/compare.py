@@ -9,7 +9,8 @@ import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from statistics import NormalDist
+from typing import Any, Literal
 
 from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, fill_fields, get_rubric, pick
 from audio_judge.tasks.assess import (
@@ -91,6 +92,22 @@ HELD_OUT_DIMENSION_PHRASINGS = (
     "Line up A and B along {dimensions} and state what follows.",
     "Give your judgement of the pair for every one of {dimensions}, and an overview.",
     "Examine both utterances for {dimensions}; finish with a written comparison.",
+)
+# Of a decision model; {label} is filled in by Rubric.fill. Better is nearer to the good end, whatever the direction.
+QUESTIONS = (
+    "Which clip is better in {label}, A or B?",
+    "Which of the two clips is better in terms of {label}?",
+    "Compare the {label} of clip A and clip B.",
+    "Is A or B ahead in {label}?",
+    "Which clip wins on {label}?",
+    "In an A/B test of {label}, which clip would listeners prefer?",
+    "Choose the clip with the better {label}.",
+    "Where is the {label} better, in A or in B?",
+)
+HELD_OUT_QUESTIONS = (
+    "Whose {label} do you prefer, that of A or that of B?",
+    "Pick a winner for {label}.",
+    "Between A and B, which one convinces more in {label}?",
 )
 HEADER = "Both clips, one line for each dimension:"
 TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
@@ -259,6 +276,50 @@ def ask(
     labels = [rubric.label for name, rubric in rubrics_by_name(rubrics).items() if name != "mos"]
     aspects = {"aspects": _join(labels or ["anything you notice"])}
     return fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), aspects)
+
+
+def question(rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, Any]:
+    """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``.
+
+    Args:
+        rubric: Rubric or its name in which the clips are compared.
+        phrasing: Number of one of ``QUESTIONS``, or an own text with the fields of ``Rubric.fill``.
+        held_out: Number ``HELD_OUT_QUESTIONS`` instead.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> question("noisiness")["instructions"], list(question()["criteria"])
+        ('Which clip is better in noisiness, A or B?', ['A', 'B', 'tie'])
+    """
+    text = get_rubric(rubric).fill(pick(QUESTIONS, HELD_OUT_QUESTIONS, phrasing, held_out))
+    return {"type": "choice", "instructions": text, "criteria": {"A": None, "B": None, "tie": None}}
+
+
+def shares(first: float, second: float, rubric: str | Rubric = "mos") -> list[float]:
+    """Estimate what share of listeners would prefer A, prefer B, or hear no difference, from two mean ratings.
+
+    Thurstone's model with a threshold: a listener's difference is normal around that of the means, with a standard deviation
+    of an eighth of the scale's range; within a sixteenth of the range it is a tie.
+
+    Args:
+        first: Rating of A on the rubric's scale.
+        second: Rating of B.
+        rubric: Rubric or its name.
+
+    Returns:
+        Shares of A, B and tie, which sum to 1.
+
+    Example:
+        >>> shares(4.0, 3.5), shares(2.0, 2.0)
+        ([0.6915, 0.0668, 0.2417], [0.3085, 0.3085, 0.383])
+    """
+    asked = get_rubric(rubric)
+    better = asked.goodness(first) - asked.goodness(second)
+    listener = NormalDist(better, 1 / 8)
+    prefer_a, prefer_b = round(1 - listener.cdf(1 / 16), 4), round(listener.cdf(-1 / 16), 4)
+    return [prefer_a, prefer_b, round(1 - prefer_a - prefer_b, 4)]
 
 
 def write(
