@@ -1,0 +1,236 @@
+"""Calibration: do the shares a judge predicts match how listeners voted, and do its intervals hold what they promise?
+
+Shares are of shape (clips, levels), lowest level first, each clip's summing to 1. A missing prediction counts as all votes on
+the level that listeners chose least, the worst answer under both measures of distance here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import rel_entr
+from scipy.stats import norm
+
+from .answers import as_numbers, as_truth, check_lengths, coverage
+
+Shares = Sequence[Sequence[float] | None] | np.ndarray
+
+
+def vote_share_agreement(
+    predictions: Shares, references: Shares, *, floor: float = 1e-3, bins: int = 10
+) -> dict[str, float]:
+    """Measure how predicted shares of votes match those of listeners.
+
+    Args:
+        predictions: Predicted shares per clip, None where missing.
+        references: Listeners' shares per clip.
+        floor: Least predicted share, so that one unexpected vote does not make the divergence infinite; shares are
+            normalised again.
+        bins: Number of bins of equal width for ``ECE``.
+
+    Returns:
+        ``KL`` of the prediction from the listeners in nats and ``Brier``, the sum over levels of squared differences (0 to
+        2), both means over clips; ``ECE`` as in ``expected_calibration_error``; each also with ``_answered``; ``coverage``,
+        ``n``, ``n_answered``.
+
+    Raises:
+        ValueError: If lengths or numbers of levels differ, or shares do not sum to 1.
+
+    Example:
+        By hand: 0.5 ln(0.5 / 0.25) + 0.5 ln(0.5 / 0.75), and 2 * 0.25 ** 2.
+
+        >>> found = vote_share_agreement([[0.25, 0.75]], [[0.5, 0.5]])
+        >>> round(found["KL"], 4), found["Brier"]
+        (0.1438, 0.125)
+    """
+    given, truth, answered = _read(predictions, references)
+    result = _distances(given, truth, floor) | {"ECE": _calibration_error(reliability(given, truth, bins=bins))}
+    partial = result
+    if not answered.all():
+        partial = dict.fromkeys(result, np.nan)
+        if answered.any():
+            rows = reliability(given[answered], truth[answered], bins=bins)
+            partial = _distances(given[answered], truth[answered], floor) | {"ECE": _calibration_error(rows)}
+    return result | {f"{name}_answered": value for name, value in partial.items()} | coverage(answered)
+
+
+def expected_calibration_error(predictions: Shares, references: Shares, *, bins: int = 10) -> float:
+    """Measure how far confidence is from being right: for each clip's likeliest level, predicted share against votes.
+
+    With one-hot references this is the usual measure. Bins are of equal width from 0 to 1, closed above, as a rule 10.
+
+    Args:
+        predictions: Predicted shares per clip, None where missing.
+        references: Listeners' shares per clip, or one-hot decisions.
+        bins: Number of bins.
+
+    Returns:
+        Mean absolute difference over bins, weighted by clips; 0 (calibrated) to 1.
+
+    Example:
+        By hand: both fall in one bin of mean confidence 0.75; half of the decisions are right.
+
+        >>> expected_calibration_error([[0.75, 0.25], [0.75, 0.25]], [[1, 0], [0, 1]])
+        0.25
+    """
+    return _calibration_error(reliability(predictions, references, bins=bins))
+
+
+def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> list[dict[str, float]]:
+    """Give the points of a reliability diagram: how many listeners agree where the judge is so confident.
+
+    Args:
+        predictions: Predicted shares per clip, None where missing.
+        references: Listeners' shares per clip.
+        bins: Number of bins of equal width from 0 to 1, closed above.
+
+    Returns:
+        One row per bin that holds clips: ``low``, ``high``, ``n``, and the means ``confidence`` and ``agreement``.
+
+    Raises:
+        ValueError: If there is no bin, lengths or numbers of levels differ, or shares do not sum to 1.
+
+    Example:
+        >>> reliability([[0.75, 0.25]], [[0.5, 0.5]], bins=2)
+        [{'low': 0.5, 'high': 1.0, 'n': 1, 'confidence': 0.75, 'agreement': 0.5}]
+    """
+    if bins < 1:
+        raise ValueError(f"{bins} bins; at least one is needed")
+    given, truth, _ = _read(predictions, references)
+    top = given.argmax(axis=1)
+    confidence, agreement = given.max(axis=1), truth[np.arange(len(truth)), top]
+    # Rounded, because a confidence on an edge should not change its bin by the last bit
+    places = np.clip(np.ceil(np.round(confidence * bins, 9)).astype(int) - 1, 0, bins - 1)
+    return [
+        {
+            "low": place / bins,
+            "high": (place + 1) / bins,
+            "n": int((places == place).sum()),
+            "confidence": float(confidence[places == place].mean()),
+            "agreement": float(agreement[places == place].mean()),
+        }
+        for place in np.unique(places).tolist()
+    ]
+
+
+def interval_coverage(
+    lows: Sequence[float | None] | np.ndarray,
+    highs: Sequence[float | None] | np.ndarray,
+    references: Sequence[float] | np.ndarray,
+    *,
+    nominal: float,
+) -> dict[str, float]:
+    """Measure how many ratings fall into the intervals a judge predicted; a missing interval holds none.
+
+    Args:
+        lows: Lower ends, None or NaN where missing.
+        highs: Upper ends.
+        references: Ratings.
+        nominal: Share that the intervals promise to hold, 0 to 1.
+
+    Returns:
+        ``interval_coverage``, ``interval_coverage_answered``, ``interval_width`` (mean of those given), ``nominal``;
+        ``coverage``, ``n``, ``n_answered``.
+
+    Raises:
+        ValueError: If lengths differ or an interval ends before it begins.
+
+    Example:
+        >>> found = interval_coverage([1, 2, 3, None], [2, 3, 4, None], [1.5, 2.5, 4.5, 1.0], nominal=0.9)
+        >>> found["interval_coverage"], found["interval_width"]  # 2 of 4
+        (0.5, 1.0)
+    """
+    check_lengths(lows=lows, highs=highs, references=references)
+    low, high, truth = as_numbers(lows), as_numbers(highs), as_truth(references)
+    if (high < low).any():
+        place = int(np.flatnonzero(high < low)[0])
+        raise ValueError(f"interval {place} runs from {low[place]} to {high[place]}; the lower end comes first")
+    answered = ~np.isnan(low) & ~np.isnan(high)
+    inside = (low <= truth) & (truth <= high)  # False where an end is NaN
+    return {
+        "interval_coverage": float(inside.mean()),
+        "interval_coverage_answered": float(inside[answered].mean()) if answered.any() else np.nan,
+        "interval_width": float((high - low)[answered].mean()) if answered.any() else np.nan,
+        "nominal": nominal,
+    } | coverage(answered)
+
+
+def normal_intervals(
+    values: Sequence[float | None] | np.ndarray,
+    stds: Sequence[float | None] | np.ndarray,
+    *,
+    share: float,
+    low: float,
+    high: float,
+    votes: Sequence[float] | np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make intervals from a score and its spread, as if normal, cut at the ends of the scale.
+
+    Args:
+        values: Predicted scores, None or NaN where missing.
+        stds: Predicted standard deviations over listeners, 0 or above.
+        share: Share that an interval should hold, above 0 and below 1.
+        low: Lowest score of the scale.
+        high: Highest score of the scale.
+        votes: Number of listeners behind each mean rating, for the interval of a mean: the deviation is divided by its
+            root. None for the interval of one listener's vote.
+
+    Returns:
+        Lower and upper ends, each of shape (items,), NaN where missing.
+
+    Raises:
+        ValueError: If the share is out of range or lengths differ.
+
+    Example:
+        >>> lows, highs = normal_intervals([3.0], [0.5], share=0.95, low=1, high=5)  # 3 -+ 1.96 * 0.5
+        >>> round(lows[0].item(), 2), round(highs[0].item(), 2)
+        (2.02, 3.98)
+    """
+    check_lengths(values=values, stds=stds)
+    if not 0 < share < 1:
+        raise ValueError(f"share {share}; above 0 and below 1 is needed")
+    centre, spread = as_numbers(values), as_numbers(stds)
+    if votes is not None:
+        spread = spread / np.sqrt(as_truth(votes))
+    reach = norm.ppf((1 + share) / 2) * spread
+    return np.clip(centre - reach, low, high), np.clip(centre + reach, low, high)
+
+
+def _read(predictions: Shares, references: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check shares, and fill in missing predictions: filled predictions, references, whether answered."""
+    check_lengths(predictions=predictions, references=references)
+    truth = _normalised("reference", references)
+    answered = np.array([row is not None and not np.isnan(np.asarray(row, dtype=float)).any() for row in predictions])
+    given = np.zeros_like(truth)
+    given[np.arange(len(truth)), truth.argmin(axis=1)] = 1.0
+    if answered.any():
+        rows = _normalised("prediction", [row for row, here in zip(predictions, answered, strict=True) if here])
+        if rows.shape[1] != truth.shape[1]:
+            raise ValueError(f"{rows.shape[1]} predicted levels, {truth.shape[1]} in references; as many are needed")
+        given[answered] = rows
+    return given, truth, answered
+
+
+def _normalised(what: str, rows: Shares) -> np.ndarray:
+    array = np.array(list(rows), dtype=np.float64)  # an array of lists cannot be converted, a list of lists can
+    if array.ndim != 2:
+        raise ValueError(f"{what} shares of shape {array.shape}; (clips, levels) is needed")
+    sums = array.sum(axis=1)
+    wrong = ~(np.abs(sums - 1) < 0.01) | (array < 0).any(axis=1)  # files round shares to a few digits
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{what} {place}: shares {array[place].tolist()}; none below 0 and a sum of 1 are needed")
+    return array / sums[:, None]
+
+
+def _distances(given: np.ndarray, truth: np.ndarray, floor: float) -> dict[str, float]:
+    floored = np.maximum(given, floor)
+    floored = floored / floored.sum(axis=1, keepdims=True)
+    return {
+        "KL": float(rel_entr(truth, floored).sum(axis=1).mean()),
+        "Brier": float(((given - truth) ** 2).sum(axis=1).mean()),
+    }
+
+
+def _calibration_error(rows: list[dict[str, float]]) -> float:
+    total = sum(row["n"] for row in rows)
+    return float(sum(row["n"] * abs(row["confidence"] - row["agreement"]) for row in rows) / total)
