@@ -1,0 +1,206 @@
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import make_judge, make_tokenizer, tone
+from transformers import AutoModelForCausalLM
+from trl import DPOConfig, TrlParser
+
+from audio_judge import AudioJudgeForCausalLM, alld
+from audio_judge.rubrics import RUBRICS
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+import train_alld  # noqa: E402
+
+RECIPES = ROOT / "recipes" / "alld"
+# What makes a real recipe small; everything else is as in the file
+SMALL = {
+    "max_steps": 2, "warmup_steps": 0, "per_device_train_batch_size": 2, "per_device_eval_batch_size": 4,
+    "use_cpu": "true", "bf16": "false", "expert_dtype": "float32", "gradient_checkpointing": "false", "eval_steps": 1,
+    "save_steps": 1, "logging_steps": 1, "max_eval_clips": 2, "dataloader_num_workers": 0, "disable_tqdm": "true",
+    "sample_tokens": 5, "learning_rate": 1e-3, "expert_steps": 2, "expert_batch_size": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Five training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
+    root = tmp_path_factory.mktemp("simulated")
+    for split, number in (("train", 5), ("validation", 3)):
+        (root / split).mkdir()
+        rows = []
+        for i in range(number):
+            path = f"{split}/{i}.wav"
+            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
+            labels = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
+            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": []}
+            row["estoi"] = None
+            rows.append(json.dumps(row | {"reference": None} | labels))
+        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def nisqa(tmp_path_factory):
+    """Three training and two validation clips in the layout of the NISQA Corpus, and captions of training clips."""
+    root = tmp_path_factory.mktemp("nisqa")
+    with (root / "NISQA_corpus_file.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["db", "filepath_deg", "filepath_ref", "con_description", "mos", "noi", "col", "dis", "loud"])
+        for i, split in enumerate(["TRAIN"] * 3 + ["VAL"] * 2):
+            soundfile.write(root / f"{i}.wav", tone(0.6, 300 + 200 * i, 16_000), 16_000)
+            writer.writerow([f"NISQA_{split}_SIM", f"{i}.wav", f"{i}.wav", "white noise", *[1.2 + 0.4 * i] * 5])
+    rows = [
+        {"task": "describe", "audio": [str(root / "0.wav")], "text": "It hisses. The MOS is 1.2.", "truth": 1.2},
+        {"task": "compare", "audio": [str(root / "0.wav"), str(root / "2.wav")], "truth": {"mos": "B", "noisiness":
+         "B"}, "text": "SpeechB beats SpeechA in noisiness.\n[SpeechB]"},
+    ]  # fmt: skip
+    text = "".join(json.dumps(row | {"id": str(i)}) + "\n" for i, row in enumerate(rows))
+    (root / "captions.jsonl").write_text(text)
+    return root
+
+
+@pytest.fixture(scope="module")
+def judge_folder(backbones, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judge")
+    for part in make_judge(backbones):
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expert_folder(judge_folder, simulated, tmp_path_factory):
+    """What `--stage expert` makes."""
+    folder = tmp_path_factory.mktemp("experts") / "expert"
+    run("mini", folder.parent / "unused", judge_folder, folder, data=simulated, stage="expert")
+    return folder
+
+
+@pytest.fixture
+def places(judge_folder, expert_folder):
+    return judge_folder, expert_folder
+
+
+def parse(recipe, output, judge, expert, **options):
+    given = SMALL | {"model": judge, "expert": expert, "output_dir": output} | options
+    parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+    parser = TrlParser([train_alld.AlldArguments, DPOConfig])
+    return parser.parse_args_and_config(["--config", str(RECIPES / f"{recipe}.yaml"), *parts])
+
+
+def run(*given, **options):
+    return train_alld.main(*parse(*given, **options))
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+class TestRecipes:
+    def test_mini_takes_two_steps_and_leaves_a_whole_judge(self, tmp_path, places, simulated):
+        trainer = run("mini", tmp_path, *places, data=simulated)
+        assert trainer.state.global_step == 2
+        before, after = weights(places[0]), weights(tmp_path)
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        assert any("language_model.layers" in name for name in changed)
+        assert any("adapter" in name for name in changed)
+        assert not any("audio_tower" in name for name in changed)
+        AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        found = json.loads((tmp_path / "descriptions.json").read_text())
+        assert set(found) == {"before", "after"}
+        assert len((tmp_path / "descriptions_after.jsonl").read_text().splitlines()) == 2
+        logged = {name for row in trainer.state.log_history for name in row}
+        assert {"before_mos_coverage", "after_mos_coverage", "eval_loss", "rewards/margins"} <= logged
+        assert len(list(tmp_path.glob("checkpoint-*"))) == 2
+
+    def test_nisqa_learns_from_captions_in_full(self, tmp_path, places, nisqa):
+        trainer = run("nisqa", tmp_path, *places, data=nisqa, captions=nisqa / "captions.jsonl")
+        chosen = [json.loads(row["example"])["chosen"] for row in trainer.train_dataset]
+        assert chosen == ["It hisses. The MOS is 1.2.", "SpeechB beats SpeechA in noisiness.\n[SpeechB]"]
+        assert (trainer.loss_types, trainer.beta) == (["sigmoid"], 0.1)
+        before, after = weights(places[0]), weights(tmp_path)
+        assert any("audio_tower" in name for name in before if not torch.equal(before[name], after[name]))
+
+    def test_distillation_needs_no_samples(self, tmp_path, places, simulated):
+        trainer = run("mini", tmp_path, *places, data=simulated, loss="distill", temperature=2.0)
+        assert isinstance(trainer, alld.AudioDistillTrainer)
+        assert (trainer.temperature, trainer.sft_weight) == (2.0, 1.0)
+        assert any("eval_divergence" in row for row in trainer.state.log_history)
+        assert not (tmp_path / "samples.jsonl").exists()
+
+    def test_old_checkpoints_are_removed(self, tmp_path, places, simulated):
+        run("mini", tmp_path, *places, data=simulated, max_steps=4, eval_strategy="no")
+        assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-3", "checkpoint-4"]
+
+    def test_every_recipe_is_tested_and_has_known_keys(self, tmp_path):
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "nisqa"}
+        for recipe in ("mini", "nisqa"):
+            args, training_args = parse(recipe, tmp_path, "judge", "expert", data="corpus")
+            assert (args.loss, training_args.beta, training_args.save_total_limit) == ("dpo", 0.1, 2)
+
+
+class TestStages:
+    def test_sample_and_reference_leave_nothing_to_do(self, tmp_path, places, simulated, monkeypatch):
+        run("mini", tmp_path, *places, data=simulated, stage="sample")
+        assert len(alld.read_samples(tmp_path / "samples.jsonl")) == 5 + 2
+        run("mini", tmp_path, *places, data=simulated, stage="reference")
+        monkeypatch.setattr(alld, "sample_rejected", lambda *_, **__: pytest.fail("sampled again"))
+        monkeypatch.setattr(train_alld, "load_expert", lambda _: pytest.fail("the expert was asked again"))
+        assert run("mini", tmp_path, *places, data=simulated).state.global_step == 2
+
+    def test_several_processes_say_what_to_run_first(self, tmp_path, places, simulated, monkeypatch):
+        monkeypatch.setattr(DPOConfig, "world_size", 2)
+        with pytest.raises(ValueError, match=r"5 of 5 samples are missing; run `python train_alld.py --stage sample`"):
+            run("mini", tmp_path, *places, data=simulated)
+
+    def test_evaluate_only_measures(self, tmp_path, judge_folder, simulated):
+        found = run("mini", tmp_path, judge_folder, "", data=simulated, stage="evaluate")
+        assert json.loads((tmp_path / "descriptions.json").read_text()) == {"evaluated": found}
+        assert 0 <= found["mos_coverage"] <= 1
+
+    def test_expert_is_not_overwritten(self, tmp_path, places, simulated):
+        with pytest.raises(ValueError, match="exists already"):
+            run("mini", tmp_path, *places, data=simulated, stage="expert")
+
+    @pytest.mark.parametrize("loss", ["dpo", "distill"])
+    def test_expert_with_another_tokenizer_is_refused(self, loss, tmp_path, places, simulated):
+        tokenizer = make_tokenizer(merge_digits=True)
+        tokenizer.chat_template = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"
+        tokenizer.save_pretrained(tmp_path / "expert")
+        AutoModelForCausalLM.from_pretrained(places[1]).save_pretrained(tmp_path / "expert")
+        with pytest.raises(ValueError, match="tokens have another id for the expert"):
+            run("mini", tmp_path, places[0], tmp_path / "expert", data=simulated, loss=loss)
+
+
+class TestArguments:
+    @pytest.mark.parametrize("name", ["model", "data", "expert"])
+    def test_what_is_missing_is_named(self, name, tmp_path):
+        given = {"model": "judge", "data": "corpus", "expert": "expert", "output_dir": str(tmp_path), "use_cpu": True}
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given | {"bf16": False, name: ""}))
+        parser = TrlParser([train_alld.AlldArguments, DPOConfig])
+        with pytest.raises(ValueError, match=f"`{name}` is missing"):
+            parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml")])
+
+    def test_tasks_have_weights(self):
+        args = train_alld.AlldArguments(model="m", data="d", expert="e", tasks=["describe=3", "compare"])
+        assert args.task_weights == {"describe": 3.0, "compare": 1.0}
+
+
+class TestResume:
+    @pytest.mark.parametrize("loss", ["dpo", "distill"])
+    def test_resumed_run_ends_like_an_uninterrupted_one(self, loss, tmp_path, places, simulated):
+        options = {"data": simulated, "loss": loss, "max_steps": 4, "save_steps": 2, "eval_strategy": "no"}
+        options |= {"lr_scheduler_type": "constant", "samples": tmp_path / "samples.jsonl"}
+        run("mini", tmp_path / "whole", *places, **options)
+        run("mini", tmp_path / "parts", *places, **options | {"max_steps": 2})
+        trainer = run("mini", tmp_path / "parts", *places, **options, resume_from_checkpoint="last")
+        assert trainer.state.global_step == 4
+        whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+        assert all(torch.equal(whole[name], parts[name]) for name in whole)

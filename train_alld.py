@@ -1,0 +1,293 @@
+# /// script
+# dependencies = ["audio-judge[train]"]
+# ///
+"""Align a judge with a text-only expert that reads the ratings of what the judge hears (ALLD), by a recipe.
+
+With NISQA's clips and captions that a language model wrote, first on one GPU, then on several; the mini judge on a CPU,
+whose expert is trained on the spot; on from the last checkpoint; only measure a judge's descriptions:
+
+    python train_alld.py --config recipes/alld/nisqa.yaml --data NISQA_Corpus --captions captions.jsonl --stage sample
+    python train_alld.py --config recipes/alld/nisqa.yaml --data ... --captions ... --stage reference
+    accelerate launch --config_file recipes/accelerate/zero3.yaml train_alld.py --config recipes/alld/nisqa.yaml ...
+
+    python train_alld.py --config recipes/alld/mini.yaml --data CORPUS --stage expert
+    python train_alld.py --config recipes/alld/mini.yaml --data CORPUS
+    python train_alld.py --config recipes/alld/mini.yaml --data CORPUS --resume_from_checkpoint last
+    python train_alld.py --config recipes/alld/mini.yaml --data CORPUS --stage evaluate
+
+One process samples and asks the expert by itself where that has not been done; each stage but `expert` goes on where it was
+killed.
+Keys of a recipe are fields of `AlldArguments` and of TRL's `DPOConfig`; the command line wins over the recipe. The
+output folder gets the judge, `descriptions.json` (measured before and after) and the texts that were measured.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+from trl import DPOConfig, SFTConfig, TrlParser
+
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, alld
+from audio_judge.collate import JudgeCollator
+from audio_judge.corpora.nisqa import read_nisqa
+from audio_judge.corpora.simulated import read_simulated
+from audio_judge.endpoint import Sampling
+from audio_judge.trainers import select_trainable
+
+Split = Literal["train", "validation"]
+
+
+def option(default: Any, text: str) -> Any:
+    """A field with a help text."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class AlldArguments:
+    """What is aligned, with whom, and on what."""
+
+    model: str = option("", "judge to train: folder or Hub id")
+    expert: str = option("", "text-only language model with the judge's tokenizer: folder or Hub id")
+    expert_revision: str | None = option(None, "branch, tag or commit of the expert")
+    stage: Literal["train", "expert", "sample", "reference", "evaluate"] = option("train", "what to do")
+    loss: Literal["dpo", "distill"] = option("dpo", "preferences between whole texts, or divergence at every token")
+    temperature: float = option(1.0, "of both distributions, for distill")
+    sft_weight: float = option(0.0, "weight of the cross-entropy of the chosen texts beside either loss")
+    dtype: Literal["float32", "bfloat16"] = option("float32", "of the judge's weights")
+    expert_dtype: Literal["float32", "bfloat16"] = option("float32", "of the expert's weights")
+    trainable: list[str] | None = option(None, "regexes of what is trained; all of it if not given")  # noqa: RUF009
+    corpus: Literal["nisqa", "simulated"] = option("nisqa", "reader of the corpus")
+    data: str = option("", "folder of the corpus")
+    captions: str | None = option(None, "the expert's texts about training clips; our own writers' if not given")
+    tasks: list[str] | None = option(None, "such as describe=3 compare; not for captions")  # noqa: RUF009
+    max_train_clips: int | None = option(None, "random choice of so many training clips; not for captions")
+    max_eval_clips: int | None = option(None, "random choice of so many validation clips")
+    max_seconds: float | None = option(None, "longer clips are cropped; the encoder's own limit holds too")
+    samples: str | None = option(None, "file of the judge's samples; samples.jsonl in the output folder if not given")
+    sample_temperature: float = option(1.0, "of the judge's samples")
+    sample_top_p: float = option(1.0, "of the judge's samples")
+    sample_tokens: int = option(192, "longest sample, and longest answer when measured")
+    sample_batch_size: int = option(8, "requests at a time")
+    reference_cache: str | None = option(None, "folder of the expert's log-probabilities; in the output folder")
+    reference_batch_size: int = option(4, "texts at a time")
+    expert_steps: int = option(1500, "steps of an expert that is trained on the spot")
+    expert_batch_size: int = option(16, "texts per step")
+    expert_learning_rate: float = option(1e-3, "at its height")
+
+    def __post_init__(self) -> None:
+        """Check what every stage needs."""
+        needed = {"model": self.model, "data": self.data}
+        if self.stage not in ("sample", "evaluate"):
+            needed["expert"] = self.expert
+        for name, value in needed.items():
+            if not value:
+                raise ValueError(f"`{name}` is missing: give it in the recipe or as --{name}")
+
+    @property
+    def task_weights(self) -> dict[str, float]:
+        """Weight per task."""
+        parts = [task.partition("=") for task in self.tasks or alld.TASKS]
+        return {name: float(weight or 1) for name, _, weight in parts}
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the rejected texts are drawn."""
+        return Sampling(self.sample_temperature, self.sample_top_p, self.sample_tokens)
+
+
+def load_judge(args: AlldArguments) -> tuple[Any, JudgeCollator]:
+    """The judge, and what reads clips for it; clips are cropped at the same place when sampled and when learned."""
+    judge = AudioJudgeForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype))
+    processor = AudioJudgeProcessor.from_pretrained(args.model)
+    return judge, JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True)
+
+
+def load_requests(args: AlldArguments, split: Split, seed: int) -> list[alld.Request]:
+    """Requests about a split; captions are about training clips, so validation is held against our own writers."""
+    read: Any = {"nisqa": read_nisqa, "simulated": read_simulated}[args.corpus]
+    clips = [clip for clip in read(args.data, split) if "mos" in clip.ratings]
+    if split == "train" and args.captions is not None:
+        return alld.make_requests(clips, captions=args.captions, seed=seed)
+    limit = args.max_train_clips if split == "train" else args.max_eval_clips
+    chosen = clips if limit is None or limit >= len(clips) else random.Random(seed).sample(clips, limit)
+    return alld.make_requests(chosen, args.task_weights, seed=seed)
+
+
+def train_expert(args: AlldArguments, training_args: DPOConfig) -> None:
+    """Make an expert of the judge's own language model; only for judges whose tokenizer nobody else has."""
+    if Path(args.expert).exists():
+        raise ValueError(f"{args.expert}: exists already; remove it or give another place for the expert")
+    judge, collator = load_judge(args)
+    config = SFTConfig(
+        output_dir=args.expert,
+        max_steps=args.expert_steps,
+        per_device_train_batch_size=args.expert_batch_size,
+        learning_rate=args.expert_learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.05,
+        save_strategy="no",
+        report_to="none",
+        logging_steps=max(1, args.expert_steps // 10),
+        gradient_checkpointing=False,
+        bf16=training_args.bf16,
+        disable_tqdm=training_args.disable_tqdm,
+        use_cpu=training_args.use_cpu,
+        seed=training_args.seed,
+    )
+    alld.train_expert(judge, collator.processor, load_requests(args, "train", training_args.seed), config)
+
+
+def load_samples(
+    args: AlldArguments, requests: list[alld.Request], judge: Any, collator: JudgeCollator, training_args: DPOConfig
+) -> list[str]:
+    """The judge's own answer to each request, drawn now where that has not been done."""
+    path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")
+    identity = alld.model_identity(args.model)
+    keys = [alld.sample_id(request, args.sampling, identity) for request in requests]
+    missing = len(set(keys) - set(alld.read_samples(path)))
+    if missing:
+        _alone(training_args, f"{path}: {missing} of {len(requests)} samples are missing", "sample")
+        drawn: dict[str, Any] = {"sampling": args.sampling, "identity": identity, "batch_size": args.sample_batch_size}
+        alld.sample_rejected(judge.to(training_args.device).eval(), collator, requests, path, **drawn)
+    rows = alld.read_samples(path)
+    cut_off = sum(not rows[key]["complete"] for key in keys)
+    print(
+        f"{len(keys)} samples in {path}, {missing} of them new; {cut_off} were cut off at {args.sample_tokens} tokens"
+    )
+    return [rows[key]["rejected"] for key in keys]
+
+
+def load_expert(args: AlldArguments) -> Any:
+    """The expert, never trained."""
+    dtype = getattr(torch, args.expert_dtype)
+    return AutoModelForCausalLM.from_pretrained(args.expert, revision=args.expert_revision, dtype=dtype).eval()
+
+
+def _alone(training_args: DPOConfig, message: str, stage: str) -> None:
+    if training_args.world_size > 1:
+        raise ValueError(f"{message}; run `python train_alld.py --stage {stage}` with the same options first")
+
+
+def preferences(
+    args: AlldArguments, split: Split, judge: Any, collator: JudgeCollator, expert: Any, training_args: DPOConfig
+) -> Any:
+    """Pairs of a split with the expert's log-probabilities, which are computed now where they are not known."""
+    requests = load_requests(args, split, training_args.seed)
+    rejected = load_samples(args, requests, judge, collator, training_args)
+    chosen = [request["chosen"] for request in requests]
+    alld.check_shared_tokenizer(collator.processor, expert, [*chosen[:500], *rejected[:500]])
+    cache = Path(args.reference_cache or Path(str(training_args.output_dir)) / "reference")
+
+    def load() -> Any:
+        _alone(training_args, f"{cache}: log-probabilities of the expert are missing", "reference")
+        return load_expert(args).to(training_args.device)
+
+    values = alld.reference_log_probabilities(
+        load,
+        expert,
+        collator,
+        [*zip(requests, chosen, strict=True), *zip(requests, rejected, strict=True)],
+        cache,
+        identity=f"{alld.model_identity(args.expert, args.expert_revision)} {args.expert_dtype}",
+        batch_size=args.reference_batch_size,
+    )
+    pairs = list(zip(values[: len(requests)], values[len(requests) :], strict=True))
+    return alld.preference_dataset(requests, rejected, pairs)
+
+
+def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
+    """The trainer of either loss with its data."""
+    processor = collator.processor
+    hearing: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True}
+    expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
+    splits: tuple[Split, ...] = ("train", "validation")
+    common: dict[str, Any] = {"model": judge, "args": training_args, "processing_class": processor}
+    if args.loss == "distill":
+        requests = [load_requests(args, split, training_args.seed) for split in splits]
+        alld.check_shared_tokenizer(processor, expert, [request["chosen"] for request in requests[0][:1000]])
+        data = [alld.distillation_dataset(some) for some in requests]
+        own: Any = {"expert": load_expert(args), "temperature": args.temperature, "sft_weight": args.sft_weight}
+        own |= {"data_collator": alld.DistillationCollator(processor, expert, **hearing)}
+        return alld.AudioDistillTrainer(train_dataset=data[0], eval_dataset=data[1], **common, **own)
+    if args.sft_weight:
+        training_args.loss_type, training_args.loss_weights = ["sigmoid", "sft"], [1.0, args.sft_weight]
+    data = [preferences(args, split, judge, collator, expert, training_args) for split in splits]
+    made = alld.PreferenceCollator(processor, **hearing)
+    return alld.AudioDPOTrainer(train_dataset=data[0], eval_dataset=data[1], data_collator=made, **common)
+
+
+def measure(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator, when: str) -> dict:
+    """Greedy answers about validation clips, held against the ratings; texts and numbers go to the output folder."""
+    requests = load_requests(args, "validation", training_args.seed)
+    output = Path(str(training_args.output_dir))
+    output.mkdir(parents=True, exist_ok=True)
+    out = output / f"descriptions_{when}.jsonl"
+    length = {"max_tokens": args.sample_tokens, "batch_size": args.sample_batch_size}
+    metrics = alld.evaluate_answers(judge.to(training_args.device), collator, requests, **length, out=out)
+    numbers = output / "descriptions.json"
+    known = json.loads(numbers.read_text()) if numbers.exists() else {}
+    numbers.write_text(json.dumps(known | {when: metrics}, indent=2) + "\n")
+    print(json.dumps({when: metrics}))
+    return metrics
+
+
+class MeasureBefore(TrainerCallback):
+    """Measures once training has begun (a log before that is lost), unless it goes on from a checkpoint."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self.log = log
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Called by the trainer."""
+        if state.global_step == 0:
+            self.log("before")
+
+
+def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
+    """Train and save; a single process measures before and after, several leave it to the stage `evaluate`."""
+    trainer = make_trainer(args, training_args, judge, collator)
+
+    def log(when: str) -> None:
+        found = measure(args, training_args, judge, collator, when)
+        trainer.log({f"{when}_{name}": value for name, value in found.items() if value is not None})
+
+    is_alone = training_args.world_size == 1
+    if is_alone:
+        trainer.add_callback(MeasureBefore(log))
+    resume: Any = training_args.resume_from_checkpoint
+    trainer.train(resume_from_checkpoint=resume == "last" or resume)
+    trainer.save_model()
+    if is_alone:
+        log("after")
+    return trainer
+
+
+def main(args: AlldArguments, training_args: DPOConfig) -> Any:
+    """Run a stage."""
+    # Our collators do the work of TRL's preparation, and the reference is the expert
+    training_args.remove_unused_columns, training_args.max_length = False, None
+    training_args.precompute_ref_log_probs = True
+    set_seed(training_args.seed)
+    if args.stage == "expert":
+        return train_expert(args, training_args)
+    judge, collator = load_judge(args)
+    if args.stage == "evaluate":
+        return measure(args, training_args, judge, collator, "evaluated")
+    if args.stage == "sample":
+        for split in ("train", "validation"):
+            load_samples(args, load_requests(args, split, training_args.seed), judge, collator, training_args)
+        return None
+    if args.stage == "reference":
+        expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
+        return [preferences(args, split, judge, collator, expert, training_args) for split in ("train", "validation")]
+    select_trainable(judge, args.trainable or ["."])
+    return train(args, training_args, judge, collator)
+
+
+if __name__ == "__main__":
+    main(*TrlParser([AlldArguments, DPOConfig]).parse_args_and_config())  # type: ignore[list-item]
