@@ -11,12 +11,18 @@ Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQu
     python train_sft.py --config recipes/sft/sqllm_single_ast_tuned.yaml --data NISQA_Corpus --output_dir runs/sqllm
     accelerate launch --config_file recipes/accelerate/ddp.yaml train_sft.py --config recipes/sft/... --data ...
 
+In place of `--data`, any task on any corpus, from examples that were written before or from a mixture of corpora:
+
+    python train_sft.py --config recipes/sft/... --train_file train.parquet --eval_file validation.parquet --output_dir ...
+    python train_sft.py --config recipes/sft/... --mixture recipes/data/speechqualityllm.yaml --output_dir ...
+
 Keys of a recipe are fields of `JudgeArguments` and of TRL's `SFTConfig`; the command line wins over the recipe. The
 output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it.
 """
 
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,9 +34,10 @@ from trl import SFTConfig, TrlParser
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import RatedClip
 from audio_judge.collate import JudgeCollator
-from audio_judge.corpora.nisqa import read_nisqa
-from audio_judge.corpora.simulated import read_simulated
-from audio_judge.examples import DECIDE, make_examples, to_dataset
+from audio_judge.data_commands import write_examples
+from audio_judge.examples import DECIDE, make_examples, read_example, to_dataset
+from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
+from audio_judge.rubrics import ALL_RUBRICS
 from audio_judge.trainers import AudioSFTTrainer, add_lora, merge_lora, nf4_config, score_metrics, select_trainable
 
 
@@ -48,6 +55,7 @@ class JudgeArguments:
     text_backbone: str | None = option(None, "language model of a new judge: folder or Hub id")
     adapter: Literal["pooled_linear", "bottleneck"] = option("pooled_linear", "adapter of a new judge")
     adapter_tokens: int = option(128, "audio tokens per clip of pooled_linear")
+    span_size: int = option(0, "width of a new judge's head for questions about when; 0 for none")
     dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
     load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
     trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
@@ -55,14 +63,18 @@ class JudgeArguments:
     lora_r: int = option(16, "rank of the LoRA")
     lora_alpha: int = option(32, "scaling of the LoRA")
     lora_dropout: float = option(0.05, "dropout of the LoRA")
-    corpus: Literal["nisqa", "simulated"] = option("nisqa", "reader of the corpus")
-    data: str | None = option(None, "folder of the corpus")
-    max_train_clips: int | None = option(None, "random choice of so many training clips")
-    max_eval_clips: int | None = option(None, "random choice of so many validation clips")
+    corpus: Literal["nisqa", "simulated"] = option("nisqa", "reader of `data`")
+    data: str | None = option(None, "folder of a corpus; or give `train_file`, or `mixture`")
+    train_file: list[str] | None = option(None, "files that `audio-judge data` wrote")  # noqa: RUF009
+    eval_file: list[str] | None = option(None, "the same to evaluate on, best with --all-rubrics")  # noqa: RUF009
+    mixture: str | None = option(None, "YAML as in recipes/data; evaluates on the validation splits it is `tested_on`")
+    streaming: bool = option(False, "read `train_file` as it comes, with no copy on disk; needs max_steps")
+    max_train_clips: int | None = option(None, "random choice of so many clips, or examples of a file, to train on")
+    max_eval_clips: int | None = option(None, "random choice of so many clips, or examples of a file, to evaluate on")
     answer_form: Literal["decision", "decimal"] = option("decision", "scores as shares over levels, or in digits")
-    tasks: list[str] | None = option(None, "tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
-    with_reference: Literal["never", "sometimes", "always"] = option("never", "whether a clean reference is heard")
-    variants: int = option(1, "examples per clip and epoch, with other phrasings, rubrics and crops")
+    tasks: list[str] | None = option(None, "of `data`: tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
+    with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
+    variants: int = option(1, "of `data`: examples per clip and epoch, with other phrasings, rubrics and crops")
     max_seconds: float | None = option(None, "longer clips are cropped; the encoder's own limit holds too")
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
@@ -73,12 +85,22 @@ class JudgeArguments:
         """Check what no single field can tell."""
         if (self.model is None) == (self.audio_backbone is None or self.text_backbone is None):
             raise ValueError("give either `model` or both `audio_backbone` and `text_backbone`")
-        if self.data is None:
-            raise ValueError(f"`data` is missing: the folder of the {self.corpus} corpus")
+        given = {"data": self.data, "train_file": self.train_file, "mixture": self.mixture}
+        sources = [name for name, value in given.items() if value]
+        if len(sources) != 1:
+            found = ", ".join(sources) or "none"
+            raise ValueError(
+                f"train on exactly one of `data`, `train_file` and `mixture`; given: {found}; an empty one, such as "
+                "--mixture '', takes back that of a recipe"
+            )
+        if self.data and self.eval_file:
+            raise ValueError("`data` has a validation split of its own; leave `eval_file` out")
+        if self.streaming and not self.train_file:
+            raise ValueError("`streaming` is for `train_file`; write one with `audio-judge data`")
         adapts = any(re.search(pattern, "model.adapter.linear.weight") for pattern in self.trainable or [])
         if self.lora_target and self.model is None and not adapts:
             raise ValueError("the adapter of a new judge is untrained: with LoRA, put `adapter` among `trainable`")
-        if self.asking not in self.task_weights:
+        if self.data and self.asking not in self.task_weights:
             raise ValueError(f"answer_form {self.answer_form} needs {self.asking!r} among the tasks, got {self.tasks}")
 
     @property
@@ -102,27 +124,90 @@ def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
         return model, AudioJudgeProcessor.from_pretrained(args.model)
     parts: dict[str, Any] = {"audio": args.audio_backbone, "text": args.text_backbone}
     parts |= {"adapter": args.adapter, "adapter_tokens": args.adapter_tokens}
-    model = AudioJudgeForCausalLM.from_backbones(**parts, **options)
+    model = AudioJudgeForCausalLM.from_backbones(**parts, span_size=args.span_size, **options)
     if quantize:  # the quantizer has put the language model on the accelerator, and nobody moves a quantized model
         for part in (model.model.audio_tower, model.model.adapter):
             part.to(model.lm_head.weight.device)
     return model, AudioJudgeProcessor.from_backbones(**parts)
 
 
-def load_datasets(args: JudgeArguments, seed: int) -> tuple[Any, Any]:
-    """Training examples by the mixture of tasks, and validation examples that ask for every score."""
-    same: dict[str, Any] = {"seed": seed, "with_reference": args.with_reference}
-    train = make_examples(read_clips(args, "train", seed), args.task_weights, variants=args.variants, **same)
-    evaluation = make_examples(read_clips(args, "validation", seed), [args.asking], all_rubrics=True, **same)
-    return to_dataset(train), to_dataset(evaluation)
+def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, Any]:
+    """Training examples, and validation examples if any are wanted; both stay on disk but for those of `data`."""
+    seed = training_args.seed
+    # One process makes what is not on disk yet, then the others find it there
+    with training_args.main_process_first(local=training_args.save_on_each_node):
+        if args.data:
+            same: dict[str, Any] = {"seed": seed, "with_reference": args.with_reference}
+            clips = {split: read_clips(args, split, seed) for split in ("train", "validation")}
+            train = to_dataset(make_examples(clips["train"], args.task_weights, variants=args.variants, **same))
+            return train, to_dataset(make_examples(clips["validation"], [args.asking], all_rubrics=True, **same))
+        if args.mixture:
+            files = [mix(args.mixture, training_args)]
+        else:
+            files = [Path(file) for file in args.train_file or []]
+        train = load_examples(files, streaming=args.streaming)
+        evaluation = load_evaluation(args, training_args) if training_args.eval_strategy != "no" else None
+    if args.streaming:
+        # Accelerate would have one process make all batches, and cut them in parts by their first dimension
+        settings: Any = training_args.accelerator_config
+        settings.dispatch_batches = False
+        train = train.shuffle(seed, buffer_size=10_000)
+        return train.take(args.max_train_clips) if args.max_train_clips else train, evaluation
+    return choose(train, args.max_train_clips, seed), evaluation
 
 
-def read_clips(args: JudgeArguments, split: Literal["train", "validation"], seed: int) -> list[RatedClip]:
-    """The clips of a split, or a random choice of them."""
-    read: Any = {"nisqa": read_nisqa, "simulated": read_simulated}[args.corpus]
-    chosen = list(read(str(args.data), split))
+def read_clips(args: JudgeArguments, split: str, seed: int) -> list[RatedClip]:
+    """The clips of a split of `data`, or a random choice of them."""
     limit = args.max_train_clips if split == "train" else args.max_eval_clips
+    return sample(Corpus(args.corpus, str(args.data), split).read(), limit, seed)
+
+
+def sample(clips: Iterable[Any], limit: int | None, seed: int) -> list[RatedClip]:
+    """All clips, or a random choice of them; pairs are left out."""
+    chosen = [clip for clip in clips if isinstance(clip, RatedClip)]
     return chosen if limit is None or limit >= len(chosen) else random.Random(seed).sample(chosen, limit)
+
+
+def choose(dataset: Any, limit: int | None, seed: int) -> Any:
+    """All examples, or a random choice of them."""
+    return dataset if limit is None or limit >= len(dataset) else dataset.shuffle(seed).select(range(limit))
+
+
+def mix(path: str, training_args: SFTConfig) -> Path:
+    """Write the examples of a mixture to the output folder, and tell what they are."""
+    out = Path(str(training_args.output_dir)) / "examples.parquet"
+    if training_args.should_save:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        statistics = Statistics()
+        if not write_examples(iterate(read_mixture(path), statistics), out):
+            raise ValueError(f"{path}: no clip could serve any of the tasks\n{statistics}")
+        print(statistics, flush=True)
+    return out
+
+
+def load_evaluation(args: JudgeArguments, training_args: SFTConfig) -> Any:
+    """Examples of `eval_file`, or a question for every rating of the validation splits that a mixture is tested on."""
+    limit, seed = args.max_eval_clips, training_args.seed
+    if args.eval_file:
+        return choose(load_examples([Path(file) for file in args.eval_file]), limit, seed)
+    mixture = read_mixture(args.mixture) if args.mixture else None
+    corpora = [corpus for corpus in mixture.tested_on if corpus.split == "validation"] if mixture else []
+    clips = sample((clip for corpus in corpora for clip in corpus.read()), limit, seed)
+    use = mixture.manner.with_reference if mixture else "never"
+    examples = to_dataset(make_examples(clips, [args.asking], seed=seed, with_reference=use, all_rubrics=True))
+    if not len(examples):
+        raise ValueError(
+            f"eval_strategy is {training_args.eval_strategy} and there is nothing to evaluate on: give `eval_file`, a "
+            "mixture that is `tested_on` a rated validation split, or `eval_strategy: no`"
+        )
+    return examples
+
+
+def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
+    """Whether any example is a typed question."""
+    if args.data:
+        return DECIDE in args.task_weights
+    return any("questions" in read_example(row) for row in dataset)
 
 
 def save_judge(trainer: AudioSFTTrainer, args: JudgeArguments, output_dir: Path) -> None:
@@ -145,6 +230,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
     training_args.remove_unused_columns, training_args.max_length = False, None
     training_args.dataset_kwargs = {"skip_prepare_dataset": True}
     set_seed(training_args.seed)
+    train_dataset, eval_dataset = load_datasets(args, training_args)
     model, processor = load_judge(args, quantize=args.load_in_4bit)
     processor.answer_form = args.answer_form
     processor.window_seconds = args.max_seconds or processor.window_seconds
@@ -153,10 +239,10 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
     else:
         training_args.hub_strategy = "end"  # checkpoints hold the LoRA only
         shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
-        tokens = [processor.question_token_id] if DECIDE in args.task_weights else []
+        tokens = [processor.question_token_id] if asks_decisions(args, train_dataset) else []
         model = add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
-    train_dataset, eval_dataset = load_datasets(args, training_args.seed)
-    collator = JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True, skip_bad=args.skip_bad)
+    reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
+    collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
     trainer = AudioSFTTrainer(
         model=model,
         args=training_args,

@@ -274,7 +274,7 @@ class JudgeCollator:
         """Where each question is read, what its answers are, and what share of listeners gives each."""
         asked = [question for question in _asked(examples, prompts) if not is_span(question.asked)]
         labels = [torch.tensor(question.option_ids) for question in asked]
-        columns = [self.rubrics.index(q.name) if q.name in self.rubrics else -1 for q in asked]
+        columns = [self.rubrics.index(q.name) if self._is_score(q.name, q.asked) else -1 for q in asked]
         shares = [torch.tensor(question.target) for question in asked]
         for question, ids, target in zip(asked, labels, shares, strict=True):
             if len(ids) != len(target):
@@ -310,12 +310,16 @@ class JudgeCollator:
                 heard[max(0, math.floor(first)) : max(1, math.ceil(last))] = 1.0
         return heard
 
+    def _is_score(self, name: str, question: Mapping[str, Any]) -> bool:
+        """Whether a question is about the levels of an evaluated rubric; a comparison in that rubric is not."""
+        return question["type"] == "score" and name in self.rubrics
+
     def _targets(self, example: Mapping[str, Any]) -> list[float]:
         """Expected level per column, from 0 for the lowest; NaN where the example does not ask for a single score."""
         levels = {
             name: sum(k * share for k, share in enumerate(row))
             for name, row in example.get("targets", {}).items()
-            if name in self.rubrics
+            if self._is_score(name, example["questions"][name])
         }
         if "target" in example:
             rubric = get_rubric(example["target"]["rubric"])

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from transformers.decision import parse_questions
 from transformers.utils import logging
 
+from audio_judge.cli import BEST, CORPORA
 from audio_judge.inputs import Columns, Item, UsageError, find_items
 from audio_judge.judge import AudioJudge, Request
 from audio_judge.judgement import Judgement
@@ -354,7 +355,7 @@ def _check_questions(judge: AudioJudge, questions: dict[str, Any]) -> None:
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Print the rubrics or the tasks as a table.
+    """Print the corpora, the rubrics or the tasks as a table.
 
     Args:
         options: Parsed options of the command.
@@ -364,9 +365,12 @@ def ls(options: argparse.Namespace) -> int:
     """
     if options.what == "rubrics":
         rows: list[tuple[str, ...]] = [
-            (r.name, r.scale.name, f"{r.levels[0]} … {r.levels[-1]}", r.definition) for r in ALL_RUBRICS.values()
+            (r.name, r.scale.name, BEST[r.best], f"{r.levels[0]} … {r.levels[-1]}", r.definition)
+            for r in ALL_RUBRICS.values()
         ]
-        titles: tuple[str, ...] = ("rubric", "scale", "levels", "what is judged")
+        titles: tuple[str, ...] = ("rubric", "scale", "best", "levels", "what is judged")
+    elif options.what == "corpora":
+        titles, rows = ("corpus", "what it is"), list(CORPORA.items())
     else:
         titles = ("task", "what it does")
         rows = [(name, (task.__doc__ or "").partition("\n")[0].partition(": ")[2]) for name, task in TASKS.items()]

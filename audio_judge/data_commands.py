@@ -18,23 +18,25 @@ from typing import Any
 
 from audio_judge.augment import KINDS
 from audio_judge.captions import TeacherUnavailableError, write_captions
-from audio_judge.cli import CORPORA
+from audio_judge.cli import BEST, CORPORA
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.endpoint import Client, Endpoint
 from audio_judge.examples import DECIDE, audio_blocks, read_example
-from audio_judge.inputs import PATH_COLUMNS, UsageError
-from audio_judge.instruct import DETECT_QUESTION, Example
+from audio_judge.inputs import AUDIO_SUFFIXES, PATH_COLUMNS, UsageError
+from audio_judge.instruct import COMPARE_QUESTION, DETECT_QUESTION, Example
 from audio_judge.mixtures import WITH_SPLITS, Corpus, Mixture, Statistics, iterate, mixture_of, read_mixture
-from audio_judge.rubrics import ALL_RUBRICS
+from audio_judge.rubrics import ALL_RUBRICS, PROXY_RUBRICS
 from audio_judge.tasks import TASKS
 from audio_judge.tasks.listeners import LISTENERS
 
 DEFAULT_CHANCE = 0.25
 _ROWS_AT_ONCE = 1000
+_SHOWN_FAILURES = 20
 _OWN_TASKS = {
     DECIDE: "rubrics as typed questions, answered by shares of listeners over the levels",
     DETECT_QUESTION: "real or fake as a typed yes-or-no question",
+    COMPARE_QUESTION: "which of two clips is better on some rubrics, as typed questions",
 }
 
 
@@ -45,7 +47,7 @@ def data(options: argparse.Namespace) -> int:
         options: Parsed options of the command.
 
     Returns:
-        Exit code: 0.
+        Exit code: 0, 1 if some clips could not be used.
 
     Raises:
         UsageError: If the request cannot be carried out.
@@ -54,6 +56,8 @@ def data(options: argparse.Namespace) -> int:
         return _ls()
     if options.what == "show":
         return _show(options)
+    if options.what == "jastin-proxies":
+        return _write_proxies(options)
     return _write(options)
 
 
@@ -240,6 +244,53 @@ def read_examples(path: Path) -> Iterator[Example]:
         raise UsageError(f"{path}: not examples as `audio-judge data` writes them ({error})") from error
 
 
+# data jastin-proxies
+
+
+def _write_proxies(options: argparse.Namespace) -> int:
+    from audio_judge.corpora.proxies import proxy_task, write_proxies
+
+    speech = _sound_files(options.path, options.limit)
+    music = _sound_files(options.music, options.limit) if options.music else []
+    failed = 0
+    for name in _proxies(options):
+        clean = {"speech": speech, "music": music, "any": [*speech, *music]}[proxy_task(name).content]
+        try:
+            report = write_proxies(clean, name, Path(options.out), seed=options.seed, untreated=options.untreated)
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(str(error)) from error
+        except OSError as error:
+            raise UsageError(f"{error.filename or options.out}: {error.strerror}") from error
+        failed += len(report.failed)
+        for message in report.failed[:_SHOWN_FAILURES]:
+            _say(f"  {message}")
+        _say(f"{report.table}: {report.made} made, {report.kept} kept of an earlier run, {len(report.failed)} failed")
+    return 1 if failed else 0
+
+
+def _proxies(options: argparse.Namespace) -> list[str]:
+    """Names of the proxies that are wanted and have their kind of clips."""
+    from audio_judge.corpora.proxies import proxy_task
+
+    wanted = options.proxies.split(",") if options.proxies else list(PROXY_RUBRICS)
+    unknown = [name for name in wanted if name not in PROXY_RUBRICS]
+    if unknown:
+        raise UsageError(f"--proxies {','.join(unknown)}: known are {', '.join(PROXY_RUBRICS)}")
+    needs_music = [name for name in wanted if proxy_task(name).content == "music"] if not options.music else []
+    if needs_music and options.proxies:
+        raise UsageError(f"{needs_music[0]} is made of music: give --music FOLDER")
+    for name in needs_music:
+        _say(f"{name} is made of music and left out; give --music FOLDER to have it")
+    return [name for name in wanted if name not in needs_music]
+
+
+def _sound_files(folder: str, limit: int | None) -> list[Path]:
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
+        raise UsageError(f"{folder}: no folder with sound files; {', '.join(AUDIO_SUFFIXES)} are looked for")
+    return found[:limit]
+
+
 # data ls
 
 
@@ -250,7 +301,7 @@ def _ls() -> int:
         (
             r.name,
             r.scale.name,
-            {"high": "higher", "low": "lower", "middle": "middle"}[r.best],
+            BEST[r.best],
             f"{r.levels[0]} … {r.levels[-1]}",
         )
         for r in ALL_RUBRICS.values()

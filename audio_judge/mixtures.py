@@ -14,7 +14,7 @@ tables are read; audio stays a path.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -32,8 +32,8 @@ from audio_judge.corpora.speechjudge import read_speechjudge
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.corpora.table import Columns, PairColumns, read_pairs, read_table
 from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
-from audio_judge.examples import ReferenceUse
-from audio_judge.instruct import Example, Instructor, Item, Manner, check_weights, read_captions
+from audio_judge.examples import ReferenceUse, read_example
+from audio_judge.instruct import COMPARE_QUESTION, Example, Instructor, Item, Manner, check_weights, read_captions
 from audio_judge.rubrics import ALL_RUBRICS, Scale, convert, get_rubric
 
 READERS: dict[str, Callable[..., Iterator[Any]]] = {
@@ -242,6 +242,10 @@ class Statistics:
             self.augmentations.update(step["kind"] for step in steps)
         if "verdicts" in example:
             self.classes[f"preferred: {example['verdicts']['mos']}"] += 1
+        if example["task"] == COMPARE_QUESTION:
+            preferred = "A", "B", "tie"
+            shares = example["targets"]["mos"]
+            self.classes[f"preferred: {preferred[shares.index(max(shares))]}"] += 1
         if example["task"] == "detect_question":
             self.classes["fake" if example["targets"]["fake"][0] else "real"] += 1
         elif example["task"] == "detect":
@@ -502,3 +506,43 @@ def _shuffled(examples: Iterable[Example], size: int, rng: random.Random) -> Ite
     if size > 1:
         rng.shuffle(buffer)
     yield from buffer
+
+
+def load_examples(paths: Sequence[str | Path], *, streaming: bool = False) -> Any:
+    """Open files of examples as a ``datasets`` dataset that needs no more memory for longer files.
+
+    Args:
+        paths: Files that ``audio-judge data`` wrote, ``.parquet`` or ``.jsonl``.
+        streaming: Whether rows are read as they are asked for; else a memory-mapped copy is kept in the cache of
+            ``datasets``, which has a length and any row at once.
+
+    Returns:
+        A ``Dataset``, or with ``streaming`` an ``IterableDataset``, of rows for ``audio_judge.examples.read_example``.
+
+    Raises:
+        ValueError: If a file is not there, empty or not one of ours.
+    """
+    from datasets import concatenate_datasets
+
+    if not paths:
+        raise ValueError("no files of examples; give at least one")
+    return concatenate_datasets([_load_file(Path(path), streaming) for path in paths])
+
+
+def _load_file(path: Path, streaming: bool) -> Any:
+    from datasets import Features, Value, load_dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    # Lines stay text: their objects share no structure that Arrow could hold
+    readers = {".parquet": ("parquet", {}), ".jsonl": ("text", {"features": Features({"example": Value("string")})})}
+    if path.suffix.lower() not in readers or not path.is_file():
+        raise ValueError(f"{path}: a .parquet or .jsonl file that `audio-judge data` wrote is needed")
+    reader, options = readers[path.suffix.lower()]
+    try:
+        rows = load_dataset(reader, data_files=str(path), split="train", streaming=streaming, **options)
+        is_ours = "task" in read_example(next(iter(rows)))
+    except (ValueError, TypeError, OSError, StopIteration, DatasetGenerationError) as error:
+        raise ValueError(f"{path}: holds no examples as `audio-judge data` writes them ({error})") from error
+    if not is_ours:
+        raise ValueError(f"{path}: holds no examples as `audio-judge data` writes them")
+    return rows

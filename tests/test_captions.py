@@ -1,18 +1,27 @@
 import asyncio
+import itertools
 import json
 import multiprocessing
 import os
 import re
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
+import torch
 from stub import serving
+from tiny import make_tokenizer, text_config
+from transformers import AutoModelForCausalLM
 
 from audio_judge import captions
 from audio_judge.captions import TeacherUnavailableError, finished_ids, read_caption, samplings, write_captions
 from audio_judge.clips import RatedClip, RatedPair, Rating
-from audio_judge.endpoint import Client, Endpoint
+from audio_judge.endpoint import Client, Endpoint, LocalModel, Reply, Sampling
 from audio_judge.tasks import ParseError
 from audio_judge.tasks.compare import Comparison
 
@@ -249,3 +258,117 @@ class TestFinishedIds:
         path.write_text(f'{{"id": "1"}}\n{line}\n')
         with pytest.raises(ValueError, match="line 2"):
             finished_ids(path)
+
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PIECES = ("The voice is clear", " and a little noisy.", " The MOS is 3.4.")
+SAID = "".join(PIECES)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """Folder of a tiny language model that gives one reply to anything: each token it says follows from the one before."""
+    folder = tmp_path_factory.mktemp("teacher") / "model"
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.add_tokens(list(PIECES))
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(text_config(len(tokenizer), tie=False))
+    newline = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    chain = [*newline, *tokenizer.convert_tokens_to_ids(list(PIECES)), tokenizer.eos_token_id]
+    with torch.no_grad():
+        for layer in model.model.layers:  # a layer that adds nothing leaves the token itself
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight.zero_()
+        for token, following in itertools.pairwise(chain):
+            model.lm_head.weight[following] = 100 * model.get_input_embeddings().weight[token]
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(teacher):
+    """Address of `transformers serve` on the teacher."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = "from transformers.cli.transformers import main; main()"
+    command = [sys.executable, "-c", program, "serve", str(teacher), "--device", "cpu", "--dtype", "float32"]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    log = teacher.parent / "server.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, stdout=file, stderr=file
+        )
+        try:
+            for _ in range(600):
+                assert process.poll() is None, log.read_text()[-3000:]
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            else:
+                pytest.fail(log.read_text()[-3000:])
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.kill()
+            process.wait()
+
+
+class TestTransformersServe:
+    """A real server with a real model; the teacher says always the same, which suits the first clip only."""
+
+    def write(self, address, teacher, folder, **options):
+        async def run():
+            backend = Endpoint(address, str(teacher))
+            async with Client(backend, cache=folder / "cache", first_wait=0) as client:
+                return await write_captions(
+                    client, [clip("a.wav", 3.4), clip("b.wav", 1.2)], folder / "c.jsonl", **options
+                )
+
+        return asyncio.run(run())
+
+    def test_valid_replies_are_kept_and_others_reported(self, address, teacher, tmp_path):
+        report = self.write(address, teacher, tmp_path, diverse=1, tries=2)
+        assert (report.written, report.failed) == (2, 2)
+        assert [(row["audio"], row["text"]) for row in rows(tmp_path, "c.jsonl")] == [(["a.wav"], SAID)] * 2
+        failed = rows(tmp_path, "c.jsonl.failed.jsonl")
+        assert [(row["audio"], row["reason"]) for row in failed] == [(["b.wav"], "invalid")] * 2
+        assert "the text ends in 3.4, the rating is 1.2" in failed[0]["message"]
+
+    def test_nothing_is_asked_twice(self, address, teacher, tmp_path):
+        first = self.write(address, teacher, tmp_path, tries=1)
+        second = self.write(address, teacher, tmp_path, tries=1)
+        assert (first.requests, second.requests, second.kept) == (2, 0, 1)
+
+    def test_same_words_as_the_model_in_this_process(self, address, teacher):
+        async def ask(backend, sampling):
+            async with Client(backend, cache=None) as client:
+                return await client.ask([{"role": "user", "content": "Hello, how noisy is this?"}], sampling)
+
+        for sampling in (Sampling(max_tokens=64), Sampling(0.9, 0.85, 64, seed=3)):
+            served = asyncio.run(ask(Endpoint(address, str(teacher)), sampling))
+            assert served == asyncio.run(ask(LocalModel(str(teacher), device="cpu"), sampling)) == Reply(SAID)
+
+    def test_a_reply_that_is_cut_off_is_asked_for_with_more_tokens(self, address, teacher):
+        async def ask():
+            async with Client(Endpoint(address, str(teacher)), cache=None, first_wait=0) as client:
+                outcome = await client.ask([{"role": "user", "content": "How?"}], Sampling(max_tokens=2))
+                return outcome, client.counts.sent
+
+        outcome, sent = asyncio.run(ask())
+        assert (outcome, sent > 1) == (Reply(SAID), True)
+
+    def test_a_model_the_server_does_not_have(self, address):
+        async def ask():
+            async with Client(Endpoint(address, "no/such-model"), cache=None, attempts=1) as client:
+                return await client.ask([{"role": "user", "content": "How?"}])
+
+        assert asyncio.run(ask()).kind in ("refused", "server_error")

@@ -7,7 +7,7 @@ from tiny import ENCODERS, tone
 from audio_judge.audio import AudioError, read_audio, resample
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.collate import IGNORED, JudgeCollator, rubric_level
-from audio_judge.examples import clip_state, make_examples, to_dataset
+from audio_judge.examples import clip_state, make_examples, pair_state, to_dataset
 from audio_judge.rubrics import get_rubric
 
 RATE = 48_000
@@ -51,6 +51,16 @@ def decisions(wavs, number=2, **options):
 
 def learned(processor, batch, row):
     return processor.tokenizer.decode(batch["labels"][row][batch["labels"][row] != IGNORED])
+
+
+class TestEvaluatedRubrics:
+    def test_comparison_in_a_rubric_is_no_score_of_it(self, processor, wavs):
+        question = {"type": "choice", "instructions": "Which?", "criteria": {"A": None, "B": None, "tie": None}}
+        state = pair_state(wavs / "a.wav", wavs / "b.wav")
+        row = {"task": "x", "state": state, "questions": {"mos": question}, "targets": {"mos": [0.0, 1.0, 0.0]}}
+        batch = JudgeCollator(processor)([row])
+        assert batch["columns"].tolist() == [-1]
+        assert batch["targets"].isnan().all()
 
 
 class TestLabels:

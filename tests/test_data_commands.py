@@ -3,11 +3,16 @@ import json
 import re
 
 import pytest
+import soundfile
 from stub import serving
+from tiny import tone
 
-from audio_judge.cli import main
+from audio_judge.cli import CORPORA, main
 from audio_judge.data_commands import read_examples, write_examples
+from audio_judge.examples import audio_paths
 from audio_judge.inputs import UsageError
+from audio_judge.instruct import ALL_TASKS
+from audio_judge.rubrics import ALL_RUBRICS, PROXY_RUBRICS
 
 
 def expert(request, _times=1):
@@ -123,12 +128,75 @@ class TestData:
         assert "reverberation          1-5    lower" in output
         assert "speechjudge" in output
 
+    def test_ls_names_everything(self, capsys):
+        listed = {line.split()[0] for line in run(capsys, "data", "ls")[1].splitlines() if line}
+        assert {*CORPORA, *ALL_TASKS, *ALL_RUBRICS} <= listed
+
     def test_show(self, capsys):
         data(capsys, "--tasks", "decide", "--out", "x.jsonl")
         code, output, _ = run(capsys, "data", "show", "x.jsonl", "--number", "2")
         assert code == 0
         assert output.count("===") == 2
         assert '"targets"' in output
+
+
+class TestJastinProxies:
+    @pytest.fixture(autouse=True)
+    def clean(self, folder):
+        for kind, number in (("speech", 2), ("music", 1)):
+            (folder / kind / "deep").mkdir(parents=True)
+            for k in range(number):
+                soundfile.write(folder / kind / "deep" / f"{k}.wav", tone(0.3, 200 + 99 * k, 16_000), 16_000)
+
+    def proxies(self, capsys, *more):
+        return run(capsys, "data", "jastin-proxies", "speech", "--out", "proxies", *more)
+
+    def test_all_five_from_speech_and_music(self, capsys, folder):
+        code, _, errors = self.proxies(capsys, "--music", "music", "--seed", "3")
+        assert code == 0, errors
+        counts = {path.stem: len(path.read_text().splitlines()) for path in (folder / "proxies").glob("*.jsonl")}
+        assert counts == dict.fromkeys(PROXY_RUBRICS, 2) | {"music_distortion": 1, "sudden_silence": 3}
+        assert "0 made, 2 kept" in self.proxies(capsys, "--music", "music", "--seed", "3")[2]
+
+    def test_can_be_learned_from(self, capsys, folder):
+        self.proxies(capsys, "--proxies", "whispering")
+        columns = {"path": "path", "ratings": {"whispering": "score"}}
+        given = ["--option", f"columns={json.dumps(columns)}", "--tasks", "rate", "--out", "x.jsonl"]
+        assert run(capsys, "data", "table", "proxies/whispering.jsonl", *given)[0] == 0
+        found = list(read_examples(folder / "x.jsonl"))
+        assert [example["task"] for example in found] == ["rate", "rate"]
+        assert all(path.is_file() for example in found for path in audio_paths(example))
+
+    def test_without_music(self, capsys, folder):
+        code, _, errors = self.proxies(capsys, "--limit", "1")
+        assert (code, "music_distortion is made of music and left out" in errors) == (0, True)
+        assert not (folder / "proxies" / "music_distortion.jsonl").exists()
+
+    def test_unreadable_clip(self, capsys, folder):
+        (folder / "speech" / "bad.wav").write_text("no sound")
+        code, _, errors = self.proxies(capsys, "--proxies", "whispering")
+        assert code == 1
+        assert "bad.wav" in errors
+        assert "2 made, 0 kept of an earlier run, 1 failed" in errors
+
+    @pytest.mark.parametrize(
+        ("more", "problem"),
+        [
+            (["--proxies", "charm"], "known are child_voice"),
+            (["--proxies", "music_distortion"], "give --music"),
+            (["--music", "nowhere"], "nowhere: no folder with sound files"),
+            (["--out", "clips.csv"], "clips.csv"),
+        ],
+    )
+    def test_unusable_requests(self, capsys, more, problem):
+        code, _, errors = self.proxies(capsys, *more)
+        assert code == 2
+        assert problem in errors
+
+    def test_another_seed_needs_another_folder(self, capsys):
+        self.proxies(capsys, "--proxies", "whispering")
+        code, _, errors = self.proxies(capsys, "--proxies", "whispering", "--seed", "1")
+        assert (code, "choose another folder" in errors) == (2, True)
 
 
 class TestCaption:

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from audio_judge.cli import CORPORA
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.splits import SplitError
+from audio_judge.examples import audio_paths
 from audio_judge.mixtures import (
     READERS,
     Corpus,
@@ -18,7 +20,9 @@ from audio_judge.mixtures import (
     mixture_of,
     read_mixture,
 )
+from audio_judge.rubrics import PROXY_RUBRICS
 
+RECIPES = Path(__file__).parents[1] / "recipes" / "data"
 COLUMNS = {"path": "file", "ratings": {"mos": "mos", "noisiness": "noi"}}
 
 
@@ -218,6 +222,169 @@ class TestReadMixture:
             read_mixture(path)
 
 
-@pytest.mark.parametrize("recipe", sorted(Path(__file__).parents[1].glob("recipes/data/*.yaml")), ids=lambda p: p.stem)
-def test_recipes_can_be_read(recipe):
-    assert read_mixture(recipe).corpora
+def lines(path, *rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def csv_file(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def record(task, name, reply, audios=None):
+    """A line of SpeechEval."""
+    audios = audios or [f"audio/{name}"]
+    question = " ".join(["<audio>"] * len(audios)) + " What do you hear?"
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]
+    return {"key": name, "task": task, "messages": turns, "audios": audios}
+
+
+def thought(*said):
+    return f"<think>\n{chr(10).join(said[:-1])}\n</think>\n\n<answer>\n{said[-1]}\n</answer>"
+
+
+def write_nisqa(root):
+    rows = []
+    for k, (db, mos) in enumerate(
+        [("TRAIN_SIM", 1.5), ("TRAIN_LIVE", 3), ("TRAIN_SIM", 4.5), ("VAL_SIM", 2), ("TEST_FOR", 4)]
+    ):
+        scores = dict.fromkeys(("noi", "col", "dis", "loud"), 3.0)
+        row = {"db": f"NISQA_{db}", "filepath_deg": f"{db}/deg/{k}.wav", "filepath_ref": f"{db}/ref/{k}.wav"}
+        rows.append(row | {"con_description": "white noise", "mos": mos} | scores)
+    csv_file(root / "NISQA_corpus_file.csv", rows)
+
+
+def write_speecheval(root):
+    """All four tasks in both splits, in the folders of the publication."""
+    dimensions = ("Intelligibility", "Distortion", "Dynamic Range", "Emotional Impact", "Artistic Expression")
+    for number, split in enumerate(("train", "test")):
+        scores = [f"{name}: {2 + k % 2}/5" for k, name in enumerate(dimensions)]
+        singles = [
+            record("SingleEval", f"en_{split}_{k}.wav", thought(f"Overall Quality: {2 + k}/5", *scores, "It is fine."))
+            for k in range(3)
+        ]
+        names = [f"audio/zh_{split}_{side}.wav" for side in "ab"]
+        overall = ["Overall Quality: B is better than A"] * number  # that of train is in the side table
+        compared = record(
+            "CompareEval", f"zh_{split}", thought(*overall, "Distortion: B is better than A", "So."), names
+        )
+        advice = thought("Key improvement areas: Distortion", "Remove the background noise.")
+        fakes = [record("FakeDetection", f"f_{split}_{label}.wav", label) for label in ("real", "fake")]
+        for folder, rows in (
+            ("single", singles),
+            ("dual", [compared]),
+            ("suggest", [record("Suggest", f"s_{split}.wav", advice)]),
+            ("fakedetection", fakes),
+        ):
+            lines(root / f"data_split/split_data_{folder}/{split}/multitask.jsonl", *rows)
+    lines(root / "preferences.jsonl", {"key": "zh_train", "preference": "A"})
+
+
+def write_qualispeech(root):
+    scores = [
+        "Speed",
+        "Naturalness",
+        "Background noise",
+        "Distortion",
+        "Listening effort",
+        "Continuity",
+        "Overall quality",
+    ]
+    words = ["Feeling of voice", "Noise Description", "Distortion description", "Unnatural pause"]
+    for split in ("train", "test"):
+        rows = [
+            {"id": f"{split}-{k}.wav"}
+            | dict.fromkeys(scores, 2 + k)
+            | dict.fromkeys([*words, "Natural language description"], "")
+            for k in range(3)
+        ]
+        csv_file(root / f"{split}.csv", rows)
+
+
+def write_aes(root):
+    axes = ("Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness")
+    for path in ("AudioMOS-2025/train.jsonl", "AES/evaluation_data/AES_natural_speech.jsonl"):
+        rows = [{"data_path": f"{path}/{k}.wav"} | {axis: [3, 5, 4 + k] for axis in axes} for k in range(3)]
+        lines(root / path, *rows)
+
+
+def write_simulated(root):
+    for split in ("train", "validation"):
+        rows = []
+        for k in range(6):
+            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
+            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": f"{split}/{k}.wav"}
+            row |= {"causes": causes, "reference": None, "distill_mos": 1.5 + 0.5 * k, "estoi": 0.6}
+            axes = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
+            rows.append(row | {f"nisqa_{axis}": 1.5 + 0.5 * k for axis in axes})
+        lines(root / split / "rows.jsonl", *rows)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Tiny corpora in the folders that the recipes name, in their published layouts."""
+    root = tmp_path_factory.mktemp("data")
+    write_nisqa(root / "NISQA_Corpus")
+    write_speecheval(root / "SpeechEval")
+    write_qualispeech(root / "QualiSpeech")
+    write_aes(root)
+    write_simulated(root / "simulated")
+    pair = {"index": 1, "subset": "regular", "language_setting": "en2en", "target_text": "hello", "audioA": "a.wav"}
+    lines(root / "SpeechJudge/train.jsonl", pair | {"audioB": "b.wav", "naturalness_label": "A"})
+    described = {"task": "describe", "audio": ["/c/a.wav"], "text": "Clear. The MOS is 3.4.", "truth": 3.4}
+    compared = {
+        "task": "compare",
+        "audio": ["/c/a.wav", "/c/b.wav"],
+        "text": "Cleaner. [SpeechA]",
+        "truth": {"mos": "A"},
+    }
+    lines(root / "captions.jsonl", described, compared)
+    for name, rubric in PROXY_RUBRICS.items():
+        scores = (rubric.low, rubric.high, rubric.low)
+        rows = [
+            {"path": f"{name}/{k}.wav", "score": score, "reference": f"/c/{k}.wav"} for k, score in enumerate(scores)
+        ]
+        lines(root / f"proxies/{name}.jsonl", *rows)
+    return root
+
+
+# What each recipe makes of the tiny corpora: corpora, tasks of a weight that cannot be missed, rubrics asked for
+EXPECTED = {
+    "alld": ({"captions", "NISQA"}, {"describe", "compare", "score"}, {"mos"}),
+    "jastin": ({"QualiSpeech", "SpeechEval", "AudioMOS-2025", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
+    "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
+    "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
+    "sqllm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
+}
+
+
+class TestRecipes:
+    def test_all_are_tested(self):
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == set(EXPECTED)
+
+    @pytest.mark.parametrize("name", EXPECTED)
+    def test_makes_examples_of_published_layouts(self, name, published, tmp_path):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text((RECIPES / f"{name}.yaml").read_text().replace("/data/", f"{published}/"))
+        mixture = read_mixture(path)
+        found, corpora, tasks, rubrics = Statistics(), *EXPECTED[name]
+        seeds = [replace(mixture, seed=seed) for seed in range(4)]  # so small a corpus does not draw every task at once
+        examples = [example for one in seeds for example in iterate(one, found)]
+        assert corpora <= set(found.corpora)
+        assert tasks <= set(found.tasks) <= {*mixture.tasks, *(task for one in mixture.corpora for task in one.tasks)}
+        assert rubrics <= set(found.scores)
+        assert all(
+            str(published) in str(path) or str(path).startswith("/c/") for one in examples for path in audio_paths(one)
+        )
+        assert f"{len(examples)} examples" in str(found)
+
+    @pytest.mark.parametrize("name", EXPECTED)
+    def test_refuses_to_learn_from_what_it_is_tested_on(self, name, published, tmp_path):
+        mixture = read_mixture(RECIPES / f"{name}.yaml")
+        corpora = [replace(one, path=one.path.replace("/data", str(published))) for one in mixture.tested_on]
+        with pytest.raises(SplitError):
+            check_leakage(replace(mixture, corpora=tuple(corpora), tested_on=tuple(corpora)))

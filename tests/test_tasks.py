@@ -108,7 +108,23 @@ class TestScore:
 
     @pytest.mark.parametrize(
         "text",
-        ["5.1", "0", "-3", "8/10", "3.4 or 4", "3-4", "1-5", "1.2.3", "3.4dB", "60%", "Noisiness: 3.4", "1e1", "٣"],
+        [
+            "5.1",
+            "0",
+            "-3",
+            "8/10",
+            "3.4 or 4",
+            "3-4",
+            "1-5",
+            "1.2.3",
+            "3.4dB",
+            "60%",
+            "Noisiness: 3.4",
+            "Intelligibility: 3.4",
+            "reverberation = 2",
+            "1e1",
+            "٣",
+        ],
     )
     def test_refuses(self, text):
         with pytest.raises(ParseError):

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from safetensors.torch import load_file
 from tiny import make_backbones, tone
 from trl import SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, cli
 from audio_judge.collate import JudgeCollator
-from audio_judge.rubrics import RUBRICS
+from audio_judge.examples import audio_paths, read_example
+from audio_judge.mixtures import load_examples
+from audio_judge.rubrics import RUBRICS, get_rubric
 from audio_judge.trainers import supervised_losses
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +52,10 @@ def simulated(tmp_path_factory):
         for i in range(number):
             path = f"{split}/{i}.wav"
             soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
-            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
+            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {
+                "distill_mos": 1.5 + 0.5 * i,
+                "estoi": None,
+            }
             causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
             row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": causes}
             rows.append(json.dumps(row | {"reference": path if i % 2 else None} | scores))
@@ -71,18 +77,35 @@ def nisqa(tmp_path_factory):
     return root
 
 
+def source(recipe, output, data):
+    """What a recipe is trained on, as it says; None takes back what it says."""
+    mixture = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text()).get("mixture")
+    if data is None:
+        return {"mixture": ""} if mixture else {}
+    if not mixture:
+        return {"data": data}
+    path = output / "mixture.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((ROOT / mixture).read_text().replace("/data/simulated", str(data)))
+    return {"mixture": path}
+
+
 def arguments(recipe, output, backbones, data, **options):
     """A recipe with tiny backbones, as it would be given on the command line."""
     audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=recipe == "mini")
-    paths = {"audio_backbone": audio, "text_backbone": text, "data": data, "output_dir": output}
+    paths = {"audio_backbone": audio, "text_backbone": text, "output_dir": output} | source(recipe, output, data)
     given = SMALL | paths | options
     parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
     return ["--config", str(RECIPES / f"{recipe}.yaml"), *parts]
 
 
-def train(*given, **options):
+def parse(*given, **options):
     parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
-    return train_sft.main(*parser.parse_args_and_config(arguments(*given, **options)))
+    return parser.parse_args_and_config(arguments(*given, **options))
+
+
+def train(*given, **options):
+    return train_sft.main(*parse(*given, **options))
 
 
 class TestRecipes:
@@ -120,9 +143,7 @@ class TestRecipes:
         assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF)
 
     def test_double_ended_recipe_hears_two_clips(self, tmp_path, backbones, nisqa):
-        given = arguments("sqllm_double_ast_tuned", tmp_path, backbones, nisqa)
-        args, _ = TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(given)
-        dataset, _ = train_sft.load_datasets(args, seed=0)
+        dataset, _ = train_sft.load_datasets(*parse("sqllm_double_ast_tuned", tmp_path, backbones, nisqa))
         assert all(row["example"].count('"type": "audio"') == 2 for row in dataset)
 
     @pytest.mark.parametrize(
@@ -165,7 +186,11 @@ class TestArguments:
         [
             ({"model": None}, "either `model` or both"),
             ({"audio_backbone": "a", "text_backbone": "t"}, "either `model` or both"),
-            ({"data": None}, "`data` is missing"),
+            ({"data": None}, "exactly one of .*; given: none"),
+            ({"train_file": ["x.parquet"]}, "exactly one of .*; given: data, train_file"),
+            ({"mixture": "x.yaml"}, "exactly one of .*; given: data, mixture"),
+            ({"eval_file": ["x.parquet"]}, "leave `eval_file` out"),
+            ({"streaming": True}, "`streaming` is for `train_file`"),
             ({"answer_form": "decimal", "tasks": ["decide"]}, "needs 'score' among the tasks"),
             ({"model": None, "audio_backbone": "a", "text_backbone": "t", "lora_target": ".*"}, "put `adapter` among"),
         ],
@@ -217,10 +242,15 @@ class TestTraining:
     def test_goes_on_from_a_judge(self, tmp_path, backbones, simulated):
         train("mini", tmp_path / "first", backbones, simulated, max_steps=1)
         recipe = yaml.safe_load((RECIPES / "mini.yaml").read_text())
-        for name in ("audio_backbone", "text_backbone", "adapter", "adapter_tokens"):
-            del recipe[name]
+        for name in ("audio_backbone", "text_backbone", "adapter", "adapter_tokens", "span_size", "mixture"):
+            recipe.pop(name, None)
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"model": str(tmp_path / "first")}))
-        given = SMALL | {"data": simulated, "output_dir": tmp_path / "second", "trainable": "adapter"}
+        given = SMALL | {
+            "data": simulated,
+            "output_dir": tmp_path / "second",
+            "trainable": "adapter",
+            "corpus": "simulated",
+        }
         del given["adapter_tokens"]
         parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
         parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
@@ -248,3 +278,105 @@ class TestTraining:
         assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
         metrics = json.loads((tmp_path / "two" / "checkpoint-1" / "trainer_state.json").read_text())["log_history"]
         assert any("eval_pcc" in row for row in metrics)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, nisqa, simulated):
+    """What `audio-judge data` writes: decisions and answers in words, about one clip and about two, and a mixture."""
+    folder = tmp_path_factory.mktemp("files")
+    write = {
+        "decide.parquet": ["nisqa", nisqa, "--tasks", "decide"],
+        "words.jsonl": ["simulated", simulated, "--tasks", "compare,explain,score", "--variants", "2"],
+        "evaluation.parquet": ["nisqa", nisqa, "--tasks", "decide", "--split", "validation", "--all-rubrics"],
+    }
+    for name, given in write.items():
+        assert cli.main(["data", *map(str, given), "--out", str(folder / name)]) == 0
+    corpora = [
+        {"reader": "nisqa", "path": str(nisqa), "balance": "mos"},
+        {"reader": "simulated", "path": str(simulated), "tasks": {"compare": 1}},
+    ]
+    mixture = {"tasks": ["decide", "score"], "variants": 2, "corpora": corpora}
+    tested_on = {"reader": "nisqa", "path": str(nisqa), "split": "validation"}
+    (folder / "mixture.yaml").write_text(yaml.safe_dump(mixture | {"tested_on": [tested_on]}))
+    (folder / "untested.yaml").write_text(yaml.safe_dump(mixture))
+    return folder
+
+
+UNTESTED = {"eval_strategy": "no", "load_best_model_at_end": "false"}
+
+
+def tasks_of(dataset):
+    return Counter(read_example(row)["task"] for row in dataset)
+
+
+class TestFiles:
+    """Training on examples that were written before."""
+
+    @pytest.mark.parametrize("streaming", [False, True])
+    def test_decisions_and_answers_about_two_clips(self, streaming, tmp_path, backbones, files):
+        both = [str(files / name) for name in ("decide.parquet", "words.jsonl")]
+        options = {"per_device_train_batch_size": 8, "streaming": streaming, "eval_file": files / "evaluation.parquet"}
+        given = [*arguments("mini", tmp_path, backbones, None, **options), "--train_file", *both]
+        trainer = train_sft.main(*TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(given))
+        assert trainer.state.global_step == 2
+        counts = tasks_of(trainer.train_dataset)
+        assert counts["decide"] == 4
+        assert counts["compare"] > 0
+        assert counts.total() >= 16
+        logged = {name for row in trainer.state.log_history for name in row}
+        assert {"decision_loss", "token_loss", "eval_pcc", "eval_pcc_loudness"} <= logged
+        assert AudioJudgeProcessor.from_pretrained(tmp_path).answer_form == "decision"
+
+    def test_no_example_twice_in_an_epoch_of_a_stream(self, files):
+        both = [files / name for name in ("decide.parquet", "words.jsonl")]
+        rows = [row["example"] for row in load_examples(both, streaming=True).shuffle(0)]
+        assert sorted(rows) == sorted(load_examples(both)["example"])
+
+    def test_lora_learns_the_token_of_questions_if_there_are_any(self, tmp_path, backbones, files):
+        for name, asks in (("decide.parquet", True), ("words.jsonl", False)):
+            parsed = parse("sqllm_single_ast_tuned", tmp_path, backbones, None, train_file=files / name, **UNTESTED)
+            assert train_sft.asks_decisions(parsed[0], train_sft.load_datasets(*parsed)[0]) == asks
+
+    def test_chooses_as_many_as_are_wanted(self, tmp_path, backbones, files):
+        options = {"train_file": files / "words.jsonl", "eval_file": files / "evaluation.parquet", "max_train_clips": 5}
+        parsed = parse("mini", tmp_path, backbones, None, **options)
+        assert [len(dataset) for dataset in train_sft.load_datasets(*parsed)] == [5, SMALL["max_eval_clips"]]
+
+    def test_nothing_to_evaluate_on(self, tmp_path, backbones, files):
+        with pytest.raises(ValueError, match="give `eval_file`"):
+            train("mini", tmp_path, backbones, None, train_file=files / "decide.parquet")
+
+
+class TestMixture:
+    def test_two_steps(self, tmp_path, backbones, files, capsys):
+        trainer = train("mini", tmp_path, backbones, None, mixture=files / "mixture.yaml")
+        assert trainer.state.global_step == 2
+        assert set(tasks_of(trainer.train_dataset)) == {"decide", "score", "compare"}
+        assert f"{len(trainer.train_dataset)} examples\ntasks:" in capsys.readouterr().out
+        assert any("eval_pcc_noisiness" in row for row in trainer.state.log_history)
+
+    def test_evaluates_on_its_validation_split(self, tmp_path, backbones, files, nisqa):
+        parsed = parse("mini", tmp_path, backbones, None, mixture=files / "mixture.yaml", max_eval_clips=99)
+        evaluation = [read_example(row) for row in train_sft.load_datasets(*parsed)[1]]
+        assert [audio_paths(example) for example in evaluation] == [[nisqa / f"{i}.wav"] for i in (4, 5, 6)]
+        assert all(set(example["questions"]) == set(RUBRICS) for example in evaluation)
+
+    def test_nothing_to_evaluate_on(self, tmp_path, backbones, files):
+        with pytest.raises(ValueError, match="`tested_on` a rated validation split"):
+            train("mini", tmp_path, backbones, None, mixture=files / "untested.yaml")
+
+    def test_levels_are_balanced_as_the_mixture_says(self, tmp_path, backbones, nisqa):
+        """Clips of 1.2 to 2.4: one is bad, three are poor, and both levels come up about as often."""
+        corpus = {"reader": "nisqa", "path": str(nisqa), "balance": "mos"}
+        shares = {}
+        for balance in ("mos", ""):
+            mixture = {"tasks": ["score"], "variants": 20, "corpora": [corpus | {"balance": balance}]}
+            (tmp_path / "mixture.yaml").write_text(yaml.safe_dump(mixture))
+            parsed = parse("mini", tmp_path, backbones, None, mixture=tmp_path / "mixture.yaml", **UNTESTED)
+            levels = Counter(
+                get_rubric("mos").level_of(read_example(row)["scores"]["mos"])
+                for row in train_sft.load_datasets(*parsed)[0]
+            )
+            shares[balance] = levels["bad"] / levels.total()
+        assert shares[""] == 0.25
+        assert shares["mos"] == pytest.approx(0.5, abs=0.17)

@@ -221,7 +221,13 @@ def make_proxy(
 
 
 def make_proxy_clips(
-    clips: Iterable[RatedClip], task: str | JastinTask, folder: str | Path, *, seed: int, untreated: float = 0.5
+    clips: Iterable[RatedClip],
+    task: str | JastinTask,
+    folder: str | Path,
+    *,
+    seed: int,
+    untreated: float = 0.5,
+    start: int = 0,
 ) -> Iterator[RatedClip]:
     """Make rated clips of a proxy from clean ones, and write their audio.
 
@@ -231,6 +237,7 @@ def make_proxy_clips(
         folder: Where the audio is written, as 16-bit WAV at the clips' own rates; made if it is not there.
         seed: Of everything; a clip depends on the seed and its place in the list only.
         untreated: Share of clips that are left as they are.
+        start: Place of the first clip, if the list goes on from an earlier one.
 
     Yields:
         One clip for each, with a rating of the task's rubric, its causes, and the clean clip as its reference.
@@ -241,7 +248,7 @@ def make_proxy_clips(
     chosen = _proxy(task)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    for index, clip in enumerate(clips):
+    for index, clip in enumerate(clips, start):
         audio = read_audio(clip.path)
         samples, score, causes = make_proxy(
             audio.samples, audio.sampling_rate, chosen, seed=seed + index, untreated=untreated

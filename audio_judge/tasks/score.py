@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio_judge.rubrics import RUBRICS, Rubric, get_rubric, instructions, pick
+from audio_judge.rubrics import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
 from audio_judge.tasks.common import ParseError, with_reference_note
 
 __all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
@@ -188,7 +188,7 @@ def _without_scale(text: str, rubric: Rubric) -> str:
 def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
     """A number that an answer calls by another rubric's name is not the answer."""
     name = re.match(r"\W*([\w ]+?)\W*[:=]", text)
-    others = {word for other in RUBRICS.values() if other.name != rubric.name for word in (other.name, other.label)}
+    others = {word for other in ALL_RUBRICS.values() if other.name != rubric.name for word in (other.name, other.label)}
     if name and name[1].casefold() in others - {rubric.name, rubric.label}:
         raise ParseError(f"{rubric.name}: {text!r} answers {name[1]!r}")
 
