@@ -1,0 +1,51 @@
+"""Controls of a judge: sanity, robustness and bias, each a figure with a pass mark.
+
+    from eval.controls import run_controls
+    for check in run_controls(judge, clips, "sanity"):
+        print(check)
+
+A control that a judge cannot serve is "not applicable", never passed. Left out: any judgement of what a failure costs.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import RatedClip
+
+from .bench import Bench
+from .bias import run_bias
+from .check import LIMITS, Check
+from .robustness import run_robustness
+from .sanity import run_sanity
+
+__all__ = ["LIMITS", "SUITES", "Check", "run_controls"]
+
+SUITES: dict[str, Callable[[Bench], list[Check]]] = {
+    "sanity": run_sanity,
+    "robustness": run_robustness,
+    "bias": run_bias,
+}
+
+
+def run_controls(judge: Any, clips: Sequence[RatedClip], suite: str, *, seed: int = 0, count: int = 24) -> list[Check]:
+    """Run one suite of controls.
+
+    Args:
+        judge: An ``AudioJudge``, or anything whose ``score(paths)`` gives one judgement per path.
+        clips: Rated clips; what is no speech (``extra["content"]``) is left out, but for music.
+        suite: Key of ``SUITES``.
+        seed: Of the choice of clips and of all noise; the same seed gives the same figures.
+        count: At most so many clips are used.
+
+    Returns:
+        One check per figure, in a fixed order, whatever the judge can serve.
+
+    Raises:
+        ValueError: If there is no suite of that name, or no speech among the clips.
+    """
+    if suite not in SUITES:
+        raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
+    with tempfile.TemporaryDirectory() as folder:
+        return SUITES[suite](Bench(judge, clips, Path(folder), seed=seed, count=count))

@@ -1,0 +1,210 @@
+"""What every control works with: a judge, the chosen clips, and sounds made from them on the spot.
+
+All scores are given as points: the 1-5 scale on which 5 is the good end, whatever the scale and the direction of the rubric,
+so that "better" means the same everywhere. Sounds are written as float wav files, so that every judge that reads files can
+serve, nothing clips, and nothing is rounded.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import soundfile
+
+from audio_judge.audio import AudioError, read_audio
+from audio_judge.clips import RatedClip
+from audio_judge.judge import AudioJudge
+from audio_judge.judgement import Judgement, Score
+from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, Rubric
+
+from ..peers import LoadedPeer
+
+Change = Callable[[np.ndarray, int], np.ndarray]
+Said = Judgement | Mapping[str, float]
+NOT_SPEECH = ("noise", "music", "silence")
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A judge that can say which of two clips is better."""
+
+    def compare(self, first: Any, second: Any) -> Any:
+        """Return an object with ``better`` (``A``, ``B``, ``tie``) and ``probabilities`` by those names."""
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """A judge that answers typed questions in the asker's words, and takes the question of a rubric from it."""
+
+    def decide(self, clips: Any, questions: Any) -> Any:
+        """Return a probability per allowed answer."""
+
+
+class Bench:
+    """A judge at the test bench.
+
+    Args:
+        judge: An ``AudioJudge``; a peer; or what has ``score(paths)``, one judgement, or table of rubric name to score on
+            the rubric's scale, per path. The more of ``rubric``, ``profile`` and ``batch_size`` its
+            ``score`` takes, the more controls it can serve.
+        clips: Rated clips; what is not speech (``extra["content"]``) is kept apart.
+        folder: Where the sounds are written.
+        seed: Of the choice of clips and of all noise.
+        count: At most so many clips are used.
+
+    Attributes:
+        clips: The chosen speech clips.
+        paths: Them as mono float files.
+        rubrics: Names of the rubrics that the judge scores without being told which; of ours NISQA's five.
+        music: The clips with music, as such files.
+
+    Raises:
+        ValueError: If there is no speech among the clips.
+    """
+
+    def __init__(self, judge: Any, clips: Sequence[RatedClip], folder: Path, *, seed: int = 0, count: int = 24) -> None:
+        self.judge, self.folder, self.seed = judge, folder, seed
+        speech = [clip for clip in clips if clip.extra.get("content", "speech") not in NOT_SPEECH]
+        if not speech:
+            raise ValueError(f"{len(clips)} clips, none of them speech; at least one clip of speech is needed")
+        chosen = np.random.default_rng(seed).permutation(len(speech))[:count]
+        self.clips = [speech[index] for index in sorted(chosen)]
+        self.music = self._copies(
+            "music", [clip for clip in clips if clip.extra.get("content") == "music"][:count], None
+        )
+        takes = inspect.signature(judge.score).parameters
+        self.takes_rubrics, self.takes_profile = "rubric" in takes, "profile" in takes
+        self.takes_batch_size = "batch_size" in takes
+        # In the papers' form the score task writes the request, and takes no wording from the rubric.
+        is_decimal = isinstance(judge, AudioJudge) and judge.processor.answer_form == "decimal"
+        self.takes_wordings = self.takes_rubrics and isinstance(judge, Deciding) and not is_decimal
+        self._points: dict[Any, dict[str, np.ndarray]] = {}
+        self.paths = self._copies("original", self.clips, None)
+        self.rubrics: tuple[str, ...] = ()
+        self.rubrics = tuple(self.points(self.paths))
+
+    def points(
+        self, paths: Sequence[str], rubrics: Sequence[Rubric] = (), *, is_fresh: bool = False, **options: Any
+    ) -> dict[str, np.ndarray]:
+        """Scores in points.
+
+        Args:
+            paths: Clips.
+            rubrics: What to ask; empty for what the judge scores by itself (of ours: NISQA's five).
+            is_fresh: Whether to ask again what was asked before.
+            options: Further arguments of the judge's ``score``.
+
+        Returns:
+            Rubric name to points (clips,), 1 to 5, 5 is best; NaN where there is no score.
+        """
+        key = (tuple(paths), tuple(rubrics), tuple(sorted(options.items())))
+        if is_fresh or key not in self._points:
+            asked = list(rubrics) or (list(RUBRICS.values()) if self.takes_rubrics else [])
+            names = [rubric.name for rubric in asked] or self.rubrics
+            self._points[key] = _to_points(self._ask(paths, asked, options), asked, names)
+        return self._points[key]
+
+    def _ask(self, paths: Sequence[str], asked: list[Rubric], options: dict[str, Any]) -> Sequence[Said]:
+        if isinstance(self.judge, LoadedPeer):
+            return [_ask_peer(self.judge, path) for path in paths]
+        return self.judge.score(list(paths), **({"rubric": asked} if asked else {}), **options)
+
+    def vary(self, name: str, change: Change) -> list[str]:
+        """Write a changed copy of every chosen clip, once.
+
+        Args:
+            name: Of the change; also of its folder.
+            change: ``(samples, rate)`` to samples.
+
+        Returns:
+            One path per clip, in their order.
+        """
+        return self._copies(name, self.clips, change)
+
+    def _copies(self, name: str, clips: Sequence[RatedClip], change: Change | None) -> list[str]:
+        paths = [self.folder / name / f"{index:04d}.wav" for index in range(len(clips))]
+        for clip, path in zip(clips, paths, strict=True):
+            if not path.exists():
+                audio = read_audio(clip.path, start_time=clip.start_time, end_time=clip.end_time)
+                samples = change(audio.samples, audio.sampling_rate) if change else audio.samples
+                self.write(f"{name}/{path.name}", samples, audio.sampling_rate)
+        return [str(path) for path in paths]
+
+    def write(self, name: str, samples: np.ndarray, rate: int, title: str = "") -> str:
+        """Write a sound.
+
+        Args:
+            name: Path below the bench's folder.
+            samples: Sound (samples,).
+            rate: In Hz.
+            title: Title and comment in the head of the file; empty for none.
+
+        Returns:
+            Its path.
+        """
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with soundfile.SoundFile(path, "w", rate, 1, subtype="FLOAT", format="WAV") as file:
+            if title:  # libsndfile refuses an empty one
+                file.title = file.comment = title
+            file.write(samples.astype(np.float32))
+        return str(path)
+
+    def preferences(self, firsts: Sequence[str], seconds: Sequence[str]) -> tuple[np.ndarray, list[str | None]]:
+        """Compare clips pair by pair; the judge must be ``Comparing``.
+
+        Args:
+            firsts: Clips A.
+            seconds: Clips B.
+
+        Returns:
+            P(A) and P(B) of shape (pairs, 2), and the verdicts ``A``, ``B`` or ``tie``; NaN and None for a pair that could
+            not be judged, which fails the control.
+        """
+        if isinstance(self.judge, AudioJudge):  # in batches, and without the reasons, which take longest
+            said = self.judge.compare(list(firsts), list(seconds), explain=False)
+        else:
+            said = [self.judge.compare(first, second) for first, second in zip(firsts, seconds, strict=True)]
+        shares = np.array([[one.probabilities.get("A", np.nan), one.probabilities.get("B", np.nan)] for one in said])
+        return shares, [one.better for one in said]
+
+
+def _ask_peer(peer: LoadedPeer, path: str) -> Judgement:
+    """A peer hears one clip at a time, and says on which scale its scores are."""
+    try:
+        scores = peer.score(path)
+    except AudioError as error:
+        return Judgement(path, error=str(error))
+    low, high = peer.peer.scale.low, peer.peer.scale.high
+    return Judgement(path, scores={name: Score(name, value, 0.0, "", {}, low, high) for name, value in scores.items()})
+
+
+def _to_points(said: Sequence[Said], asked: Sequence[Rubric], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Judgements, or plain tables of rubric name to score, as points by rubric; the names are there in any case."""
+    known = ALL_RUBRICS | {rubric.name: rubric for rubric in asked}
+    rows = [_row(one, known) for one in said]
+    found = dict.fromkeys([*names, *(name for row in rows for name in row)])
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in found}
+
+
+def _row(said: Said, known: Mapping[str, Rubric]) -> dict[str, float]:
+    """The points of one clip; what is none of the rubrics is passed over."""
+    if isinstance(said, Judgement):
+        scores = {name: score for name, score in said.scores.items() if name in known}
+        return {
+            name: _point(one.value, replace(known[name], low=one.low, high=one.high)) for name, one in scores.items()
+        }
+    return {name: _point(value, known[name]) for name, value in said.items() if name in known}
+
+
+def _point(value: float, rubric: Rubric) -> float:
+    """As ``Rubric.goodness``, but peers leave their scale now and then, and that must show."""
+    share = (value - rubric.low) / (rubric.high - rubric.low)
+    if rubric.middle_is_best:
+        share = 1 - abs(2 * share - 1)
+    elif not rubric.higher_is_better:
+        share = 1 - share
+    return 1 + 4 * share
