@@ -1,0 +1,274 @@
+"""Any audio language model as a judge: our own, and those of transformers.
+
+Qwen2.5-Omni's thinker, Qwen2-Audio, Audio Flamingo 3 and Voxtral take a conversation with audio through the chat
+template of their processor, as ours does. ``encode_prompt`` is what generation and reinforcement learning feed a model
+with, ``NativeCollator`` makes batches for TRL's ``SFTTrainer``. Left out: typed decisions, which need the marks of our
+own judge.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from audio_judge.audio import Audio, AudioError, align, read_audio, resample
+from audio_judge.examples import read_example
+
+Messages = Sequence[Mapping[str, Any]]
+
+IGNORED = -100
+# Per token and not per clip, or of no use to the model
+_NOT_AUDIO = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "assistant_masks")
+
+
+class EncodedPrompt(NamedTuple):
+    """A conversation that waits for its answer.
+
+    Args:
+        ids: Token ids, audio placeholders expanded.
+        audio: The model's audio inputs, each (clips or windows of the prompt, ...).
+    """
+
+    ids: list[int]
+    audio: dict[str, torch.Tensor]
+
+
+def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
+    """Load a judge or a native audio language model, and its processor.
+
+    Args:
+        name: Folder or Hub id. Of Qwen2.5-Omni only the thinker is loaded, which is the part that listens and writes.
+        options: Of ``from_pretrained``, such as ``dtype`` and ``quantization_config``.
+
+    Returns:
+        Model and processor.
+
+    Raises:
+        ValueError: If the model does not listen.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    model_type = AutoConfig.from_pretrained(name).model_type
+    model = _model_class(model_type, name).from_pretrained(name, **options)
+    if model_type == "audio_judge":
+        from audio_judge import AudioJudgeProcessor
+
+        return model, AudioJudgeProcessor.from_pretrained(name)
+    return model, AutoProcessor.from_pretrained(name)
+
+
+def _model_class(model_type: str, name: str) -> Any:
+    import transformers
+
+    from audio_judge import AudioJudgeForCausalLM
+
+    known: dict[str, Any] = {
+        "audio_judge": AudioJudgeForCausalLM,
+        "qwen2_5_omni": transformers.Qwen2_5OmniThinkerForConditionalGeneration,
+        "qwen2_5_omni_thinker": transformers.Qwen2_5OmniThinkerForConditionalGeneration,
+        "qwen2_audio": transformers.Qwen2AudioForConditionalGeneration,
+        "audioflamingo3": transformers.AudioFlamingo3ForConditionalGeneration,
+        "voxtral": transformers.VoxtralForConditionalGeneration,
+    }
+    if model_type not in known:
+        raise ValueError(f"{name}: a model of type {model_type!r}; one of {', '.join(known)} is needed")
+    return known[model_type]
+
+
+def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:
+    """Read the clips of a prompt and make the inputs of a model from it.
+
+    Args:
+        processor: Of a judge or of a native audio language model.
+        prompt: Messages; the audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and
+            have a ``role`` where a reference is to be aligned.
+        max_seconds: Longer clips are cut off there; None for no limit.
+
+    Returns:
+        Ids, and the audio inputs on the CPU.
+
+    Raises:
+        AudioError: If a clip cannot be read.
+    """
+    clips = read_clips(prompt, processor.feature_extractor.sampling_rate, max_seconds)
+    encoded = processor.apply_chat_template(
+        [_with_clips(prompt, clips, processor)],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    audio = {name: torch.as_tensor(value) for name, value in encoded.items() if name not in _NOT_AUDIO}
+    return EncodedPrompt(torch.as_tensor(encoded["input_ids"])[0].tolist(), audio)
+
+
+def read_clips(prompt: Messages, sampling_rate: int, max_seconds: float | None = None) -> list[np.ndarray]:
+    """Read the clips of a prompt, a reference aligned to its degraded clip.
+
+    Args:
+        prompt: Messages whose audio blocks have a ``path``.
+        sampling_rate: In hertz.
+        max_seconds: Longer clips are cut off there; None for no limit.
+
+    Returns:
+        Mono float32 arrays (samples,) in the order of the blocks.
+
+    Raises:
+        AudioError: If a clip cannot be read, or a block has no path.
+    """
+    blocks = [block for block in _blocks(prompt) if block["type"] == "audio"]
+    clips = [_read(block) for block in blocks]
+    roles = [block.get("role") for block in blocks]
+    if "degraded" in roles and "reference" in roles:
+        degraded, reference = roles.index("degraded"), roles.index("reference")
+        clips[degraded], clips[reference], _ = align(clips[degraded], clips[reference])
+    samples = [resample(clip.samples, clip.sampling_rate, sampling_rate) for clip in clips]
+    return samples if max_seconds is None else [one[: int(max_seconds * sampling_rate)] for one in samples]
+
+
+def join_audio(prompts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Join the audio inputs of several prompts, padded with zeros at their ends.
+
+    Args:
+        prompts: Audio inputs as in ``EncodedPrompt``, each (clips of the prompt, ...).
+
+    Returns:
+        Name to tensor (clips of all prompts in order, ...); nothing if no prompt has a clip.
+
+    Example:
+        >>> join_audio([{"x": torch.ones(1, 2)}, {"x": torch.ones(2, 3)}])["x"].shape
+        torch.Size([3, 3])
+    """
+    names = list(dict.fromkeys(name for audio in prompts for name in audio))
+    return {name: _stacked([audio[name] for audio in prompts if name in audio]) for name in names}
+
+
+def _stacked(tensors: list[torch.Tensor]) -> torch.Tensor:
+    shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    padded = []
+    for tensor in tensors:
+        missing = [(0, wanted - size) for wanted, size in zip(shape, tensor.shape[1:], strict=True)]
+        padded.append(torch.nn.functional.pad(tensor, [amount for pair in reversed(missing) for amount in pair]))
+    return torch.cat(padded)
+
+
+def placeholder_id(model: Any) -> int:
+    """Look up the token that stands for audio in a prompt, which an answer must not hold.
+
+    Args:
+        model: A judge or a native audio language model, wrapped by PEFT or not.
+    """
+    return int(model.config.audio_token_id)
+
+
+class NativeCollator:
+    """Makes batches for TRL's ``SFTTrainer`` from examples that are answered in text.
+
+    Args:
+        processor: Of a native audio language model (or of a judge).
+        max_seconds: Longer clips are cut off there; None for no limit.
+    """
+
+    def __init__(self, processor: Any, max_seconds: float | None = None) -> None:
+        self.processor, self.max_seconds = processor, max_seconds
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Make one batch.
+
+        Args:
+            rows: Examples with ``prompt`` and ``completion``, or rows of ``audio_judge.examples.to_dataset``.
+
+        Returns:
+            ``input_ids, attention_mask, labels`` (batch, length), padded on the right, labels -100 outside the answer
+            and its end of turn; and the audio inputs of all clips in order.
+
+        Raises:
+            AudioError: If a clip cannot be read.
+            ValueError: If an example is a typed decision.
+        """
+        examples = [read_example(row) for row in rows]
+        if any("prompt" not in example for example in examples):
+            raise ValueError("a native audio language model answers in text; leave decide out of the tasks")
+        prompts = [encode_prompt(self.processor, example["prompt"], self.max_seconds) for example in examples]
+        answers = [answer_ids(self.processor, one["prompt"], one["completion"]) for one in examples]
+        pairs = list(zip(prompts, answers, strict=True))
+        ids = [torch.tensor(prompt.ids + answer) for prompt, answer in pairs]
+        labels = [torch.tensor([IGNORED] * len(prompt.ids) + answer) for prompt, answer in pairs]
+        return {
+            "input_ids": pad_sequence(ids, True, self.processor.tokenizer.pad_token_id),
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0),
+            "labels": pad_sequence(labels, True, IGNORED),
+            **join_audio([prompt.audio for prompt in prompts]),
+        }
+
+
+def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[int]:
+    """Tokenize what the chat template writes for an answer: its text and its end of turn.
+
+    Args:
+        processor: Its template must continue a prompt without changing it.
+        prompt: Messages before the answer.
+        completion: The answer, one message.
+
+    Raises:
+        ValueError: If the template writes the prompt in another way once it is answered.
+    """
+    tokenizer = processor.tokenizer
+    if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
+        return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    shown = [_without_payload(message) for message in prompt]
+    answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
+    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False)
+    whole = processor.apply_chat_template([*shown, *answer], tokenize=False)
+    if not whole.startswith(before):
+        raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
+    return tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]
+
+
+def _blocks(prompt: Messages) -> list[Mapping[str, Any]]:
+    return [block for message in prompt if isinstance(message["content"], list) for block in message["content"]]
+
+
+def _without_payload(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message with blocks only, audio as a bare placeholder."""
+    content = message["content"]
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {
+        "role": message["role"],
+        "content": [{"type": "audio"} if b["type"] == "audio" else {"type": "text", "text": b["text"]} for b in blocks],
+    }
+
+
+def _with_clips(prompt: Messages, clips: list[np.ndarray], processor: Any) -> list[dict[str, Any]]:
+    """The messages with their clips in them, in the form that the processor takes."""
+    remaining = iter(clips)
+    is_mistral = type(processor).__name__ == "VoxtralProcessor"
+    rate = processor.feature_extractor.sampling_rate
+    messages = []
+    for message in map(_without_payload, prompt):
+        blocks = []
+        for block in message["content"]:
+            if block["type"] == "audio":
+                clip = next(remaining)
+                block = {"type": "audio", "base64": _wav(clip, rate)} if is_mistral else block | {"audio": clip}
+            blocks.append(block)
+        messages.append(message | {"content": blocks})
+    return messages
+
+
+def _wav(samples: np.ndarray, sampling_rate: int) -> str:
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, samples, sampling_rate, format="WAV", subtype="FLOAT")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _read(block: Mapping[str, Any]) -> Audio:
+    if not isinstance(block.get("path"), str):
+        raise AudioError(f"audio block {sorted(block)}: a prompt gives its clip as a `path`")
+    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))

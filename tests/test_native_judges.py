@@ -1,0 +1,317 @@
+"""Native audio language models of transformers, tiny and random, through the code paths of SFT and GRPO.
+
+Voxtral's own tokenizer needs the package mistral-common, which is not among ours; a stand-in with the same interface
+(ids and decoded clips from a conversation) takes its place, so its prompt format is not tested here.
+"""
+
+import base64
+import io
+
+import pytest
+import soundfile
+import torch
+from tiny import make_judge, make_tokenizer, tone
+from transformers import (
+    AudioFlamingo3Config,
+    AudioFlamingo3ForConditionalGeneration,
+    AudioFlamingo3Processor,
+    PreTrainedTokenizerFast,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+    VoxtralConfig,
+    VoxtralForConditionalGeneration,
+    VoxtralProcessor,
+    WhisperFeatureExtractor,
+)
+from transformers.image_processing_base import ImageProcessingMixin
+from trl import GRPOConfig, SFTConfig, SFTTrainer
+
+from audio_judge.examples import to_dataset as examples_dataset
+from audio_judge.grpo import AudioGRPOTrainer, make_rows, to_dataset
+from audio_judge.native import NativeCollator, answer_ids, encode_prompt, load_audio_model
+
+QWEN = {
+    "audio_token": "<|AUDIO|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
+    "image_token": "<|IMAGE|>", "video_token": "<|VIDEO|>",
+    "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
+}  # fmt: skip
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for block in message.content %}"
+    "{% if block.type == 'audio' %}PLACEHOLDER{% else %}{{ block.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048, "pad_token_id": 0, "eos_token_id": 2, "bos_token_id": None,
+}  # fmt: skip
+
+
+def tokenizer_with(*tokens, **named):
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": [*tokens, *named.values()]})
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>", padding_side="left",
+        extra_special_tokens=named,
+    )  # fmt: skip
+    return wrapped
+
+
+def feature_extractor():
+    return WhisperFeatureExtractor(feature_size=16, chunk_length=2)
+
+
+class VoxtralTokenizer(PreTrainedTokenizerFast):
+    """What VoxtralProcessor wants of Mistral's tokenizer; token 24 is the placeholder, 375 of them per 30 s."""
+
+    def apply_chat_template(self, conversations, **_):
+        rows, clips = [], []
+        for conversation in conversations:
+            ids = []
+            for block in conversation[-1]["content"]:
+                if block["type"] == "audio":
+                    samples, _ = soundfile.read(io.BytesIO(base64.b64decode(block["base64"])), dtype="float32")
+                    clips.append(samples)
+                    ids += [24] * 375
+                else:
+                    ids += self(block["text"], add_special_tokens=False)["input_ids"]
+            rows.append([*ids, 1])
+        return {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "audio": clips}
+
+
+class OmniProcessor(Qwen2_5OmniProcessor):
+    """The real one but for its image and video parts, which need torchvision and are not used."""
+
+    def check_argument_for_proper_class(self, argument_name, argument):
+        if argument_name not in ("image_processor", "video_processor"):
+            super().check_argument_for_proper_class(argument_name, argument)
+
+
+def omni():
+    tokenizer = tokenizer_with(**QWEN)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in QWEN.items()}
+    config = Qwen2_5OmniThinkerConfig(
+        audio_config={"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
+                      "d_model": 16, "max_source_positions": 100, "n_window": 50, "output_dim": 32},
+        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
+                       "fullatt_block_indexes": [0]},
+        text_config=TEXT | {"vocab_size": len(tokenizer), "rope_parameters": {
+            "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}},
+        audio_token_index=ids["audio_token"], image_token_index=ids["image_token"],
+        video_token_index=ids["video_token"], audio_start_token_id=ids["audio_bos_token"],
+        audio_end_token_id=ids["audio_eos_token"], user_token_id=5, vision_start_token_id=ids["vision_bos_token"],
+        vision_end_token_id=ids["vision_eos_token"],
+    )  # fmt: skip
+    processor = OmniProcessor(
+        ImageProcessingMixin(), None, feature_extractor(), tokenizer,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+    )  # fmt: skip
+    return Qwen2_5OmniThinkerForConditionalGeneration(config), processor
+
+
+def qwen2_audio():
+    tokenizer = tokenizer_with(**QWEN)
+    audio = {"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
+             "d_model": 16, "max_source_positions": 100, "model_type": "qwen2_audio_encoder"}  # fmt: skip
+    config = Qwen2AudioConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"},
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+    )  # fmt: skip
+    processor = Qwen2AudioProcessor(
+        feature_extractor(),
+        tokenizer,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+    )
+    return Qwen2AudioForConditionalGeneration(config), processor
+
+
+def flamingo():
+    tokenizer = tokenizer_with("<sound>")
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+             "hidden_size": 16, "max_source_positions": 100, "model_type": "audioflamingo3_encoder"}  # fmt: skip
+    config = AudioFlamingo3Config(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
+    )  # fmt: skip
+    template = TEMPLATE.replace("PLACEHOLDER", "<sound>")
+    processor = AudioFlamingo3Processor(feature_extractor(), tokenizer, chat_template=template)
+    return AudioFlamingo3ForConditionalGeneration(config), processor
+
+
+def voxtral():
+    tokenizer = VoxtralTokenizer(
+        tokenizer_object=make_tokenizer()._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>"
+    )
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64,
+             "hidden_size": 16, "max_source_positions": 1500, "vocab_size": 10}  # fmt: skip
+    config = VoxtralConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "llama"}, audio_token_id=24
+    )
+    return VoxtralForConditionalGeneration(config), VoxtralProcessor(feature_extractor(), tokenizer)
+
+
+NATIVE = {"qwen2_5_omni": omni, "qwen2_audio": qwen2_audio, "audioflamingo3": flamingo, "voxtral": voxtral}
+
+
+@pytest.fixture(scope="module", params=NATIVE)
+def native(request):
+    torch.manual_seed(0)
+    return request.param, *NATIVE[request.param]()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for i, seconds in enumerate([0.5, 0.7, 0.9, 1.1, 0.5]):
+        soundfile.write(folder / f"{i}.wav", tone(seconds, 300 + 200 * i, 16_000), 16_000)
+    return [str(folder / f"{i}.wav") for i in range(5)]
+
+
+def example(path, answer="3.0"):
+    content = [{"type": "audio", "path": path}, {"type": "text", "text": "Rate this."}]
+    return {
+        "task": "score", "prompt": [{"role": "user", "content": content}], "target": {"rubric": "mos", "value": 3.0},
+        "completion": [{"role": "assistant", "content": answer}], "seed": 0, "scores": {"mos": 3.0},
+    }  # fmt: skip
+
+
+def parameters(model):
+    return {name: value.clone() for name, value in model.named_parameters()}
+
+
+class TestEncodePrompt:
+    def test_model_hears_the_clip(self, native, clips):
+        """The same ids with another clip of the same length give other logits."""
+        _, model, processor = native
+        first, second = (encode_prompt(processor, example(path)["prompt"]) for path in (clips[0], clips[4]))
+        assert first.ids == second.ids
+        ids = torch.tensor([first.ids])
+        with torch.no_grad():
+            logits = [
+                model(input_ids=ids, attention_mask=torch.ones_like(ids), **one.audio).logits for one in (first, second)
+            ]
+        assert (logits[0][0, -1] - logits[1][0, -1]).abs().max() > 1e-6
+
+    def test_two_clips(self, native, clips):
+        name, model, processor = native
+        prompt = example(clips[0])["prompt"]
+        prompt[0]["content"] += [{"type": "audio", "path": clips[1]}]
+        if name == "audioflamingo3":  # one clip per prompt is all it takes
+            with pytest.raises(ValueError, match="must match 1:1"):
+                encode_prompt(processor, prompt)
+            return
+        ids, audio = encode_prompt(processor, prompt)
+        assert len(audio["input_features"]) == 2
+        model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), **audio)
+
+
+class TestNativeCollator:
+    def test_answer_and_end_of_turn_are_learned(self, native, clips):
+        _, _, processor = native
+        batch = NativeCollator(processor)([example(clips[0]), example(clips[1], "2.5 or so")])
+        learned = [row[row != -100].tolist() for row in batch["labels"]]
+        texts = [processor.tokenizer.decode(ids) for ids in learned]
+        assert [text.replace("<|im_end|>", "") for text in texts] == ["3.0", "2.5 or so"]
+        assert all(ids[-1] == processor.tokenizer.eos_token_id for ids in learned)
+
+    def test_typed_decisions_are_refused(self, native):
+        with pytest.raises(ValueError, match="leave decide out"):
+            NativeCollator(native[2])([{"task": "decide", "state": [], "questions": {}}])
+
+    def test_template_that_rewrites_the_prompt_is_an_error(self, clips):
+        _, processor = qwen2_audio()
+        processor.chat_template = "{{ messages | length }}"
+        with pytest.raises(ValueError, match="rewrites the prompt"):
+            answer_ids(processor, example(clips[0])["prompt"], example(clips[0])["completion"])
+
+
+class TestTraining:
+    def test_two_steps_of_sft(self, native, clips, tmp_path):
+        _, model, processor = native
+        before = parameters(model)
+        args = SFTConfig(
+            str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=2, report_to="none",
+            per_device_train_batch_size=2, learning_rate=1e-3, remove_unused_columns=False, max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True}, save_strategy="no", disable_tqdm=True, logging_steps=1,
+        )  # fmt: skip
+        trainer = SFTTrainer(
+            model=model, args=args, processing_class=processor, data_collator=NativeCollator(processor),
+            train_dataset=examples_dataset([example(path) for path in clips[:4]]),
+        )  # fmt: skip
+        trainer.train()
+        assert trainer.state.global_step == 2
+        changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        assert any("audio_tower" in name for name in changed)
+        assert any("language_model" in name for name in changed)
+
+    def test_two_steps_of_grpo(self, native, clips, tmp_path):
+        _, model, processor = native
+        before = parameters(model)
+        args = GRPOConfig(
+            output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=2,
+            report_to="none", per_device_train_batch_size=4, num_generations=2, max_completion_length=4, seed=0,
+            learning_rate=1e-3, save_strategy="no", disable_tqdm=True, logging_steps=1,
+        )  # fmt: skip
+        rows = to_dataset(make_rows(example(path) for path in clips[:4]))
+        trainer = AudioGRPOTrainer(
+            model=model, args=args, processing_class=processor, train_dataset=rows, eval_dataset=rows,
+            reward_funcs=[lambda completions, **_: [float(index % 2) for index in range(len(completions))]],
+        )  # fmt: skip
+        trainer.train()
+        assert trainer.state.global_step == 2
+        changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        assert any("audio_tower" in name for name in changed)
+        assert any("language_model" in name for name in changed)
+        assert 0 <= trainer.evaluate()["eval_coverage"] <= 1
+
+    def test_log_probabilities_are_those_of_a_manual_forward(self, native, clips, tmp_path):
+        _, model, processor = native
+        args = GRPOConfig(
+            output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none",
+            per_device_train_batch_size=4, num_generations=2, max_completion_length=4,
+        )  # fmt: skip
+        rows = make_rows(example(path) for path in clips[:4])
+        trainer = AudioGRPOTrainer(
+            model=model, args=args, processing_class=processor, train_dataset=to_dataset(rows),
+            reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
+        )  # fmt: skip
+        model.eval()
+        given = [rows[0], rows[0], rows[3], rows[3]]
+        out = trainer._generate_and_score_completions(given)
+        whole = [torch.cat([out[f"prompt_{n}"], out[f"completion_{n}"]], 1) for n in ("ids", "mask")]
+        with torch.no_grad():
+            found = trainer._get_per_token_logps_and_entropies(model, *whole, out["completion_ids"].shape[1])[0]
+        for number, row in enumerate(given):
+            prompt = encode_prompt(processor, row["prompt"])
+            answer = out["completion_ids"][number][out["completion_mask"][number].bool()]
+            ids = torch.cat([torch.tensor(prompt.ids), answer])[None]
+            with torch.no_grad():
+                logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), **prompt.audio).logits
+            wanted = logits[0, len(prompt.ids) - 1 : -1].log_softmax(-1).gather(1, answer[:, None])[:, 0]
+            assert torch.allclose(found[number, : len(answer)], wanted, atol=1e-5)
+
+
+class TestLoading:
+    @pytest.mark.parametrize("name", ["qwen2_audio", "audioflamingo3"])
+    def test_from_a_folder(self, name, tmp_path):
+        for part in NATIVE[name]():
+            part.save_pretrained(tmp_path)
+        model, processor = load_audio_model(str(tmp_path))
+        assert type(model).__name__ == type(NATIVE[name]()[0]).__name__
+        assert type(processor).__name__ == type(NATIVE[name]()[1]).__name__
+
+    def test_judge(self, backbones, tmp_path):
+        for part in make_judge(backbones):
+            part.save_pretrained(tmp_path)
+        model, processor = load_audio_model(str(tmp_path))
+        assert type(model).__name__ == "AudioJudgeForCausalLM"
+        assert processor.decision_config.chat_template
+
+    def test_model_that_does_not_listen_is_an_error(self, backbones):
+        make_judge(backbones)
+        [text] = backbones.glob("text-True-64-False")
+        with pytest.raises(ValueError, match="a model of type 'llama'"):
+            load_audio_model(str(text))

@@ -1,0 +1,253 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+import yaml
+from safetensors.torch import load_file
+from stub import serving
+from tiny import make_judge, tone
+from trl import GRPOConfig, TrlParser
+
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.evaluator import EvaluatorDownError
+from audio_judge.grpo import last_checkpoint
+from audio_judge.rubrics import RUBRICS
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import train_grpo  # noqa: E402
+
+RECIPES = ROOT / "recipes" / "grpo"
+# What makes the mini recipe small; everything else is as in the file
+SMALL = {
+    "max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 2, "max_completion_length": 6,
+    "max_eval_prompts": 2, "disable_tqdm": "true", "save_steps": 1, "warmup_steps": 0, "logging_steps": 1,
+    "log_completions": "false", "learning_rate": 1e-3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
+    root = tmp_path_factory.mktemp("simulated")
+    for split, number in (("train", 6), ("validation", 3)):
+        (root / split).mkdir()
+        rows = []
+        for i in range(number):
+            path = f"{split}/{i}.wav"
+            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
+            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
+            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
+            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": causes}
+            rows.append(json.dumps(row | {"reference": None, "estoi": None} | scores))
+        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory, backbones):
+    """A folder with an untrained judge."""
+    folder = tmp_path_factory.mktemp("start")
+    for part in make_judge(backbones, tie=False):
+        part.save_pretrained(folder)
+    return folder
+
+
+def arguments(recipe, output, start, corpus, **options):
+    given = SMALL | {"model": start, "data": corpus, "output_dir": output} | options
+    pairs = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    return [
+        "--config",
+        str(RECIPES / f"{recipe}.yaml"),
+        *(str(p) for name, value in pairs.items() for p in (f"--{name}", *value)),
+    ]
+
+
+def parse(*given):
+    return TrlParser([train_grpo.GRPOArguments, GRPOConfig]).parse_args_and_config(list(given))
+
+
+def train(*given, **options):
+    return train_grpo.main(*parse(*arguments(*given, **options)))
+
+
+def grade(request, _):
+    """A grade that differs between answers, as an untrained judge earns nothing else."""
+    return str(zlib.crc32(json.dumps(request).encode()) % 11)
+
+
+@pytest.fixture
+def graded():
+    """Options that reward by a running evaluator."""
+    with serving(grade) as server:
+        yield {"rewards": ["evaluator=1"], "evaluator": server.url, "evaluator_form": "chat", "evaluator_model": "m"}
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+class TestRecipes:
+    def test_mini_leaves_a_whole_judge_and_its_results(self, tmp_path, start, simulated):
+        trainer = train("mini", tmp_path, start, simulated, log_completions="true")
+        assert trainer.state.global_step == 2
+        assert trainer.reward_func_names == ["agreement_reward", "causes_reward", "format_reward"]
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert set(results) == {"before", "after"}
+        assert {"eval_coverage", "eval_agreement"} <= set(results["before"])
+        assert len(list((tmp_path / "completions").glob("*.parquet"))) >= 2
+        AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        assert AudioJudgeProcessor.from_pretrained(tmp_path).decision_config.chat_template
+        before, after = weights(start), weights(tmp_path)
+        assert set(before) == set(after)
+
+    def test_sq_llm_with_an_evaluator(self, tmp_path, start, simulated):
+        """The recipe's own rewards and sampling on the tiny judge; the 7B model is not at hand."""
+        options = {"use_cpu": "true", "bf16": "false", "dtype": "float32", "evaluator_cache": tmp_path / "replies"}
+        options |= {
+            "tasks": ["explain"],
+            "gradient_checkpointing": "false",
+            "evaluator_form": "chat",
+            "evaluator_model": "m",
+        }
+        options |= {
+            "lora_target": r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+        }
+        with serving(grade) as server:
+            trainer = train("sq_llm", tmp_path, start, simulated, evaluator=server.url, **options)
+        assert trainer.reward_func_names == [
+            "evaluator_reward",
+            "detection_reward",
+            "preference_reward",
+            "format_reward",
+        ]
+        assert (trainer.temperature, trainer.top_p, trainer.top_k) == (1.0, 0.99, 50)
+        assert any("evaluator/failed" in row for row in trainer.state.log_history)
+        assert (tmp_path / "lora" / "adapter_model.safetensors").exists()
+        before, after = weights(start), weights(tmp_path)
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        assert changed
+        assert all("language_model" in name for name in changed)
+
+    def test_sq_llm_says_what_was_published(self):
+        recipe = yaml.safe_load((RECIPES / "sq_llm.yaml").read_text())
+        assert recipe["model"] == "Qwen/Qwen2.5-Omni-7B"
+        assert (recipe["lora_r"], recipe["lora_alpha"], recipe["learning_rate"], recipe["num_generations"]) == (
+            8,
+            32,
+            1e-6,
+            4,
+        )
+        assert recipe["evaluator_weights"] == ["helpfulness=1", "relevance=1", "accuracy=2", "detail=0.5"]
+        assert "audio_tower" not in recipe["lora_target"]
+
+    def test_every_recipe_is_tested(self):
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "sq_llm"}
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"model": ""}, "`model` is missing"),
+            ({"train_file": "x.jsonl"}, "either `data`"),
+            ({"rewards": ["fame=1"]}, "each of agreement"),
+            ({"rewards": ["evaluator=1"]}, "given together"),
+            ({"evaluator": "http://localhost:1/v1"}, "given together"),
+        ],
+    )
+    def test_contradictions_are_errors(self, tmp_path, options, message):
+        with pytest.raises(ValueError, match=message):
+            parse(*arguments("mini", tmp_path, "judge", "corpus", **options))
+
+    def test_unknown_key_is_an_error(self, tmp_path):
+        (tmp_path / "recipe.yaml").write_text("reward: [format]\n")
+        with pytest.raises(ValueError, match="reward"):
+            parse("--config", str(tmp_path / "recipe.yaml"), "--model", "x", "--data", "y")
+
+
+class TestStops:
+    def test_evaluator_that_goes_down_leaves_the_last_checkpoint(self, tmp_path, start, simulated, monkeypatch):
+        class Failing:
+            calls = 0
+
+            def grade(self, cases):
+                self.calls += 1
+                if self.calls > 1:
+                    raise EvaluatorDownError("evaluator x: 20 of the latest 20 cases got no grade")
+                return [None for _ in cases]
+
+        monkeypatch.setattr(train_grpo, "make_evaluator", lambda *_, **__: Failing())
+        with pytest.raises(EvaluatorDownError, match="got no grade"):
+            train(
+                "mini",
+                tmp_path,
+                start,
+                simulated,
+                rewards=["evaluator=1", "format=1"],
+                evaluator="http://x",
+                max_steps=3,
+            )
+        assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-1")
+
+    def test_killed_run_goes_on_to_the_same_parameters(self, tmp_path, start, simulated, graded):
+        """Killed in its third step of four, when the checkpoint of the second has been written."""
+        options = {"max_steps": 4, "save_steps": 2, "num_iterations": 2, "save_total_limit": 1} | graded
+        train("mini", tmp_path / "whole", start, simulated, **options)
+        code = (
+            "import os, signal, sys\nimport train_grpo\nfrom trl import GRPOConfig, TrlParser\n"
+            "real = train_grpo.AudioGRPOTrainer.training_step\n"
+            "def step(self, *args):\n"
+            "    if self.state.global_step == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "    return real(self, *args)\n"
+            "train_grpo.AudioGRPOTrainer.training_step = step\n"
+            "train_grpo.main(*TrlParser([train_grpo.GRPOArguments, GRPOConfig]).parse_args_and_config(sys.argv[1:]))\n"
+        )
+        given = arguments("mini", tmp_path / "parts", start, simulated, **options)
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == -9, done.stderr[-3000:]
+        # A checkpoint that was being written when the run was killed
+        (tmp_path / "parts" / "checkpoint-3").mkdir()
+        (tmp_path / "parts" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
+        trainer = train("mini", tmp_path / "parts", start, simulated, **options, resume_from_checkpoint="last")
+        assert trainer.state.global_step == 4
+        whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+        assert all(torch.equal(whole[name], parts[name]) for name in whole)
+        before = weights(start)
+        assert any(not torch.equal(before[name], parts[name]) for name in before)
+        assert [path.name for path in (tmp_path / "parts").glob("checkpoint-*")] == ["checkpoint-4"]
+
+    def test_error_on_the_command_line_is_one_sentence(self, tmp_path, start, simulated):
+        given = arguments("mini", tmp_path, start, simulated, resume_from_checkpoint="last")
+        with pytest.raises(ValueError, match="no whole checkpoint to go on from"):
+            train_grpo.main(*parse(*given))
+
+
+class TestProcesses:
+    def test_two_processes(self, tmp_path, start, simulated, graded):
+        options = {"max_steps": 2, "save_steps": 2, "per_device_train_batch_size": 2} | graded
+        given = arguments("mini", tmp_path, start, simulated, **options)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = ["--master_addr", "127.0.0.1", "--master_port", str(free.getsockname()[1])]
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *address]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [*launch, "train_grpo.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert set(results) == {"before", "after"}
+        assert (tmp_path / "checkpoint-2" / "rng_state_1.pth").exists()
+        before, after = weights(start), weights(tmp_path)
+        assert any(not torch.equal(before[name], after[name]) for name in before)

@@ -1,0 +1,189 @@
+# /// script
+# dependencies = ["audio-judge[train]"]
+# ///
+"""Train a judge, or a native audio language model, on rewards of what it writes (GRPO), by a recipe.
+
+The mini judge on a CPU, on two CPU processes, on from the last checkpoint; SQ-LLM on several GPUs with an evaluator:
+
+    python train_grpo.py --config recipes/grpo/mini.yaml --data CORPUS --output_dir runs/mini-grpo
+    torchrun --nproc_per_node 2 train_grpo.py --config recipes/grpo/mini.yaml --data CORPUS --output_dir runs/mini-grpo
+    python train_grpo.py --config recipes/grpo/mini.yaml --data ... --output_dir ... --resume_from_checkpoint last
+    accelerate launch --config_file recipes/accelerate/ddp.yaml train_grpo.py --config recipes/grpo/sq_llm.yaml \
+        --train_file train.parquet --eval_file validation.parquet --evaluator http://localhost:8000/v1
+
+Keys of a recipe are fields of `GRPOArguments` and of TRL's `GRPOConfig`; the command line wins over the recipe. The
+output folder gets the model, `results.json` (validation before and after) and, with `log_completions`, tables of the
+answers and their rewards.
+"""
+
+import json
+import random
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import set_seed
+from trl import GRPOConfig, TrlParser
+
+from audio_judge.data_commands import read_examples
+from audio_judge.evaluator import EvaluatorDownError, make_evaluator
+from audio_judge.grpo import AudioGRPOTrainer, CheckpointError, Row, last_checkpoint, make_rows, to_dataset
+from audio_judge.instruct import Manner, make_instructions
+from audio_judge.mixtures import Corpus
+from audio_judge.native import load_audio_model
+from audio_judge.rewards import EVALUATOR, make_rewards, read_weights
+from audio_judge.trainers import add_lora, merge_lora, nf4_config, select_trainable
+
+
+def option(default: Any, text: str) -> Any:
+    """A field with a help text."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class GRPOArguments:
+    """What is trained, on what, and what is rewarded."""
+
+    model: str = option("", "judge or native audio language model to train: folder or Hub id")
+    dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
+    load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
+    trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
+    lora_target: str | None = option(None, "regex of the whole names of the layers that get LoRA")
+    lora_r: int = option(8, "rank of the LoRA")
+    lora_alpha: int = option(32, "scaling of the LoRA")
+    lora_dropout: float = option(0.0, "dropout of the LoRA")
+    corpus: str = option("simulated", "reader of the corpus")
+    data: str | None = option(None, "folder of the corpus; or give files")
+    train_file: str | None = option(None, "examples that `audio-judge data` wrote, .jsonl or .parquet")
+    eval_file: str | None = option(None, "the same for validation")
+    tasks: list[str] | None = option(None, "tasks and weights, such as explain=3 compare=1")  # noqa: RUF009
+    with_reference: Literal["never", "sometimes", "always"] = option("never", "whether a clean reference is heard")
+    max_train_prompts: int | None = option(None, "random choice of so many training prompts")
+    max_eval_prompts: int | None = option(None, "random choice of so many validation prompts")
+    max_seconds: float | None = option(None, "longer clips are cut off there")
+    rewards: list[str] | None = option(None, "rewards and weights, such as agreement=1 format=0.5")  # noqa: RUF009
+    evaluator: str | None = option(None, "address of a server, folder or Hub id of the model that grades")
+    evaluator_model: str | None = option(None, "name of the model, of a server that has several")
+    evaluator_form: Literal["auto", "decision", "chat"] = option("auto", "how the evaluator is asked")
+    evaluator_weights: list[str] | None = option(None, "weights of its criteria, such as accuracy=2")  # noqa: RUF009
+    evaluator_cache: str | None = option(None, "folder of the evaluator's replies")
+
+    def __post_init__(self) -> None:
+        """Check what no single field can tell."""
+        if not self.model:
+            raise ValueError("`model` is missing: a trained judge, as rewards only sharpen what a model can do")
+        if (self.data is None) == (self.train_file is None):
+            raise ValueError("give either `data`, the folder of a corpus, or `train_file`")
+        weights = read_weights(self.rewards or [])
+        if (EVALUATOR in weights) != (self.evaluator is not None):
+            raise ValueError(f"rewards {', '.join(weights)}: `evaluator` and its reward are given together")
+
+
+def load_rows(args: GRPOArguments, split: str, seed: int) -> list[Row]:
+    """The rows of a split, or a random choice of them; none if there is no file for it."""
+    file, limit = (
+        (args.train_file, args.max_train_prompts) if split == "train" else (args.eval_file, args.max_eval_prompts)
+    )
+    if args.data is None and file is None:
+        return []
+    rows = make_rows(corpus_examples(args, split, seed) if args.data is not None else read_examples(Path(str(file))))
+    return rows if limit is None or limit >= len(rows) else random.Random(seed).sample(rows, limit)
+
+
+def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:
+    """Examples of a corpus; validation asks for every rubric, and in phrasings kept out of training."""
+    manner = Manner(args.with_reference, all_rubrics=split != "train", held_out=split != "train")
+    parts = [task.partition("=") for task in args.tasks or ["explain"]]
+    weights = {name: float(weight or 1) for name, _, weight in parts}
+    return make_instructions(Corpus(args.corpus, str(args.data), split).read(), weights, seed=seed, manner=manner)
+
+
+def load_model(args: GRPOArguments, *, quantize: bool) -> tuple[Any, Any]:
+    """The model in its precision, and its processor."""
+    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
+    if quantize:
+        options["quantization_config"] = nf4_config(whole_judge=True)
+    return load_audio_model(args.model, **options)
+
+
+def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
+    """The functions and weights of a recipe."""
+    evaluator = None
+    if args.evaluator is not None:
+        settings: dict[str, Any] = {"form": args.evaluator_form, "cache": args.evaluator_cache}
+        evaluator = make_evaluator(args.evaluator, model=args.evaluator_model, **settings)
+    if args.evaluator_weights is None:
+        return make_rewards(args.rewards or [], evaluator)
+    parts = [text.partition("=") for text in args.evaluator_weights]
+    return make_rewards(args.rewards or [], evaluator, {name: float(weight or 1) for name, _, weight in parts})
+
+
+def save_trained(trainer: AudioGRPOTrainer, args: GRPOArguments, output_dir: Path) -> None:
+    """Writes a whole model; a LoRA goes to a folder of its own and is merged into unquantized weights."""
+    if args.lora_target is None:
+        trainer.save_model()
+        return
+    trainer.save_model(str(output_dir / "lora"), _internal_call=True)
+    if trainer.is_world_process_zero():
+        merged = merge_lora(load_model(args, quantize=False)[0], str(output_dir / "lora"))
+        for part in (merged, trainer.processing_class):
+            part.save_pretrained(output_dir)
+            if trainer.args.push_to_hub:
+                part.push_to_hub(trainer.args.hub_model_id or output_dir.name)
+
+
+def note_results(trainer: AudioGRPOTrainer, name: str) -> None:
+    """Evaluates and adds the numbers to `results.json`, under `before` or `after`."""
+    if trainer.eval_dataset is None:
+        return
+    metrics, path = trainer.evaluate(), Path(trainer.args.output_dir) / "results.json"
+    if trainer.is_world_process_zero():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(known | {name: metrics}, indent=2) + "\n")
+
+
+def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
+    """The trainer of a recipe."""
+    functions, training_args.reward_weights = choose_rewards(args)
+    rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
+    model, processor = load_model(args, quantize=args.load_in_4bit)
+    if args.lora_target is not None:
+        shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
+        model = add_lora(model, args.lora_target, args.trainable or [], **shape)
+    else:
+        select_trainable(model, args.trainable or ["."])
+    return AudioGRPOTrainer(
+        model=model,
+        args=training_args,
+        reward_funcs=functions,
+        train_dataset=to_dataset(rows),
+        eval_dataset=to_dataset(evaluation) if evaluation else None,
+        processing_class=processor,
+        max_seconds=args.max_seconds,
+    )
+
+
+def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
+    """Evaluate, train, evaluate and save."""
+    set_seed(training_args.seed)
+    trainer = make_trainer(args, training_args)
+    resume: Any = training_args.resume_from_checkpoint
+    if resume == "last":
+        with trainer.accelerator.main_process_first():
+            resume = last_checkpoint(str(training_args.output_dir))
+    if not resume:
+        note_results(trainer, "before")
+    trainer.train(resume_from_checkpoint=resume)
+    note_results(trainer, "after")
+    save_trained(trainer, args, Path(str(training_args.output_dir)))
+    return trainer
+
+
+if __name__ == "__main__":
+    try:
+        main(*TrlParser([GRPOArguments, GRPOConfig]).parse_args_and_config())  # type: ignore[list-item]
+    except (EvaluatorDownError, CheckpointError) as error:
+        sys.exit(f"stopped: {error}\nCheckpoints are whole; go on with --resume_from_checkpoint last")
