@@ -210,6 +210,15 @@ def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
     return any("questions" in read_example(row) for row in dataset)
 
 
+def rubrics_of(dataset: Any) -> list[str]:
+    """The rubrics that training examples are about, in the order of our table."""
+    examples = [read_example(row) for row in dataset]
+    asked = {name for example in examples for name, q in example.get("questions", {}).items() if q["type"] == "score"}
+    told = {name for example in examples for name in example.get("scores", {})}
+    targets = {example["target"]["rubric"] for example in examples if "target" in example}
+    return [name for name in ALL_RUBRICS if name in asked | told | targets]
+
+
 def save_judge(trainer: AudioSFTTrainer, args: JudgeArguments, output_dir: Path) -> None:
     """Writes a whole judge; a LoRA goes to a folder of its own and is merged into unquantized weights."""
     if args.lora_target is None:
@@ -233,6 +242,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
     train_dataset, eval_dataset = load_datasets(args, training_args)
     model, processor = load_judge(args, quantize=args.load_in_4bit)
     processor.answer_form = args.answer_form
+    processor.trained_rubrics = None if args.streaming else rubrics_of(train_dataset)
     processor.window_seconds = args.max_seconds or processor.window_seconds
     if args.lora_target is None:
         select_trainable(model, args.trainable or ["."])

@@ -10,11 +10,14 @@ from transformers import (
     AutoProcessor,
 )
 
+from audio_judge.analyze import Analysis, analyze
+from audio_judge.calibration import CalibratedRubric
 from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
-from audio_judge.judge import AudioJudge, Request
-from audio_judge.judgement import Judgement, Score, Window
+from audio_judge.judge import AudioJudge, UntrainedRubricWarning
+from audio_judge.judgement import Authenticity, Judgement, Preference, Score, Window
 from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeModel
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
+from audio_judge.request import Request
 from audio_judge.rubrics import Rubric, Scale
 
 AutoConfig.register("audio_judge", AudioJudgeConfig)
@@ -29,6 +32,7 @@ AutoProcessor.register(AudioJudgeConfig, AudioJudgeProcessor)
 __version__ = "0.1.0"
 
 __all__ = [
+    "Analysis",
     "AudioJudge",
     "AudioJudgeConfig",
     "AudioJudgeEncoder",
@@ -37,10 +41,15 @@ __all__ = [
     "AudioJudgeForCausalLM",
     "AudioJudgeModel",
     "AudioJudgeProcessor",
+    "Authenticity",
+    "CalibratedRubric",
     "Judgement",
+    "Preference",
     "Request",
     "Rubric",
     "Scale",
     "Score",
+    "UntrainedRubricWarning",
     "Window",
+    "analyze",
 ]

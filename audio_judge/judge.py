@@ -1,4 +1,4 @@
-"""The judge: load once, then score, decide and explain clips of any form, one by one or by the thousand.
+"""The judge: load once, then score, compare and explain clips of any form, one by one or by the thousand.
 
     from audio_judge import AudioJudge
     judge = AudioJudge.from_pretrained()
@@ -6,70 +6,51 @@
 
 Long clips are cut into windows, which are judged in batches across clips and averaged by length; memory does not grow with
 the number or the length of the clips. Every closed question is decided (a probability per allowed answer, nothing
-generated); only ``explain`` writes, after numbers that were decided before.
+generated); words are written after what was decided before, see ``audio_judge.writing``. The same call gives the same answer.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
-from transformers.decision import parse_questions
 
-from audio_judge.audio import Audio, AudioError, AudioSource, align, audio_info, iter_windows, read_audio, resample
-from audio_judge.examples import clip_state, text_messages
-from audio_judge.judgement import Judgement, Score, Window
-from audio_judge.rubrics import RUBRICS, Rubric, Scale, convert, get_rubric, shares_to_score
-from audio_judge.tasks import ParseError, explain
-from audio_judge.tasks import score as score_task
+from audio_judge import calibration, comparing, streaming, writing
+from audio_judge.audio import AudioError, AudioSource
+from audio_judge.calibration import CalibratedRubric
+from audio_judge.examples import clip_state
+from audio_judge.judgement import Authenticity, Judgement, Preference, Score, Window
+from audio_judge.processing_audio_judge import SpanQuestion
+from audio_judge.reading import Reader
+from audio_judge.request import Pair, Reading, Request, as_listener, as_pairs, as_requests, clip_name
+from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS, Rubric, Scale, convert, get_rubric, shares_to_score
+from audio_judge.tasks import Comparison, listeners
+from audio_judge.tasks import compare as compare_task
+from audio_judge.tasks import detect as detect_task
+from audio_judge.tasks.compare import Form
+from audio_judge.writing import Draft, Written
+
+Clips = AudioSource | Request | Sequence[AudioSource | Request]
+References = AudioSource | Sequence[AudioSource] | None
+Rubrics = str | Rubric | Sequence[str | Rubric]
+Profile = str | listeners.Listener | None
 
 SHIPPED_JUDGE = Path(__file__).parent / "mini"
-LONGEST_SECONDS = 2 * 3600.0
+# Smaller judges are not faster in half precision, only less exact
+SMALLEST_FOR_HALF = 100_000_000
 
 
-@dataclass(frozen=True)
-class Request:
-    """One clip to judge.
-
-    Args:
-        clip: Anything ``read_audio`` takes.
-        reference: The undegraded original, for a double-ended judgement.
-        start_time: Where to start, in the clip and in its reference, in seconds; None for the beginning.
-        end_time: Where to end, in seconds; None for the end.
-    """
-
-    clip: AudioSource
-    reference: AudioSource | None = None
-    start_time: float | None = None
-    end_time: float | None = None
+class UntrainedRubricWarning(UserWarning):
+    """A judge is asked for a rubric it was not trained on."""
 
 
-@dataclass
-class _Reading:
-    """A request on its way through the windows: what has been decided so far, or what went wrong."""
-
-    request: Request
-    spans: list[tuple[float, float]] = field(default_factory=list)
-    probabilities: list[dict[str, np.ndarray]] = field(default_factory=list)
-    error: str | None = None
-    is_read: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        return self.is_read and (self.error is not None or len(self.probabilities) == len(self.spans))
-
-    def mean(self, name: str) -> np.ndarray:
-        """Length-weighted mean over the windows of a question's probabilities (options,)."""
-        lengths = [end - start for start, end in self.spans]
-        return np.average([window[name] for window in self.probabilities], axis=0, weights=lengths)
-
-
-class AudioJudge:
+class AudioJudge(Reader):
     """A loaded judge.
 
     Args:
@@ -83,10 +64,9 @@ class AudioJudge:
     """
 
     def __init__(self, model: Any, processor: Any, name: str = "", revision: str = "") -> None:
-        self.model = model.eval()
-        self.processor = processor
+        super().__init__(model, processor)
         self.name, self.revision = name, revision
-        self.longest_seconds = LONGEST_SECONDS
+        self._warned: set[tuple[str, str]] = set()
 
     @classmethod
     def from_pretrained(
@@ -103,7 +83,8 @@ class AudioJudge:
         Args:
             name: Hub id or folder; None for the mini judge that ships with the package.
             device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda:1`` ….
-            dtype: Of the weights; ``auto`` keeps the checkpoint's.
+            dtype: Of the weights; ``auto`` keeps the checkpoint's, but takes bfloat16 for a judge of 100 million weights
+                or more in float32 on a CUDA device that supports it, to save time and memory.
             revision: Branch, tag or commit of a Hub repo.
             trust_remote_code: Needed only for backbones that bring own code; the judge's own code is in this package.
 
@@ -121,6 +102,8 @@ class AudioJudge:
             device = (
                 str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
             )
+        if dtype == "auto" and _gains_from_half(model, torch.device(device)):
+            model = model.to(torch.bfloat16)
         commit = vars(model.config).get("_commit_hash") or revision
         shown = "mini" if name is None else str(name)
         return cls(
@@ -132,23 +115,27 @@ class AudioJudge:
 
     def score(
         self,
-        clips: AudioSource | Request | Sequence[AudioSource | Request],
-        reference: AudioSource | Sequence[AudioSource] | None = None,
+        clips: Clips,
+        reference: References = None,
         *,
-        rubric: str | Rubric | Sequence[str | Rubric] | None = None,
+        rubric: Rubrics | None = None,
         scale: Scale | None = None,
         batch_size: int = 8,
         progress: bool = False,
+        profile: Profile = None,
     ) -> Any:
         """Score clips on rubrics.
 
         Args:
             clips: One clip (path, bytes, (array, rate), {"array", "sampling_rate"}, data set row …), or a list of them.
             reference: The undegraded original of the clip, or a list with one per clip.
-            rubric: Name, ``Rubric``, or several; None for NISQA's five.
+            rubric: Name, ``Rubric``, or several; None for NISQA's five. Your own rubrics can be fitted to your ratings
+                with ``calibrate``.
             scale: Scale of the values; None for the rubric's own.
             batch_size: Windows per forward pass.
             progress: Whether to show a progress bar on stderr.
+            profile: On whose behalf the clips are heard: key of ``tasks.listeners.LISTENERS`` ("elderly"), a ``Listener``,
+                or free words ("opera singer"); None for nobody in particular.
 
         Returns:
             A ``Judgement``, or a list of them in the order of the clips.
@@ -157,8 +144,8 @@ class AudioJudge:
             AudioError: If a single clip cannot be judged; in a list it becomes a judgement with an ``error``.
         """
         rubrics = _rubrics(rubric)
-        requests, is_single = _requests(clips, reference)
-        results = self.iter_scores(requests, rubrics, scale=scale, batch_size=batch_size)
+        requests, is_single = as_requests(clips, reference)
+        results = self.iter_scores(requests, rubrics, scale=scale, batch_size=batch_size, profile=profile)
         judgements = list(tqdm(results, total=len(requests), disable=not progress, unit="clip"))
         return _unwrapped(judgements) if is_single else judgements
 
@@ -169,17 +156,51 @@ class AudioJudge:
         *,
         scale: Scale | None = None,
         batch_size: int = 8,
+        profile: Profile = None,
     ) -> Iterator[Judgement]:
         """As ``score``, one judgement after the other in the order of the requests, in constant memory."""
-        asked = list(rubrics or RUBRICS.values())
-        for reading in self._read(requests, {rubric.name: rubric.question() for rubric in asked}, batch_size, asked):
+        asked = self._trained(rubrics or list(RUBRICS.values()))
+        listener = as_listener(profile)
+        for reading in self._read(requests, _questions(asked, listener), batch_size, asked, listener):
             yield self._judgement(reading, asked, scale)
+
+    def profile(
+        self,
+        clips: Clips,
+        reference: References = None,
+        *,
+        rubrics: Rubrics | None = None,
+        scale: Scale | None = None,
+        batch_size: int = 8,
+        progress: bool = False,
+        profile: Profile = None,
+    ) -> Any:
+        """Score clips on every rubric the judge was trained on, all in one pass.
+
+        Args:
+            clips: One clip or a list of them.
+            reference: The undegraded original of the clip, or a list with one per clip.
+            rubrics: Other rubrics; None for those the judge was trained on (NISQA's five if it does not say).
+            scale: Scale of the values; None for each rubric's own.
+            batch_size: Windows per forward pass.
+            progress: Whether to show a progress bar on stderr.
+            profile: As in ``score``.
+
+        Returns:
+            A ``Judgement``, or a list of them in the order of the clips.
+
+        Raises:
+            AudioError: If a single clip cannot be judged.
+        """
+        known = rubrics or self.rubrics or None
+        options: dict[str, Any] = {"scale": scale, "batch_size": batch_size, "progress": progress, "profile": profile}
+        return self.score(clips, reference, rubric=known, **options)
 
     def decide(
         self,
-        clips: AudioSource | Request | Sequence[AudioSource | Request],
+        clips: Clips,
         questions: dict[str, dict[str, Any]],
-        reference: AudioSource | Sequence[AudioSource] | None = None,
+        reference: References = None,
         *,
         batch_size: int = 8,
     ) -> Any:
@@ -187,20 +208,23 @@ class AudioJudge:
 
         Args:
             clips: One clip or a list of them.
-            questions: Name to question: ``{"type": "score" | "choice" | "noul", "instructions": …, "criteria": …}``.
+            questions: Name to question: ``{"type": "score" | "choice" | "noul", "instructions": …, "criteria": …}``, or
+                ``{"type": "span", "instructions": "clicks"}``: when are they heard?
             reference: The undegraded original of the clip, or a list with one per clip.
             batch_size: Windows per forward pass.
 
         Returns:
-            Name to answer, in the System One format, the same that ``pipeline("decision")`` gives; a list of those for a
-            list of clips, with ``{"error": …}`` for a clip that cannot be judged.
+            Name to answer, in the System One format, the same that ``pipeline("decision")`` gives; a ``span`` has ``spans``
+            (each with ``start`` and ``end`` in seconds of the clip and a ``probability``) and the ``probabilities`` of all
+            frames, ``frame_seconds`` apart. A list of those for a list of clips, with ``{"error": …}`` for a clip that
+            cannot be judged.
 
         Raises:
             AudioError: If a single clip cannot be judged.
-            ValueError: If a question is not well formed.
+            ValueError: If a question is not well formed, or about spans and the judge has no head for them.
         """
-        requests, is_single = _requests(clips, reference)
-        parsed = {question.name: question for question in parse_questions(questions, self.processor.decision_config)}
+        requests, is_single = as_requests(clips, reference)
+        parsed = self.processor.parse_questions(questions)
         answers: list[dict[str, Any]] = []
         for reading in self._read(requests, questions, batch_size):
             if reading.error is not None and is_single:
@@ -208,22 +232,21 @@ class AudioJudge:
             if reading.error is not None:
                 answers.append({"error": reading.error})
             else:
-                answers.append(
-                    {name: question.answer(reading.mean(name).tolist()) for name, question in parsed.items()}
-                )
+                answers.append({question.name: _answer(question, reading) for question in parsed})
         return answers[0] if is_single else answers
 
     def explain(
         self,
-        clips: AudioSource | Request | Sequence[AudioSource | Request],
-        reference: AudioSource | Sequence[AudioSource] | None = None,
+        clips: Clips,
+        reference: References = None,
         *,
         batch_size: int = 8,
         max_new_tokens: int = 160,
+        profile: Profile = None,
     ) -> Any:
-        """Score clips and say why, in words.
+        """Score clips on NISQA's rubrics and say why, in words.
 
-        The numbers are decided first and stand at the head of the text; the model only writes the reasons that follow, so
+        The numbers are decided first and stand at the head of the text; the judge only writes the reasons that follow, so
         words and numbers agree and every answer parses. Of a clip longer than one window, the worst window is explained.
 
         Args:
@@ -231,6 +254,7 @@ class AudioJudge:
             reference: The undegraded original of the clip, or a list with one per clip.
             batch_size: Clips per batch.
             max_new_tokens: Longest explanation.
+            profile: As in ``score``.
 
         Returns:
             A ``Judgement`` with ``text``, ``reasons`` and ``causes``, or a list of them.
@@ -238,149 +262,392 @@ class AudioJudge:
         Raises:
             AudioError: If a single clip cannot be judged.
         """
-        requests, is_single = _requests(clips, reference)
-        judgements = list(self.iter_scores(requests, batch_size=batch_size))
+        limits = batch_size, max_new_tokens
+        return self._in_words(clips, reference, RUBRICS, _explanation, writing.explained, limits, profile)
+
+    def assess(
+        self,
+        clips: Clips,
+        reference: References = None,
+        *,
+        batch_size: int = 8,
+        max_new_tokens: int = 200,
+        profile: Profile = None,
+    ) -> Any:
+        """Assess clips on SpeechEval's dimensions: a thought with a line for each, all decided, then a summary in words.
+
+        Args:
+            clips: One clip or a list of them.
+            reference: The undegraded original of the clip, or a list with one per clip.
+            batch_size: Clips per batch.
+            max_new_tokens: Longest summary.
+            profile: As in ``score``.
+
+        Returns:
+            A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
+            facts as ``assessment``, or a list of them.
+
+        Raises:
+            AudioError: If a single clip cannot be judged.
+        """
+        limits = batch_size, max_new_tokens
+        return self._in_words(clips, reference, SPEECHEVAL_RUBRICS, _assessment, writing.assessed, limits, profile)
+
+    def suggest(self, clips: Clips, *, batch_size: int = 8, max_new_tokens: int = 160, profile: Profile = None) -> Any:
+        """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
+
+        Args:
+            clips: One clip or a list of them.
+            batch_size: Clips per batch.
+            max_new_tokens: Longest advice, all lines together.
+            profile: As in ``score``.
+
+        Returns:
+            A ``Judgement`` with ``suggestions`` and ``areas``, or a list of them.
+
+        Raises:
+            AudioError: If a single clip cannot be judged.
+        """
+        limits = batch_size, max_new_tokens
+        return self._in_words(clips, None, SPEECHEVAL_RUBRICS, _suggestions, writing.suggested, limits, profile)
+
+    def describe(
+        self,
+        clips: Clips,
+        reference: References = None,
+        *,
+        batch_size: int = 8,
+        max_new_tokens: int = 160,
+        profile: Profile = None,
+    ) -> Any:
+        """Describe clips in running text that ends in the decided overall score.
+
+        Args:
+            clips: One clip or a list of them.
+            reference: The undegraded original of the clip, or a list with one per clip.
+            batch_size: Clips per batch.
+            max_new_tokens: Longest description.
+            profile: As in ``score``.
+
+        Returns:
+            A ``Judgement`` with ``description``, or a list of them.
+
+        Raises:
+            AudioError: If a single clip cannot be judged.
+        """
+        limits = batch_size, max_new_tokens
+        return self._in_words(clips, reference, RUBRICS, _description, writing.described, limits, profile)
+
+    def detect(self, clips: Clips, *, batch_size: int = 8, profile: Profile = None) -> Any:
+        """Say how likely speech is real, not made or altered by a machine.
+
+        Args:
+            clips: One clip or a list of them.
+            batch_size: Windows per forward pass.
+            profile: As in ``score``.
+
+        Returns:
+            An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them.
+
+        Raises:
+            AudioError: If a single clip cannot be judged.
+        """
+        requests, is_single = as_requests(clips)
+        question = _heard_by(as_listener(profile), {"fake": detect_task.question()})
+        (parsed,) = self.processor.parse_questions(question)
+        readings = self._read(requests, question, batch_size)
+        results = [self._authenticity(reading, parsed.options.index("false")) for reading in readings]
+        return _unwrapped(results) if is_single else results
+
+    def compare(
+        self,
+        first: Clips,
+        second: Clips,
+        *,
+        rubric: Rubrics = "mos",
+        explain: bool = True,
+        form: Form = "preference",
+        batch_size: int = 8,
+        max_new_tokens: int = 120,
+        profile: Profile = None,
+    ) -> Any:
+        """Say which of two clips is better; the order of the arguments cannot matter.
+
+        Both orders are asked and averaged. Long clips are compared window by window, at the same places. The verdicts are
+        decided before the reasons, which speak of the window pair that shows the preference most.
+
+        Args:
+            first: Clip A, or a list.
+            second: Clip B, or a list of the same length.
+            rubric: What to compare in, or several; the first one decides ``better``.
+            explain: Whether to give reasons in words.
+            form: ``preference`` (reasons that name up to three aspects, and a choice) or ``dimensions`` (a thought with a
+                verdict on each of SpeechEval's dimensions, and a summary).
+            batch_size: Windows per forward pass.
+            max_new_tokens: Longest free text of the reasons.
+            profile: As in ``score``.
+
+        Returns:
+            A ``Preference``, or a list of them.
+
+        Raises:
+            AudioError: If a single pair cannot be judged.
+            ValueError: If there are not as many first as second clips.
+        """
+        pairs, is_single = as_pairs(first, second)
+        asked = _rubrics(rubric)
+        aspects = [] if not explain else list((SPEECHEVAL_RUBRICS if form == "dimensions" else RUBRICS).values())
+        aspects = asked if form == "preference" and asked[0].name != "mos" else aspects
+        every = list({one.name: one for one in [*asked, *aspects]}.values())
+        listener = as_listener(profile)
+        questions = _heard_by(listener, {one.name: compare_task.question(one) for one in every})
+        readings = list(self._read(pairs, questions, batch_size))
+        results = [self._preference(reading, every) for reading in readings]
+        heard = [index for index, said in enumerate(results) if explain and said.error is None]
+        for start in range(0, len(heard), batch_size):
+            batch = heard[start : start + batch_size]
+            states = [self._clearest_window(readings[index], results[index]) for index in batch]
+            drafts = [_comparison(results[index], [one.name for one in aspects], form) for index in batch]
+            for index, one in zip(batch, self._write(states, drafts, listener, max_new_tokens), strict=True):
+                words: dict[str, Any] = {"text": one.text, "reasons": one.words, "has_own_words": one.is_own}
+                results[index] = replace(results[index], **words)
+        return _unwrapped(results) if is_single else results
+
+    def reward(
+        self,
+        audio: Sequence[Any] | torch.Tensor | np.ndarray,
+        sampling_rate: int,
+        *,
+        rubric: Rubrics = "mos",
+        batch_size: int = 8,
+        profile: Profile = None,
+    ) -> list[float]:
+        """Score generated audio as a reward: 1 is best whatever the direction of the rubric, and nothing is ever NaN.
+
+        Audio that cannot be judged (empty, shorter than 0.1 s, with NaN, far beyond full scale) gets 0.0, the least, so that
+        a generator cannot win by breaking its output.
+
+        Args:
+            audio: Arrays or tensors, (samples,) or (channels, samples) each; or one array (clips, samples).
+            sampling_rate: Of all of them, in Hz.
+            rubric: What to reward; of several the mean counts.
+            batch_size: Windows per forward pass.
+            profile: As in ``score``.
+
+        Returns:
+            One reward per clip, 0 to 1.
+
+        Raises:
+            ValueError: If ``audio`` is a single clip (samples,), which is no batch.
+        """
+        if isinstance(audio, np.ndarray | torch.Tensor) and audio.ndim < 2:
+            raise ValueError(f"audio of shape {tuple(audio.shape)}; give a list of clips or an array (clips, samples)")
+        rubrics = _rubrics(rubric)
+        requests = [Request((clip, sampling_rate)) for clip in audio]
+        rewards = []
+        for judged in self.iter_scores(requests, rubrics, batch_size=batch_size, profile=profile):
+            values = [
+                one.goodness(np.clip(judged[one.name].value, one.low, one.high)) for one in rubrics if judged.scores
+            ]
+            rewards.append(float(np.mean(values)) if values else 0.0)
+        return rewards
+
+    def timeline(
+        self,
+        clip: AudioSource | Request,
+        *,
+        rubrics: Rubrics | None = None,
+        window_seconds: float | None = None,
+        hop_seconds: float | None = None,
+        batch_size: int = 8,
+        profile: Profile = None,
+    ) -> Iterator[Window]:
+        """Score a recording window by window while it is read; memory does not grow with its length.
+
+        Args:
+            clip: One clip; of a file no more than the windows of a batch are in memory.
+            rubrics: Name, ``Rubric``, or several; None for NISQA's five.
+            window_seconds: Length of a window; None for what the judge was trained on.
+            hop_seconds: From one window to the next; None for windows side by side.
+            batch_size: Windows per forward pass.
+            profile: As in ``score``.
+
+        Yields:
+            Windows in order, each with its expected scores.
+
+        Raises:
+            AudioError: If the clip cannot be read.
+            ValueError: If the hop is shorter than 0.1 s or longer than the window.
+        """
+        asked = self._trained(_rubrics(rubrics))
+        (request,), _ = as_requests(clip)
+        size = window_seconds or self.processor.window_seconds
+        waiting: list[tuple[Reading, list[dict[str, Any]]]] = []
+        reading = Reading(request)
+        listener = as_listener(profile)
+        for window in self._cut(request, size, hop_seconds):
+            reading.spans.append(window[:2])
+            waiting.append((reading, window[2]))
+            if len(waiting) == batch_size:
+                self._decide(waiting, _questions(asked, listener), asked, listener)
+                yield from self._windows_of(reading, asked)
+                reading.spans.clear()
+                reading.probabilities.clear()
+        self._decide(waiting, _questions(asked, listener), asked, listener)
+        yield from self._windows_of(reading, asked)
+
+    def stream(
+        self,
+        chunks: Iterable[Any],
+        sampling_rate: int,
+        *,
+        rubrics: Rubrics | None = None,
+        every_seconds: float = 2.0,
+        window_seconds: float | None = None,
+        profile: Profile = None,
+    ) -> Iterator[Judgement]:
+        """Judge a live call: chunks go in, a running verdict comes out.
+
+        Args:
+            chunks: Arrays or tensors of any length, integers or floats in [-1, 1]; they are taken as they come.
+            sampling_rate: Of the chunks, in Hz.
+            rubrics: Name, ``Rubric``, or several; None for NISQA's five.
+            every_seconds: Time between verdicts, 0.2 s or more; one also comes at the end of each window and of the call.
+            window_seconds: How much is heard at a time; None for what the judge was trained on.
+            profile: As in ``score``.
+
+        Yields:
+            Judgements: ``scores`` of the whole call so far, and in ``timeline`` the one window that is heard now.
+
+        Raises:
+            AudioError: If a chunk is not finite or not in [-1, 1], or the call is shorter than 0.1 s.
+        """
+        asked, listener = self._trained(_rubrics(rubrics)), as_listener(profile)
+        size = window_seconds or self.processor.window_seconds
+        total, before = 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked}
+        for piece in streaming.pieces(chunks, sampling_rate, every_seconds, size):
+            state = clip_state(self._block(piece.audio))
+            (now,) = self._decided([state], _questions(asked, listener), asked, listener)
+            earlier = [((0.0, total), before)] if total else []
+            known = [*earlier, ((piece.start, piece.end), now)]
+            reading = Reading(Request(piece.audio), [span for span, _ in known], [shares for _, shares in known])
+            said = self._judgement(reading, asked, None)
+            yield replace(said, seconds=piece.end, timeline=tuple(self._windows_of(reading, asked))[-1:])
+            if piece.is_whole:
+                total, before = piece.end, {rubric.name: reading.mean(rubric.name) for rubric in asked}
+
+    def calibrate(
+        self,
+        rubric: str | Rubric,
+        rated_clips: Sequence[tuple[AudioSource | Request, float]],
+        *,
+        batch_size: int = 8,
+        profile: Profile = None,
+    ) -> CalibratedRubric:
+        """Fit a rubric's scale to a handful of rated clips: what this judge reads becomes what your listeners said.
+
+        Args:
+            rubric: Name or ``Rubric``, your own too.
+            rated_clips: (clip, rating) of three clips or more, the ratings on the rubric's scale.
+            batch_size: Windows per forward pass.
+            profile: As in ``score``; score with the same.
+
+        Returns:
+            The rubric with its map, to be used like any other; ``to_dict`` keeps it.
+
+        Raises:
+            AudioError: If a clip cannot be judged.
+            ValueError: If there are too few clips, a rating is off the scale, or the judge's readings do not rise with the
+                ratings.
+        """
+        plain = calibration.uncalibrated(get_rubric(rubric))
+        requests, _ = as_requests([clip for clip, _ in rated_clips])
+        listener = as_listener(profile)
+        finished = self._read(requests, _questions([plain], listener), batch_size, [plain], listener)
+        judged = (_unwrapped([self._judgement(reading, [plain], None)]) for reading in finished)
+        readings = [judgement[plain.name].value for judgement in judged]
+        return calibration.calibrate(plain, readings, [rating for _, rating in rated_clips], self._signature)
+
+    @property
+    def rubrics(self) -> tuple[str, ...]:
+        """Names of the rubrics the judge was trained on; none if its processor does not say."""
+        return tuple(self.processor.trained_rubrics or ())
+
+    @property
+    def _signature(self) -> str:
+        return f"{self.name} {self.revision}".strip()
+
+    def _trained(self, rubrics: Sequence[Rubric]) -> list[Rubric]:
+        """The rubrics, after a warning for each that the judge was not trained on, once."""
+        for rubric in rubrics:
+            if isinstance(rubric, CalibratedRubric):
+                message = f"{rubric.name!r} was calibrated with {rubric.judge!r}; calibrate it again for this judge"
+                is_known = rubric.judge in ("", self._signature)
+            else:
+                message = (
+                    f"{self.name or 'this judge'} was not trained on {rubric.name!r}, so its scores may say little about "
+                    f"it; it was trained on {', '.join(self.rubrics)}. Check them, or fit them with judge.calibrate(...)"
+                )
+                is_known = not self.rubrics or rubric.name in self.rubrics
+            if not is_known and (rubric.name, rubric.definition) not in self._warned:
+                self._warned.add((rubric.name, rubric.definition))
+                warnings.warn(message, UntrainedRubricWarning, stacklevel=3)
+        return list(rubrics)
+
+    def _in_words(
+        self,
+        clips: Any,
+        reference: Any,
+        rubrics: Mapping[str, Rubric],
+        draft: Callable[[Judgement, bool], Draft],
+        attach: Callable[[Judgement, Written], Judgement],
+        limits: tuple[int, int],
+        profile: Profile,
+    ) -> Any:
+        """Decide the scores, then have the free words of each draft written; limits are clips per batch and tokens."""
+        requests, is_single = as_requests(clips, reference)
+        batch_size, max_new_tokens = limits
+        asked = list(rubrics.values())
+        judgements = list(self.iter_scores(requests, asked, batch_size=batch_size, profile=profile))
         heard = [index for index, judgement in enumerate(judgements) if judgement.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
-            texts = self._write([requests[i] for i in batch], [judgements[i] for i in batch], max_new_tokens)
-            for index, text in zip(batch, texts, strict=True):
-                judgements[index] = _with_words(judgements[index], text)
+            states = [self._worst_window(requests[i], judgements[i]) for i in batch]
+            drafts = [draft(judgements[i], requests[i].reference is not None) for i in batch]
+            written = self._write(states, drafts, as_listener(profile), max_new_tokens)
+            for index, answer in zip(batch, written, strict=True):
+                judgements[index] = attach(judgements[index], answer)
         return _unwrapped(judgements) if is_single else judgements
 
-    def _read(
-        self,
-        requests: Iterable[Request],
-        questions: dict[str, dict[str, Any]],
-        batch_size: int,
-        rubrics: Sequence[Rubric] = (),
-    ) -> Iterator[_Reading]:
-        """Decides the questions for every window of every request; what cannot be read carries its error."""
-        readings: deque[_Reading] = deque()
-        waiting: list[tuple[_Reading, list[dict[str, Any]]]] = []
-        for request in requests:
-            reading = _Reading(request)
-            readings.append(reading)
-            try:
-                for start, end, state in self._windows(request):
-                    reading.spans.append((start, end))
-                    waiting.append((reading, state))
-                    if len(waiting) == batch_size:
-                        self._decide(waiting, questions, rubrics)
-            except (AudioError, OSError) as error:
-                reading.error = str(error)
-            reading.is_read = True
-            while readings and readings[0].is_done:
-                yield readings.popleft()
-        self._decide(waiting, questions, rubrics)
-        yield from readings
+    def _clearest_window(self, reading: Reading, said: Preference) -> list[dict[str, Any]]:
+        """The state of the window pair that shows a preference most."""
+        side = comparing.VERDICTS.index(cast(compare_task.Verdict, said.better))
+        shown = int(comparing.both_orders(reading, next(iter(said.rubrics)))[:, side].argmax())
+        for _, _, state in islice(self._pair_windows(reading.request), 2 * shown, None):
+            return state
+        raise AudioError(f"{said.first} / {said.second}: changed while they were being judged")
 
-    def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
-        """Start and end in seconds and the state of each window, at the judge's rate."""
-        self._check_length(request)
-        part: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
-        is_part = part != {"start_time": None, "end_time": None}
-        source: AudioSource = read_audio(request.clip, **part) if is_part else request.clip
-        reference = None
-        if request.reference is not None:
-            source, reference, _ = align(read_audio(source), read_audio(request.reference, **part))
-        for start, end, window in iter_windows(source, self.processor.window_seconds):
-            same = None if reference is None else _part(reference, start, end)
-            yield start, end, clip_state(self._block(window), same and self._block(same))
+    def _preference(self, reading: Reading, rubrics: Sequence[Rubric]) -> Preference:
+        pair: Pair = reading.request
+        said = Preference(clip_name(pair.first.clip), clip_name(pair.second.clip))
+        said = replace(said, model=self.name, revision=self.revision)
+        if reading.error is not None:
+            return replace(said, error=reading.error)
+        shares = {rubric.name: comparing.preference(reading, rubric.name) for rubric in rubrics}
+        overall = shares[rubrics[0].name]
+        return replace(said, better=comparing.verdict(overall), probabilities=overall, rubrics=shares)
 
-    def _check_length(self, request: Request) -> None:
-        """Refuses what is too long before any of it is read into memory."""
-        first, last = request.start_time or 0.0, request.end_time
-        seconds = (audio_info(request.clip).seconds if last is None else last) - first
-        if seconds > self.longest_seconds:
-            raise AudioError(
-                f"{_name(request.clip)}: {seconds / 3600:.2f} h; at most {self.longest_seconds / 3600:g} h are judged: "
-                "cut it, give start_time and end_time, or raise the limit"
-            )
-
-    def _block(self, audio: Audio) -> np.ndarray:
-        """The samples of a window at the judge's rate."""
-        return resample(audio.samples, audio.sampling_rate, self.processor.sampling_rate)
-
-    def _decide(
-        self,
-        waiting: list[tuple[_Reading, list[dict[str, Any]]]],
-        questions: dict[str, dict[str, Any]],
-        rubrics: Sequence[Rubric],
-    ) -> None:
-        """One forward pass over the waiting windows; empties the list."""
-        if not waiting:
-            return
-        states = [state for _, state in waiting]
-        if rubrics and self.processor.answer_form == "decimal":
-            decided = self._read_decimals(states, rubrics)
-        else:
-            decided = self._decide_states(states, questions)
-        for (reading, _), probabilities in zip(waiting, decided, strict=True):
-            reading.probabilities.append(probabilities)
-        waiting.clear()
-
-    def _decide_states(
-        self, states: list[list[dict[str, Any]]], questions: dict[str, dict[str, Any]]
-    ) -> list[dict[str, np.ndarray]]:
-        inputs, asked = self.processor.decision_inputs([{"state": s, "questions": questions} for s in states])
-        answers = iter(self.model.decide(**self._on_device(inputs)))
-        return [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
-
-    def _read_decimals(
-        self, states: list[list[dict[str, Any]]], rubrics: Sequence[Rubric]
-    ) -> list[dict[str, np.ndarray]]:
-        """The papers' form: the probability of each number the grammar allows, gathered into the rubric's levels."""
-        results: list[dict[str, np.ndarray]] = [{} for _ in states]
-        end = self.processor.end_of_turn
-        for rubric in rubrics:
-            grammar = score_task.grammar(rubric)
-            answers = self.processor.tokenizer([text + end for text in grammar], add_special_tokens=False).input_ids
-            inputs = self._chat([text_messages(state, score_task.ask(rubric)) for state in states])
-            log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)
-            values = np.array([float(text) for text in grammar])
-            for result, row in zip(results, log_probabilities.softmax(-1).cpu().numpy(), strict=True):
-                result[rubric.name] = _shared_out(values, row, rubric.level_values)
-        return results
-
-    def _chat(self, conversations: list[list[dict[str, Any]]], heads: Sequence[str] = ()) -> dict[str, Any]:
-        """Model inputs of conversations that the judge shall answer, padded on the left; ``heads`` begin the answers."""
-        texts = [
-            self.processor.apply_chat_template(conversation, add_generation_prompt=True)
-            for conversation in conversations
-        ]
-        blocks = [block for conversation in conversations for block in conversation[0]["content"]]
-        clips = [block["audio"] for block in blocks if block["type"] == "audio"]
-        inputs = self.processor(
-            text=[text + head for text, head in zip(texts, heads or [""] * len(texts), strict=True)],
-            audio=clips,
-            text_kwargs={"padding": True, "padding_side": "left", "return_tensors": "pt", "add_special_tokens": False},
-            audio_kwargs={"sampling_rate": self.processor.sampling_rate},
-        )
-        return self._on_device(dict(inputs))
-
-    def _on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {name: v.to(self.model.device) if torch.is_tensor(v) else v for name, v in inputs.items()}
-
-    def _write(self, requests: list[Request], judgements: list[Judgement], max_new_tokens: int) -> list[str]:
-        """The explanations of some clips: the decided numbers, then what the model writes."""
-        states = [self._worst_window(*pair) for pair in zip(requests, judgements, strict=True)]
-        heads = [explain.head({name: s.value for name, s in judgement.scores.items()}) for judgement in judgements]
-        asks = [explain.ask(RUBRICS, with_reference=request.reference is not None) for request in requests]
-        conversations = [text_messages(state, ask) for state, ask in zip(states, asks, strict=True)]
-        # Without its last line breaks: a tokenizer may join them with each other, which it never did in training
-        inputs = self._chat(conversations, [head.rstrip() for head in heads])
-        with torch.no_grad():
-            tokens = self.model.generate(
-                **inputs,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                eos_token_id=self.processor.tokenizer.convert_tokens_to_ids(self.processor.end_of_turn),
-                pad_token_id=self.processor.tokenizer.pad_token_id,
-            )
-        written = tokens[:, inputs["input_ids"].shape[1] :]
-        endings = self.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-        return [head + ending.strip() for head, ending in zip(heads, endings, strict=True)]
+    def _authenticity(self, reading: Reading, real: int) -> Authenticity:
+        """A finished reading as a verdict; ``real`` is the place of that answer."""
+        said = Authenticity(clip_name(reading.request.clip), model=self.name, revision=self.revision)
+        if reading.error is not None:
+            return replace(said, error=reading.error)
+        share = float(reading.mean("fake")[real])
+        parts = zip(reading.spans, reading.probabilities, strict=True)
+        timeline = tuple(Window(start, end, {"real": float(one["fake"][real])}) for (start, end), one in parts)
+        text = detect_task.write(detect_task.Detection(is_fake=share < 0.5))
+        seconds = reading.spans[-1][1] - reading.spans[0][0]
+        return replace(said, real=share, seconds=seconds, text=text, timeline=timeline if len(timeline) > 1 else ())
 
     def _worst_window(self, request: Request, judgement: Judgement) -> list[dict[str, Any]]:
         worst = min(judgement.timeline, key=lambda window: window.scores["mos"], default=None)
@@ -389,88 +656,107 @@ class AudioJudge:
                 return state
         raise AudioError(f"{judgement.clip}: changed while it was being judged")
 
-    def _judgement(self, reading: _Reading, rubrics: Sequence[Rubric], scale: Scale | None) -> Judgement:
+    def _judgement(self, reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None) -> Judgement:
         """A finished reading as a judgement."""
-        said = Judgement(_name(reading.request.clip), model=self.name, revision=self.revision)
+        said = Judgement(clip_name(reading.request.clip), model=self.name, revision=self.revision)
         if reading.error is not None:
             return replace(said, error=reading.error)
         scores = {rubric.name: _score(reading.mean(rubric.name), rubric, scale) for rubric in rubrics}
-        timeline = [
-            Window(start, end, {r.name: _score(window[r.name], r, scale).value for r in rubrics})
-            for (start, end), window in zip(reading.spans, reading.probabilities, strict=True)
-        ]
+        timeline = tuple(self._windows_of(reading, rubrics, scale))
         seconds = reading.spans[-1][1] - reading.spans[0][0]
-        return replace(said, seconds=seconds, scores=scores, timeline=tuple(timeline) if len(timeline) > 1 else ())
+        return replace(said, seconds=seconds, scores=scores, timeline=timeline if len(timeline) > 1 else ())
+
+    def _windows_of(self, reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None = None) -> Iterator[Window]:
+        for (start, end), decided in zip(reading.spans, reading.probabilities, strict=True):
+            scores = {rubric.name: _score(decided[rubric.name], rubric, scale).value for rubric in rubrics}
+            yield Window(start, end, scores)
 
 
-def _requests(clips: Any, reference: Any) -> tuple[list[Request], bool]:
-    """The clips as requests, and whether it was a single one."""
-    is_single = not isinstance(clips, list)
-    several = [clips] if is_single else clips
-    references = reference if isinstance(reference, list) else [reference] * len(several)
-    if len(references) != len(several):
-        raise ValueError(f"{len(several)} clips but {len(references)} references: give one reference per clip")
-    requests = [
-        clip if isinstance(clip, Request) else Request(clip, original)
-        for clip, original in zip(several, references, strict=True)
-    ]
-    return requests, is_single
+def _gains_from_half(model: Any, device: torch.device) -> bool:
+    """Whether bfloat16 saves time or memory worth its loss of digits."""
+    is_large = model.dtype == torch.float32 and model.num_parameters() >= SMALLEST_FOR_HALF
+    return is_large and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def _rubrics(rubric: str | Rubric | Sequence[str | Rubric] | None) -> list[Rubric]:
+def _rubrics(rubric: Rubrics | None) -> list[Rubric]:
     if rubric is None:
         return list(RUBRICS.values())
     return [get_rubric(one) for one in ([rubric] if isinstance(rubric, str | Rubric) else rubric)]
 
 
-def _unwrapped(judgements: list[Judgement]) -> Judgement:
-    """The only judgement of a single clip; an error is raised."""
-    if judgements[0].error is not None:
-        raise AudioError(judgements[0].error)
-    return judgements[0]
+def _questions(rubrics: Sequence[Rubric], listener: listeners.Listener | None) -> dict[str, dict[str, Any]]:
+    return _heard_by(listener, {rubric.name: rubric.question() for rubric in rubrics})
 
 
-def _part(audio: Audio, start: float, end: float) -> Audio:
-    first, last = round(start * audio.sampling_rate), round(end * audio.sampling_rate)
-    return replace(audio, samples=audio.samples[first:last])
+def _heard_by(listener: listeners.Listener | None, questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Questions on behalf of a listener."""
+    if listener is None:
+        return questions
+    return {
+        name: question | {"instructions": listeners.ask(question["instructions"], listener)}
+        for name, question in questions.items()
+    }
 
 
-def _name(clip: AudioSource) -> str:
-    """What to call a clip in its judgement."""
-    if isinstance(clip, Audio):
-        return clip.name
-    if isinstance(clip, dict):
-        return str(clip.get("path") or "array")
-    return str(clip) if isinstance(clip, str | Path) else "array"
+def _answer(question: Any, reading: Reading) -> dict[str, Any]:
+    """The answer to a question by all windows of a clip."""
+    if not isinstance(question, SpanQuestion):
+        return question.answer(reading.mean(question.name).tolist())
+    seconds = reading.spans[-1][1] - reading.spans[0][0]
+    answer = replace(question, seconds=seconds).answer(reading.joined(question.name).tolist())
+    start = cast(Request, reading.request).start_time or 0.0
+    moved = [span | {"start": span["start"] + start, "end": span["end"] + start} for span in answer["spans"]]
+    return answer | {"spans": moved}
+
+
+def _unwrapped(results: list[Any]) -> Any:
+    """The only result of a single request; an error is raised."""
+    if results[0].error is not None:
+        raise AudioError(results[0].error)
+    return results[0]
+
+
+def _values(judgement: Judgement) -> dict[str, float]:
+    return {name: score.value for name, score in judgement.scores.items()}
+
+
+def _explanation(judgement: Judgement, with_reference: bool) -> Draft:
+    return writing.explanation(_values(judgement), with_reference)
+
+
+def _assessment(judgement: Judgement, with_reference: bool) -> Draft:
+    return writing.assessment(writing.assessment_of(judgement), with_reference)
+
+
+def _suggestions(judgement: Judgement, with_reference: bool) -> Draft:
+    return writing.suggestions(writing.assessment_of(judgement))
+
+
+def _description(judgement: Judgement, with_reference: bool) -> Draft:
+    return writing.description(_values(judgement), with_reference)
+
+
+def _comparison(said: Preference, aspects: Sequence[str], form: Form) -> Draft:
+    """The reasons of a preference; the dimensions form has its verdict on the whole among its lines."""
+    shares = {name: one for name, one in said.rubrics.items() if name in aspects and name != "mos"}
+    overall = comparing.verdict(said.rubrics["mos"] if form == "dimensions" else said.probabilities)
+    verdicts = comparing.clearest(shares)
+    if form == "dimensions":
+        verdicts = {name: comparing.verdict(one) for name, one in shares.items()}
+    return writing.comparison(Comparison({"mos": overall} | verdicts), aspects, form)
 
 
 def _score(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
-    """A rubric's probabilities (levels,) as a score, on another scale if asked."""
+    """A rubric's probabilities (levels,) as a score, calibrated if the rubric is, on another scale if asked."""
     value, std = shares_to_score(shares, rubric)
+    level = rubric.levels[int(shares.argmax())]
     low, high = rubric.low, rubric.high
+    if isinstance(rubric, CalibratedRubric):
+        value, std = rubric.calibrated(value), std * rubric.slope(value)
+        level = rubric.level_of(value)
     if scale is not None:
         value = convert(value, rubric.scale, scale)
         std *= (scale.high - scale.low) / (high - low)
         low, high = scale.low, scale.high
     by_level = dict(zip(rubric.levels, shares.tolist(), strict=True))
-    return Score(rubric.name, value, std, rubric.levels[int(shares.argmax())], by_level, low, high)
-
-
-def _shared_out(values: np.ndarray, probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Gives each value's probability to its two neighbouring levels, so that the mean over the levels is exact."""
-    position = (values - levels[0]) / (levels[1] - levels[0])
-    below = np.clip(np.floor(position).astype(int), 0, len(levels) - 2)
-    shares = np.zeros(len(levels))
-    np.add.at(shares, below, probabilities * (1 - (position - below)))
-    np.add.at(shares, below + 1, probabilities * (position - below))
-    return shares
-
-
-def _with_words(judgement: Judgement, text: str) -> Judgement:
-    """Adds an explanation to a judgement."""
-    reasons = text.partition("\n\n")[2]
-    try:
-        causes = tuple(cause.kind for cause in explain.parse(text).causes)
-    except ParseError as error:
-        return replace(judgement, text=text, reasons=f"(not readable: {error})")
-    return replace(judgement, text=text, reasons=reasons, causes=causes)
+    return Score(rubric.name, value, std, level, by_level, low, high)

@@ -1,7 +1,10 @@
-"""What a judge says about a clip: scores with the share of listeners per level, and reasons in words."""
+"""What a judge says about a clip or a pair: scores with the share of listeners per level, preferences, reasons in words."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from audio_judge.tasks.assess import Assessment
+from audio_judge.tasks.compare import Verdict
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class Judgement:
         text: What the judge wrote, raw; None if it was not asked for words.
         reasons: The part of the text that gives reasons.
         causes: Kinds of faults that the text names.
+        areas: What needs to be improved, if suggestions were asked for.
+        suggestions: What to do about it, one sentence or so each.
+        assessment: The facts of an assessment, if one was asked for.
+        description: Running text that ends in the overall score, if it was asked for.
+        has_own_words: Whether the judge itself wrote the free words of the text; False if it wrote none that could stand
+            there and they were made of its scores.
         error: Why there is no judgement; None if there is one.
         model: Name or folder of the judge.
         revision: Its revision, or the version of the package for the shipped judge.
@@ -80,6 +89,11 @@ class Judgement:
     text: str | None = field(default=None, repr=False)
     reasons: str | None = None
     causes: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    assessment: Assessment | None = field(default=None, repr=False)
+    description: str | None = field(default=None, repr=False)
+    has_own_words: bool = True
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -92,7 +106,8 @@ class Judgement:
         if self.error is not None:
             return f"{self.clip}: {self.error}"
         lines = [f"{self.clip} ({self.seconds:.1f} s)", *(f"  {score}" for score in self.scores.values())]
-        return "\n".join([*lines, f"  {self.reasons}"] if self.reasons else lines)
+        words = [f"- {line}" for line in self.suggestions] or [self.reasons or ""]
+        return "\n".join([*lines, *(f"  {line}" for line in words if line)])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row; what was not asked for is left out.
@@ -110,4 +125,135 @@ class Judgement:
             row["timeline"] = [window.to_dict() for window in self.timeline]
         if self.text is not None:
             row |= {"text": self.text, "reasons": self.reasons, "causes": list(self.causes)}
-        return row
+        if self.suggestions:
+            row |= {"areas": list(self.areas), "suggestions": list(self.suggestions)}
+        if self.assessment is not None:
+            row["assessment"] = asdict(self.assessment)
+        if self.description is not None:
+            row["description"] = self.description
+        return row if self.has_own_words else row | {"has_own_words": False}
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat row for a table: a column per rubric and for its spread and level; lists are joined by ``; ``.
+
+        Example:
+            >>> Judgement("clip.wav", 2.0, {"mos": Score("mos", 3.5, 0.5, "good", {})}).to_row()["mos_level"]
+            'good'
+        """
+        row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds}
+        for name, score in self.scores.items():
+            row |= {name: score.value, f"{name}_std": score.std, f"{name}_level": score.level}
+        if self.text is not None:
+            row |= {"reasons": self.reasons, "causes": "; ".join(self.causes)}
+        if self.suggestions:
+            row |= {"areas": "; ".join(self.areas), "suggestions": "; ".join(self.suggestions)}
+        return row | {"model": self.model, "revision": self.revision, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Which of two clips is better.
+
+    Args:
+        first: Name of clip A.
+        second: Name of clip B.
+        better: ``A``, ``B`` or ``tie`` on the first rubric that was asked for; None if there is an error.
+        probabilities: Of ``A``, ``B`` and ``tie`` on that rubric, summing to 1.
+        rubrics: Rubric name to such probabilities: those asked for, then the aspects that were looked at for the reasons.
+        reasons: Why, in words; None if not asked for.
+        text: The whole answer in words, raw.
+        has_own_words: As in ``Judgement``.
+        error: Why there is no preference.
+        model: Name or folder of the judge.
+        revision: Its revision.
+    """
+
+    first: str
+    second: str
+    better: Verdict | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    rubrics: dict[str, dict[str, float]] = field(default_factory=dict, repr=False)
+    reasons: str | None = None
+    text: str | None = field(default=None, repr=False)
+    has_own_words: bool = True
+    error: str | None = None
+    model: str = field(default="", repr=False)
+    revision: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.first} / {self.second}: {self.error}"
+        names = {"A": f"A ({self.first}) is better", "B": f"B ({self.second}) is better", "tie": "a tie"}
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.probabilities.items())
+        return f"{names[self.better or 'tie']}: {shares}" + (f"\n  {self.reasons}" if self.reasons else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able row; numbers rounded to 4 digits."""
+        row: dict[str, Any] = {"first": self.first, "second": self.second}
+        row |= {"model": self.model, "revision": self.revision}
+        if self.error is not None:
+            return row | {"error": self.error}
+        rubrics = {name: _rounded(shares) for name, shares in self.rubrics.items()}
+        row |= {"better": self.better, "probabilities": _rounded(self.probabilities), "rubrics": rubrics}
+        if self.text is not None:
+            row |= {"reasons": self.reasons, "text": self.text}
+        return row if self.has_own_words else row | {"has_own_words": False}
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat row for a table: ``better``, a column per answer, and per rubric how far A is ahead (-1 to 1)."""
+        row: dict[str, Any] = {"first": self.first, "second": self.second, "better": self.better}
+        row |= {f"p_{name.lower()}": share for name, share in self.probabilities.items()}
+        row |= {f"{name}_lead": shares["A"] - shares["B"] for name, shares in self.rubrics.items()}
+        return row | {"reasons": self.reasons, "model": self.model, "revision": self.revision, "error": self.error}
+
+
+def _rounded(shares: dict[str, float]) -> dict[str, float]:
+    return {name: round(share, 4) for name, share in shares.items()}
+
+
+@dataclass(frozen=True)
+class Authenticity:
+    """Whether the speech of a clip is real or made by a machine.
+
+    Args:
+        clip: Name of the clip.
+        real: Probability that it is real, 0 to 1; None if there is an error.
+        seconds: Its length.
+        text: The verdict in the form of the detect task.
+        timeline: Windows of a clip longer than one, with the probability under ``real``.
+        error: Why there is no verdict.
+        model: Name or folder of the judge.
+        revision: Its revision.
+    """
+
+    clip: str
+    real: float | None = None
+    seconds: float | None = None
+    text: str | None = field(default=None, repr=False)
+    timeline: tuple[Window, ...] = field(default=(), repr=False)
+    error: str | None = None
+    model: str = field(default="", repr=False)
+    revision: str = field(default="", repr=False)
+
+    @property
+    def label(self) -> Literal["real", "fake"] | None:
+        """The more likely of the two; real if they are equally likely."""
+        if self.real is None:
+            return None
+        return "real" if self.real >= 0.5 else "fake"
+
+    def __str__(self) -> str:
+        return f"{self.clip}: {self.error or f'{self.label} (P(real) = {self.real:.2f})'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able row; numbers rounded to 4 digits."""
+        row: dict[str, Any] = {"clip": self.clip, "model": self.model, "revision": self.revision}
+        if self.real is None:
+            return row | {"error": self.error}
+        row |= {"label": self.label, "real": round(self.real, 4), "seconds": self.seconds and round(self.seconds, 3)}
+        return row | ({"timeline": [window.to_dict() for window in self.timeline]} if self.timeline else {})
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat row for a table."""
+        row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds, "label": self.label, "real": self.real}
+        return row | {"model": self.model, "revision": self.revision, "error": self.error}

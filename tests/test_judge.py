@@ -1,3 +1,7 @@
+import json
+import types
+import warnings
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +11,9 @@ from transformers import pipeline
 
 from audio_judge.audio import AudioError
 from audio_judge.examples import clip_state, text_messages
-from audio_judge.judge import AudioJudge, Request, _shared_out
+from audio_judge.judge import AudioJudge, UntrainedRubricWarning, _gains_from_half
+from audio_judge.reading import _shared_out
+from audio_judge.request import Request
 from audio_judge.rubrics import HUNDRED, RUBRICS, Rubric
 from audio_judge.tasks import score
 
@@ -53,7 +59,10 @@ class TestScore:
         assert overall.std == pytest.approx(np.sqrt(shares @ (np.arange(1, 6) - overall.value) ** 2))
         assert overall.level == max(overall.shares, key=overall.shares.get)
 
-    @pytest.mark.parametrize("form", ["path", "pair", "row", "int16", "other rate"])
+    @pytest.mark.parametrize(
+        "form",
+        ["path", "pair", "row", "int16", "other rate", "bytes", "tensor", "channels", "data set", "data set bytes"],
+    )
     def test_every_form_of_a_clip_gets_the_same_score(self, judge, wav, form):
         samples, rate = soundfile.read(wav, dtype="float32")
         integers, _ = soundfile.read(wav, dtype="int16")
@@ -63,6 +72,11 @@ class TestScore:
             "row": {"array": samples, "sampling_rate": rate},
             "int16": (integers, rate),
             "other rate": (tone(1.3, sampling_rate=44_100), 44_100),
+            "bytes": wav.read_bytes(),
+            "tensor": (torch.from_numpy(samples), rate),
+            "channels": (torch.from_numpy(np.stack([samples, samples])), rate),
+            "data set": {"id": 7, "audio": {"path": None, "array": samples, "sampling_rate": rate}},
+            "data set bytes": {"audio": {"path": "clip.wav", "bytes": wav.read_bytes()}, "mos": 3.0},
         }[form]
         tolerance = 0.05 if form == "other rate" else 1e-5  # the encoder hears a little of the resampler
         assert judge.score(clip)["mos"].value == pytest.approx(judge.score(wav)["mos"].value, abs=tolerance)
@@ -124,12 +138,132 @@ class TestScore:
         alone, among = judge.score(wav, rubric="loudness"), judge.score(wav)
         assert alone["loudness"].value == pytest.approx(among["loudness"].value, abs=1e-5)
 
+    @pytest.mark.parametrize("profile", ["elderly", "opera singer"])
+    def test_listener_is_part_of_the_request(self, judge, wav, profile):
+        heard = judge.score(wav, rubric="mos", profile=profile)
+        assert heard["mos"].value != judge.score(wav, rubric="mos")["mos"].value
+
+    def test_name_of_a_listener_and_its_words_are_the_same_request(self, judge, wav):
+        heard = [judge.score(wav, rubric="mos", profile=profile) for profile in ("elderly", "elderly listener")]
+        assert heard[0] == heard[1]
+
+    def test_empty_listener_is_refused(self, judge, wav):
+        with pytest.raises(ValueError, match="empty listener profile"):
+            judge.score(wav, profile=" ")
+
+    def test_same_call_gives_the_same_answer(self, judge, wav):
+        assert judge.score(wav) == judge.score(wav)
+
+    def test_half_precision_is_close(self, tmp_path_factory, wav, judge):
+        model, processor = make_judge(tmp_path_factory.mktemp("half"))
+        half = AudioJudge(model.to(torch.bfloat16), processor).score(wav)
+        assert half["mos"].value == pytest.approx(judge.score(wav)["mos"].value, abs=0.05)
+
     def test_too_few_references_are_refused(self, judge, wav):
         with pytest.raises(ValueError, match="2 clips but 1 references"):
             judge.score([wav, wav], reference=[wav])
 
 
+class TestTrainedRubrics:
+    @pytest.fixture
+    def taught(self, judge):
+        judge.processor.trained_rubrics = ["mos", "naturalness"]
+        yield AudioJudge(judge.model, judge.processor, name="tiny")
+        judge.processor.trained_rubrics = None
+
+    def test_judge_names_them(self, taught):
+        assert taught.rubrics == ("mos", "naturalness")
+
+    def test_profile_scores_them_all(self, taught, wav):
+        assert list(taught.profile(wav).scores) == ["mos", "naturalness"]
+
+    def test_profile_of_a_judge_that_does_not_say(self, judge, wav):
+        assert judge.rubrics == ()
+        assert list(judge.profile(wav).scores) == list(RUBRICS)
+
+    def test_untrained_rubric_is_warned_about_once(self, taught, wav):
+        with pytest.warns(UntrainedRubricWarning, match="not trained on 'loudness'.*mos, naturalness"):
+            taught.score(wav, rubric="loudness")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            taught.score(wav, rubric=["loudness", "mos"])
+
+    def test_nothing_is_said_where_nothing_is_known(self, judge, wav):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            judge.score(wav, rubric="production_quality")
+
+    def test_they_are_saved(self, taught, tmp_path):
+        taught.processor.save_pretrained(tmp_path)
+        assert type(taught.processor).from_pretrained(tmp_path).trained_rubrics == ["mos", "naturalness"]
+
+    def test_config_without_them_loads(self, judge, tmp_path):
+        judge.processor.save_pretrained(tmp_path)
+        config = tmp_path / "processor_config.json"
+        values = json.loads(config.read_text())
+        values.pop("trained_rubrics")
+        config.write_text(json.dumps(values))
+        assert type(judge.processor).from_pretrained(tmp_path).trained_rubrics is None
+
+
+class TestReward:
+    def test_is_the_goodness_of_the_score(self, judge, wav):
+        samples, rate = soundfile.read(wav, dtype="float32")
+        expected = (judge.score(wav, rubric="mos")["mos"].value - 1) / 4
+        assert judge.reward([samples, torch.from_numpy(samples)], rate) == pytest.approx([expected] * 2)
+
+    def test_rubric_with_a_bad_high_end_is_turned_round(self, judge):
+        batch = torch.from_numpy(np.stack([tone(1.0), tone(1.0, 900)]))
+        value = judge.score((tone(1.0), 48_000), rubric="reverberation")["reverberation"].value
+        assert judge.reward(batch, 48_000, rubric="reverberation")[0] == pytest.approx((5 - value) / 4)
+
+    def test_several_rubrics_count_alike(self, judge):
+        alone = [judge.reward([tone(1.0)], 48_000, rubric=name)[0] for name in ("mos", "loudness")]
+        assert judge.reward([tone(1.0)], 48_000, rubric=["mos", "loudness"])[0] == pytest.approx(np.mean(alone))
+
+    def test_audio_that_cannot_be_judged_gets_nothing(self, judge):
+        broken = [np.full(48_000, np.nan), np.zeros(10), np.zeros(0), 100 * tone(1.0), tone(1.0)]
+        rewards = judge.reward(broken, 48_000)
+        assert rewards[:4] == [0.0] * 4
+        assert 0 < rewards[4] <= 1
+
+    def test_single_clip_is_refused(self, judge):
+        with pytest.raises(ValueError, match=r"shape \(48000,\)"):
+            judge.reward(torch.zeros(48_000), 48_000)
+
+
+class TestCalibrate:
+    def test_scores_become_those_of_the_listeners(self, judge):
+        clips = [(tone(1.0, frequency), 48_000) for frequency in (200, 700, 1500, 4000)]
+        readings = [judgement["mos"].value for judgement in judge.score(clips, rubric="mos")]
+        ratings = [float(rating) for rating in np.interp(readings, [min(readings), max(readings)], [1.5, 4.5])]
+        rubric = judge.calibrate("mos", list(zip(clips, ratings, strict=True)))
+        judged = [judgement["mos"] for judgement in judge.score(clips, rubric=rubric)]
+        assert [score.value for score in judged] == pytest.approx(ratings, abs=1e-3)
+        assert all(score.level == RUBRICS["mos"].level_of(score.value) for score in judged)
+
+    def test_scale_and_spread_follow(self, judge):
+        clips = [(tone(1.0, frequency), 48_000) for frequency in (200, 700, 1500)]
+        readings = [judgement["mos"] for judgement in judge.score(clips, rubric="mos")]
+        ratings = [float(r) for r in 3 + 2 * (np.array([r.value for r in readings]) - readings[0].value)]
+        rubric = judge.calibrate("mos", list(zip(clips, ratings, strict=True)))
+        score = judge.score(clips[0], rubric=rubric, scale=HUNDRED)["mos"]
+        assert score.value == pytest.approx(50, abs=0.01)
+        assert score.std == pytest.approx(2 * 25 * readings[0].std, rel=1e-3)
+
+    def test_calibrated_rubric_of_another_judge_is_warned_about(self, judge, wav):
+        clips = [(tone(1.0, frequency), 48_000) for frequency in (200, 700, 1500)]
+        values = [judgement["mos"].value for judgement in judge.score(clips, rubric="mos")]
+        rubric = judge.calibrate("mos", list(zip(clips, values, strict=True)))
+        with pytest.warns(UntrainedRubricWarning, match="calibrated with 'tiny r1'"):
+            AudioJudge(judge.model, judge.processor, name="other").score(wav, rubric=rubric)
+
+
 class TestDecimalForm:
+    def test_listener_is_part_of_the_request(self, decimal_judge, wav):
+        heard = decimal_judge.score(wav, rubric="mos", profile="elderly")
+        assert heard["mos"].value != decimal_judge.score(wav, rubric="mos")["mos"].value
+
     @torch.no_grad()
     def test_score_is_the_expectation_over_all_numbers(self, decimal_judge, wav):
         model, processor = decimal_judge.model, decimal_judge.processor
@@ -196,6 +330,15 @@ class TestFromPretrained:
         judge.processor.save_pretrained(tmp_path / "saved")
         loaded = AudioJudge.from_pretrained(tmp_path / "saved", device="cpu")
         assert loaded.score(wav)["mos"] == judge.score(wav)["mos"]
+
+    @pytest.mark.parametrize(
+        ("weights", "device", "expected"),
+        [(2e8, "cuda", True), (2e6, "cuda", False), (2e8, "cpu", False), (2e8, "mps", False)],
+    )
+    def test_half_precision_where_it_helps(self, monkeypatch, weights, device, expected):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+        model = types.SimpleNamespace(dtype=torch.float32, num_parameters=lambda: weights)
+        assert _gains_from_half(model, torch.device(device)) is expected
 
     def test_missing_judge_is_named(self, tmp_path):
         with pytest.raises(OSError, match="nothing-here"):

@@ -9,6 +9,7 @@ from tiny import ENCODERS, audio, make_judge, tone
 from audio_judge import AudioJudge, AudioJudgeForCausalLM
 from audio_judge.collate import JudgeCollator
 from audio_judge.examples import clip_state, pair_state
+from audio_judge.judge import Request
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.trainers import supervised_losses
 
@@ -204,3 +205,11 @@ class TestJudge:
         answer = AudioJudge(model, processor).decide((tone(2.5), 48_000), {"when": CLICKS, "hum": HUM})["when"]
         assert len(answer["probabilities"]) * answer["frame_seconds"] == pytest.approx(2.5, abs=0.1)
         assert all(0 <= span["start"] < span["end"] <= 2.51 for span in answer["spans"])
+
+    def test_spans_of_a_part_are_in_seconds_of_the_whole(self, spanned, monkeypatch):
+        judge = AudioJudge(*spanned)
+        monkeypatch.setattr(judge, "_decide_states", lambda states, _: [{"when": np.array([0.0, 1.0])} for _ in states])
+        part = Request((tone(3.0), 48_000), start_time=1.0, end_time=2.0)
+        assert judge.decide(part, {"when": CLICKS})["when"]["spans"] == [
+            {"start": pytest.approx(1.5), "end": pytest.approx(2.0), "probability": 1.0}
+        ]

@@ -1,0 +1,112 @@
+"""Sound that is long or does not end: overlapping windows of a recording, and pieces of a live call."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from audio_judge.audio import MIN_SECONDS, Audio, AudioSource, iter_windows, read_audio
+from audio_judge.processing_audio_judge import as_mono
+
+# A judge hears at least this much at a time, if there is so much
+LEAST_SECONDS = 1.0
+
+
+def sliding_windows(
+    source: AudioSource, window_seconds: float, hop_seconds: float | None = None
+) -> Iterator[tuple[float, float, Audio]]:
+    """Read a clip in windows that may overlap; of a file no more than two windows are in memory.
+
+    Args:
+        source: Anything ``read_audio`` takes.
+        window_seconds: Length of a window.
+        hop_seconds: From one window to the next; None for windows side by side.
+
+    Yields:
+        Start and end in seconds, and the sound between them; the last window ends with the clip.
+
+    Raises:
+        ValueError: If the hop is shorter than 0.1 s or longer than the window.
+
+    Example:
+        >>> [(start, end) for start, end, _ in sliding_windows((np.zeros(20000), 8000), 1.0, 0.5)]
+        [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5)]
+    """
+    if hop_seconds is None or hop_seconds == window_seconds:
+        yield from iter_windows(source, window_seconds, minimum=min(LEAST_SECONDS, window_seconds))
+        return
+    if not MIN_SECONDS <= hop_seconds <= window_seconds:
+        raise ValueError(f"hop_seconds {hop_seconds}; {MIN_SECONDS} s to the window's {window_seconds} s is needed")
+    start, kept, before = 0, np.empty(0, np.float32), np.empty(0, np.float32)
+    piece: Audio | None = None
+    size = hop = 0
+    for _, _, piece in iter_windows(source, hop_seconds, minimum=MIN_SECONDS):
+        size, hop = round(window_seconds * piece.sampling_rate), round(hop_seconds * piece.sampling_rate)
+        kept = np.concatenate([kept, piece.samples])
+        while len(kept) >= size:
+            yield start / piece.sampling_rate, (start + size) / piece.sampling_rate, replace(piece, samples=kept[:size])
+            start, before, kept = start + hop, kept[:hop], kept[hop:]
+    # What is left was heard in the last window already, but for its end
+    if piece is not None and (start == 0 or len(kept) > size - hop):
+        last = np.concatenate([before, kept])[-size:]
+        end = start + len(kept)
+        yield (end - len(last)) / piece.sampling_rate, end / piece.sampling_rate, replace(piece, samples=last)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What has been heard of the current window of a call.
+
+    Args:
+        start: Where the window begins, in seconds since the beginning of the call.
+        end: Until where it has been heard.
+        audio: Its sound, with a little of what came before it if it is short.
+        is_whole: Whether the window ends here.
+    """
+
+    start: float
+    end: float
+    audio: Audio
+    is_whole: bool
+
+
+def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, window_seconds: float) -> Iterator[Piece]:
+    """Gather the chunks of a call into pieces; no more than a window is in memory.
+
+    Args:
+        chunks: Arrays or tensors of any length, (samples,) or (channels, samples), integers or floats in [-1, 1].
+        sampling_rate: Of the chunks, in Hz.
+        every_seconds: Time from one piece to the next, 0.2 s or more.
+        window_seconds: Length of a window.
+
+    Yields:
+        A piece whenever it is time, a window ends, or the call does.
+
+    Raises:
+        ValueError: If ``every_seconds`` is too short.
+        AudioError: If a chunk is not finite or not in [-1, 1].
+    """
+    if not every_seconds >= 2 * MIN_SECONDS:
+        raise ValueError(f"every_seconds {every_seconds}; {2 * MIN_SECONDS:g} s or more is needed")
+    every, size = round(every_seconds * sampling_rate), round(window_seconds * sampling_rate)
+    least = round(LEAST_SECONDS * sampling_rate)
+    kept, heard, start, due, said = np.empty(0, np.float32), 0, 0, every, 0
+
+    def piece() -> Piece:
+        audio = read_audio((kept[-max(heard - start, least) :], sampling_rate), name="stream")
+        return Piece(start / sampling_rate, heard / sampling_rate, audio, heard == start + size)
+
+    for chunk in chunks:
+        rest = as_mono(chunk).numpy()
+        while len(rest):
+            stop = min(due, start + size)
+            taken, rest = rest[: stop - heard], rest[stop - heard :]
+            kept, heard = np.concatenate([kept, taken])[-(size + least) :], heard + len(taken)
+            if heard == stop:
+                yield piece()
+                said = heard
+                start = heard if heard == start + size else start
+                due += every if heard == due else 0
+    if heard > said:
+        yield piece()

@@ -1,0 +1,357 @@
+"""Answers in words: what is decided stands fixed, the judge writes only what may be free, and the whole always parses.
+
+A ``Draft`` is such an answer before its free words: the request, the beginning that is forced (scores, headers, tags), how
+the free words are put in, and words made of the decided facts for a judge that writes none that can stand there. The free
+words end where a tag would begin, at a line break if only one line is wanted, or at the last whole sentence if the limit
+of tokens is reached.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from audio_judge.judgement import Judgement
+from audio_judge.rubrics import RUBRICS
+from audio_judge.tasks import (
+    Assessment,
+    Comparison,
+    Description,
+    Explanation,
+    ParseError,
+    Suggestions,
+    assess,
+    compare,
+    describe,
+    explain,
+    suggest,
+)
+from audio_judge.tasks.compare import Form
+
+_SENTENCE_END = re.compile(r"[。！？]|[.!?](?=\s|$)")
+_ANSWER = "<answer>\n"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished answer.
+
+    Args:
+        text: The whole answer; parses strictly.
+        words: Its free part.
+        is_own: Whether the judge wrote the free part; else it was made of the decided facts.
+    """
+
+    text: str
+    words: str
+    is_own: bool = True
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer that lacks its free words.
+
+    Args:
+        request: What the judge is asked.
+        head: Beginning of the answer, forced before the judge writes.
+        compose: Makes the whole answer and its free part of free words; raises a ``ValueError`` if they cannot stand there.
+        spare: Words made of the decided facts, which always can.
+        is_one_line: Whether a line break ends the free words.
+        is_optional: Whether the judge may write nothing.
+    """
+
+    request: str
+    head: str
+    compose: Callable[[str], tuple[str, str]] = field(repr=False)
+    spare: str
+    is_one_line: bool = True
+    is_optional: bool = False
+
+    def finish(self, words: str) -> Written:
+        """Put free words in; those that cannot stand there give way to the spare ones.
+
+        Args:
+            words: What ``trimmed`` gives.
+        """
+        try:
+            return Written(*self.compose(words))
+        except ValueError:
+            return Written(*self.compose(self.spare), is_own=False)
+
+
+def explanation(scores: Mapping[str, float], with_reference: bool) -> Draft:
+    r"""Draft an explanation.
+
+    Args:
+        scores: NISQA's rubric names to decided scores.
+        with_reference: Whether the judge hears the original too.
+
+    Example:
+        >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
+        'Overall quality: 2.4\n\nIt is noisy.'
+    """
+    values = _rounded(scores)
+    head = explain.head(values)
+
+    def compose(words: str) -> tuple[str, str]:
+        explain.parse(head + words, strict=True)
+        return head + words, words
+
+    request = explain.ask(RUBRICS, with_reference=with_reference)
+    return Draft(request, head, compose, explain.reasons(Explanation(values)))
+
+
+def assessment_of(judgement: Judgement) -> Assessment:
+    """Note decided scores as an assessment without a summary.
+
+    Args:
+        judgement: With scores on SpeechEval's rubrics; the speech rate becomes a word.
+    """
+    scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
+    return Assessment(_rounded(scores), judgement["speech_rate"].level)
+
+
+def assessment(target: Assessment, with_reference: bool) -> Draft:
+    """Draft an assessment.
+
+    Args:
+        target: What was decided.
+        with_reference: Whether the judge hears the original too.
+    """
+
+    def compose(words: str) -> tuple[str, str]:
+        text = assess.write(replace(target, answer=_some(words)))
+        return text, assess.parse(text, strict=True).answer
+
+    spare = assess.summarise(target)
+    head = _before_answer(assess.write(replace(target, answer=spare)))
+    return Draft(assess.ask(with_reference=with_reference), head, compose, spare, is_one_line=False)
+
+
+def suggestions(target: Assessment) -> Draft:
+    """Draft suggestions.
+
+    Args:
+        target: What was decided; its worst dimensions are the areas.
+    """
+    advice = suggest.suggest_for(target)
+
+    def compose(words: str) -> tuple[str, str]:
+        lines = suggest.parse(_some(words)).suggestions
+        text = suggest.write(Suggestions(advice.areas, lines))
+        suggest.parse(text, strict=True)
+        return text, "\n".join(lines)
+
+    head = _before_answer(suggest.write(advice))
+    return Draft(suggest.ask(), head, compose, "\n".join(advice.suggestions), is_one_line=False)
+
+
+def description(scores: Mapping[str, float], with_reference: bool) -> Draft:
+    """Draft a description that ends in the decided overall score.
+
+    Args:
+        scores: NISQA's rubric names to decided scores.
+        with_reference: Whether the judge hears the original too.
+
+    Example:
+        >>> description({"mos": 2.44}, False).finish("It is noisy. The MOS is 4.0.").text
+        'It is noisy. Overall the MOS is 2.4.'
+    """
+    values = _rounded(scores)
+
+    def compose(words: str) -> tuple[str, str]:
+        free = []
+        for sentence in sentences(words):
+            if "MOS" in sentence:  # the judge comes to its own last sentence; the decided one is put in its place
+                break
+            free.append(sentence)
+        text = describe.write(Description(" ".join(free), values["mos"]))
+        return text, describe.parse(text, strict=True).text
+
+    spare = describe.describe_scores(values).text
+    return Draft(describe.ask(with_reference=with_reference), "", compose, spare)
+
+
+def comparison(target: Comparison, aspects: Sequence[str], form: Form) -> Draft:
+    """Draft the reasons of a preference, or a comparison by dimensions.
+
+    Args:
+        target: What was decided; ties count when words contradict it, though they are not written as aspects.
+        aspects: Rubrics that may be named.
+        form: Which answer is wanted.
+    """
+    if form == "dimensions":
+        return _dimensions(target)
+    argument, _, token = compare.write(target).rpartition("\n")
+
+    def compose(words: str) -> tuple[str, str]:
+        agreeing = [sentence for sentence in sentences(words) if _agrees(sentence, target, token, aspects)]
+        reasons = " ".join([argument, *agreeing])
+        compare.parse(f"{reasons}\n{token}", aspects, strict=True)
+        return f"{reasons}\n{token}", reasons
+
+    return Draft(compare.ask(aspects), argument, compose, "", is_optional=True)
+
+
+def _dimensions(target: Comparison) -> Draft:
+    def compose(words: str) -> tuple[str, str]:
+        text = compare.write(replace(target, answer=_some(words)), form="dimensions")
+        return text, compare.parse(text, strict=True).answer
+
+    spare = compare.summarise(target)
+    head = _before_answer(compare.write(replace(target, answer=spare), form="dimensions"))
+    return Draft(compare.ask(form="dimensions"), head, compose, spare, is_one_line=False)
+
+
+def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str]) -> bool:
+    """Whether a sentence can be read and gives no aspect to another clip than was decided."""
+    try:
+        said = compare.parse(f"{sentence}\n{token}", aspects, strict=True).verdicts
+    except ParseError:
+        return False
+    return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores as they are written; rounding also takes back what sums of shares overshoot an end by."""
+    return {name: round(value, 1) for name, value in scores.items()}
+
+
+def _some(words: str) -> str:
+    if not words:
+        raise ValueError("no words; at least one is needed")
+    return words
+
+
+def _before_answer(text: str) -> str:
+    return text.partition(_ANSWER)[0] + _ANSWER
+
+
+def sentences(text: str) -> list[str]:
+    """Split a text after its sentence ends.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> sentences("It is 3.2 s long. Noise! And")
+        ['It is 3.2 s long.', 'Noise!', 'And']
+    """
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    parts = (text[start:end].strip() for start, end in pairwise(ends))
+    return [part for part in parts if part]
+
+
+def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
+    r"""Make free words of what was generated.
+
+    Args:
+        text: What was generated, perhaps with the beginning of a tag.
+        is_one_line: Whether a line break ends it.
+        is_cut: Whether the limit of tokens was reached; then the last sentence that is not whole is left out, or closed
+            with a full stop if there is no other.
+
+    Example:
+        >>> trimmed("It is noisy. There are bre", is_one_line=True, is_cut=True)
+        'It is noisy.'
+        >>> trimmed("Fine.\n</answer>", is_one_line=False, is_cut=False)
+        'Fine.'
+    """
+    words, tag, _ = text.partition("<")
+    words = words.lstrip()
+    line_break = ""
+    if is_one_line:
+        words, line_break, _ = words.partition("\n")
+    plain = "".join(c if c == "\n" or (c.isprintable() and c != "\ufffd") else " " for c in words)
+    lines = (" ".join(line.split()) for line in plain.split("\n"))
+    words = "\n".join(line for line in lines if line)
+    if not is_cut or tag or line_break:
+        return words
+    ends = [match.end() for match in _SENTENCE_END.finditer(words)]
+    if ends:
+        return words[: ends[-1]]
+    return f"{words.rpartition(' ')[0] or words}." if words else ""
+
+
+def stop_tokens(processor: Any) -> tuple[list[int], list[int]]:
+    """List the tokens that end free words: those that hold a ``<``, and those that hold a line break.
+
+    Args:
+        processor: The judge's processor.
+
+    Returns:
+        Ids of the first kind, with every control token and the end of the turn, and ids of the second kind.
+    """
+    tokenizer = processor.tokenizer
+    texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
+    tags = {index for index, text in enumerate(texts) if "<" in text} | set(tokenizer.all_special_ids)
+    tags.add(tokenizer.convert_tokens_to_ids(processor.end_of_turn))
+    return sorted(tags), [index for index, text in enumerate(texts) if "\n" in text]
+
+
+@torch.no_grad()
+def generate(
+    model: Any,
+    inputs: dict[str, Any],
+    processor: Any,
+    stops: list[int],
+    *,
+    is_optional: bool,
+    max_new_tokens: int,
+) -> list[tuple[str, bool]]:
+    """Let a judge write, greedily and so the same each time.
+
+    Args:
+        model: The judge's model.
+        inputs: A batch padded on the left.
+        processor: The judge's processor.
+        stops: Ids of the tokens that end the words.
+        is_optional: Whether a stop may come first.
+        max_new_tokens: Limit of tokens.
+
+    Returns:
+        Per row, what was written and whether the limit cut it off.
+    """
+    tokens = model.generate(
+        **inputs,
+        max_new_tokens=max_new_tokens,
+        min_new_tokens=0 if is_optional else min(2, max_new_tokens - 1),
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=stops,
+        pad_token_id=processor.tokenizer.pad_token_id,
+    )
+    written = tokens[:, inputs["input_ids"].shape[1] :].cpu()
+    is_stopped = torch.isin(written, torch.tensor(stops)).any(1).tolist()
+    texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+    return [(text, not stopped) for text, stopped in zip(texts, is_stopped, strict=True)]
+
+
+def explained(judgement: Judgement, written: Written) -> Judgement:
+    """Add an explanation to a judgement."""
+    causes = explain.named_causes(written.words)
+    return _with(judgement, written, reasons=written.words, causes=causes)
+
+
+def assessed(judgement: Judgement, written: Written) -> Judgement:
+    """Add an assessment to a judgement."""
+    target = assess.parse(written.text, strict=True)
+    return _with(judgement, written, reasons=written.words, assessment=target)
+
+
+def suggested(judgement: Judgement, written: Written) -> Judgement:
+    """Add suggestions to a judgement."""
+    target = suggest.parse(written.text, strict=True)
+    return _with(judgement, written, areas=target.areas, suggestions=target.suggestions)
+
+
+def described(judgement: Judgement, written: Written) -> Judgement:
+    """Add a description to a judgement."""
+    return _with(judgement, written, description=written.text)
+
+
+def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
+    return replace(judgement, text=written.text, has_own_words=written.is_own, **facts)

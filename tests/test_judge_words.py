@@ -1,0 +1,209 @@
+"""Answers in words: whatever a judge would write, the whole parses strictly and agrees with what was decided."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import make_judge, tone
+
+from audio_judge.audio import AudioError
+from audio_judge.examples import clip_state, text_messages
+from audio_judge.judge import AudioJudge
+from audio_judge.request import as_listener
+from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS
+from audio_judge.tasks import Assessment, Comparison, assess, compare, describe, detect, explain, suggest
+from audio_judge.writing import assessment, comparison, description, explanation, stop_tokens, suggestions, trimmed
+
+CLIPS = [(tone(0.6, 300), 48_000), (tone(0.9, 1200), 48_000)]
+SEEDS = range(4)
+SCORES = {"mos": 2.44, "noisiness": 1.8, "coloration": 3.0, "discontinuity": 4.0, "loudness": 5.000000001}
+FACTS = Assessment({"mos": 2.0, "distortion": 1.5, "intelligibility": 4.0}, "fast")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("words")
+
+
+@pytest.fixture(scope="module")
+def judge(folder):
+    return AudioJudge(*make_judge(folder), name="tiny")
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def random_judge(folder, request):
+    """A judge that writes at random, another text for each seed."""
+    model, processor = make_judge(folder)
+    torch.manual_seed(request.param)
+    with torch.no_grad():
+        for weight in model.model.language_model.parameters():
+            weight.normal_(0, 0.4)
+    return AudioJudge(model, processor)
+
+
+class TestEveryAnswerParses:
+    def test_explain(self, random_judge):
+        for said in random_judge.explain(CLIPS, max_new_tokens=24):
+            parsed = explain.parse(said.text, strict=True)
+            assert parsed.scores == {name: round(score.value, 1) for name, score in said.scores.items()}
+            assert said.text.endswith(said.reasons)
+
+    def test_assess(self, random_judge):
+        for said in random_judge.assess(CLIPS, max_new_tokens=24):
+            assert assess.parse(said.text, strict=True) == said.assessment
+            assert said.assessment.scores["mos"] == round(said["mos"].value, 1)
+            assert said.assessment.speech_rate == said["speech_rate"].level
+
+    def test_suggest(self, random_judge):
+        for said in random_judge.suggest(CLIPS, max_new_tokens=24):
+            parsed = suggest.parse(said.text, strict=True)
+            assert (parsed.areas, parsed.suggestions) == (said.areas, said.suggestions)
+
+    def test_describe(self, random_judge):
+        for said in random_judge.describe(CLIPS, max_new_tokens=24):
+            assert describe.parse(said.description, strict=True).mos == round(said["mos"].value, 1)
+
+    def test_detect(self, random_judge):
+        for said in random_judge.detect(CLIPS):
+            assert detect.parse(said.text, strict=True).is_fake == (said.label == "fake")
+
+    @pytest.mark.parametrize("form", ["preference", "dimensions"])
+    def test_compare(self, random_judge, form):
+        said = random_judge.compare(*CLIPS, form=form, max_new_tokens=24)
+        parsed = compare.parse(said.text, strict=True)
+        assert parsed.preferred == said.better
+        for name, verdict in parsed.verdicts.items():
+            assert verdict == max(said.rubrics[name], key=said.rubrics[name].get)
+
+
+class TestWriting:
+    def test_is_the_same_each_time_and_in_a_batch(self, judge):
+        alone = [judge.assess(clip, max_new_tokens=16).text for clip in CLIPS]
+        assert [said.text for said in judge.assess(CLIPS, max_new_tokens=16)] == alone
+
+    def test_bad_clip_keeps_its_error(self, judge, tmp_path):
+        said = judge.suggest([CLIPS[0], tmp_path / "missing.wav"], max_new_tokens=4)
+        assert said[0].suggestions
+        assert "missing.wav" in said[1].error
+
+    def test_single_bad_clip_raises(self, judge, tmp_path):
+        with pytest.raises(AudioError, match=r"missing\.wav"):
+            judge.describe(tmp_path / "missing.wav")
+
+    def test_reference_and_listener_are_heard(self, judge):
+        said = judge.assess(CLIPS[0], reference=CLIPS[1], profile="expert", max_new_tokens=4)
+        assert said["mos"].value != judge.assess(CLIPS[0], max_new_tokens=4)["mos"].value
+
+    def test_dimensions_that_are_scored(self, judge):
+        assert list(judge.assess(CLIPS[0], max_new_tokens=4).scores) == list(SPEECHEVAL_RUBRICS)
+
+    def test_head_is_tokenised_as_in_training(self, judge):
+        head = "Overall quality: 2.4\n\n"
+        ids = judge._chat([text_messages(clip_state(tone(0.5)), "Why?")], [head])["input_ids"][0].tolist()
+        *expected, _ = judge.processor.tokenizer(head + "T", add_special_tokens=False).input_ids
+        assert ids[-len(expected) :] == expected
+
+
+class TestDrafts:
+    def test_words_of_the_judge_are_kept(self):
+        written = explanation(SCORES, False).finish("I hear noise.")
+        assert written.text.endswith("Loudness: 5.0\n\nI hear noise.")
+        assert written.is_own
+
+    @pytest.mark.parametrize("words", ["", "42.", "?!"])
+    def test_without_words_the_decided_facts_speak(self, words):
+        written = explanation(SCORES, False).finish(words)
+        assert not written.is_own
+        assert "poor" in written.text
+
+    def test_summary_stands_in_its_tags(self):
+        written = assessment(FACTS, False).finish("Hard to hear.")
+        assert written.text.endswith("<answer>\nHard to hear.\n</answer>")
+        assert assessment(FACTS, False).head.endswith("</think>\n\n<answer>\n")
+
+    def test_tag_in_the_words_cannot_break_the_frame(self):
+        assert not assessment(FACTS, False).finish("So <answer> it is.").is_own
+
+    def test_suggestions_lose_their_bullets(self):
+        written = suggestions(FACTS).finish("1. Speak slower.\n- Move closer.\nKey improvement areas: mood")
+        assert suggest.parse(written.text, strict=True).suggestions == ("Speak slower.", "Move closer.")
+        assert suggest.parse(written.text, strict=True).areas == ("speech rate", "distortion")
+
+    def test_description_ends_in_the_decided_score(self):
+        written = description(SCORES, False).finish("It hisses. I give it a MOS of 4.9.")
+        assert written.text == "It hisses. Overall the MOS is 2.4."
+
+    def test_sentence_against_a_decided_aspect_is_left_out(self):
+        target = Comparison({"mos": "A", "noisiness": "A", "loudness": "tie"})
+        draft = comparison(target, list(RUBRICS), "preference")
+        words = "SpeechB beats SpeechA in noisiness. SpeechB is ahead of SpeechA in loudness. A hum is heard in B. [SpeechB]"
+        assert draft.finish(words).words == f"{draft.head} A hum is heard in B."
+
+    def test_comparison_needs_no_words(self):
+        written = comparison(Comparison({"mos": "tie"}), ["noisiness"], "preference").finish("")
+        assert written.is_own
+        assert compare.parse(written.text, strict=True).preferred == "tie"
+
+    def test_summary_of_dimensions(self):
+        target = Comparison({"mos": "B", "distortion": "tie"})
+        written = comparison(target, list(SPEECHEVAL_RUBRICS), "dimensions").finish("B is\nbetter.")
+        assert compare.parse(written.text, strict=True).answer == "B is\nbetter."
+
+
+class TestTrimmed:
+    @pytest.mark.parametrize(
+        ("text", "is_one_line", "is_cut", "expected"),
+        [
+            ("Fine. Good", True, False, "Fine. Good"),
+            ("Fine. Goo", True, True, "Fine."),
+            ("It is 3.2 or so. It", True, True, "It is 3.2 or so."),
+            ("all in one go wi", True, True, "all in one go."),  # nothing is whole: closed after the last whole word
+            ("好。坏", True, True, "好。"),
+            ("Fine\nBad", True, True, "Fine"),  # the line break came before the limit
+            ("\n\nFine.\nBad.", False, False, "Fine.\nBad."),
+            ("Fine.</answer> more", False, True, "Fine."),
+            ("a\x0bb\u2028c \ufffd d\x85", True, False, "a b c d"),
+            ("", True, True, ""),
+        ],
+    )
+    def test_cases(self, text, is_one_line, is_cut, expected):
+        assert trimmed(text, is_one_line=is_one_line, is_cut=is_cut) == expected
+
+
+class TestStopTokens:
+    def test_every_way_to_begin_a_tag_stops(self, judge):
+        tokenizer = judge.processor.tokenizer
+        tags, breaks = stop_tokens(judge.processor)
+        assert tokenizer.convert_tokens_to_ids("<|im_end|>") in tags
+        for text, ids in (("</answer>", tags), ("<think>", tags), ("\n", breaks)):
+            assert set(tokenizer(text, add_special_tokens=False).input_ids) & set(ids)
+
+
+class TestAsListener:
+    @pytest.mark.parametrize(
+        ("words", "view"),
+        [
+            ("hearing-impaired listener", "as a hearing-impaired listener"),
+            ("an opera singer", "as an opera singer"),
+            ("by the standard of our lab", "by the standard of our lab"),
+        ],
+    )
+    def test_words_become_a_view(self, words, view):
+        assert as_listener(words).views[0] == view
+
+
+class TestDetect:
+    def test_probability_is_that_of_the_question(self, judge):
+        answer = judge.decide(CLIPS[0], {"fake": detect.question()})["fake"]["noul"]
+        assert judge.detect(CLIPS[0]).real == pytest.approx(1 - answer, abs=1e-5)
+
+    def test_long_clip_has_a_timeline(self, judge):
+        said = judge.detect((np.concatenate([tone(10, 300), tone(5, 3000)]), 48_000))
+        assert said.seconds == pytest.approx(15)
+        parts = [window.scores["real"] for window in said.timeline]
+        assert said.real == pytest.approx(np.average(parts, weights=[10, 5]), abs=1e-6)
+
+    def test_bad_clip_in_a_list(self, judge, tmp_path):
+        said = judge.detect([tmp_path / "missing.wav", CLIPS[0]])
+        assert said[0].label is None
+        assert "missing.wav" in said[0].error
+        assert said[1].label in ("real", "fake")
