@@ -1,0 +1,528 @@
+"""Benchmarks: one YAML file each says which data, which task, which rubrics, which figures and what others published.
+
+``load`` reads the file, ``items`` the data. A benchmark whose data are not there says what it needs and where to get them.
+Keys of a file are the fields of ``Benchmark``; ``extends`` names another one whose keys hold unless they are given anew.
+
+The truth of an item, by task:
+
+* score, profile, rate: ``scores`` (rubric to rating), ``std`` and ``votes`` where they are known;
+* categorize: the same and ``levels`` (rubric to name of a level);
+* explain: the same and, where they are known, ``causes`` (list of ``kind`` and ``spans``);
+* assess: ``scores``, ``speech_rate``, ``distortions`` (list of ``kind`` and ``spans``), ``answer``;
+* describe: ``scores`` of mos, ``answer``; suggest: ``areas``, ``answer``;
+* compare: ``preferences`` (rubric to A, B or tie), ``answer``; detect: ``is_real``.
+"""
+
+import logging
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.inputs import UsageError
+from audio_judge.rubrics import Rubric, get_rubric
+
+logger = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent / "benchmarks"
+TASKS = ("score", "categorize", "profile", "explain", "assess", "compare", "suggest", "detect", "describe", "rate")
+CONTROLS = "controls"
+DATA_VARIABLE = "AUDIO_JUDGE_DATA"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One item as it is put to a judge, without the truth.
+
+    Args:
+        id: Item of the benchmark.
+        task: One of ``TASKS``.
+        clips: Paths of the clips: one, or A and B.
+        rubrics: What to judge.
+        reference: Undegraded original of the clip, if there is one.
+        with_reference: Whether a judge is to hear it; measures that need it always do.
+    """
+
+    id: str
+    task: str
+    clips: tuple[str, ...]
+    rubrics: tuple[Rubric, ...] = ()
+    reference: str | None = None
+    with_reference: bool = False
+
+    @property
+    def heard_reference(self) -> str | None:
+        """The reference, if a judge is to hear it."""
+        return self.reference if self.with_reference else None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question with its truth.
+
+    Args:
+        question: What is asked.
+        truth: See the module.
+        groups: ``condition``, ``system`` and ``speaker``, as far as they are known.
+    """
+
+    question: Question
+    truth: dict[str, Any]
+    groups: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Figures that somebody published for a benchmark.
+
+    Args:
+        judge: What was measured.
+        source: Where the figures stand.
+        figures: Figure to value, with the keys of our metrics, such as ``mos/pcc``.
+        note: What is different from our run.
+    """
+
+    judge: str
+    source: str
+    figures: dict[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a benchmark file says.
+
+    Args:
+        name: Its name, that of its file.
+        title: What it is, in a line.
+        task: One of ``TASKS``, or ``controls``.
+        corpus: Reader of the data: a key of ``audio_judge.mixtures.READERS``, or ``labels`` (table of real and fake clips).
+        place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
+        file: File or folder in it to read; the folder itself if empty.
+        where: Where to get the data.
+        split: Split to read.
+        with_reference: Whether the judge hears the reference too; clips without one are left out.
+        options: More arguments of the reader.
+        rubrics: What is asked for: names, or whole rubrics.
+        metrics: Figures to compute; see ``eval.summary``.
+        group_by: Of ``condition``, ``system`` and ``speaker``: over which figures are computed, too.
+        expected: Number of items that the publication has; another number is reported, not refused.
+        pairing: How pairs are made of rated clips for ``compare``: ``pairs``, ``seed``, ``min_gap``.
+        suite: Of ``controls``: sanity, robustness or bias.
+        references: What others published.
+        note: What to know when reading the figures.
+        hub: ``dataset_id`` and ``task_id`` of the benchmark on the Hub, if it has one.
+    """
+
+    name: str
+    title: str
+    task: str
+    corpus: str = ""
+    place: str = ""
+    file: str = ""
+    where: str = ""
+    split: str = "test"
+    with_reference: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    rubrics: tuple[Rubric, ...] = ()
+    metrics: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+    expected: int | None = None
+    pairing: dict[str, Any] = field(default_factory=dict)
+    suite: str = ""
+    references: tuple[Reference, ...] = ()
+    note: str = ""
+    hub: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.task not in (*TASKS, CONTROLS):
+            raise ValueError(
+                f"benchmark {self.name}: task {self.task!r}; one of {', '.join(TASKS)}, {CONTROLS} is needed"
+            )
+        if self.task == CONTROLS and not self.suite:
+            raise ValueError(f"benchmark {self.name}: controls need a suite")
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that may hold the place of the data."""
+        return f"{DATA_VARIABLE}_{self.place.upper().replace('-', '_')}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where corpora are.
+
+    Args:
+        root: Folder that holds a folder per corpus; None for that in ``AUDIO_JUDGE_DATA``, if it is set.
+        given: Name of a corpus' folder to where it is instead.
+        examples: Clips that controls are made of if no corpus is there; None for the project's own example clips.
+    """
+
+    root: Path | None = None
+    given: Mapping[str, Path] = field(default_factory=dict)
+    examples: Path | None = None
+
+    def find(self, benchmark: Benchmark) -> Path:
+        """Find the data of a benchmark.
+
+        Args:
+            benchmark: The benchmark.
+
+        Raises:
+            UsageError: If they are nowhere; the message says where to get them and how to name their place.
+        """
+        if benchmark.place in self.given:
+            looked = [Path(self.given[benchmark.place])]
+        elif os.environ.get(benchmark.variable):
+            looked = [Path(os.environ[benchmark.variable])]
+        else:
+            roots = [str(self.root)] if self.root else []
+            roots += [os.environ[DATA_VARIABLE]] if os.environ.get(DATA_VARIABLE) else []
+            looked = [Path(root) / benchmark.place for root in roots]
+        # A place may also be the file itself, such as a user's own table.
+        for place in looked:
+            inside = place / benchmark.file if benchmark.file and place.is_dir() else place
+            if inside.exists():
+                return inside
+        raise UsageError(self._complaint(benchmark, looked))
+
+    def _complaint(self, benchmark: Benchmark, looked: Sequence[Path]) -> str:
+        wanted = f"{benchmark.place}/{benchmark.file}".rstrip("/")
+        places = f" (looked for {benchmark.file or 'it'} in {', '.join(map(str, looked))})" if looked else ""
+        return (
+            f"{benchmark.name}: the data are not there{places}. Get them: {benchmark.where} Then name the folder that holds "
+            f"{wanted} with --data-root or {DATA_VARIABLE}, or the place itself with --data {benchmark.place}=PATH "
+            f"or {benchmark.variable}."
+        )
+
+
+def names() -> list[str]:
+    """List the names of all benchmarks."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Benchmark:
+    """Read a benchmark's file.
+
+    Args:
+        name: One of ``names()``.
+
+    Raises:
+        UsageError: If there is no such benchmark.
+        ValueError: If the file is malformed.
+
+    Example:
+        >>> load("nisqa_test").expected
+        712
+    """
+    if not (FOLDER / f"{name}.yaml").is_file():
+        raise UsageError(f"no benchmark {name!r}; known: {', '.join(names())}")
+    return parse(_values(name), name)
+
+
+def _values(name: str) -> dict[str, Any]:
+    values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    base = values.pop("extends", None)
+    # What others published belongs to the one benchmark whose file says it.
+    inherited = {} if base is None else {k: v for k, v in _values(base).items() if k not in ("references", "note")}
+    return inherited | values
+
+
+def parse(values: Mapping[str, Any], name: str) -> Benchmark:
+    """Make a benchmark of the keys of a file.
+
+    Args:
+        values: The keys.
+        name: Name of the benchmark.
+
+    Raises:
+        ValueError: If a key is unknown or missing, or a value is unusable.
+
+    Example:
+        >>> parse({"title": "My clips", "task": "score", "colour": 1}, "my")
+        Traceback (most recent call last):
+        ValueError: benchmark my: unknown key colour
+    """
+    unknown = set(values) - {f.name for f in fields(Benchmark)} | ({"name"} & set(values))
+    if unknown:
+        raise ValueError(f"benchmark {name}: unknown key {', '.join(sorted(unknown))}")
+    try:
+        made: dict[str, Any] = dict(values)
+        made["rubrics"] = tuple(_rubric(one) for one in values.get("rubrics", ()))
+        made |= {key: tuple(values.get(key, ())) for key in ("metrics", "group_by")}
+        made["references"] = tuple(Reference(**one) for one in values.get("references", ()))
+        return Benchmark(name=name, **made)
+    except TypeError as error:
+        raise ValueError(f"benchmark {name}: {error}") from error
+
+
+def _rubric(said: str | Mapping[str, Any]) -> Rubric:
+    if isinstance(said, str):
+        return get_rubric(said)
+    lists = {key: tuple(said[key]) for key in ("levels", "questions") if key in said}
+    return Rubric(**{**said, **lists})
+
+
+def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> list[Item]:
+    """Read a benchmark's data.
+
+    Args:
+        benchmark: The benchmark.
+        places: Where corpora are.
+        limit: Only the first so many.
+
+    Returns:
+        Items in the order of the data; those that lack what the task needs are left out, and a warning counts them.
+
+    Raises:
+        UsageError: If the data are not there, cannot be read, or hold no item for the task.
+    """
+    from audio_judge.instruct import LackingError
+
+    path, found, lacking = places.find(benchmark), [], dict[str, int]()
+    seen: dict[str, int] = {}
+    for one in _rated(benchmark, path):
+        if benchmark.with_reference and isinstance(one, RatedClip) and one.reference is None:
+            continue
+        try:
+            truth = _TRUTHS[benchmark.task](one, benchmark.rubrics)
+        except LackingError as error:
+            lacking[str(error)] = lacking.get(str(error), 0) + 1
+            continue
+        found.append(_item(one, truth, benchmark, path, seen))
+        if len(found) == limit:
+            break
+    for reason, count in lacking.items():
+        logger.warning("%s: %d items left out: %s", benchmark.name, count, reason)
+    if limit is None and benchmark.expected not in (None, len(found)):
+        logger.warning("%s: %d items; the publication has %d", benchmark.name, len(found), benchmark.expected)
+    if not found:
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in lacking.items())
+        raise UsageError(
+            f"{benchmark.name}: {path} has no item for the task {benchmark.task} ({reasons or 'it is empty'})"
+        )
+    return found
+
+
+def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> list[RatedClip]:
+    """Read the clips that controls are made of.
+
+    Args:
+        benchmark: A benchmark of the task ``controls``.
+        places: Where corpora are; without the benchmark's own, the example clips are taken.
+        limit: Only the first so many.
+
+    Raises:
+        UsageError: If there are none.
+    """
+    try:
+        found = [one for one in _rated(benchmark, places.find(benchmark)) if isinstance(one, RatedClip)]
+    except UsageError:
+        folder = places.examples or Path(__file__).resolve().parent.parent / "examples" / "clips"
+        paths = sorted(folder.glob("clean_*")) if folder.is_dir() else []
+        if not paths:
+            raise
+        logger.warning(
+            "%s: made of the example clips in %s, as no %s is named", benchmark.name, folder, benchmark.place
+        )
+        found = [RatedClip(str(path), {}, "test", "examples") for path in paths]
+    # Controls are about what is done to a clip, which should be undisturbed speech to begin with.
+    clean = [one for one in found if not one.causes and one.extra.get("content", "speech") == "speech"]
+    return (clean or found)[:limit]
+
+
+def _rated(benchmark: Benchmark, path: Path) -> Iterator[RatedClip | RatedPair]:
+    """The clips and pairs of a benchmark's data; rated clips are paired if the benchmark says how."""
+    from audio_judge.mixtures import Corpus
+
+    options = dict(benchmark.options)
+    if benchmark.corpus == "labels":
+        read: Iterable[RatedClip | RatedPair] = _labelled(path, **options)
+    else:
+        read = Corpus(benchmark.corpus, str(path), benchmark.split, options=options).read()
+    try:
+        if benchmark.pairing:
+            rated = [one for one in read if isinstance(one, RatedClip)]
+            yield from paired(rated, **benchmark.pairing)
+        else:
+            yield from read
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{benchmark.name}: {error}") from error
+
+
+def _labelled(path: Path, audio: str = "path", label: str = "label", system: str = "system") -> Iterator[RatedClip]:
+    """Clips of a table whose label is ``real`` (also ``bonafide``) or ``fake`` (also ``spoof``)."""
+    from audio_judge.corpora.table import read_rows
+
+    spellings = {"real": "real", "bonafide": "real", "bona-fide": "real", "fake": "fake", "spoof": "fake"}
+    for row in read_rows(path, [audio, label]):
+        said = row.required(label).lower()
+        if said not in spellings:
+            raise row.error(f"{label} is {said!r}; one of {', '.join(spellings)} expected")
+        extra = {"label": spellings[said]}
+        yield RatedClip(row.audio(audio, path.parent), {}, "test", path.stem, system=row.text(system), extra=extra)
+
+
+def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: float = 0.0) -> Iterator[RatedPair]:
+    """Pair rated clips at random; the one with the higher overall rating is preferred.
+
+    Args:
+        rated: Clips, of which those without ``mos`` are passed over.
+        pairs: How many pairs to make at most.
+        seed: Of the draw.
+        min_gap: Smallest difference of the overall ratings; equal ones are never paired.
+
+    Yields:
+        Pairs with the preference overall (``mos``), and of every other rubric that both are rated on and that differs.
+
+    Example:
+        >>> from audio_judge.clips import Rating
+        >>> two = [RatedClip(name, {"mos": Rating(mos)}, "test", "my") for name, mos in (("a", 2.0), ("b", 4.0))]
+        >>> [pair.preferences["mos"] for pair in paired(two, pairs=1, seed=1)]
+        ['B']
+    """
+    from audio_judge.tasks.compare import from_scores
+
+    usable = [clip for clip in rated if "mos" in clip.ratings]
+    rng, made, drawn = random.Random(seed), 0, set[tuple[int, int]]()
+    for _ in range(100 * pairs if len(usable) > 1 else 0):
+        first, second = sorted(rng.sample(range(len(usable)), 2), key=lambda _: rng.random())
+        ratings = [{n: r.value for n, r in usable[i].ratings.items()} for i in (first, second)]
+        gap = abs(ratings[0]["mos"] - ratings[1]["mos"])
+        if gap == 0 or gap < min_gap or tuple(sorted((first, second))) in drawn:
+            continue
+        drawn.add((min(first, second), max(first, second)))
+        yield RatedPair(usable[first], usable[second], dict(from_scores(*ratings, gap=0.0, most=99).verdicts))
+        made += 1
+        if made == pairs:
+            return
+
+
+def _item(
+    one: RatedClip | RatedPair, truth: dict[str, Any], benchmark: Benchmark, path: Path, seen: dict[str, int]
+) -> Item:
+    heard = (one.first, one.second) if isinstance(one, RatedPair) else (one,)
+    folder = path if path.is_dir() else path.parent
+    name = "|".join(_relative(clip.path, folder) for clip in heard)
+    seen[name] = seen.get(name, 0) + 1
+    unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    rated = tuple(rubric for rubric in benchmark.rubrics if _is_known(truth, rubric.name))
+    question = Question(
+        unique, benchmark.task, tuple(clip.path for clip in heard), rated, heard[0].reference, benchmark.with_reference
+    )
+    facts = {"condition": heard[0].condition, "system": heard[0].system, "speaker": heard[0].speaker}
+    groups = {} if len(heard) > 1 else {key: value for key, value in facts.items() if value is not None}
+    return Item(question, truth, groups)
+
+
+def _is_known(truth: Mapping[str, Any], rubric: str) -> bool:
+    """Whether the truth has this rubric; where it has none at all, as for suggestions, everything is asked."""
+    judged = [truth[key] for key in ("scores", "preferences") if key in truth]
+    return not judged or any(rubric in values for values in judged) or (rubric == "speech_rate" and rubric in truth)
+
+
+def _relative(path: str, folder: Path) -> str:
+    place = Path(path)
+    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else place.as_posix()
+
+
+# The truth of one clip or pair, by task. Each raises LackingError if it lacks what the task needs.
+
+
+def _scores_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    from audio_judge.instruct import LackingError
+
+    ratings = {} if isinstance(one, RatedPair) else one.ratings
+    chosen = {rubric.name: ratings[rubric.name] for rubric in rubrics if rubric.name in ratings}
+    if not chosen:
+        raise LackingError(f"no rating of {', '.join(rubric.name for rubric in rubrics)}")
+    truth: dict[str, Any] = {"scores": {name: rating.value for name, rating in chosen.items()}}
+    for key in ("std", "votes"):
+        known = {name: getattr(rating, key) for name, rating in chosen.items() if getattr(rating, key) is not None}
+        truth |= {key: known} if known else {}
+    return truth
+
+
+def _levels_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    truth = _scores_truth(one, rubrics)
+    by_name = {rubric.name: rubric for rubric in rubrics}
+    return truth | {"levels": {name: by_name[name].level_of(value) for name, value in truth["scores"].items()}}
+
+
+def _explain_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    truth = _scores_truth(one, rubrics)
+    # A simulated corpus knows that an untouched clip has no fault; elsewhere nothing is known where nothing is said.
+    if isinstance(one, RatedClip) and (one.causes or one.corpus.startswith("simulated")):
+        causes = [{"kind": cause.kind, "spans": [list(span) for span in cause.spans]} for cause in one.causes]
+        truth["causes"] = causes
+    return truth
+
+
+def _assess_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    from audio_judge.instruct import assessment_of
+
+    target = assessment_of(_clip(one))
+    return {
+        "scores": dict(target.scores),
+        "speech_rate": target.speech_rate,
+        "distortions": [{"kind": d.kind, "spans": [list(span) for span in d.spans]} for d in target.distortions],
+        "answer": target.answer,
+    }
+
+
+def _compare_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    from audio_judge.instruct import LackingError, comparison_of
+
+    if not isinstance(one, RatedPair):
+        raise LackingError("a single clip, no pair")
+    # comparison_of counts a preference for naturalness as the one overall; a benchmark asks for what was compared.
+    asked = {r.name: one.preferences[r.name] for r in rubrics if r.name in one.preferences}
+    truth: dict[str, Any] = {"preferences": asked or dict(comparison_of(one).verdicts)}
+    words = one.extra.get("caption") or one.extra.get("description")
+    return truth | ({"answer": words} if isinstance(words, str) and words.strip() else {})
+
+
+def _suggest_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    from audio_judge.instruct import suggestions_of
+
+    target = suggestions_of(_clip(one))
+    return {"areas": list(target.areas), "answer": "\n".join(target.suggestions)}
+
+
+def _detect_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    from audio_judge.instruct import detection_of
+
+    return {"is_real": not detection_of(_clip(one)).is_fake}
+
+
+def _describe_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    truth = _scores_truth(one, rubrics)
+    words = _clip(one).extra.get("caption") or _clip(one).extra.get("description")
+    return truth | ({"answer": words} if isinstance(words, str) and words.strip() else {})
+
+
+def _clip(one: RatedClip | RatedPair) -> RatedClip:
+    from audio_judge.instruct import LackingError
+
+    if isinstance(one, RatedPair):
+        raise LackingError("a pair, no single clip")
+    return one
+
+
+_TRUTHS: dict[str, Callable[[RatedClip | RatedPair, Sequence[Rubric]], dict[str, Any]]] = {
+    "score": _scores_truth,
+    "profile": _scores_truth,
+    "rate": _scores_truth,
+    "categorize": _levels_truth,
+    "explain": _explain_truth,
+    "assess": _assess_truth,
+    "compare": _compare_truth,
+    "suggest": _suggest_truth,
+    "detect": _detect_truth,
+    "describe": _describe_truth,
+}

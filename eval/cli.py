@@ -1,0 +1,389 @@
+"""The commands ``run``, ``score``, ``report``, ``hub`` and ``ls`` of ``python -m eval`` and ``audio-judge eval``.
+
+Exit codes: 0 all went well, 1 some items could not be judged (their rows say why), 2 the request was unusable, 130 interrupted.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from audio_judge.inputs import UsageError
+
+EXAMPLES = """examples:
+  python -m eval run --judge checkpoints/mini --tasks nisqa_test,sanity --data-root /data --out runs/mini
+  python -m eval score predictions.jsonl --task nisqa_test
+  python -m eval report runs/* --html report.html
+  python -m eval ls
+
+`python -m eval COMMAND --help` shows the options and examples of a command."""
+
+RUN_EXAMPLES = """examples:
+  python -m eval run --judge checkpoints/mini --tasks nisqa_test,speecheval_assess,qualispeech --data-root /data --out runs/mini
+  python -m eval run --judge peer:nisqa --judge peer:dnsmos --judge checkpoints/mini --data my_ratings.csv --out runs/own
+  python -m eval run --judge native:Qwen/Qwen2-Audio-7B-Instruct --tasks qualispeech --data qualispeech=/data/QualiSpeech --out runs/qwen
+  python -m eval run --judge "http://localhost:8000/v1#Qwen2.5-Omni-7B" --tasks speecheval_compare --data-root /data --out runs/omni
+  accelerate launch --num_processes 4 -m eval run --judge org/judge --tasks nisqa_test --data-root /data --out runs/org
+
+A run that was stopped goes on with the same command, also with more judges or tasks. `python -m eval ls` says which data a
+task needs and where to get them."""
+
+SCORE_EXAMPLES = """examples:
+  python -m eval score runs/mini/predictions.jsonl --task nisqa_test
+  python -m eval score mine.csv --task nisqa_test --data-root /data --columns id=file,mos=prediction
+  python -m eval score mine.csv --task score --columns id=file,mos=prediction,truth.mos=mos,system=system
+  python -m eval score answers.csv --task detect --columns id=file,real=probability,truth.label=label
+
+Columns of predictions: id (item or file name), rubrics, preference, real (probability), text (raw answer); of the truth, unless
+the data of the benchmark are there: truth.RUBRIC, truth.preference, truth.label, truth.text; and condition, system, speaker."""
+
+REPORT_EXAMPLES = """examples:
+  python -m eval report runs/mini
+  python -m eval report runs/* --html report.html --markdown report.md"""
+
+HUB_EXAMPLES = """examples:
+  python -m eval hub runs/mini --judge checkpoints/mini --model org/audio-judge --out checkpoints/mini
+
+Writes .eval_results/*.yaml for benchmarks that the Hub knows, and model_index.yaml for the card's front matter."""
+
+LS_EXAMPLES = """examples:
+  python -m eval ls
+  python -m eval ls nisqa_test
+  python -m eval ls peers"""
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m eval") -> int:
+    """Run the command.
+
+    Args:
+        arguments: Words of the command line behind the program; None for those of this process.
+        program: What the program is called.
+
+    Returns:
+        Exit code: 0, 1 if some items could not be judged, 2 for an unusable request, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: After ``--help``, and with code 2 for an unknown option.
+    """
+    options = _parser(program).parse_args(arguments)
+    commands = {"run": run, "score": score, "report": report, "hub": hub, "ls": ls}
+    try:
+        return commands[options.command](options)
+    except UsageError as error:
+        print(f"{program} {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    about = "Does a judge agree with people, and how does it compare?"
+    parser = argparse.ArgumentParser(program, description=about, epilog=EXAMPLES, **shape)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, add, summary, examples in (
+        ("run", _add_run_options, "Judge benchmarks and compute the figures.", RUN_EXAMPLES),
+        ("score", _add_score_options, "Compute the figures of predictions that are there.", SCORE_EXAMPLES),
+        ("report", _add_report_options, "Write the figures of runs for people.", REPORT_EXAMPLES),
+        ("hub", _add_hub_options, "Write the figures of a run for the Hub.", HUB_EXAMPLES),
+        ("ls", _add_ls_options, "List benchmarks, or peers, with what they need.", LS_EXAMPLES),
+    ):
+        command = commands.add_parser(name, help=summary, description=summary, epilog=examples, **shape)
+        add(command)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--judge", action="append", required=True, metavar="JUDGE", help=(
+        "folder or Hub id; native:REPO, http(s)://HOST/v1#MODEL, predictions:FILE, peer:NAME; repeatable"
+    ))  # fmt: skip
+    parser.add_argument("--tasks", metavar="NAMES", help="benchmarks, separated by commas; see `ls`")
+    _add_data_options(parser)
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder of the run; continued if it is there")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N items of each benchmark")
+    parser.add_argument("--batch-size", type=_positive, default=8, metavar="N", help="clips at a time (default: 8)")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda:1 … (default: auto)")
+    parser.add_argument(
+        "--controls-count", type=_positive, default=24, metavar="N", help="clips per control (default: 24)"
+    )
+    _add_measure_options(parser)
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-root", type=Path, metavar="FOLDER", help="holds a folder per corpus (or AUDIO_JUDGE_DATA)"
+    )
+    parser.add_argument("--data", action="append", default=[], metavar="FILE | NAME=PATH", help=(
+        "own table of rated clips, or where the corpus NAME is; repeatable"
+    ))  # fmt: skip
+    parser.add_argument("--columns", metavar="MAPPING", help="columns of own tables, such as path=file,mos=score")
+
+
+def _add_measure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of bootstrap and controls (default: 0)")
+    parser.add_argument(
+        "--resamples", type=int, default=1000, metavar="N", help="of the bootstrap, 0 for none (default: 1000)"
+    )
+    parser.add_argument("--encoder", metavar="NAME", help="sentence encoder for SBERT and FENSE, folder or Hub id")
+    parser.add_argument("--error-detector", metavar="NAME", help="classifier of broken sentences for FENSE")
+    parser.add_argument(
+        "--evaluator", metavar="PLACE", help="language model that grades words: address, folder or Hub id"
+    )
+    parser.add_argument("--evaluator-model", metavar="NAME", help="its name, if the server has several")
+
+
+def _add_score_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("predictions", type=Path, metavar="FILE", help="predictions.jsonl, or any csv, tsv or jsonl")
+    parser.add_argument("--task", required=True, metavar="NAME", help="benchmark, or a plain task such as score")
+    parser.add_argument(
+        "--judge", default="predictions", metavar="NAME", help="what to call the judge, if the file does not say"
+    )
+    _add_data_options(parser)
+    _add_measure_options(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write predictions.jsonl and metrics.json there, too"
+    )
+
+
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with tables, plots and players")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables (default: to standard output)")
+
+
+def _add_hub_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--judge", required=True, metavar="NAME", help="the judge, as it was named in the run")
+    parser.add_argument("--model", required=True, metavar="NAME", help="name of the model on the Hub")
+    parser.add_argument("--date", metavar="DATE", help="of the run, ISO 8601")
+    parser.add_argument("--source-url", metavar="URL", help="where the whole run can be seen")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the model's files")
+
+
+def _add_ls_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="?", metavar="NAME", help="a benchmark to show in full, or peers")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; 1 or more is needed")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do ``run``.
+
+    Args:
+        options: Of the command line.
+    """
+    from . import benchmarks, own
+    from .predictions import read_run
+    from .runner import Run, this_process
+    from .runner import run as run_benchmarks
+    from .tables import markdown
+
+    places, tables = _places(options)
+    columns = own.parse_columns(options.columns)
+    chosen = [benchmarks.load(name) for name in filter(None, (options.tasks or "").split(","))]
+    chosen += [own.table_benchmark(path, columns) for path in tables if not _only_for_controls(chosen)]
+    if not chosen:
+        raise UsageError("nothing to judge; give --tasks, --data FILE or both")
+    _check_data(chosen, places)
+    process, processes = this_process()
+    what = Run(
+        judges=tuple(dict.fromkeys(options.judge)),
+        benchmarks=tuple(chosen),
+        out=Path(options.out),
+        places=places,
+        limit=options.limit,
+        batch_size=options.batch_size,
+        device=options.device,
+        seed=options.seed,
+        resamples=options.resamples,
+        controls_count=options.controls_count,
+        show_progress=not options.no_progress and sys.stderr.isatty(),
+        process=process,
+        processes=processes,
+    )
+    found = run_benchmarks(what, tools=_tools(options))
+    if found is None:
+        print(f"process {process}: done; the last of the {processes} computes the figures", file=sys.stderr)
+        return 0
+    if process == 0 or processes == 1:
+        print(markdown(found, chosen, json.loads((what.out / "cost.json").read_text(encoding="utf-8"))), end="")
+    rows = [row for row in read_run(what.out).values() if row.judge in what.judges]
+    failed = [row for row in rows if row.prediction is None and not (row.error or "").startswith("unable: ")]
+    return 1 if failed else 0
+
+
+def _only_for_controls(chosen: Sequence[Any]) -> bool:
+    """Whether a user's table is there for controls to use and not to be judged itself."""
+    return bool(chosen) and all(one.task == "controls" for one in chosen)
+
+
+def _places(options: argparse.Namespace) -> tuple[Any, list[Path]]:
+    """Where corpora are, and the user's own tables."""
+    from .benchmarks import Places
+
+    given: dict[str, Path] = {}
+    tables: list[Path] = []
+    for said in options.data:
+        name, equals, path = said.partition("=")
+        if equals and not Path(said).exists():
+            given[name] = Path(path)
+        else:
+            tables.append(Path(said))
+            given[Path(said).stem] = Path(said)
+    return Places(options.data_root, given), tables
+
+
+def _check_data(chosen: Sequence[Any], places: Any) -> None:
+    """Name everything that is missing at once."""
+    missing = []
+    for benchmark in chosen:
+        if benchmark.task != "controls":
+            try:
+                places.find(benchmark)
+            except UsageError as error:
+                missing.append(str(error))
+    if missing:
+        raise UsageError("\n".join(missing))
+
+
+def _tools(options: argparse.Namespace) -> Any:
+    """Models for measures of words, as far as they were asked for."""
+    from .grading import grader
+    from .metrics import load_encoder, load_error_detector
+    from .summary import Tools
+
+    try:
+        return Tools(
+            None if options.encoder is None else load_encoder(options.encoder),
+            None if options.error_detector is None else load_error_detector(options.error_detector),
+            None if options.evaluator is None else grader(options.evaluator, options.evaluator_model),
+        )
+    except (ImportError, OSError, ValueError) as error:
+        raise UsageError(f"{error}; check the names, and pip install 'audio-judge[eval]'") from error
+
+
+def score(options: argparse.Namespace) -> int:
+    """Do ``score``.
+
+    Args:
+        options: Of the command line.
+    """
+    from . import benchmarks, own
+    from .predictions import FILE
+    from .runner import measure, write_json
+    from .tables import markdown
+
+    columns = own.parse_columns(options.columns)
+    places, _ = _places(options)
+    is_plain = options.task in benchmarks.TASKS
+    benchmark = own.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
+    has_truth = is_plain or own.is_ours(options.predictions) or any(name.startswith("truth.") for name in columns)
+    known = [] if has_truth else benchmarks.items(benchmark, places)
+    rows = own.read_predictions(options.predictions, benchmark, columns, known, options.judge)
+    if is_plain and own.is_ours(options.predictions):
+        # Rows of ours say what they were asked; a plain task takes the rubrics from them.
+        benchmark = own.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""))
+        rows = [type(row)(**{**vars(row), "benchmark": benchmark.name}) for row in rows]
+    found = measure(rows, [benchmark], tools=_tools(options), resamples=options.resamples, seed=options.seed)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_json(options.out / "metrics.json", found)
+        (options.out / FILE).write_text("".join(f"{row.to_json()}\n" for row in rows), encoding="utf-8")
+    print(markdown(found, [benchmark]), end="")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Do ``report``.
+
+    Args:
+        options: Of the command line.
+    """
+    from .tables import markdown
+
+    runs = [_read_run(path) for path in options.runs]
+    text = "\n".join(
+        markdown(found, [one for one in shown if any(one.name in own for own in found["judges"].values())], costs)
+        for found, shown, costs in runs
+    )
+    if options.html is not None:
+        try:
+            page = importlib.import_module(".report", __package__)
+        except ModuleNotFoundError as error:
+            raise UsageError(f"--html: {error}; pip install 'audio-judge[eval]'") from error
+        page.write_report(options.runs, options.html)
+    if options.markdown is not None:
+        options.markdown.write_text(text, encoding="utf-8")
+    elif options.html is None:
+        print(text, end="")
+    return 0
+
+
+def _read_run(folder: Path) -> tuple[dict[str, Any], list[Any], dict[str, Any] | None]:
+    """Figures, benchmarks and costs of a run."""
+    from .benchmarks import parse
+
+    if not (folder / "metrics.json").is_file():
+        raise UsageError(f"{folder}: no metrics.json; finish the run first, with the same command")
+    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    config = folder / "config.json"
+    defined = json.loads(config.read_text(encoding="utf-8"))["benchmarks"] if config.is_file() else {}
+    shown = [parse({k: v for k, v in one.items() if k != "name"}, name) for name, one in defined.items()]
+    costs = folder / "cost.json"
+    return found, shown, json.loads(costs.read_text(encoding="utf-8")) if costs.is_file() else None
+
+
+def hub(options: argparse.Namespace) -> int:
+    """Do ``hub``.
+
+    Args:
+        options: Of the command line.
+    """
+    import yaml
+
+    from .hub_results import eval_results, model_index
+
+    found, shown, _ = _read_run(options.run)
+    files = eval_results(found, options.judge, shown, date=options.date, source_url=options.source_url)
+    index = model_index(found, options.judge, shown, model_name=options.model)
+    files["model_index.yaml"] = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True)
+    for name, text in files.items():
+        path = options.out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path)
+    return 0
+
+
+def ls(options: argparse.Namespace) -> int:
+    """Do ``ls``.
+
+    Args:
+        options: Of the command line.
+    """
+    from . import benchmarks
+
+    if options.what == "peers":
+        from .peers import PEERS
+
+        for name, peer in PEERS.items():
+            needs = ", needs the original" if peer.needs_reference else ""
+            print(f"{name}\n  {peer.about}\n  {', '.join(peer.rubrics)}; {peer.scale.low:g} to {peer.scale.high:g}; "
+                  f"{peer.sampling_rate} Hz{needs}\n  get it: {peer.install}")  # fmt: skip
+    elif options.what:
+        print((benchmarks.FOLDER / f"{benchmarks.load(options.what).name}.yaml").read_text(encoding="utf-8"), end="")
+    else:
+        for name in benchmarks.names():
+            one = benchmarks.load(name)
+            place = f"{one.place}/{one.file}".rstrip("/") if one.place else "nothing"
+            print(f"{name} ({one.suite or one.task})\n  {one.title}\n  needs {place}: {one.where}")
+    return 0

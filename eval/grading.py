@@ -1,0 +1,52 @@
+"""LScore's grades: the answers of a run, graded by the evaluator that also rewards training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audio_judge.evaluator import Case, Evaluator, make_evaluator
+from audio_judge.rubrics import get_rubric
+
+from .benchmarks import Question
+from .predictions import Row
+from .prompts import conversations
+from .summary import Grader
+
+
+def grader(place: str, model: str | None = None, **options: Any) -> Grader:
+    """Make a grader from an address or a model.
+
+    Args:
+        place: Address of a server, or folder or Hub id of a model.
+        model: Name of the model, if the server has several.
+        options: Of ``audio_judge.evaluator.make_evaluator``.
+    """
+    evaluator = make_evaluator(place, model=model, **options)
+    return lambda rows, form: grade(evaluator, rows, form)
+
+
+def grade(evaluator: Evaluator, rows: Sequence[Row], form: Any) -> list[Mapping[str, float] | None]:
+    """Grade answers; one that is missing is not sent.
+
+    Args:
+        evaluator: Who grades.
+        rows: Rows with words.
+        form: ``assessment``, ``comparison`` or ``suggestion``.
+
+    Returns:
+        Criterion to grade, 0 to 1, per row; None where there is no answer or the evaluator failed.
+    """
+    given = [number for number, row in enumerate(rows) if (row.prediction or {}).get("answer")]
+    cases = [_case(rows[number], form) for number in given]
+    found: list[Mapping[str, float] | None] = [None] * len(rows)
+    for number, grades in zip(given, evaluator.grade(cases) if cases else [], strict=True):
+        found[number] = grades
+    return found
+
+
+def _case(row: Row, form: Any) -> Case:
+    rubrics = tuple(get_rubric(name) for name in row.rubrics)
+    blocks = conversations(Question(row.id, row.task, row.clips, rubrics))[0]
+    request = " ".join(block["text"].strip() for block in blocks if block["type"] == "text")
+    truth = json.dumps(row.truth, ensure_ascii=False)
+    return Case(form, request, str((row.prediction or {})["answer"]), truth)

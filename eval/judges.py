@@ -1,0 +1,619 @@
+"""What can be judged with, behind one small interface: ``rubrics_for`` says what a judge can answer, ``answer`` answers.
+
+* a folder or Hub id: our judge, whose numbers are read from probabilities;
+* ``native:REPO``: any ``AutoModelForMultimodalLM`` of transformers, asked in words;
+* ``http(s)://HOST/v1#MODEL``: any model behind an OpenAI-compatible server that takes audio, asked in words;
+* ``predictions:FILE``: answers that were given before, in the form of ``predictions.jsonl``;
+* ``peer:NAME``: a measure of others, see ``eval.peers``.
+
+A clip that a judge cannot answer has an ``Answer`` with the reason; nothing is filled in.
+"""
+
+import asyncio
+import base64
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import soundfile
+import torch
+
+from audio_judge.audio import AudioError, read_audio, resample
+from audio_judge.comparing import verdict
+from audio_judge.endpoint import Client, Endpoint, Failure, Message, Reply, Sampling, in_order, served_model
+from audio_judge.inputs import UsageError
+from audio_judge.judge import AudioJudge, Request
+from audio_judge.judgement import Judgement, Preference
+from audio_judge.native import EncodedPrompt, encode_prompt, join_audio, load_audio_model
+from audio_judge.rubrics import Rubric, convert, get_rubric
+
+from .benchmarks import Question
+from .peers import LoadedPeer, load_peer
+from .predictions import Row, read_rows
+from .prompts import Blocks, comparison_form, conversations, read
+
+API_KEY_VARIABLE = "AUDIO_JUDGE_API_KEY"
+SCORED = ("score", "profile", "rate", "categorize")
+# Long enough for a thought of eight lines and a paragraph
+MAX_TOKENS = 512
+# Audio that a server is sent: what audio language models hear at
+SERVER_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a judge answered.
+
+    Args:
+        prediction: With the keys of the truth, and ``shares``, ``std``, ``probabilities``, ``real``, ``swapped`` or ``own_words`` (False if
+            words were made of scores) if the judge gives them; None if nothing could be read.
+        text: Every raw answer in words.
+        error: Why something is missing.
+    """
+
+    prediction: dict[str, Any] | None = None
+    text: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Judge(Protocol):
+    """What a run needs of a judge.
+
+    Attributes:
+        facts: What is known about it, for ``config.json``.
+    """
+
+    facts: dict[str, Any]
+
+    def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
+        """Say which rubrics it can answer, or why it cannot do the task."""
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer questions of one task and the same rubrics, one answer each."""
+
+    def controlled(self) -> Any:
+        """Return what ``eval.controls`` can bench: ``score(paths)``, and ``compare(first, second)`` if it compares."""
+
+
+def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision: str | None = None) -> Judge:
+    """Load a judge.
+
+    Args:
+        spec: See the module.
+        device: ``auto``, ``cpu``, ``cuda:1`` …; of a shared run each process takes its own accelerator.
+        batch_size: Windows or clips per forward pass; for a server, requests at a time.
+        revision: Branch, tag or commit on the Hub.
+
+    Raises:
+        UsageError: If it cannot be loaded.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "peer":
+        return PeerJudge(load_peer(rest))
+    if kind == "predictions":
+        return RecordedJudge(rest)
+    try:
+        if kind == "native":
+            return NativeJudge(rest, device=place(device), batch_size=batch_size, revision=revision)
+        if kind in ("http", "https"):
+            return ServedJudge(spec, concurrency=batch_size)
+        return OwnJudge(AudioJudge.from_pretrained(spec, device=place(device), revision=revision), batch_size)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"judge {spec}: {error}") from error
+
+
+def place(device: str) -> str:
+    """Choose the accelerator of this process.
+
+    Args:
+        device: ``auto`` or a device of torch.
+
+    Example:
+        >>> place("cpu")
+        'cpu'
+    """
+    if device != "auto" or not torch.accelerator.is_available():
+        return "cpu" if device == "auto" else device
+    number = int(os.environ.get("LOCAL_RANK", "0")) % torch.accelerator.device_count()
+    return f"{torch.accelerator.current_accelerator()}:{number}"
+
+
+class OwnJudge:
+    """Our judge.
+
+    Args:
+        judge: The judge.
+        batch_size: Windows per forward pass.
+    """
+
+    def __init__(self, judge: AudioJudge, batch_size: int = 8) -> None:
+        self.judge, self.batch_size = judge, batch_size
+        self.facts = {"kind": "own", "model": judge.name, "revision": judge.revision, "device": str(judge.model.device)}
+
+    def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
+        """Say which rubrics it can answer: all of them.
+
+        Args:
+            task: Kind of request.
+            rubrics: What the benchmark asks for.
+        """
+        return tuple(rubrics)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer questions of one task.
+
+        Args:
+            questions: Of one task and the same rubrics.
+        """
+        task = questions[0].task
+        if task in SCORED:
+            return [_scored(judgement) for judgement in self._scores(questions)]
+        if task == "compare":
+            return self._compared(questions)
+        if task == "detect":
+            return [_detected(one) for one in self._listed(self.judge.detect, questions)]
+        if task == "explain":
+            return [_explained(one) for one in self._listed(self.judge.explain, questions)]
+        if task == "describe":
+            return [_described(one) for one in self._listed(self.judge.describe, questions)]
+        if task == "assess":
+            return [_assessed(one) for one in self._listed(self.judge.assess, questions)]
+        return [_advised(one) for one in self._listed(self.judge.suggest, questions)]
+
+    def _scores(self, questions: Sequence[Question]) -> list[Judgement]:
+        requests = [Request(question.clips[0], question.heard_reference) for question in questions]
+        return list(self.judge.iter_scores(requests, questions[0].rubrics, batch_size=self.batch_size))
+
+    def _listed(self, method: Any, questions: Sequence[Question]) -> list[Any]:
+        """Call a method that takes clips, or requests with a reference, and gives a list."""
+        requests = [Request(question.clips[0], question.heard_reference) for question in questions]
+        return cast(list[Any], method(requests, batch_size=self.batch_size))
+
+    def _compared(self, questions: Sequence[Question]) -> list[Answer]:
+        """Verdicts in both orders, although ours are averaged over both: a run should show it, not take it for granted."""
+        rubrics = questions[0].rubrics or (get_rubric("mos"),)
+        sides = [[question.clips[side] for question in questions] for side in (0, 1)]
+        form = comparison_form(questions[0])
+        # Words are asked for where a corpus has some: with the verdicts on dimensions.
+        options: dict[str, Any] = {"rubric": list(rubrics), "batch_size": self.batch_size}
+        said = self.judge.compare(*sides, explain=form == "dimensions", form=form, **options)
+        turned = self.judge.compare(*reversed(sides), explain=False, **options)
+        names = [rubric.name for rubric in rubrics]
+        return [_preferred(one, other, names) for one, other in zip(said, turned, strict=True)]
+
+    def controlled(self) -> AudioJudge:
+        """Return the judge itself."""
+        return self.judge
+
+
+def _scored(judgement: Judgement) -> Answer:
+    if judgement.error is not None:
+        return Answer(error=judgement.error)
+    rows = {name: score.to_dict() for name, score in judgement.scores.items()}
+    levels = {name: row["level"] for name, row in rows.items()}
+    columns = {key: {name: row[key] for name, row in rows.items()} for key in ("std", "shares")}
+    return Answer({"scores": {name: row["value"] for name, row in rows.items()}, "levels": levels} | columns)
+
+
+def _preferred(said: Preference, turned: Preference, names: Sequence[str]) -> Answer:
+    if said.error is not None or turned.error is not None:
+        return Answer(error=said.error or turned.error)
+    shares = {name: dict(said.rubrics[name]) for name in names}
+    found: dict[str, Any] = {
+        "preferences": {name: verdict(one) for name, one in shares.items()},
+        "probabilities": shares,
+    }
+    found["swapped"] = {name: verdict(turned.rubrics[name]) for name in names}
+    if said.text is None:
+        return Answer(found)
+    return Answer(found | {"answer": said.reasons or said.text, "own_words": said.has_own_words}, (said.text,))
+
+
+def _described(judgement: Judgement) -> Answer:
+    scored = _scored(judgement)
+    if scored.prediction is None or judgement.text is None:
+        return scored
+    words = {"answer": judgement.text.strip(), "own_words": judgement.has_own_words}
+    return Answer(scored.prediction | words, (judgement.text,))
+
+
+def _explained(judgement: Judgement) -> Answer:
+    scored = _scored(judgement)
+    if scored.prediction is None or judgement.text is None:
+        return scored
+    causes = [{"kind": kind, "spans": []} for kind in judgement.causes]
+    words = {"causes": causes, "answer": judgement.reasons, "own_words": judgement.has_own_words}
+    return Answer(scored.prediction | words, (judgement.text,))
+
+
+def _assessed(judgement: Judgement) -> Answer:
+    """The words say what is not a score; the scores are the decided ones."""
+    scored, said = _scored(judgement), judgement.assessment
+    if scored.prediction is None or judgement.text is None or said is None:
+        return scored
+    distortions = [{"kind": one.kind, "spans": [list(span) for span in one.spans]} for one in said.distortions]
+    facts = {"speech_rate": said.speech_rate, "distortions": distortions, "answer": said.answer}
+    return Answer(scored.prediction | facts | {"own_words": judgement.has_own_words}, (judgement.text,))
+
+
+def _advised(judgement: Judgement) -> Answer:
+    if judgement.error is not None or judgement.text is None:
+        return Answer(error=judgement.error or "no answer")
+    words = {"areas": list(judgement.areas), "answer": "\n".join(judgement.suggestions)}
+    return Answer(words | {"own_words": judgement.has_own_words}, (judgement.text,))
+
+
+def _detected(detection: Any) -> Answer:
+    if detection.error is not None:
+        return Answer(error=detection.error)
+    return Answer({"is_real": detection.label == "real", "real": float(detection.real)})
+
+
+class WritingJudge:
+    """What judges that are asked in words have in common; a subclass writes the answers to messages."""
+
+    facts: dict[str, Any]
+
+    def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
+        """Say which rubrics it can answer: all of them.
+
+        Args:
+            task: Kind of request.
+            rubrics: What the benchmark asks for.
+        """
+        return tuple(rubrics)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer questions.
+
+        Args:
+            questions: Any.
+        """
+        messages = [conversations(question) for question in questions]
+        written = iter(self.write([message for several in messages for message in several]))
+        answers = []
+        for question, several in zip(questions, messages, strict=True):
+            said = [next(written) for _ in several]
+            texts = [one if isinstance(one, str) else None for one in said]
+            prediction, error = read(question, texts)
+            failed = next((str(one) for one in said if isinstance(one, Exception)), None)
+            answers.append(Answer(prediction, tuple(text or "" for text in texts), failed or error))
+        return answers
+
+    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+        """Answer messages in words.
+
+        Args:
+            messages: Content of one user message each, audio blocks with a path.
+
+        Returns:
+            One text each, or why there is none.
+        """
+        raise NotImplementedError
+
+    def controlled(self) -> "Scoring":
+        """Return what ``eval.controls`` can bench."""
+        return Scoring(self)
+
+
+class NativeJudge(WritingJudge):
+    """An audio language model of transformers, greedy.
+
+    Args:
+        repo: Repo or folder.
+        device: Device of torch.
+        batch_size: Messages per forward pass.
+        revision: Branch, tag or commit on the Hub.
+        max_new_tokens: Longest answer.
+    """
+
+    def __init__(
+        self,
+        repo: str,
+        *,
+        device: str,
+        batch_size: int = 8,
+        revision: str | None = None,
+        max_new_tokens: int = MAX_TOKENS,
+    ) -> None:
+        model, self.processor = _load_native(repo, {} if revision is None else {"revision": revision})
+        self.model: Any = model.to(torch.device(device)).eval()
+        self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
+        self.facts = {"kind": "native", "model": repo, "revision": revision, "device": device}
+
+    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+        """Answer messages in words, in batches.
+
+        Args:
+            messages: Content of one user message each.
+        """
+        results: list[str | Exception] = []
+        for start in range(0, len(messages), self.batch_size):
+            results += self._batch(messages[start : start + self.batch_size])
+        return results
+
+    def _batch(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+        """A clip that cannot be read leaves its message without an answer, and the others as they are."""
+        ready: list[Any] = []
+        for blocks in messages:
+            try:
+                ready.append(encode_prompt(self.processor, [{"role": "user", "content": blocks}]))
+            except (AudioError, OSError) as error:
+                ready.append(error)
+        prompts = [one for one in ready if isinstance(one, EncodedPrompt)]
+        texts = iter(self._generate(prompts) if prompts else [])
+        return [next(texts) if isinstance(one, EncodedPrompt) else one for one in ready]
+
+    def _generate(self, prompts: list[EncodedPrompt]) -> list[str]:
+        tokenizer = self.processor.tokenizer
+        padded = tokenizer.pad(
+            {"input_ids": [prompt.ids for prompt in prompts]}, padding_side="left", return_tensors="pt"
+        )
+        inputs = dict(padded) | join_audio([prompt.audio for prompt in prompts])
+        inputs = {name: self._on_device(value) for name, value in inputs.items()}
+        with torch.inference_mode():
+            tokens = self.model.generate(
+                **inputs, max_new_tokens=self.max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+            )
+        written = tokens[:, inputs["input_ids"].shape[1] :]
+        return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
+
+    def _on_device(self, value: torch.Tensor) -> torch.Tensor:
+        return value.to(self.model.device, self.model.dtype if value.is_floating_point() else value.dtype)
+
+
+def _load_native(repo: str, hub: dict[str, Any]) -> tuple[Any, Any]:
+    """Any model of transformers that hears and writes; of Qwen2.5-Omni the part that does."""
+    from transformers import AutoConfig, AutoModelForMultimodalLM, AutoProcessor
+
+    if AutoConfig.from_pretrained(repo, **hub).model_type.startswith("qwen2_5_omni"):
+        return load_audio_model(repo, dtype="auto", **hub)
+    model = AutoModelForMultimodalLM.from_pretrained(repo, dtype="auto", **hub)
+    return model, AutoProcessor.from_pretrained(repo, **hub)
+
+
+class ServedJudge(WritingJudge):
+    """A model behind an OpenAI-compatible server, which is sent audio as wav; the key is in ``AUDIO_JUDGE_API_KEY``.
+
+    Args:
+        address: ``http://HOST/v1#MODEL``; without a model the one that the server lists.
+        concurrency: Requests at a time.
+        max_tokens: Longest answer.
+        first_wait: Pause before the second attempt, in seconds.
+    """
+
+    def __init__(
+        self, address: str, *, concurrency: int = 8, max_tokens: int = MAX_TOKENS, first_wait: float = 1.0
+    ) -> None:
+        self.url, _, model = address.partition("#")
+        self.key = os.environ.get(API_KEY_VARIABLE)
+        self.model = model or served_model(self.url, api_key=self.key)
+        self.concurrency, self.sampling, self.first_wait = concurrency, Sampling(max_tokens=max_tokens), first_wait
+        self.facts = {"kind": "endpoint", "model": self.model, "url": self.url}
+
+    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+        """Answer messages in words, several at a time.
+
+        Args:
+            messages: Content of one user message each.
+        """
+        return asyncio.run(self._write(messages))
+
+    async def _write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+        backend = Endpoint(self.url, self.model, api_key=self.key)
+        # Answers are kept in predictions.jsonl; a cache would keep the audio of every request, too.
+        async with Client(backend, cache=None, concurrency=self.concurrency, first_wait=self.first_wait) as client:
+
+            async def ask(blocks: Blocks) -> str | Exception:
+                try:
+                    content = [_sent(block) for block in blocks]
+                except AudioError as error:
+                    return error
+                # The client's type knows text only; servers take a list of blocks in its place.
+                message = cast(Message, {"role": "user", "content": content})
+                outcome: Reply | Failure = await client.ask([message], self.sampling, allow_cut_off=True)
+                return outcome.text if isinstance(outcome, Reply) else RuntimeError(outcome.message)
+
+            return [one async for one in in_order(ask, messages, 2 * self.concurrency)]
+
+
+def _sent(block: dict[str, Any]) -> dict[str, Any]:
+    """A block as OpenAI's protocol has it."""
+    if block["type"] == "text":
+        return {"type": "text", "text": block["text"]}
+    audio = read_audio(block["path"])
+    file = io.BytesIO()
+    soundfile.write(
+        file, resample(audio.samples, audio.sampling_rate, SERVER_RATE), SERVER_RATE, "PCM_16", format="WAV"
+    )
+    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(file.getvalue()).decode(), "format": "wav"}}
+
+
+class RecordedJudge:
+    """Answers that were given before.
+
+    Args:
+        path: File in the form of ``predictions.jsonl``.
+
+    Raises:
+        UsageError: If it is not there or has rows of several judges.
+    """
+
+    def __init__(self, path: str) -> None:
+        if not Path(path).is_file():
+            raise UsageError(f"predictions:{path}: no such file")
+        rows = list(read_rows(path))
+        judges = sorted({row.judge for row in rows})
+        if len(judges) != 1:
+            raise UsageError(f"predictions:{path}: rows of {len(judges)} judges ({', '.join(judges)}); one is needed")
+        self._rows: dict[tuple[str, str], Row] = {(row.task, row.id): row for row in rows}
+        self.facts = {"kind": "predictions", "model": judges[0], "file": path}
+
+    def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
+        """Say which rubrics were asked.
+
+        Args:
+            task: Kind of request.
+            rubrics: What the benchmark asks for.
+        """
+        known = {name for (own, _), row in self._rows.items() if own == task for name in row.rubrics}
+        if not any(own == task for own, _ in self._rows):
+            return f"no predictions for the task {task}"
+        return tuple(rubric for rubric in rubrics if not known or rubric.name in known)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Look the answers up by task and item.
+
+        Args:
+            questions: Any.
+        """
+        rows = [self._rows.get((question.task, question.id)) for question in questions]
+        missing = Answer(error="not among the predictions")
+        return [missing if row is None else Answer(row.prediction, row.text, row.error) for row in rows]
+
+    def controlled(self) -> Any:
+        """Raise: controls need a judge that listens."""
+        raise UsageError("predictions cannot be put to controls; a judge that listens is needed")
+
+
+class PeerJudge:
+    """A measure of others; it scores, and compares by its scores.
+
+    Scores are brought to the scale of the rubric, ends to ends; as they were given, they are under ``raw``.
+
+    Args:
+        peer: The measure.
+    """
+
+    def __init__(self, peer: LoadedPeer) -> None:
+        self.peer = peer
+        scale = peer.peer.scale
+        self.facts = {"kind": "peer", "model": peer.name, "scale": [scale.low, scale.high]}
+
+    def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
+        """Say which rubrics it scores.
+
+        Args:
+            task: Kind of request.
+            rubrics: What the benchmark asks for.
+        """
+        if task not in (*SCORED, "compare"):
+            return f"a measure gives numbers, it cannot {task}"
+        if task == "compare" and self.peer.peer.needs_reference:
+            return "the clips of a pair have no original"
+        known = tuple(rubric for rubric in rubrics if rubric.name in self.peer.peer.rubrics)
+        return known or f"it scores {', '.join(self.peer.peer.rubrics)} only"
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Score clips, or compare pairs.
+
+        Args:
+            questions: Of one task.
+        """
+        return [self._compared(one) if one.task == "compare" else self._scored(one) for one in questions]
+
+    def _scored(self, question: Question) -> Answer:
+        try:
+            found = self.peer.score(question.clips[0], question.reference)
+        except (AudioError, OSError) as error:
+            return Answer(error=str(error))
+        raw = {rubric.name: found[rubric.name] for rubric in question.rubrics}
+        scores = {r.name: convert(raw[r.name], self.peer.peer.scale, r.scale) for r in question.rubrics}
+        prediction: dict[str, Any] = {"scores": scores, "raw": raw}
+        if question.task == "categorize":
+            within = {r.name: min(max(scores[r.name], r.low), r.high) for r in question.rubrics}
+            prediction["levels"] = {r.name: r.level_of(within[r.name]) for r in question.rubrics}
+        return Answer(prediction)
+
+    def _compared(self, question: Question) -> Answer:
+        try:
+            first, second = (self.peer.score(clip) for clip in question.clips)
+        except (AudioError, OSError) as error:
+            return Answer(error=str(error))
+        preferences, swapped = {}, {}
+        for rubric in question.rubrics:
+            lead = _goodness(rubric, first[rubric.name]) - _goodness(rubric, second[rubric.name])
+            preferences[rubric.name] = _leader(lead)
+            swapped[rubric.name] = _leader(-lead)
+        return Answer({"preferences": preferences, "swapped": swapped})
+
+    def controlled(self) -> "MeasuredScoring":
+        """Return what ``eval.controls`` can bench: scores only."""
+        return MeasuredScoring(self.peer)
+
+
+def _goodness(rubric: Rubric, value: float) -> float:
+    """As ``Rubric.goodness``, in other units and for values off the scale, too, which measures give now and then."""
+    if rubric.middle_is_best:
+        return -abs(value - (rubric.low + rubric.high) / 2)
+    return value if rubric.higher_is_better else -value
+
+
+def _leader(lead: float) -> str:
+    return "tie" if lead == 0 else "A" if lead > 0 else "B"
+
+
+@dataclass(frozen=True)
+class MeasuredScoring:
+    """A peer as ``eval.controls`` wants it: it scores what it always scores.
+
+    Args:
+        peer: The measure.
+    """
+
+    peer: LoadedPeer
+
+    def score(self, clips: Sequence[str]) -> list[dict[str, float]]:
+        """Score clips; one that cannot be scored has no scores.
+
+        Args:
+            clips: Paths.
+        """
+        return [self._score(clip) for clip in clips]
+
+    def _score(self, clip: str) -> dict[str, float]:
+        try:
+            return self.peer.score(clip)
+        except (AudioError, OSError):
+            return {}
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A judge that writes as ``eval.controls`` wants it.
+
+    Args:
+        judge: The judge.
+    """
+
+    judge: WritingJudge
+
+    def score(self, clips: Sequence[str], rubric: Iterable[Rubric | str] = ("mos",)) -> list[dict[str, float]]:
+        """Score clips; a score that could not be read is missing.
+
+        Args:
+            clips: Paths.
+            rubric: What to ask.
+        """
+        asked = tuple(get_rubric(one) for one in rubric)
+        answers = self.judge.answer([Question(clip, "score", (clip,), asked) for clip in clips])
+        return [dict(answer.prediction["scores"]) if answer.prediction else {} for answer in answers]
+
+    def compare(self, first: str, second: str) -> Preference:
+        """Compare two clips in the given order.
+
+        Args:
+            first: Path of A.
+            second: Path of B.
+        """
+        question = Question("pair", "compare", (first, second), (get_rubric("mos"),))
+        (answer,) = self.judge.answer([question])
+        better = (answer.prediction or {}).get("preferences", {}).get("mos")
+        # Without a verdict, or with a tie, neither clip is ahead.
+        share = 0.5 if better in (None, "tie") else 1.0
+        return Preference(
+            first, second, better, {name: share if better in (None, "tie", name) else 0.0 for name in ("A", "B")}
+        )

@@ -1,0 +1,461 @@
+"""A run: judges by benchmarks, side by side, in one folder that a killed run can be continued in.
+
+    config.json        versions, seed, commit, judges and benchmarks
+    predictions.jsonl  every row, with the raw answers
+    metrics.json       figures with intervals and coverage, tests between judges, controls
+    cost.json          speed and memory per judge
+
+Started by ``accelerate launch`` (or with ``RANK`` and ``WORLD_SIZE`` set), every process takes its share of the items and
+writes a file of its own. Nobody waits: the process that finds all items answered merges the files and computes the figures,
+so processes may also run one after the other, and one that died only has to be started again.
+"""
+
+import gc
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+
+from audio_judge.audio import AudioError, audio_info
+from audio_judge.inputs import UsageError
+
+from . import metrics, summary
+from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items
+from .judges import Answer, Judge, load_judge
+from .predictions import Key, Row, RowWriter, merge, part_path, parts, read_run
+
+PACKAGES: tuple[str, ...] = (
+    *("audio-judge", "torch", "transformers", "numpy", "scipy", "scikit-learn", "soxr", "torchmetrics", "speechmos"),
+    *("distillmos", "pesq", "pystoi", "audiobox_aesthetics", "sacrebleu", "sentence-transformers"),
+)
+Loader = Callable[[str], Judge]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to run.
+
+    Args:
+        judges: As they are named, see ``eval.judges``.
+        benchmarks: What to judge.
+        out: Folder of the run.
+        places: Where the corpora are.
+        limit: Only the first so many items of each benchmark.
+        batch_size: Windows or clips per forward pass; requests at a time.
+        device: Device of torch, or ``auto``.
+        seed: Of the bootstrap and of the controls.
+        resamples: Of the bootstrap.
+        controls_count: Clips per control.
+        show_progress: Whether to show progress bars on stderr.
+        process: Number of this process.
+        processes: How many share the run.
+    """
+
+    judges: tuple[str, ...]
+    benchmarks: tuple[Benchmark, ...]
+    out: Path
+    places: Places = field(default_factory=Places)
+    limit: int | None = None
+    batch_size: int = 8
+    device: str = "auto"
+    seed: int = 0
+    resamples: int = 1000
+    controls_count: int = 24
+    show_progress: bool = False
+    process: int = 0
+    processes: int = 1
+
+
+def this_process() -> tuple[int, int]:
+    """Read the number of this process and how many there are, as accelerate, torchrun and SLURM scripts set them.
+
+    Raises:
+        UsageError: If the two do not fit.
+    """
+    process, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if not 0 <= process < processes:
+        raise UsageError(f"RANK {process} of WORLD_SIZE {processes}; 0 to {processes - 1} is needed")
+    return process, processes
+
+
+def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None = None) -> dict[str, Any] | None:
+    """Run what is not done yet, and compute the figures if everything is.
+
+    Args:
+        what: What to run.
+        tools: Models for measures of words.
+        loader: Makes a judge of its name; None for ``load_judge``.
+
+    Returns:
+        The content of ``metrics.json``; None if other processes still have items to answer.
+
+    Raises:
+        UsageError: If data are missing, a judge cannot be loaded, or the folder holds another run.
+    """
+    data = {one.name: _read(one, what) for one in what.benchmarks}
+    what.out.mkdir(parents=True, exist_ok=True)
+    _write_config(what, {})
+    done = read_run(what.out)
+    load = loader or (lambda spec: load_judge(spec, device=what.device, batch_size=what.batch_size))
+    with RowWriter(part_path(what.out, what.process, what.processes)) as writer:
+        for spec in what.judges:
+            _run_judge(spec, what, data, done, writer, load)
+    return _finish(what, data, tools)
+
+
+def _read(benchmark: Benchmark, what: Run) -> list[Item]:
+    """The items of a benchmark; controls are one item, as their clips are made on the spot."""
+    if benchmark.task != CONTROLS:
+        return items(benchmark, what.places, what.limit)
+    clips(benchmark, what.places, what.limit)  # data that are not there are found out before anything runs
+    return []
+
+
+def _run_judge(
+    spec: str,
+    what: Run,
+    data: Mapping[str, Sequence[Item]],
+    done: Mapping[Key, Row],
+    writer: RowWriter,
+    load: Loader,
+) -> None:
+    """Everything that is left to this process of one judge, which is not loaded for nothing."""
+    pending = {one.name: _pending(spec, one, data[one.name], what, done) for one in what.benchmarks}
+    controls = [one for one in what.benchmarks if _controls_pending(spec, one, what, done)]
+    if not controls and not any(pending.values()):
+        return
+    _forget_peak()
+    begun = time.perf_counter()
+    judge = load(spec)
+    loading = time.perf_counter() - begun
+    _write_config(what, {spec: judge.facts})
+    for benchmark in what.benchmarks:
+        if benchmark in controls:
+            writer.write(_controlled(spec, judge, benchmark, what))
+        elif pending[benchmark.name]:
+            for row in _answered(spec, judge, benchmark, pending[benchmark.name], what):
+                writer.write(row)
+    _write_memory(what, spec, loading)
+    del judge
+    gc.collect()
+
+
+def _pending(spec: str, benchmark: Benchmark, own: Sequence[Item], what: Run, done: Mapping[Key, Row]) -> list[Item]:
+    """The items of this process that have no row yet.
+
+    Shares are cut from all items and not from those left: processes that start at other times see other files.
+    """
+    share = own[what.process :: what.processes]
+    return [item for item in share if (spec, benchmark.name, item.question.id) not in done]
+
+
+def _controls_pending(spec: str, benchmark: Benchmark, what: Run, done: Mapping[Key, Row]) -> bool:
+    """Whether a suite of controls is left, which the first process does."""
+    is_suite = benchmark.task == CONTROLS and what.process == 0
+    return is_suite and (spec, benchmark.name, benchmark.suite) not in done
+
+
+def _answered(spec: str, judge: Judge, benchmark: Benchmark, pending: Sequence[Item], what: Run) -> Iterator[Row]:
+    """Rows of items, batch by batch; a judge that cannot do the task says so once per item, which makes no figures."""
+    can = judge.rubrics_for(benchmark.task, benchmark.rubrics)
+    bar = tqdm(total=len(pending), desc=f"{spec} {benchmark.name}", unit="item", disable=not what.show_progress)
+    with bar:
+        for batch in _batches(pending, what.batch_size):
+            begun = time.perf_counter()
+            if isinstance(can, str):
+                answers = [Answer(error=f"unable: {can}")] * len(batch)
+            else:
+                answers = judge.answer([_narrowed(item, can).question for item in batch])
+            took = None if isinstance(can, str) else (time.perf_counter() - begun) / len(batch)
+            for item, answer in zip(batch, answers, strict=True):
+                rubrics = () if isinstance(can, str) else _names(_narrowed(item, can))
+                yield _row(spec, benchmark, item, answer, rubrics, took)
+            bar.update(len(batch))
+
+
+def _batches(pending: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    """Batches of items that are asked for the same rubrics."""
+    for _, alike in itertools.groupby(pending, _names):
+        left = list(alike)
+        yield from (left[start : start + size] for start in range(0, len(left), size))
+
+
+def _names(item: Item) -> tuple[str, ...]:
+    return tuple(rubric.name for rubric in item.question.rubrics)
+
+
+def _narrowed(item: Item, can: tuple[Any, ...]) -> Item:
+    """The item with the rubrics that the judge knows."""
+    known = {rubric.name for rubric in can}
+    question = item.question
+    kept = tuple(rubric for rubric in question.rubrics if rubric.name in known)
+    return Item(type(question)(**{**vars(question), "rubrics": kept}), item.truth, item.groups)
+
+
+def _row(
+    spec: str, benchmark: Benchmark, item: Item, answer: Answer, rubrics: tuple[str, ...], took: float | None
+) -> Row:
+    question = item.question
+    return Row(
+        id=question.id,
+        benchmark=benchmark.name,
+        judge=spec,
+        task=benchmark.task,
+        clips=question.clips,
+        truth=item.truth,
+        rubrics=rubrics,
+        prediction=answer.prediction,
+        text=answer.text,
+        error=answer.error,
+        groups=item.groups,
+        seconds=_seconds(question.clips),
+        took=None if took is None else round(took, 6),
+    )
+
+
+def _seconds(paths: Sequence[str]) -> float | None:
+    try:
+        return round(sum(audio_info(path).seconds for path in paths), 3)
+    except (AudioError, OSError):
+        return None  # the judge's own answer says what is wrong with the clip
+
+
+def _controlled(spec: str, judge: Judge, benchmark: Benchmark, what: Run) -> Row:
+    """A suite of controls as one row; its checks are the prediction."""
+    from .controls import run_controls
+
+    begun = time.perf_counter()
+    named: dict[str, Any] = {"id": benchmark.suite, "benchmark": benchmark.name, "judge": spec, "task": CONTROLS}
+    try:
+        benched = judge.controlled()
+    except UsageError as error:
+        return Row(**named, error=f"unable: {error}")
+    chosen = clips(benchmark, what.places, what.limit)
+    checks = run_controls(benched, chosen, benchmark.suite, seed=what.seed, count=what.controls_count)
+    return Row(
+        **named,
+        clips=tuple(clip.path for clip in chosen),
+        prediction={"checks": [check.to_dict() for check in checks]},
+        took=round(time.perf_counter() - begun, 6),
+    )
+
+
+# Finishing
+
+
+def _finish(what: Run, data: Mapping[str, Sequence[Item]], tools: summary.Tools | None) -> dict[str, Any] | None:
+    """Merge and measure if nobody has anything left; under a lock, as several processes may come last."""
+    order = list(_keys(what, data))
+    with FileLock(what.out / ".lock"):
+        rows = read_run(what.out)
+        missing = sum(key not in rows for key in order)
+        if missing:
+            return None
+        target = what.out / "metrics.json"
+        if what.processes > 1 and not parts(what.out) and target.exists():
+            return json.loads(target.read_text(encoding="utf-8"))  # another process was here before
+        merged = merge(what.out, order)
+        found = measure(merged, what.benchmarks, tools=tools, resamples=what.resamples, seed=what.seed, out=what.out)
+        write_json(what.out / "cost.json", _costs(what, merged))
+        write_json(target, found)
+        return found
+
+
+def _keys(what: Run, data: Mapping[str, Sequence[Item]]) -> Iterator[Key]:
+    for spec in what.judges:
+        for benchmark in what.benchmarks:
+            if benchmark.task == CONTROLS:
+                yield spec, benchmark.name, benchmark.suite
+            else:
+                yield from ((spec, benchmark.name, item.question.id) for item in data[benchmark.name])
+
+
+def measure(
+    rows: Sequence[Row],
+    benchmarks: Sequence[Benchmark],
+    *,
+    tools: summary.Tools | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    out: Path | None = None,
+) -> dict[str, Any]:
+    """Compute the content of ``metrics.json``.
+
+    Args:
+        rows: All rows.
+        benchmarks: Their benchmarks; rows of others keep the figures that ``out`` has of them.
+        tools: Models for measures of words.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+        out: Folder with the ``metrics.json`` of an earlier run, which judged other benchmarks.
+
+    Returns:
+        ``rule`` (what a missing answer costs), ``judges``: judge to benchmark to what ``summary.summarise`` gives, or
+        ``unable`` with the reason, or ``checks``; ``pairs``: benchmark to what ``summary.compare`` gives.
+    """
+    judges, pairs = _earlier(out)
+    for benchmark in benchmarks:
+        by_judge: dict[str, list[Row]] = {}
+        for row in rows:
+            if row.benchmark == benchmark.name:
+                by_judge.setdefault(row.judge, []).append(row)
+        able = {}
+        for judge, own in by_judge.items():
+            found = judges.setdefault(judge, {})
+            if all((row.error or "").startswith("unable: ") for row in own):
+                found[benchmark.name] = {"unable": str(own[0].error).removeprefix("unable: ")}
+            elif benchmark.task == CONTROLS:
+                found[benchmark.name] = {"checks": (own[0].prediction or {})["checks"]}
+            else:
+                able[judge] = own
+                found[benchmark.name] = summary.summarise(own, benchmark, tools=tools, resamples=resamples, seed=seed)
+        if len(able) > 1 and resamples:
+            pairs[benchmark.name] = summary.compare(able, benchmark, resamples=resamples, seed=seed)
+    return {"rule": metrics.RULE, "judges": judges, "pairs": pairs}
+
+
+def _earlier(out: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    path = None if out is None else out / "metrics.json"
+    if path is None or not path.exists():
+        return {}, {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return found["judges"], found["pairs"]
+
+
+# Costs
+
+
+def _forget_peak() -> None:
+    """Let the highest use of memory be counted anew, so that judges of one run can be compared; Linux only."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    if sys.platform == "linux":
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except PermissionError:
+            return  # a sandbox; the figure then holds what came before, too
+
+
+def _peak_memory() -> dict[str, float | None]:
+    """Highest use of memory since the last ``_forget_peak``, in MiB."""
+    peak = None
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:")), None)
+    on_device = round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch.cuda.is_available() else None
+    return {"peak_memory_mib": peak, "peak_device_memory_mib": on_device}
+
+
+def _write_memory(what: Run, spec: str, loading: float) -> None:
+    path = what.out / f"cost.{what.process}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    write_json(path, known | {spec: {"loading_seconds": round(loading, 3), **_peak_memory()}})
+
+
+def _costs(what: Run, rows: Sequence[Row]) -> dict[str, Any]:
+    """Speed from the rows, memory from the processes; the highest of them."""
+    memory: dict[str, dict[str, float]] = {}
+    for path in sorted(what.out.glob("cost.*.json")):
+        for spec, facts in json.loads(path.read_text(encoding="utf-8")).items():
+            known = memory.setdefault(spec, {})
+            memory[spec] = known | {k: max(v, known.get(k, v)) for k, v in facts.items() if v is not None}
+    found: dict[str, Any] = {}
+    for row in rows:
+        if row.took is not None and row.task != CONTROLS:
+            own = found.setdefault(row.judge, dict(memory.get(row.judge, {}), benchmarks={}))
+            one = own["benchmarks"].setdefault(row.benchmark, {"items": 0, "audio_seconds": 0.0, "judge_seconds": 0.0})
+            one["items"] += 1
+            one["audio_seconds"] += row.seconds or 0.0
+            one["judge_seconds"] += row.took
+    for own in found.values():
+        for one in own["benchmarks"].values():
+            one["times_real_time"] = (
+                round(one["audio_seconds"] / one["judge_seconds"], 2) if one["judge_seconds"] else None
+            )
+            one |= {key: round(one[key], 3) for key in ("audio_seconds", "judge_seconds")}
+    return {
+        "machine": {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
+    } | found
+
+
+# Config
+
+
+def _write_config(what: Run, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write or add to the configuration; a folder goes on only with what it began with."""
+    path = what.out / "config.json"
+    with FileLock(what.out / ".lock"):
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        _check_same(known, what)
+        judges = {spec: {**known.get("judges", {}).get(spec, {}), **facts.get(spec, {})} for spec in what.judges}
+        config = {
+            "seed": what.seed,
+            "limit": what.limit,
+            "resamples": what.resamples,
+            "batch_size": what.batch_size,
+            "device": what.device,
+            "command": sys.argv,
+            "commit": _commit(),
+            "python": platform.python_version(),
+            "versions": _versions(),
+            "judges": {**known.get("judges", {}), **judges},
+            "benchmarks": {**known.get("benchmarks", {}), **_definitions(what)},
+        }
+        write_json(path, config)
+
+
+def _definitions(what: Run) -> dict[str, Any]:
+    # Through JSON, which knows no tuples
+    return json.loads(json.dumps({one.name: asdict(one) for one in what.benchmarks}))
+
+
+def _check_same(known: Mapping[str, Any], what: Run) -> None:
+    for key in ("seed", "limit"):
+        if known and known[key] != vars(what)[key]:
+            raise UsageError(
+                f"{what.out}: has a run with {key} {known[key]}, not {vars(what)[key]}; choose another --out"
+            )
+    for name, definition in _definitions(what).items():
+        if known and known["benchmarks"].get(name, definition) != definition:
+            raise UsageError(f"{what.out}: has a run with another {name}; choose another --out")
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file is in; None outside of one."""
+    folder = Path(__file__).resolve().parent
+    try:
+        said = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in importlib.metadata.distributions()}
+    return {name: installed[name.lower()] for name in PACKAGES if name.lower() in installed}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people, all at once, so that nobody ever reads half of it.
+
+    Args:
+        path: File.
+        content: JSON-able, without NaN.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    draft.replace(path)

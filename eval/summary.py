@@ -1,0 +1,511 @@
+"""From rows to figures: ``metrics.json``, with an interval and the coverage beside every figure.
+
+Figures are named ``WHAT/MEASURE``, such as ``mos/PCC``, ``mos/PCC@condition`` (means per condition), ``causes/F1_micro``,
+``detect/EER``, ``text/BLEU``. What a missing answer costs is said in ``eval.metrics.RULE``, the ``rule`` of the file.
+
+Intervals are bootstrapped over clips, or over whole conditions, systems or speakers where the benchmark names them and there
+are enough. Measures that fit something (third-order mapping) or compare texts with all others have none.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from audio_judge.rubrics import Rubric, level_shares
+
+from . import metrics
+from .benchmarks import Benchmark
+from .predictions import Row
+
+RATING = ("MAE", "MSE", "RMSE", "PCC", "SRCC", "KTAU")
+DEFAULTS: dict[str, tuple[str, ...]] = {
+    "score": ("MAE", "RMSE", "PCC", "SRCC", "KTAU", "KL", "Brier", "ECE"),
+    "categorize": ("ACC", "ACC_within_one", "balanced_ACC"),
+    "explain": (
+        *("MAE", "PCC", "precision_micro", "recall_micro", "F1_micro", "F1_random", "distinct_2", "self_BLEU"),
+        *("top_sentence_share", "word_match", "IoU"),
+    ),
+    "assess": ("PCC", "SRCC", "ACC", "IoU", "BLEU", "SBERT", "FENSE", "LScore"),
+    "compare": ("ACC", "ACC_decided", "order_consistency", "first_bias", "SBERT", "FENSE", "LScore", "BLEU"),
+    "suggest": ("BLEU", "SBERT", "FENSE", "LScore", "F1_micro"),
+    "detect": ("EER", "minDCF", "ACC", "balanced_ACC"),
+    "describe": ("MSE", "MAE", "PCC", "BLEU", "SBERT", "FENSE"),
+}
+DEFAULTS |= {"profile": DEFAULTS["score"], "rate": DEFAULTS["score"]}
+SMALLER_IS_BETTER = frozenset(
+    {"MAE", "MSE", "RMSE", "RMSE_mapped", "EER", "minDCF", "KL", "Brier", "ECE", "self_BLEU", "onset_error"}
+    | {"top_sentence_share", "top_text_share", "fluency_error_share"}
+)
+# Neither more nor less of these is better.
+NEUTRAL = frozenset({"first_bias", "F1_random", "interval_width", "tie_share"})
+# Fewer groups than these say too little about others to be drawn instead of clips.
+LEAST_GROUPS = 10
+COMPARED = ("PCC", "SRCC", "MAE", "ACC", "EER")
+
+Encoder = Any
+Grader = Callable[[Sequence[Row], str], list[Mapping[str, float] | None]]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Models that some measures of words need; without them, these measures are left out and it is said so.
+
+    Args:
+        encoder: Sentence encoder of SBERT and FENSE.
+        detector: Detector of broken sentences of FENSE.
+        grader: Takes rows and a form of ``audio_judge.evaluator`` and gives grades from 0 to 1, for LScore.
+    """
+
+    encoder: Encoder | None = None
+    detector: Callable[[list[str]], np.ndarray] | None = None
+    grader: Grader | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure with the columns it takes.
+
+    Args:
+        what: First part of the names of its figures.
+        measure: Takes the columns, returns figures by name.
+        columns: Predictions first; one item per row.
+        ids: Item of each row, or name of each group.
+        where: Behind the names, for figures over groups: ``@condition``.
+        has_interval: Whether to bootstrap it.
+        groups: Group of each row for the bootstrap; empty draws rows.
+    """
+
+    what: str
+    measure: Callable[..., Mapping[str, Any]]
+    columns: tuple[Sequence[Any] | np.ndarray, ...]
+    ids: tuple[str, ...]
+    where: str = ""
+    has_interval: bool = True
+    groups: tuple[str, ...] = field(default=(), repr=False)
+
+
+def summarise(
+    rows: Sequence[Row], benchmark: Benchmark, *, tools: Tools | None = None, resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Compute the figures of one judge on one benchmark.
+
+    Args:
+        rows: All rows of the judge on the benchmark, at least one.
+        benchmark: The benchmark; its ``metrics`` say which figures are wanted.
+        tools: Models for measures of words.
+        resamples: Of the bootstrap; 0 for no intervals.
+        seed: Of the bootstrap.
+
+    Returns:
+        JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction), ``errors`` (the most common reasons of what
+        is missing), ``left_out`` (figures that need something that is not there), ``figures``: name to ``value``, ``low``,
+        ``high``, ``n``, ``coverage``, ``answered`` (the figure without missing answers) and ``better`` (``higher``, ``lower``
+        or ``neither``).
+    """
+    # Whether words are a judge's own belongs beside every figure about words.
+    wanted = (*(benchmark.metrics or DEFAULTS[benchmark.task]), "own_words")
+    figures: dict[str, dict[str, Any]] = {}
+    for measured in measures(rows, benchmark, wanted, tools or Tools()):
+        figures |= _figures(measured, wanted, resamples, seed)
+    answered = sum(row.prediction is not None for row in rows)
+    reasons = Counter(row.error for row in rows if row.error is not None)
+    return {
+        "task": benchmark.task,
+        "n": len(rows),
+        "coverage": answered / len(rows),
+        "errors": dict(reasons.most_common(5)),
+        "left_out": _left_out(wanted, figures),
+        "figures": figures,
+    }
+
+
+def _left_out(wanted: Sequence[str], figures: Mapping[str, Any]) -> dict[str, str]:
+    """Wanted figures that nothing gave, with what they need."""
+    needs = {
+        "SBERT": "a sentence encoder (--encoder)",
+        "FENSE": "a sentence encoder and a detector of broken sentences (--encoder, --error-detector)",
+        "LScore": "an evaluator (--evaluator)",
+        "KL": "predicted shares and the listeners' standard deviation",
+        "BLEU": "reference words and answers in words",
+    }
+    needs |= {"Brier": needs["KL"], "ECE": needs["KL"]}
+    found = {name.split("/")[1].split("@")[0] for name in figures}
+    missing = [name for name in wanted if name not in found and name != "own_words"]
+    return {name: needs.get(name, "data that these rows do not have") for name in missing}
+
+
+def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    found = measured.measure(*measured.columns)
+    names = [name for name in found if name in wanted]
+    intervals: dict[str, tuple[float, float]] = {}
+    enough = len(set(measured.groups or measured.ids)) >= (LEAST_GROUPS if measured.where else 2)
+    if resamples and names and measured.has_interval and enough:
+        intervals = metrics.confidence_intervals(
+            measured.measure, *measured.columns, groups=measured.groups or None, resamples=resamples, seed=seed
+        )
+    figures = {}
+    for name in names:
+        low, high = intervals.get(name, (math.nan, math.nan))
+        figures[f"{measured.what}/{name}{measured.where}"] = {
+            "value": finite(found[name]),
+            "low": finite(low),
+            "high": finite(high),
+            "n": int(found.get("n", len(measured.ids))),
+            "coverage": finite(found.get("coverage", math.nan)),
+            "answered": finite(found.get(f"{name}_answered", found[name])),
+            "better": better(name),
+        }
+    return figures
+
+
+def finite(value: float) -> float | None:
+    """Write a number for JSON, which has no NaN.
+
+    Args:
+        value: Any number.
+
+    Example:
+        >>> finite(0.12345678), finite(float("nan"))
+        (0.123457, None)
+    """
+    return round(float(value), 6) if math.isfinite(value) else None
+
+
+def better(name: str) -> str:
+    """Say whether more of a measure is better.
+
+    Args:
+        name: Name of a measure or of a figure.
+
+    Returns:
+        ``higher``, ``lower`` or ``neither``.
+
+    Example:
+        >>> better("mos/RMSE@condition"), better("PCC")
+        ('lower', 'higher')
+    """
+    plain = name.rpartition("/")[2].partition("@")[0]
+    return "neither" if plain in NEUTRAL else "lower" if plain in SMALLER_IS_BETTER else "higher"
+
+
+def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], tools: Tools) -> Iterable[Measured]:
+    """Lay out everything that can be measured of rows.
+
+    Args:
+        rows: Rows of one judge on one benchmark.
+        benchmark: The benchmark.
+        wanted: Names of measures; what is dear and not wanted is not laid out.
+        tools: Models for measures of words.
+
+    Yields:
+        Measures with their columns.
+    """
+    for rubric in benchmark.rubrics:
+        asked = [row for row in rows if not row.rubrics or rubric.name in row.rubrics]
+        yield from _of_rubric(asked, rubric, benchmark, wanted)
+    yield from _of_preferences(rows, benchmark)
+    yield from _of_facts(rows)
+    yield from _of_causes(rows, wanted)
+    yield from _of_words(rows, benchmark, wanted, tools)
+
+
+def _of_rubric(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+    rated = [row for row in rows if rubric.name in row.truth.get("scores", {})]
+    if rated and benchmark.task != "categorize":
+        yield from _of_scores(rated, rubric, benchmark, wanted)
+        yield from _of_shares(rated, rubric, benchmark, wanted)
+    named = [row for row in rows if rubric.name in row.truth.get("levels", {})]
+    if named:
+        given, truth = _column(named, "levels", rubric.name), [row.truth["levels"][rubric.name] for row in named]
+        measure = partial(metrics.category_accuracy, categories=rubric.levels)
+        yield Measured(rubric.name, measure, (given, truth), _ids(named), groups=_groups(named, benchmark))
+
+
+def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+    given = _column(rows, "scores", rubric.name)
+    truth = [row.truth["scores"][rubric.name] for row in rows]
+    low, high = _ends(rubric, truth)
+    measure = partial(metrics.rating_agreement, low=low, high=high)
+    yield Measured(rubric.name, measure, (given, truth), _ids(rows), groups=_groups(rows, benchmark))
+    if {"RMSE_mapped", "PCC_mapped"} & set(wanted):
+        mapped = partial(measure, third_order=True)
+        only = partial(_only, mapped, ("RMSE_mapped", "PCC_mapped"))
+        yield Measured(rubric.name, only, (given, truth), _ids(rows), has_interval=False)
+    if "pair_ACC" in wanted:
+        yield Measured(rubric.name, metrics.score_order_accuracy, (given, truth), _ids(rows), has_interval=False)
+    for level in benchmark.group_by:
+        members = [row.groups.get(level) for row in rows]
+        kinds = tuple(dict.fromkeys(group for group in members if group is not None))
+        if len(kinds) > 1:
+            means = metrics.group_means(given, truth, members, low=low, high=high)
+            yield Measured(rubric.name, measure, means, kinds, where=f"@{level}")
+
+
+def _only(measure: Callable[..., Mapping[str, Any]], names: Sequence[str], *columns: Any) -> dict[str, Any]:
+    found = measure(*columns)
+    return {name: found[name] for name in (*names, "n", "coverage")}
+
+
+def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:
+    """The scale's ends, or what listeners gave beyond them."""
+    return min(rubric.low, *truth), max(rubric.high, *truth)
+
+
+def _of_shares(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+    """Predicted shares against those that the listeners' mean and spread make likely; only where both are known."""
+    known = [row for row in rows if rubric.name in row.truth.get("std", {})]
+    gives_shares = any(_value(row, "shares", rubric.name) is not None for row in known)
+    if not known or not gives_shares or not {"KL", "Brier", "ECE"} & set(wanted):
+        return
+    truth = []
+    for row in known:
+        mean = min(max(row.truth["scores"][rubric.name], rubric.low), rubric.high)
+        std = row.truth["std"][rubric.name]
+        truth.append(level_shares(mean, std, rubric.low, rubric.high, len(rubric.levels)).tolist())
+    given = [_shares(row, rubric) for row in known]
+    yield Measured(
+        rubric.name, metrics.vote_share_agreement, (given, truth), _ids(known), groups=_groups(known, benchmark)
+    )
+
+
+def _shares(row: Row, rubric: Rubric) -> list[float] | None:
+    by_level = _value(row, "shares", rubric.name)
+    if by_level is None:
+        return None
+    shares = np.array([by_level[level] for level in rubric.levels])
+    return (shares / shares.sum()).tolist()  # they were rounded to 4 digits
+
+
+def _of_preferences(rows: Sequence[Row], benchmark: Benchmark) -> Iterable[Measured]:
+    names = dict.fromkeys(name for row in rows for name in row.truth.get("preferences", {}))
+    for name in names:
+        known = [row for row in rows if name in row.truth["preferences"] and (not row.rubrics or name in row.rubrics)]
+        if not known:
+            continue
+        given, truth = _column(known, "preferences", name), [row.truth["preferences"][name] for row in known]
+        yield Measured(name, metrics.preference_accuracy, (given, truth), _ids(known))
+        if any(_value(row, "swapped", name) is not None for row in known):
+            both = given, _column(known, "swapped", name)
+            yield Measured(name, metrics.order_consistency, both, _ids(known))
+
+
+def _of_facts(rows: Sequence[Row]) -> Iterable[Measured]:
+    """Real or fake, and the rate of speech."""
+    labelled = [row for row in rows if "is_real" in row.truth]
+    if len({row.truth["is_real"] for row in labelled}) == 2:
+        given = [_realness(row) for row in labelled]
+        truth = [row.truth["is_real"] for row in labelled]
+        # A resample may hold one kind only, for which no error rate is defined.
+        yield Measured("detect", _detection, (given, truth), _ids(labelled))
+    rated = [row for row in rows if row.truth.get("speech_rate")]
+    if rated:
+        words = [(row.prediction or {}).get("speech_rate") or None for row in rated]
+        truth = [row.truth["speech_rate"] for row in rated]
+        yield Measured("speech_rate", metrics.speech_rate_accuracy, (words, truth), _ids(rated))
+
+
+def _realness(row: Row) -> float | None:
+    """P(real); of a judge that only says which, 1 or 0."""
+    said = row.prediction or {}
+    if "real" in said:
+        return float(said["real"])
+    return float(said["is_real"]) if "is_real" in said else None
+
+
+def _detection(scores: Sequence[float | None], is_real: Sequence[bool]) -> dict[str, float]:
+    if len(set(np.asarray(is_real, dtype=bool).tolist())) < 2:
+        return dict.fromkeys(("EER", "minDCF", "ACC", "balanced_ACC"), math.nan)
+    return metrics.detection_metrics(scores, is_real)
+
+
+def _of_causes(rows: Sequence[Row], wanted: Sequence[str]) -> Iterable[Measured]:
+    """Kinds of faults, and when they are heard."""
+    for key in ("causes", "distortions"):
+        known = [row for row in rows if key in row.truth]
+        truth = [[cause["kind"] for cause in row.truth[key]] for row in known]
+        named = [_kinds(row, key) for row in known]
+        if known and any([*truth, *(one or [] for one in named)]):
+            yield Measured(key, metrics.cause_faithfulness, (named, truth), _ids(known))
+        timed = [row for row in known if any(cause["spans"] for cause in row.truth[key])]
+        if timed and "IoU" in wanted:
+            spans = [_spans(row.truth[key]) for row in timed]
+            said = [None if _kinds(row, key) is None else _spans((row.prediction or {})[key]) for row in timed]
+            yield Measured(key, metrics.span_overlap, (said, spans), _ids(timed))
+    advised = [row for row in rows if row.truth.get("areas")]
+    if advised:
+        given = [(row.prediction or {}).get("areas") for row in advised]
+        yield Measured(
+            "areas", metrics.cause_faithfulness, (given, [row.truth["areas"] for row in advised]), _ids(advised)
+        )
+
+
+def _kinds(row: Row, key: str) -> list[str] | None:
+    causes = (row.prediction or {}).get(key)
+    return None if causes is None else [cause["kind"] for cause in causes]
+
+
+def _spans(causes: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    return [(start, end) for cause in causes for start, end in cause["spans"] if 0 <= start < end]
+
+
+def _of_words(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], tools: Tools) -> Iterable[Measured]:
+    texts = [(row.prediction or {}).get("answer") or None for row in rows]
+    if not any(texts):
+        return
+    own = [(row.prediction or {}).get("own_words") for row in rows]
+    if any(one is not None for one in own):
+        yield Measured("words", _own_words, (own,), _ids(rows))
+    if benchmark.task in ("explain", "assess"):
+        yield Measured("words", metrics.diversity, (texts,), _ids(rows), has_interval=False)
+        mos = next((rubric for rubric in benchmark.rubrics if rubric.name == "mos"), None)
+        if mos is not None and "word_match" in wanted:
+            scores = [_within(_value(row, "scores", "mos"), mos) for row in rows]
+            match = partial(metrics.words_match_number, rubric=mos)
+            yield Measured("words", match, (texts, scores), _ids(rows))
+    referred = [number for number, row in enumerate(rows) if row.truth.get("answer")]
+    if referred:
+        known, given = [rows[number] for number in referred], [texts[number] for number in referred]
+        yield from _against_words(known, given, benchmark, wanted, tools)
+
+
+def _own_words(own: Sequence[bool | None]) -> dict[str, float]:
+    """Share of answers in the judge's own words; the others are sentences made of its scores."""
+    return {"own_words": float(np.mean([one is True for one in own]))}
+
+
+def _within(value: float | None, rubric: Rubric) -> float | None:
+    return None if value is None else min(max(value, rubric.low), rubric.high)
+
+
+def _against_words(
+    rows: Sequence[Row], texts: Sequence[str | None], benchmark: Benchmark, wanted: Sequence[str], tools: Tools
+) -> Iterable[Measured]:
+    pair = texts, [row.truth["answer"] for row in rows]
+    if "BLEU" in wanted:
+        yield Measured("text", metrics.bleu, pair, _ids(rows), has_interval=False)
+    if tools.encoder is not None and tools.detector is not None and {"FENSE", "SBERT"} & set(wanted):
+        measure = partial(metrics.fense, encoder=tools.encoder, detector=tools.detector)
+        yield Measured("text", measure, pair, _ids(rows), has_interval=False)
+    elif tools.encoder is not None and "SBERT" in wanted:
+        measure = partial(metrics.sentence_similarity, encoder=tools.encoder)
+        yield Measured("text", measure, pair, _ids(rows), has_interval=False)
+    forms = {"assess": "assessment", "compare": "comparison", "suggest": "suggestion"}
+    if tools.grader is not None and "LScore" in wanted and benchmark.task in forms:
+        grades = tools.grader(rows, forms[benchmark.task])
+        # Published on 0 to 10
+        points = [None if one is None else {name: 10 * grade for name, grade in one.items()} for one in grades]
+        yield Measured("text", _graded, (points, texts), _ids(rows))
+
+
+def _graded(grades: Sequence[Mapping[str, float] | None], texts: Sequence[str | None]) -> dict[str, float]:
+    return metrics.language_model_score(grades, answers=texts)
+
+
+def _value(row: Row, key: str, name: str) -> Any:
+    return (row.prediction or {}).get(key, {}).get(name)
+
+
+def _column(rows: Sequence[Row], key: str, name: str) -> list[Any]:
+    return [_value(row, key, name) for row in rows]
+
+
+def _ids(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows)
+
+
+def _groups(rows: Sequence[Row], benchmark: Benchmark) -> tuple[str, ...]:
+    """The first kind of group that all rows belong to, if there are enough; clips of one group are not independent."""
+    for level in benchmark.group_by:
+        if all(level in row.groups for row in rows) and len({row.groups[level] for row in rows}) >= LEAST_GROUPS:
+            return tuple(row.groups[level] for row in rows)
+    return ()
+
+
+def compare(
+    rows: Mapping[str, Sequence[Row]], benchmark: Benchmark, *, resamples: int = 1000, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Test every two judges against each other, on the items that both were asked.
+
+    Args:
+        rows: Judge to its rows on the benchmark.
+        benchmark: The benchmark.
+        resamples: Of the bootstrap and of the permutations.
+        seed: Of both.
+
+    Returns:
+        One object per pair of judges and figure (of ``COMPARED``): ``figure``, ``judges``, ``n``, ``difference`` (first less
+        second) with ``low`` and ``high``, ``p_value``.
+    """
+    wanted = [name for name in (benchmark.metrics or DEFAULTS[benchmark.task]) if name in COMPARED]
+    laid_out = {
+        judge: {(one.what, one.measure_name): one for one in _comparable(own, benchmark, wanted)}
+        for judge, own in rows.items()
+    }
+    found = []
+    for first, second in itertools.combinations(laid_out, 2):
+        for what, name in laid_out[first]:
+            pair = [laid_out[judge].get((what, name)) for judge in (first, second)]
+            if pair[0] is not None and pair[1] is not None and pair[0].ids == pair[1].ids and len(pair[0].ids) > 2:
+                found.append(_compared((first, second), pair[0], pair[1], resamples, seed))
+    return found
+
+
+@dataclass(frozen=True)
+class _Comparable(Measured):
+    """A measure of which one figure is compared."""
+
+    measure_name: str = ""
+
+
+def _comparable(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[_Comparable]:
+    """The measures per clip, each cut down to one figure, so that a thousand resamples of it are cheap."""
+    ordered = sorted(rows, key=lambda row: row.id)
+    for one in measures(ordered, benchmark, wanted, Tools()):
+        cheap = one.has_interval and not one.where
+        names = [name for name in one.measure(*one.columns) if name in wanted] if cheap else []
+        for name in names:
+            shared = one.what, _lean(one.measure, name), one.columns, one.ids
+            yield _Comparable(*shared, groups=one.groups, measure_name=name)
+
+
+def _lean(measure: Callable[..., Mapping[str, Any]], name: str) -> Callable[..., Mapping[str, Any]]:
+    """Only the figure that is wanted, where the whole measure is slow."""
+    is_rating = isinstance(measure, partial) and measure.func is metrics.rating_agreement
+    if not is_rating or not isinstance(measure, partial):
+        return measure
+    return partial(_rating, name=name, **measure.keywords)
+
+
+def _rating(given: Any, truth: Any, *, name: str, low: float, high: float) -> dict[str, float]:
+    from .metrics.answers import as_numbers, fill_scores
+
+    references = np.asarray(truth, dtype=float)
+    filled = fill_scores(as_numbers(given), references, low, high)
+    if name == "PCC":
+        return {name: metrics.pearson_correlation(filled, references)}
+    if name == "SRCC":
+        return {name: metrics.spearman_correlation(filled, references)}
+    return {name: float(np.abs(filled - references).mean())}
+
+
+def _compared(
+    judges: tuple[str, str], one: _Comparable, other: _Comparable, resamples: int, seed: int
+) -> dict[str, Any]:
+    found = metrics.compare_judges(
+        one.measure,
+        one.measure_name,
+        one.columns[0],
+        other.columns[0],
+        *one.columns[1:],
+        groups=one.groups or None,
+        resamples=resamples,
+        seed=seed,
+    )
+    numbers = {key: finite(found[key]) for key in ("difference", "low", "high", "p_value")}
+    return {"figure": f"{one.what}/{one.measure_name}", "judges": list(judges), "n": len(one.ids)} | numbers

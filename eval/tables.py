@@ -1,0 +1,135 @@
+"""Markdown tables of ``metrics.json``: one per benchmark, with what others published in italics."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .benchmarks import Benchmark
+
+
+def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: Mapping[str, Any] | None = None) -> str:
+    """Write everything that a run found.
+
+    Args:
+        found: Content of ``metrics.json``.
+        benchmarks: Its benchmarks, in the order to show them.
+        costs: Content of ``cost.json``; None to leave speed and memory out.
+
+    Returns:
+        Markdown; a missing figure is a dash.
+    """
+    parts = [table(found, benchmark) for benchmark in benchmarks]
+    parts += [] if costs is None else [cost_table(costs)]
+    rule = f"{found['rule']} In brackets: 95 % bootstrap interval, then coverage where it is below 100 %."
+    return "\n\n".join([*(part for part in parts if part), rule]) + "\n"
+
+
+def table(found: Mapping[str, Any], benchmark: Benchmark) -> str:
+    """Write the table of one benchmark.
+
+    Args:
+        found: Content of ``metrics.json``.
+        benchmark: The benchmark.
+
+    Returns:
+        A heading and a table; nothing if no judge was run on it.
+    """
+    own = {judge: by_name[benchmark.name] for judge, by_name in found["judges"].items() if benchmark.name in by_name}
+    if not own:
+        return ""
+    if benchmark.suite:
+        return "\n\n".join([f"## {benchmark.title}", _checks(own)])
+    shown = _figure_table(own, benchmark)
+    notes = [f"- {judge}: {one['unable']}" for judge, one in own.items() if "unable" in one]
+    notes += [f"- *{one.judge}*: {one.source}{': ' * bool(one.note)}{one.note}" for one in benchmark.references]
+    notes += [f"- {benchmark.note}"] if benchmark.note else []
+    return "\n\n".join([f"## {benchmark.title}", shown, *(["\n".join(dict.fromkeys(notes))] if notes else [])])
+
+
+def _figure_table(own: Mapping[str, Any], benchmark: Benchmark) -> str:
+    """A row per judge and thing that is measured, a column per measure; what others published in italics."""
+    figures = {judge: one.get("figures", {}) for judge, one in own.items()}
+    names = list(dict.fromkeys(name for one in figures.values() for name in one))
+    things = list(dict.fromkeys(name.partition("/")[0] for name in names))
+    kinds = list(dict.fromkeys(name.partition("/")[2] for name in names))
+    rows = []
+    for thing in things:
+        for judge, one in figures.items():
+            if any(name.startswith(f"{thing}/") for name in one):
+                rows.append(
+                    [thing, judge, *(_cell(one.get(f"{thing}/{kind}")) for kind in kinds), str(own[judge]["n"])]
+                )
+        for said in benchmark.references:
+            cells = [_number(said.figures.get(f"{thing}/{kind}")) for kind in kinds]
+            if set(cells) != {"–"}:
+                rows.append([thing, f"*{said.judge}*", *cells, "–"])
+    return grid(["of", "judge", *kinds, "n"], rows)
+
+
+def _cell(figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "–"
+    extras = [] if figure["low"] is None else [f"{_number(figure['low'])} to {_number(figure['high'])}"]
+    extras += [f"{100 * figure['coverage']:.1f} %"] if (figure["coverage"] or 0) < 1 else []
+    return _number(figure["value"]) + (f" ({'; '.join(extras)})" if extras else "")
+
+
+def _checks(own: Mapping[str, Any]) -> str:
+    """A row per check, a column per judge: the figure and whether it passes."""
+    by_judge = {judge: {check["name"]: check for check in one.get("checks", ())} for judge, one in own.items()}
+    names = list(dict.fromkeys(name for checks in by_judge.values() for name in checks))
+    rows = []
+    for name in names:
+        known = next(checks[name] for checks in by_judge.values() if name in checks)
+        limit = f"{'≥' if known['higher_is_better'] else '≤'} {known['limit']:g} {known['unit']}"
+        rows.append([name, limit, *(_check(checks.get(name)) for checks in by_judge.values())])
+    return grid(["check", "pass mark", *by_judge], rows)
+
+
+def _check(check: Mapping[str, Any] | None) -> str:
+    if check is None or check["passed"] is None:
+        return "–"
+    return f"{_number(check['figure'])} {'passed' if check['passed'] else '**failed**'}"
+
+
+def cost_table(costs: Mapping[str, Any]) -> str:
+    """Write speed and memory.
+
+    Args:
+        costs: Content of ``cost.json``.
+    """
+    rows = []
+    for judge, one in costs.items():
+        if judge == "machine":
+            continue
+        audio = sum(each["audio_seconds"] for each in one["benchmarks"].values())
+        took = sum(each["judge_seconds"] for each in one["benchmarks"].values())
+        speed = f"{audio / took:.1f}" if took else "–"
+        memory = [one.get(key) for key in ("peak_memory_mib", "peak_device_memory_mib")]
+        shown = ["–" if size is None else f"{size:.0f}" for size in memory]
+        rows.append([judge, speed, *shown, f"{one['loading_seconds']:.1f}" if "loading_seconds" in one else "–"])
+    head = ["judge", "× real time", "peak memory, MiB", "on the device, MiB", "loading, s"]
+    return "\n\n".join(["## Speed and memory", grid(head, rows)])
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""Write a Markdown table; what a cell holds cannot break it.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells.
+
+    Example:
+        >>> print(grid(["judge", "PCC"], [["a|b", "0.9"]]))
+        | judge | PCC |
+        |---|--:|
+        | a\|b | 0.9 |
+    """
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    shown = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(
+        f"|{'|'.join(line)}|" if number == 1 else f"| {' | '.join(line)} |" for number, line in enumerate(shown)
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
