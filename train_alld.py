@@ -1,4 +1,5 @@
 # /// script
+# requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
 """Align a judge with a text-only expert that reads the ratings of what the judge hears (ALLD), by a recipe.
@@ -33,6 +34,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, s
 from trl import DPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, alld
+from audio_judge.answer_metrics import evaluate_answers
 from audio_judge.collate import JudgeCollator
 from audio_judge.corpora.nisqa import read_nisqa
 from audio_judge.corpora.simulated import read_simulated
@@ -228,7 +230,7 @@ def measure(args: AlldArguments, training_args: DPOConfig, judge: Any, collator:
     output.mkdir(parents=True, exist_ok=True)
     out = output / f"descriptions_{when}.jsonl"
     length = {"max_tokens": args.sample_tokens, "batch_size": args.sample_batch_size}
-    metrics = alld.evaluate_answers(judge.to(training_args.device), collator, requests, **length, out=out)
+    metrics = evaluate_answers(judge.to(training_args.device), collator, requests, **length, out=out)
     numbers = output / "descriptions.json"
     known = json.loads(numbers.read_text()) if numbers.exists() else {}
     numbers.write_text(json.dumps(known | {when: metrics}, indent=2) + "\n")

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["audio-judge[train]"]
+# ///
 """Makes the two backbones of the mini judge: an encoder distilled from teachers, and a small untrained language model.
 
     python -m audio_judge.corpora.simulated --data DATA --out CORPUS --split train --clips 12432     # and the other splits

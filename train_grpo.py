@@ -1,4 +1,5 @@
 # /// script
+# requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
 """Train a judge, or a native audio language model, on rewards of what it writes (GRPO), by a recipe.

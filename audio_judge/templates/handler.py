@@ -1,0 +1,223 @@
+"""Inference Endpoints: a clip and what to judge come in, answers go out.
+
+A request holds the clip as base64 of an encoded file (wav, flac, ogg, mp3), or is the bytes of one:
+
+    {"inputs": "UklGR…", "parameters": {"rubric": "mos"}}
+    {"inputs": "UklGR…", "parameters": {"questions": {"hum": {"type": "noul", "instructions": "Is there hum?"}}}}
+    {"inputs": {"audio": "UklGR…", "reference": "UklGR…"}, "parameters": {"rubric": ["mos", "noisiness"]}}
+    {"inputs": "UklGR…", "parameters": {"rubric": {"name": "warmth", "instructions": "How warm does the voice sound?",
+                                                   "levels": ["cold", "neutral", "warm"], "low": 1, "high": 10}}}
+
+Without parameters, all of ``RUBRICS`` are judged; a list of inputs is answered by a list. Sound is taken from the request
+only: no path is opened and no address fetched.
+"""
+
+import base64
+from itertools import pairwise
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoProcessor
+
+# What can be asked for by name: filled in when the judge is pushed
+RUBRICS: dict[str, dict[str, Any]] = {}
+
+BATCH_SIZE = 8
+SHORTEST_SECONDS, SHORTEST_WINDOW, LONGEST_SECONDS = 0.1, 1.0, 7200.0
+RUBRIC_KEYS = {"name", "instructions", "levels", "low", "high"}
+
+
+class EndpointHandler:
+    """A judge behind an endpoint.
+
+    Args:
+        path: Folder of the repository; the current one if empty.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        model: Any = AutoModelForCausalLM.from_pretrained(path or ".", trust_remote_code=True)
+        self.model = model.to(self.device).eval()
+        self.processor: Any = AutoProcessor.from_pretrained(path or ".", trust_remote_code=True)
+
+    def __call__(self, data: dict[str, Any]) -> Any:
+        """Answer a request.
+
+        Args:
+            data: ``inputs`` and, if wanted, ``parameters``; see the module.
+
+        Returns:
+            ``seconds`` of the clip and its ``answers`` by name, in the System One format; those to a rubric also have the
+            expected ``value`` on its scale and its ``std``. A list of them for a list of inputs.
+
+        Raises:
+            ValueError: If the request is not well formed; the message says what is wrong.
+        """
+        parameters = data.get("parameters") or {}
+        if unknown := sorted(set(parameters) - {"questions", "rubric", "reference"}):
+            raise ValueError(f"parameters {', '.join(unknown)}; questions, rubric and reference are possible")
+        inputs = data.get("inputs")
+        if isinstance(inputs, list):
+            return [self._answer(one, parameters) for one in inputs]
+        return self._answer(inputs, parameters)
+
+    def _answer(self, inputs: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+        given = inputs if isinstance(inputs, dict) else {"audio": inputs}
+        if unknown := sorted(set(given) - {"audio", "reference"}):
+            raise ValueError(f"keys {', '.join(unknown)} of inputs; audio and reference are possible")
+        clip = self._samples(given.get("audio"), "audio")
+        reference = given.get("reference", parameters.get("reference"))
+        original = None if reference is None else self._samples(reference, "reference")
+        windows = [(end - start, self._state(clip, original, start, end)) for start, end in self._windows(len(clip))]
+        if "questions" in parameters:
+            if "rubric" in parameters:
+                raise ValueError("both questions and rubric are given; leave one out")
+            answers = self._decide(windows, parameters["questions"])
+        else:
+            answers = self._rate(windows, named_rubrics(parameters.get("rubric")))
+        return {"seconds": len(clip) / self.processor.sampling_rate, "answers": answers}
+
+    def _samples(self, sound: Any, name: str) -> Any:
+        """(samples,) at the judge's rate."""
+        if isinstance(sound, bytes | bytearray):
+            sound = base64.b64encode(sound).decode()
+        if not isinstance(sound, str):
+            raise ValueError(f"{name}: {type(sound).__name__}; an encoded file is needed, as base64 or bytes")
+        try:
+            samples = self.processor._decode(sound)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        seconds = len(samples) / self.processor.sampling_rate
+        if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+            raise ValueError(f"{name}: {seconds:.3g} s; {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} s are possible")
+        return samples
+
+    def _windows(self, length: int) -> list[tuple[int, int]]:
+        """Start and end in samples of windows side by side, none much shorter than the others."""
+        rate = self.processor.sampling_rate
+        size, least = int(self.processor.window_seconds * rate), int(SHORTEST_WINDOW * rate)
+        borders = [*range(0, length, size), length]
+        if len(borders) > 2 and length - borders[-2] < least:
+            border = length - least
+            borders[-2:-1] = [border] if border - borders[-3] >= least else []
+        return list(pairwise(borders))
+
+    def _state(self, clip: Any, original: Any, start: int, end: int) -> list[dict[str, Any]]:
+        heard = {"type": "audio", "audio": clip[start:end]}
+        if original is None:
+            return [heard]
+        same = original[start:end]
+        if len(same) < SHORTEST_SECONDS * self.processor.sampling_rate:
+            raise ValueError("reference: it is shorter than the clip; give one that runs along with it")
+        labels = ({"type": "text", "text": text} for text in ("Degraded clip: ", "\nReference clip: "))
+        return [next(labels), heard, next(labels), {"type": "audio", "audio": same}]
+
+    def _decide(self, windows: list[tuple[int, Any]], questions: Any) -> dict[str, Any]:
+        """Answers by question: the mean over the windows, each counting as much as it is long."""
+        parsed = {question.name: question for question in self.processor.parse_questions(questions)}
+        if len(windows) > 1 and any(question["type"] == "span" for question in questions.values()):
+            longest = self.processor.window_seconds
+            raise ValueError(f"span questions are answered for clips of up to {longest:g} s; cut the clip")
+        sums: dict[str, torch.Tensor] = {}
+        for first in range(0, len(windows), BATCH_SIZE):
+            batch = windows[first : first + BATCH_SIZE]
+            requests = [{"state": state, "questions": questions} for _, state in batch]
+            inputs, asked = self.processor.decision_inputs(requests)
+            decided = iter(self.model.decide(**self._on_device(inputs)))
+            for (length, _), row in zip(batch, asked, strict=True):
+                for question in row:
+                    parsed[question.name] = question
+                    share = next(decided).float().cpu() * length
+                    sums[question.name] = sums[question.name] + share if question.name in sums else share
+        total = sum(length for length, _ in windows)
+        return {name: parsed[name].answer((share / total).tolist()) for name, share in sums.items()}
+
+    def _rate(self, windows: list[tuple[int, Any]], rubrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Answers by rubric, with the expected value on its scale."""
+        if self.processor.answer_form == "decimal":
+            return {name: self._read_decimals(windows, rubric) for name, rubric in rubrics.items()}
+        questions = {
+            name: {"type": "score", "instructions": rubric["instructions"], "criteria": rubric["levels"]}
+            for name, rubric in rubrics.items()
+        }
+        answers = self._decide(windows, questions)
+        for name, rubric in rubrics.items():
+            shares = torch.tensor(list(answers[name]["probabilities"].values()))
+            answers[name] |= expected(torch.linspace(rubric["low"], rubric["high"], len(shares)), shares)
+        return answers
+
+    def _read_decimals(self, windows: list[tuple[int, Any]], rubric: dict[str, Any]) -> dict[str, Any]:
+        """The expected value over all numbers with one decimal that the judge could write."""
+        count = round((rubric["high"] - rubric["low"]) * 10) + 1
+        values = torch.linspace(rubric["low"], rubric["high"], count)
+        tokenizer, end = self.processor.tokenizer, self.processor.end_of_turn
+        texts = [f"{round(value, 1) + 0.0:.1f}{end}" for value in values.tolist()]
+        candidates = tokenizer(texts, add_special_tokens=False).input_ids
+        request = {"type": "text", "text": "\n" + rubric.get("request", rubric["instructions"])}
+        shares = torch.zeros(count)
+        for length, state in windows:
+            inputs = self._chat([*state, request])
+            log_probabilities = self.model.candidate_log_probabilities(candidates=candidates, **inputs)
+            shares += log_probabilities[0].softmax(-1).float().cpu() * length
+        return {"type": "score"} | expected(values, shares / sum(length for length, _ in windows))
+
+    def _chat(self, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+        """Model inputs of one user turn that the judge shall answer."""
+        text = self.processor.apply_chat_template([{"role": "user", "content": blocks}], add_generation_prompt=True)
+        inputs = self.processor(
+            text=[text],
+            audio=[block["audio"] for block in blocks if block["type"] == "audio"],
+            text_kwargs={"return_tensors": "pt", "add_special_tokens": False},
+            audio_kwargs={"sampling_rate": self.processor.sampling_rate},
+        )
+        return self._on_device(dict(inputs))
+
+    def _on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {name: v.to(self.device) if torch.is_tensor(v) else v for name, v in inputs.items()}
+
+
+def named_rubrics(asked: Any) -> dict[str, dict[str, Any]]:
+    """Find the rubrics that are asked for.
+
+    Args:
+        asked: Name, own rubric (``name``, ``instructions``, ``levels`` from lowest to highest, ``low``, ``high``), a list
+            of them, or None for all of ``RUBRICS``.
+
+    Raises:
+        ValueError: If there is no rubric of that name, or an own one is not complete.
+
+    Example:
+        >>> list(named_rubrics({"name": "warmth", "instructions": "How warm?", "levels": ["cold", "warm"]}))
+        ['warmth']
+    """
+    found = {}
+    for one in list(RUBRICS) if asked is None else asked if isinstance(asked, list) else [asked]:
+        if isinstance(one, dict):
+            rubric = {"low": 1.0, "high": 5.0} | one
+            levels = rubric.get("levels")
+            numbers = all(isinstance(rubric[end], int | float) for end in ("low", "high"))
+            if set(rubric) != RUBRIC_KEYS or not isinstance(levels, list) or len(levels) < 2 or not numbers:
+                raise ValueError(
+                    f"rubric {one}: name, instructions, two or more levels, and numbers low and high are needed"
+                )
+            found[str(rubric["name"])] = rubric
+        elif isinstance(one, str) and one in RUBRICS:
+            found[one] = RUBRICS[one]
+        else:
+            raise ValueError(f"rubric {one!r}; there are {', '.join(RUBRICS)}, and own ones with name and instructions")
+    return found
+
+
+def expected(values: torch.Tensor, shares: torch.Tensor) -> dict[str, float]:
+    """Take the mean and the standard deviation of a distribution.
+
+    Args:
+        values: (options,).
+        shares: Probability of each (options,).
+
+    Example:
+        >>> expected(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 0.5, 0.5]))
+        {'value': 2.5, 'std': 0.5}
+    """
+    mean = float(shares @ values)
+    return {"value": mean, "std": float(shares @ (values - mean) ** 2) ** 0.5}
