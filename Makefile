@@ -5,7 +5,7 @@ BIN := .venv/bin
 # torch must stand in the same command as what needs it, at its exact version, or pip fetches a CUDA build of gigabytes
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 
-.PHONY: demo test lint format benchmark clean
+.PHONY: demo test lint format benchmark docs clean
 
 demo: .venv/demo
 	$(BIN)/audio-judge score examples/clips --table
@@ -25,6 +25,9 @@ format: .venv/dev
 benchmark: .venv/benchmark
 	$(BIN)/python benchmarks/speed.py
 
+docs: .venv/docs
+	$(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf .venv build dist *.egg-info
 
@@ -41,4 +44,8 @@ clean:
 
 .venv/benchmark: .venv/bin/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[eval]"
+	touch $@ .venv/demo
+
+.venv/docs: .venv/bin/pip pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[docs]"
 	touch $@ .venv/demo
