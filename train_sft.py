@@ -1,15 +1,18 @@
 # /// script
+# requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
-"""Train a judge on rated clips, by a recipe.
+"""Train a judge, or a native audio language model, on rated clips, by a recipe.
 
-Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several:
+Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several; SQ-LLM, a
+native audio language model:
 
     python train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
     torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
     python train_sft.py --config recipes/sft/mini.yaml --data ... --output_dir ... --resume_from_checkpoint last
     python train_sft.py --config recipes/sft/sqllm_single_ast_tuned.yaml --data NISQA_Corpus --output_dir runs/sqllm
     accelerate launch --config_file recipes/accelerate/ddp.yaml train_sft.py --config recipes/sft/... --data ...
+    python train_sft.py --config recipes/sft/sq_llm.yaml --output_dir runs/sq_llm
 
 In place of `--data`, any task on any corpus, from examples that were written before or from a mixture of corpora:
 
@@ -17,19 +20,20 @@ In place of `--data`, any task on any corpus, from examples that were written be
     python train_sft.py --config recipes/sft/... --mixture recipes/data/speechqualityllm.yaml --output_dir ...
 
 Keys of a recipe are fields of `JudgeArguments` and of TRL's `SFTConfig`; the command line wins over the recipe. The
-output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it.
+output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it. A native audio
+language model (`native`) learns the tasks that are answered in text; `audio_judge.native` loads it again.
 """
 
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from transformers import EarlyStoppingCallback, set_seed
-from trl import SFTConfig, TrlParser
+from trl import SFTConfig, SFTTrainer, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import RatedClip
@@ -37,8 +41,12 @@ from audio_judge.collate import JudgeCollator
 from audio_judge.data_commands import write_examples
 from audio_judge.examples import DECIDE, make_examples, read_example, to_dataset
 from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
+from audio_judge.native import UNQUANTIZED, NativeCollator, load_audio_model, text_examples
 from audio_judge.rubrics import ALL_RUBRICS
 from audio_judge.trainers import AudioSFTTrainer, add_lora, merge_lora, nf4_config, score_metrics, select_trainable
+
+# Of a judge of our own; a native audio language model has no such parts
+JUDGE_ONLY = ("adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate")
 
 
 def option(default: Any, text: str) -> Any:
@@ -50,7 +58,8 @@ def option(default: Any, text: str) -> Any:
 class JudgeArguments:
     """What is trained, on what, and how an answer is given."""
 
-    model: str | None = option(None, "judge to train on: folder or Hub id; or give both backbones")
+    model: str | None = option(None, "judge to train on: folder or Hub id; or both backbones, or `native`")
+    native: str | None = option(None, "audio language model of transformers to train on: folder or Hub id")
     audio_backbone: str | None = option(None, "audio encoder of a new judge: folder or Hub id")
     text_backbone: str | None = option(None, "language model of a new judge: folder or Hub id")
     adapter: Literal["pooled_linear", "bottleneck"] = option("pooled_linear", "adapter of a new judge")
@@ -79,12 +88,11 @@ class JudgeArguments:
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
-    early_stopping_patience: int | None = option(None, "stop after so many evaluations without a better eval_pcc")
+    early_stopping_patience: int | None = option(None, "stop after so many evaluations without a better one")
 
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
-        if (self.model is None) == (self.audio_backbone is None or self.text_backbone is None):
-            raise ValueError("give either `model` or both `audio_backbone` and `text_backbone`")
+        self._check_model()
         given = {"data": self.data, "train_file": self.train_file, "mixture": self.mixture}
         sources = [name for name, value in given.items() if value]
         if len(sources) != 1:
@@ -97,11 +105,22 @@ class JudgeArguments:
             raise ValueError("`data` has a validation split of its own; leave `eval_file` out")
         if self.streaming and not self.train_file:
             raise ValueError("`streaming` is for `train_file`; write one with `audio-judge data`")
-        adapts = any(re.search(pattern, "model.adapter.linear.weight") for pattern in self.trainable or [])
-        if self.lora_target and self.model is None and not adapts:
-            raise ValueError("the adapter of a new judge is untrained: with LoRA, put `adapter` among `trainable`")
         if self.data and self.asking not in self.task_weights:
             raise ValueError(f"answer_form {self.answer_form} needs {self.asking!r} among the tasks, got {self.tasks}")
+
+    def _check_model(self) -> None:
+        backbones = [self.audio_backbone, self.text_backbone]
+        whole = [name for name in ("model", "native") if vars(self)[name]]
+        if len(whole) + any(backbones) != 1 or any(backbones) != all(backbones):
+            raise ValueError("give exactly one of `model`, `native`, and both `audio_backbone` and `text_backbone`")
+        adapts = any(re.search(pattern, "model.adapter.linear.weight") for pattern in self.trainable or [])
+        if self.lora_target and all(backbones) and not adapts:
+            raise ValueError("the adapter of a new judge is untrained: with LoRA, put `adapter` among `trainable`")
+        if self.native and self.answer_form != "decimal":
+            raise ValueError("a native audio language model answers in text: give `answer_form: decimal`")
+        given = [f.name for f in fields(self) if f.name in JUDGE_ONLY and vars(self)[f.name] != f.default]
+        if self.native and given:
+            raise ValueError(f"{', '.join(given)}: only judges of our own have that; leave it out with `native`")
 
     @property
     def asking(self) -> str:
@@ -116,10 +135,12 @@ class JudgeArguments:
 
 
 def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
-    """The judge and its processor, from a judge or from two backbones."""
-    quantization = nf4_config(whole_judge=args.model is not None) if quantize else None
+    """The judge and its processor, from a judge or from two backbones, or a native audio language model and its own."""
+    if args.native:
+        return load_native(args, quantize=quantize)
+    quantization = nf4_config(whole_judge=bool(args.model)) if quantize else None
     options: dict[str, Any] = {"dtype": getattr(torch, args.dtype), "quantization_config": quantization}
-    if args.model is not None:
+    if args.model:
         model = AudioJudgeForCausalLM.from_pretrained(args.model, **options)
         return model, AudioJudgeProcessor.from_pretrained(args.model)
     parts: dict[str, Any] = {"audio": args.audio_backbone, "text": args.text_backbone}
@@ -129,6 +150,18 @@ def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
         for part in (model.model.audio_tower, model.model.adapter):
             part.to(model.lm_head.weight.device)
     return model, AudioJudgeProcessor.from_backbones(**parts)
+
+
+def load_native(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
+    """A native audio language model and its processor."""
+    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
+    if quantize:
+        options["quantization_config"] = nf4_config(whole_judge=True)
+        options["quantization_config"].llm_int8_skip_modules = list(UNQUANTIZED)
+    model, processor = load_audio_model(str(args.native), **options)
+    if isinstance(processor, AudioJudgeProcessor):
+        raise ValueError(f"{args.native}: a judge of our own; give it as `model`")
+    return model, processor
 
 
 def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, Any]:
@@ -210,16 +243,58 @@ def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
     return any("questions" in read_example(row) for row in dataset)
 
 
-def rubrics_of(dataset: Any) -> list[str]:
-    """The rubrics that training examples are about, in the order of our table."""
+def note_training(processor: Any, dataset: Any) -> None:
+    """Has a judge say what its examples were about: the rubrics, in the order of our table, and the languages."""
     examples = [read_example(row) for row in dataset]
     asked = {name for example in examples for name, q in example.get("questions", {}).items() if q["type"] == "score"}
     told = {name for example in examples for name in example.get("scores", {})}
     targets = {example["target"]["rubric"] for example in examples if "target" in example}
-    return [name for name in ALL_RUBRICS if name in asked | told | targets]
+    known = asked | told | targets | set(processor.trained_rubrics or ())
+    languages = {example.get("language", "en") for example in examples} | set(processor.trained_languages or ())
+    processor.trained_rubrics = [name for name in ALL_RUBRICS if name in known]
+    processor.trained_languages = sorted(languages)
 
 
-def save_judge(trainer: AudioSFTTrainer, args: JudgeArguments, output_dir: Path) -> None:
+def choose_trained(args: JudgeArguments, model: Any, tokens: list[int]) -> Any:
+    """The model with what is trained of it, wrapped by PEFT if that is a LoRA."""
+    if args.lora_target is None:
+        select_trainable(model, args.trainable or ["."])
+        return model
+    shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
+    return add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
+
+
+def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict[str, Any]) -> SFTTrainer:
+    """The trainer of a judge, which shall tell how it was trained."""
+    train_dataset = common["train_dataset"]
+    processor.answer_form = args.answer_form
+    if not args.streaming:
+        note_training(processor, train_dataset)
+    processor.window_seconds = args.max_seconds or processor.window_seconds
+    asks = args.lora_target is not None and asks_decisions(args, train_dataset)
+    reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
+    collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
+    return AudioSFTTrainer(
+        model=choose_trained(args, model, [processor.question_token_id] if asks else []),
+        data_collator=collator,
+        processing_class=processor,
+        compute_metrics=score_metrics(collator.rubrics),
+        decision_weight=args.decision_weight,
+        encoder_learning_rate=args.encoder_learning_rate,
+        **common,
+    )
+
+
+def native_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict[str, Any]) -> SFTTrainer:
+    """The trainer of a native audio language model: TRL's own, on what is answered in text."""
+    datasets = {name: common[name] for name in ("train_dataset", "eval_dataset") if common[name] is not None}
+    common = common | {name: text_examples(dataset) for name, dataset in datasets.items()}
+    model = choose_trained(args, model, [])
+    collator = NativeCollator(processor, args.max_seconds)
+    return SFTTrainer(model=model, data_collator=collator, processing_class=processor, **common)
+
+
+def save_judge(trainer: SFTTrainer, args: JudgeArguments, output_dir: Path) -> None:
     """Writes a whole judge; a LoRA goes to a folder of its own and is merged into unquantized weights."""
     if args.lora_target is None:
         trainer.save_model()  # pushes, too, if that is wanted
@@ -233,38 +308,20 @@ def save_judge(trainer: AudioSFTTrainer, args: JudgeArguments, output_dir: Path)
                 part.push_to_hub(trainer.args.hub_model_id or output_dir.name)
 
 
-def main(args: JudgeArguments, training_args: SFTConfig) -> AudioSFTTrainer:
+def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     """Train, evaluate and save."""
-    # Our collator does the work of TRL's preparation
+    # Our collators do the work of TRL's preparation
     training_args.remove_unused_columns, training_args.max_length = False, None
     training_args.dataset_kwargs = {"skip_prepare_dataset": True}
+    if args.lora_target is not None:
+        training_args.hub_strategy = "end"  # checkpoints hold the LoRA only
     set_seed(training_args.seed)
     train_dataset, eval_dataset = load_datasets(args, training_args)
     model, processor = load_judge(args, quantize=args.load_in_4bit)
-    processor.answer_form = args.answer_form
-    processor.trained_rubrics = None if args.streaming else rubrics_of(train_dataset)
-    processor.window_seconds = args.max_seconds or processor.window_seconds
-    if args.lora_target is None:
-        select_trainable(model, args.trainable or ["."])
-    else:
-        training_args.hub_strategy = "end"  # checkpoints hold the LoRA only
-        shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
-        tokens = [processor.question_token_id] if asks_decisions(args, train_dataset) else []
-        model = add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
-    reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
-    collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
-    trainer = AudioSFTTrainer(
-        model=model,
-        args=training_args,
-        data_collator=collator,
-        train_dataset=train_dataset,
-        eval_dataset=eval_dataset,
-        processing_class=processor,
-        compute_metrics=score_metrics(collator.rubrics),
-        callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else [],
-        decision_weight=args.decision_weight,
-        encoder_learning_rate=args.encoder_learning_rate,
-    )
+    make_trainer = native_trainer if args.native else judge_trainer
+    stopping = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []
+    common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": stopping}
+    trainer = make_trainer(args, model, processor, common | {"args": training_args})
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
     save_judge(trainer, args, Path(str(training_args.output_dir)))

@@ -8,6 +8,7 @@ own judge.
 
 import base64
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,9 +19,13 @@ from torch.nn.utils.rnn import pad_sequence
 from audio_judge.audio import Audio, AudioError, align, read_audio, resample
 from audio_judge.examples import read_example
 
+logger = logging.getLogger(__name__)
+
 Messages = Sequence[Mapping[str, Any]]
 
 IGNORED = -100
+# In 4 bits, all but these modules; patterns are matched from the root of a model
+UNQUANTIZED = (r"(.*\.)?audio_tower", r"(.*\.)?visual", r"(.*\.)?multi_modal_projector", "lm_head")
 # Per token and not per clip, or of no use to the model
 _NOT_AUDIO = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "assistant_masks")
 
@@ -204,6 +209,39 @@ class NativeCollator:
             "labels": pad_sequence(labels, True, IGNORED),
             **join_audio([prompt.audio for prompt in prompts]),
         }
+
+
+def text_examples(dataset: Any) -> Any:
+    """Keep the examples that are answered in text, and tell how many typed decisions are left out.
+
+    Args:
+        dataset: As ``audio_judge.examples.to_dataset`` makes it, or a stream of such rows, of which nothing is counted.
+
+    Raises:
+        ValueError: If nothing is left.
+    """
+    from datasets import IterableDataset
+
+    kept = dataset.filter(_is_text)
+    if isinstance(dataset, IterableDataset):
+        logger.warning("typed questions are left out: a native audio language model answers in text")
+        return kept
+    if not len(kept):
+        raise ValueError(
+            f"all {len(dataset)} examples are typed questions; a native audio language model answers in text"
+        )
+    if len(kept) < len(dataset):
+        dropped = len(dataset) - len(kept)
+        logger.warning(
+            "%d of %d examples are typed questions and left out: a native audio language model answers in text",
+            dropped,
+            len(dataset),
+        )
+    return kept
+
+
+def _is_text(row: Mapping[str, Any]) -> bool:
+    return "prompt" in read_example(row)
 
 
 def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[int]:

@@ -30,9 +30,10 @@ from transformers import (
 from transformers.image_processing_base import ImageProcessingMixin
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 
+from audio_judge.examples import read_example
 from audio_judge.examples import to_dataset as examples_dataset
 from audio_judge.grpo import AudioGRPOTrainer, make_rows, to_dataset
-from audio_judge.native import NativeCollator, answer_ids, encode_prompt, load_audio_model
+from audio_judge.native import NativeCollator, answer_ids, encode_prompt, load_audio_model, text_examples
 
 QWEN = {
     "audio_token": "<|AUDIO|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
@@ -112,12 +113,12 @@ def omni():
     return Qwen2_5OmniThinkerForConditionalGeneration(config), processor
 
 
-def qwen2_audio():
+def qwen2_audio(**text):
     tokenizer = tokenizer_with(**QWEN)
     audio = {"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
              "d_model": 16, "max_source_positions": 100, "model_type": "qwen2_audio_encoder"}  # fmt: skip
     config = Qwen2AudioConfig(
-        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"},
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"} | text,
         audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
     )  # fmt: skip
     processor = Qwen2AudioProcessor(
@@ -226,6 +227,29 @@ class TestNativeCollator:
         processor.chat_template = "{{ messages | length }}"
         with pytest.raises(ValueError, match="rewrites the prompt"):
             answer_ids(processor, example(clips[0])["prompt"], example(clips[0])["completion"])
+
+
+TYPED = {"task": "decide", "state": [], "questions": {}}
+
+
+class TestTextExamples:
+    def test_typed_questions_are_dropped_with_a_count(self, caplog):
+        kept = text_examples(examples_dataset([example("a.wav"), TYPED, example("b.wav")]))
+        assert [read_example(row)["task"] for row in kept] == ["score", "score"]
+        assert "1 of 3 examples are typed questions" in caplog.text
+
+    def test_nothing_is_told_of_what_is_all_text(self, caplog):
+        assert len(text_examples(examples_dataset([example("a.wav")]))) == 1
+        assert not caplog.text
+
+    def test_nothing_left_is_an_error(self):
+        with pytest.raises(ValueError, match="all 2 examples are typed questions"):
+            text_examples(examples_dataset([TYPED, TYPED]))
+
+    def test_streams_are_not_counted(self, caplog):
+        kept = text_examples(examples_dataset([TYPED, example("a.wav")]).to_iterable_dataset())
+        assert [read_example(row)["task"] for row in kept] == ["score"]
+        assert "typed questions are left out" in caplog.text
 
 
 class TestTraining:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
+from test_native_judges import omni, qwen2_audio
 from tiny import make_backbones, tone
 from trl import SFTConfig, TrlParser
 
@@ -19,7 +21,8 @@ from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, cli
 from audio_judge.collate import JudgeCollator
 from audio_judge.examples import audio_paths, read_example
 from audio_judge.mixtures import load_examples
-from audio_judge.rubrics import RUBRICS, get_rubric
+from audio_judge.native import NativeCollator, load_audio_model
+from audio_judge.rubrics import PROXY_RUBRICS, RUBRICS, get_rubric
 from audio_judge.trainers import supervised_losses
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +36,12 @@ ENCODER_OF = {
     "sqllm_single_ast_frozen": "audio-spectrogram-transformer",
     "sqllm_double_ast_tuned": "audio-spectrogram-transformer",
     "sqllm_single_whisper": "whisper",
+    "jastin": "pe_audio_encoder",
 }
+# Recipes that start from a whole model
+WHOLE = {"mini_refine", "sq_llm"}
+# Mixtures with no rated validation split
+UNEVALUATED = {"jastin", "sq_llm"}
 # What makes a real recipe small; everything else is as in the file
 SMALL = {
     "adapter_tokens": 8, "max_steps": 2, "warmup_steps": 0, "per_device_train_batch_size": 2, "use_cpu": "true",
@@ -92,11 +100,26 @@ def source(recipe, output, data):
 
 def arguments(recipe, output, backbones, data, **options):
     """A recipe with tiny backbones, as it would be given on the command line."""
-    audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=recipe == "mini")
+    audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=recipe in ("mini", "jastin"))
     paths = {"audio_backbone": audio, "text_backbone": text, "output_dir": output} | source(recipe, output, data)
     given = SMALL | paths | options
+    return command(recipe, given)
+
+
+def command(recipe, given):
     parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
     return ["--config", str(RECIPES / f"{recipe}.yaml"), *parts]
+
+
+def whole_arguments(recipe, output, **options):
+    """A recipe that starts from a whole model, as it would be given on the command line."""
+    given = SMALL | {"output_dir": output} | options
+    del given["adapter_tokens"]
+    return command(recipe, given)
+
+
+def run(given):
+    return train_sft.main(*TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(given))
 
 
 def parse(*given, **options):
@@ -109,7 +132,7 @@ def train(*given, **options):
 
 
 class TestRecipes:
-    @pytest.mark.parametrize("recipe", ENCODER_OF)
+    @pytest.mark.parametrize("recipe", sorted(set(ENCODER_OF) - UNEVALUATED))
     def test_two_steps_leave_a_whole_judge(self, recipe, tmp_path, backbones, simulated, nisqa):
         trainer = train(recipe, tmp_path, backbones, simulated if recipe == "mini" else nisqa)
         assert trainer.state.global_step == 2
@@ -140,7 +163,7 @@ class TestRecipes:
         assert all(".q_proj." in name or ".k_proj." in name for name in language)
 
     def test_every_recipe_is_tested(self):
-        assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF)
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF) | WHOLE
 
     def test_double_ended_recipe_hears_two_clips(self, tmp_path, backbones, nisqa):
         dataset, _ = train_sft.load_datasets(*parse("sqllm_double_ast_tuned", tmp_path, backbones, nisqa))
@@ -184,8 +207,12 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("recipe", "message"),
         [
-            ({"model": None}, "either `model` or both"),
-            ({"audio_backbone": "a", "text_backbone": "t"}, "either `model` or both"),
+            ({"model": None}, "exactly one of `model`, `native`"),
+            ({"audio_backbone": "a", "text_backbone": "t"}, "exactly one of `model`, `native`"),
+            ({"native": "n"}, "exactly one of `model`, `native`"),
+            ({"model": None, "audio_backbone": "a"}, "and both `audio_backbone`"),
+            ({"model": None, "native": "n"}, "give `answer_form: decimal`"),
+            ({"model": None, "native": "n", "answer_form": "decimal", "span_size": 8}, "span_size: only judges"),
             ({"data": None}, "exactly one of .*; given: none"),
             ({"train_file": ["x.parquet"]}, "exactly one of .*; given: data, train_file"),
             ({"mixture": "x.yaml"}, "exactly one of .*; given: data, mixture"),
@@ -241,20 +268,9 @@ class TestTraining:
 
     def test_goes_on_from_a_judge(self, tmp_path, backbones, simulated):
         train("mini", tmp_path / "first", backbones, simulated, max_steps=1)
-        recipe = yaml.safe_load((RECIPES / "mini.yaml").read_text())
-        for name in ("audio_backbone", "text_backbone", "adapter", "adapter_tokens", "span_size", "mixture"):
-            recipe.pop(name, None)
-        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"model": str(tmp_path / "first")}))
-        given = SMALL | {
-            "data": simulated,
-            "output_dir": tmp_path / "second",
-            "trainable": "adapter",
-            "corpus": "simulated",
-        }
-        del given["adapter_tokens"]
-        parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
-        parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
-        train_sft.main(*parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml"), *parts]))
+        output = tmp_path / "second"
+        mixture = source("mini_refine", output, simulated)
+        run(whole_arguments("mini_refine", output, model=tmp_path / "first", trainable="adapter", **mixture))
         first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second"))
         changed = {name for name in first if not torch.equal(first[name], second[name])}
         assert changed == {name for name in first if ".adapter." in name}
@@ -316,8 +332,7 @@ class TestFiles:
     def test_decisions_and_answers_about_two_clips(self, streaming, tmp_path, backbones, files):
         both = [str(files / name) for name in ("decide.parquet", "words.jsonl")]
         options = {"per_device_train_batch_size": 8, "streaming": streaming, "eval_file": files / "evaluation.parquet"}
-        given = [*arguments("mini", tmp_path, backbones, None, **options), "--train_file", *both]
-        trainer = train_sft.main(*TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(given))
+        trainer = run([*arguments("mini", tmp_path, backbones, None, **options), "--train_file", *both])
         assert trainer.state.global_step == 2
         counts = tasks_of(trainer.train_dataset)
         assert counts["decide"] == 4
@@ -380,3 +395,149 @@ class TestMixture:
             shares[balance] = levels["bad"] / levels.total()
         assert shares[""] == 0.25
         assert shares["mos"] == pytest.approx(0.5, abs=0.17)
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """The folder of a tiny Qwen2-Audio, wide enough for 4-bit kernels."""
+    folder = tmp_path_factory.mktemp("native")
+    torch.manual_seed(0)
+    for part in qwen2_audio(hidden_size=64, intermediate_size=128):
+        part.save_pretrained(folder)
+    return folder
+
+
+def changed_weights(before, after, dtype=torch.float32):
+    """Names of the weights that differ between two folders of a native audio language model."""
+    old, new = (load_audio_model(str(folder), dtype=dtype)[0].state_dict() for folder in (before, after))
+    assert set(old) == set(new)
+    return {name for name in old if not torch.equal(old[name], new[name])}
+
+
+LORA = {"lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q|v)_proj", "learning_rate": 1e-2}
+
+
+class TestNative:
+    """A native audio language model of transformers in place of a judge."""
+
+    def arguments(self, output, native, files, **options):
+        given = SMALL | {"native": native, "answer_form": "decimal", "output_dir": output, "bf16": "false"}
+        given |= {"eval_strategy": "steps", "report_to": "none", "eval_file": files / "words.jsonl"} | options
+        del given["adapter_tokens"]
+        parts = [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+        return [*parts, "--train_file", str(files / "decide.parquet"), str(files / "words.jsonl")]
+
+    def test_two_steps_in_full_on_what_is_answered_in_text(self, tmp_path, native, files, caplog):
+        trainer = run(self.arguments(tmp_path, native, files, learning_rate=1e-3))
+        assert trainer.state.global_step == 2
+        count = len(trainer.train_dataset)
+        assert f"4 of {count + 4} examples are typed questions" in caplog.text
+        assert "decide" not in tasks_of(trainer.train_dataset)
+        assert sum("eval_loss" in row for row in trainer.state.log_history) == 2
+        changed = changed_weights(native, tmp_path)
+        for part in ("audio_tower", "multi_modal_projector", "language_model"):
+            assert any(part in name for name in changed)
+        model, processor = load_audio_model(str(tmp_path))
+        assert model(**NativeCollator(processor)([trainer.train_dataset[0]])).loss.isfinite()
+
+    @pytest.mark.parametrize("quantized", [False, True])
+    def test_lora_is_merged_into_a_whole_model(self, quantized, tmp_path, native, files):
+        trainer = run(self.arguments(tmp_path, native, files, **LORA, load_in_4bit=quantized))
+        kinds = {type(module).__name__ for name, module in trainer.model.named_modules() if "audio_tower" in name}
+        assert "Linear4bit" not in kinds
+        assert any(type(module).__name__ == "Linear4bit" for module in trainer.model.modules()) == quantized
+        changed = changed_weights(native, tmp_path)
+        assert {re.sub(r".*layers", "layers", name) for name in changed} == {
+            "layers.0.self_attn.q_proj.weight",
+            "layers.0.self_attn.v_proj.weight",
+        }
+        assert "quantization_config" not in load_audio_model(str(tmp_path))[0].config.to_dict()
+
+    def test_judge_of_our_own_is_an_error(self, tmp_path, judge, files):
+        for part in judge("audio_judge_encoder", "pooled_linear"):
+            part.save_pretrained(tmp_path / "judge")
+        with pytest.raises(ValueError, match="a judge of our own; give it as `model`"):
+            run(self.arguments(tmp_path, tmp_path / "judge", files))
+
+
+def part_of_mixture(name, root, wanted):
+    """The corpora of a mixture that `wanted` holds for, below `root`."""
+    mixture = yaml.safe_load((ROOT / "recipes" / "data" / f"{name}.yaml").read_text().replace("/data/", f"{root}/"))
+    mixture["corpora"] = [corpus for corpus in mixture["corpora"] if wanted(corpus)]
+    assert mixture["corpora"]
+    del mixture["tested_on"]
+    path = root / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(mixture))
+    return path
+
+
+class TestSqLlm:
+    """SQ-LLM's first stage with a tiny Qwen2-Audio in place of Qwen2.5-Omni, whose processor needs torchvision."""
+
+    def write(self, root):
+        """Assessments and fake detection in the layout of SpeechEval."""
+        thought = "<think>\nOverall Quality: {}/5\nDistortion: 2/5\n</think>\n\n<answer>\nIt is fine.\n</answer>"
+        answers = {
+            "SingleEval": [thought.format(k) for k in (2, 3, 4)],
+            "FakeDetection": ["real", "fake"] * 5,
+        }
+        for (task, texts), folder in zip(answers.items(), ("single", "fakedetection"), strict=True):
+            rows = []
+            for k, text in enumerate(texts):
+                soundfile.write(root / f"{task}{k}.wav", tone(0.5, 300 + 100 * k, 16_000), 16_000)
+                asked = {"role": "user", "content": "<audio> What do you hear?"}
+                turns = [asked, {"role": "assistant", "content": text}]
+                audio = {"key": f"en_{task}{k}", "audios": [f"{task}{k}.wav"]}
+                rows.append(json.dumps(audio | {"task": task, "messages": turns}) + "\n")
+            file = root / "data_split" / f"split_data_{folder}" / "train" / "multitask.jsonl"
+            file.parent.mkdir(parents=True)
+            file.write_text("".join(rows))
+
+    def test_two_steps_change_the_language_model_alone(self, tmp_path, native):
+        (tmp_path / "SpeechEval").mkdir()
+        self.write(tmp_path / "SpeechEval")
+        tasks = (["SingleEval"], ["FakeDetection"])
+        mixture = part_of_mixture("sqllm", tmp_path, lambda corpus: corpus.get("options", {}).get("tasks") in tasks)
+        output = tmp_path / "out"
+        trainer = run(whole_arguments("sq_llm", output, native=native, mixture=mixture, learning_rate=1e-2))
+        assert trainer.state.global_step == 2
+        assert set(tasks_of(trainer.train_dataset)) == {"assess", "detect"}
+        changed = changed_weights(native, output, torch.bfloat16)
+        assert changed
+        assert all("language_model.layers" in name for name in changed)
+        lora = load_file(output / "lora" / "adapter_model.safetensors")
+        assert all("language_model.layers" in name for name in lora)
+        layers = {re.search(r"(\w+)\.lora_A", name)[1] for name in lora if "lora_A" in name}
+        assert layers == {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")}
+
+    def test_lora_covers_all_layers_of_the_thinkers_language_model(self):
+        target = yaml.safe_load((RECIPES / "sq_llm.yaml").read_text())["lora_target"]
+        layers = [name for name, module in omni()[0].named_modules() if isinstance(module, torch.nn.Linear)]
+        assert [name for name in layers if re.fullmatch(target, name)] == [
+            name for name in layers if "language_model.layers" in name
+        ]
+
+
+class TestJastin:
+    def test_two_steps_leave_the_encoder_alone(self, tmp_path, backbones):
+        (tmp_path / "proxies").mkdir()
+        for name, rubric in PROXY_RUBRICS.items():
+            rows = []
+            for score, frequency in ((rubric.low, 300), (rubric.high, 700)):
+                path = tmp_path / f"{name}{frequency}.wav"
+                soundfile.write(path, tone(0.5, frequency), 48_000)
+                rows.append(json.dumps({"path": str(path), "score": score, "reference": str(path)}) + "\n")
+            (tmp_path / "proxies" / f"{name}.jsonl").write_text("".join(rows))
+        mixture = part_of_mixture("jastin", tmp_path, lambda corpus: corpus["reader"] == "table")
+        output = tmp_path / "out"
+        trainer = train("jastin", output, backbones, None, mixture=mixture, learning_rate=1e-3)
+        assert trainer.state.global_step == 2
+        assert set(tasks_of(trainer.train_dataset)) == {"rate"}
+        assert AudioJudgeProcessor.from_pretrained(output).answer_form == "decimal"
+        audio, text = make_backbones(backbones, "pe_audio_encoder")
+        before = AudioJudgeForCausalLM.from_backbones(audio, text, adapter="bottleneck", dtype=torch.float32)
+        old, new = before.state_dict(), AudioJudgeForCausalLM.from_pretrained(output).state_dict()
+        changed = {name for name in old if not torch.equal(old[name], new[name])}
+        assert not any("audio_tower" in name for name in changed)
+        assert any("language_model.layers" in name for name in changed)
+        assert any("adapter" in name for name in changed)
