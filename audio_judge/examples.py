@@ -23,7 +23,8 @@ from audio_judge.audio import Audio
 from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
 from audio_judge.clips import RatedClip
 from audio_judge.faults import draw_questions
-from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, RUBRICS, get_rubric, level_shares
+from audio_judge.languages import wordings
+from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, INSTRUCTIONS, RUBRICS, get_rubric, in_language, level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
     CategoryTarget,
@@ -197,6 +198,7 @@ def clip_examples(
     all_rubrics: bool,
     held_out: bool,
     change: Change | None,
+    language: str = "en",
 ) -> Iterator[dict[str, Any]]:
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
@@ -208,6 +210,7 @@ def clip_examples(
         all_rubrics: Whether every rated rubric is asked for.
         held_out: Whether to use the phrasings that are kept out of training.
         change: What augments a rubric and its rating; None for nothing.
+        language: Of request and answer; an augmented rubric and questions about faults stay in English.
 
     Yields:
         Examples.
@@ -216,7 +219,9 @@ def clip_examples(
     state = clip_state(clip, reference)
     seed = rng.randrange(2**31)
     if task == DECIDE:
-        yield {"task": task, "state": state, "seed": seed} | _decisions(clip, rng, all_rubrics, held_out, change)
+        yield {"task": task, "state": state, "seed": seed} | _decisions(
+            clip, rng, all_rubrics, held_out, change, language
+        )
         return
     single = task in ("score", "categorize")
     together = [name for name in RUBRICS if name in clip.ratings]
@@ -230,12 +235,12 @@ def clip_examples(
                 example = _augmented(asked, task, state, rng, reference is not None)
                 yield {"task": task, "seed": seed} | example
                 continue
-        answer, facts = _answer(clip, task, chosen, rng)
-        phrasings = RUBRIC_TASKS[task].HELD_OUT_PHRASINGS if held_out else RUBRIC_TASKS[task].PHRASINGS
+        answer, facts = _answer(clip, task, chosen, rng, language)
+        english = RUBRIC_TASKS[task].PHRASINGS, RUBRIC_TASKS[task].HELD_OUT_PHRASINGS
+        phrasings = wordings(task, language, english)[held_out]
+        how = {"held_out": held_out, "with_reference": reference is not None, "language": language}
         subject: Any = chosen[0] if single else chosen
-        request = RUBRIC_TASKS[task].ask(
-            subject, phrasing=rng.randrange(len(phrasings)), held_out=held_out, with_reference=reference is not None
-        )
+        request = RUBRIC_TASKS[task].ask(subject, phrasing=rng.randrange(len(phrasings)), **how)
         completion = [{"role": "assistant", "content": answer}]
         yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | facts
 
@@ -255,7 +260,9 @@ def _augmented(
     return {"prompt": text_messages(state, request), "completion": completion, "provenance": list(asked.provenance)}
 
 
-def _answer(clip: RatedClip, task: str, rubrics: list[str], rng: random.Random) -> tuple[str, dict[str, Any]]:
+def _answer(
+    clip: RatedClip, task: str, rubrics: list[str], rng: random.Random, language: str
+) -> tuple[str, dict[str, Any]]:
     """The answer of a task in text, and what evaluation needs to know about it."""
     values = {name: clip.ratings[name].value for name in rubrics}
     if task == "score":
@@ -263,14 +270,14 @@ def _answer(clip: RatedClip, task: str, rubrics: list[str], rng: random.Random) 
         return score.write(ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])), {"target": target}
     if task == "categorize":
         rubric = get_rubric(rubrics[0])
-        return categorize.write(CategoryTarget(rubric, rubric.level_of(values[rubric.name]))), {}
+        return categorize.write(CategoryTarget(rubric, rubric.level_of(values[rubric.name])), language), {}
     if task == "profile":
-        return profile.write(values, rubrics), {}
-    return explain.write(Explanation(values, clip.causes), rng, rubrics), {}
+        return profile.write(values, rubrics, language), {}
+    return explain.write(Explanation(values, clip.causes), rng, rubrics, language), {}
 
 
 def _decisions(
-    clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool, change: Change | None
+    clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool, change: Change | None, language: str
 ) -> dict[str, Any]:
     """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
     names = list(clip.ratings)
@@ -281,10 +288,12 @@ def _decisions(
         if change:
             asked = change(asked.rubric, asked.rating, rng=rng)
         rubric, rating = asked.rubric, asked.rating
-        phrasings = HELD_OUT_INSTRUCTIONS if held_out else rubric.questions + INSTRUCTIONS
+        spoken = "en" if asked.provenance else language
+        training, kept_out = wordings("decide", spoken, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+        phrasings = kept_out if held_out else in_language(rubric, spoken).questions + training
         own = asked.request(DECIDE)
         phrasing = rng.randrange(len(phrasings)) if own is None else own
-        questions[rubric.name] = rubric.question(phrasing, held_out=held_out)
+        questions[rubric.name] = rubric.question(phrasing, held_out=held_out, language=spoken)
         shares = level_shares(rating.value, rating.std, rubric.low, rubric.high, len(rubric.levels))
         targets[rubric.name] = [round(float(share), 6) for share in shares]
         if asked.provenance:

@@ -23,6 +23,7 @@ from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.table import Split, read_rows
 from audio_judge.examples import DECIDE, Change, ReferenceUse, clip_examples, clip_state, pair_state, text_messages
+from audio_judge.languages import check_language, wordings
 from audio_judge.rubrics import ALL_RUBRICS, get_rubric
 from audio_judge.tasks import (
     RUBRIC_TASKS,
@@ -86,6 +87,8 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
+        languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented rubrics,
+            published texts (captions, descriptions, suggestions) and the listener's profile stay in English, or as they are.
     """
 
     with_reference: ReferenceUse = "never"
@@ -97,6 +100,7 @@ class Manner:
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
+    languages: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.with_reference not in ("never", "sometimes", "always"):
@@ -105,6 +109,12 @@ class Manner:
             raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
         if not 0 <= self.listener <= 1 or self.partners < 1:
             raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
+        for code, weight in (self.languages or {}).items():
+            if not weight >= 0:
+                raise ValueError(f"language {check_language(code)!r}: weight {weight}; 0 or more is needed")
+            check_language(code)
+        if self.languages is not None and not sum(self.languages.values()) > 0:
+            raise ValueError("no language with a positive weight; give at least one, such as en")
         # An unknown kind or chance is found now and not at the first clip that draws it
         augment_with_chances(get_rubric("mos"), Rating(3.0), self.augment, random.Random(0))
 
@@ -130,6 +140,7 @@ class Instructor:
         self.seed, self.manner = seed, manner or Manner()
         self.lacking: Counter[tuple[str, str]] = Counter()
         self.left_out = 0
+        self._language = "en"
         self._earlier: dict[tuple[str, str], deque[RatedClip]] = {}
         augment = self.manner.augment
         self._change: Change | None = (
@@ -151,10 +162,17 @@ class Instructor:
         for variant in range(variants if usable else 0):
             rng = random.Random(f"{self.seed} {index} {variant}")
             task = rng.choices(list(usable), list(usable.values()))[0]
+            self._language = self._draw_language(f"{self.seed} {index} {variant} language")
+            spoken = {} if self._language == "en" else {"language": self._language}
             for example in self._make(item, task, rng):
-                yield example | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
+                yield example | spoken | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
         if isinstance(item, RatedClip) and any(task in self.weights for task in COMPARING):
             self._partners(item).append(item)
+
+    def _draw_language(self, seed: str) -> str:
+        """Draws apart from everything else, so that examples in English are the same with other languages as without."""
+        chances = self.manner.languages
+        return random.Random(seed).choices(list(chances), list(chances.values()))[0] if chances else "en"
 
     def _usable(self, item: Item) -> dict[str, float]:
         """Weights of the tasks that the item has everything for."""
@@ -199,7 +217,8 @@ class Instructor:
         assert isinstance(item, RatedClip)
         if task == DECIDE or task in RUBRIC_TASKS:
             heard = self.manner.all_rubrics, self.manner.held_out, self._change
-            for example in clip_examples(item, task, rng, self._reference(item, rng) is not None, *heard):
+            has_reference = self._reference(item, rng) is not None
+            for example in clip_examples(item, task, rng, has_reference, *heard, self._language):
                 yield self._with_listener(example, item, rng)
         elif task == "rate":
             yield from self._ratings(item, rng)
@@ -212,10 +231,12 @@ class Instructor:
         use = self.manner.with_reference
         return clip.reference if use == "always" or (use == "sometimes" and rng.random() < 0.5) else None
 
-    def _phrasing(self, training: Sequence[str], held_out: Sequence[str], rng: random.Random) -> dict[str, Any]:
-        """The choice of a wording, as the ``ask`` of every task takes it."""
-        own = held_out if self.manner.held_out else training
-        return {"phrasing": rng.randrange(len(own)), "held_out": self.manner.held_out}
+    def _phrasing(
+        self, kind: str, training: tuple[str, ...], held_out: tuple[str, ...], rng: random.Random
+    ) -> dict[str, Any]:
+        """The choice of a wording, as the ``ask`` of every task takes it; kind is a key of ``Language.phrasings``."""
+        own = wordings(kind, self._language, (training, held_out))[self.manner.held_out]
+        return {"phrasing": rng.randrange(len(own)), "held_out": self.manner.held_out, "language": self._language}
 
     def _text_example(
         self, task: str, state: list[dict[str, Any]], request: str, answer: str, rng: random.Random, **facts: Any
@@ -227,16 +248,18 @@ class Instructor:
     def _whole_clip(self, clip: RatedClip, task: str, rng: random.Random) -> Example:
         """Describe, assess, suggest or detect."""
         module = TASKS[task]
-        how = self._phrasing(module.PHRASINGS, module.HELD_OUT_PHRASINGS, rng)
+        how = self._phrasing(task, module.PHRASINGS, module.HELD_OUT_PHRASINGS, rng)
         reference = None if task in _NO_REFERENCE else self._reference(clip, rng)
         if reference is not None:
             how["with_reference"] = True
-        answer = _WRITERS[task](clip, rng)
+        answer = _WRITERS[task](clip, rng, self._language)
         example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng)
         return self._with_listener(example, clip, rng)
 
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
-        question = detect.question(**self._phrasing(detect.QUESTIONS, detect.HELD_OUT_QUESTIONS, rng))
+        question = detect.question(
+            **self._phrasing("detect_question", detect.QUESTIONS, detect.HELD_OUT_QUESTIONS, rng)
+        )
         is_fake = detection_of(clip).is_fake
         targets = {"fake": [float(is_fake), float(not is_fake)]}
         seed = rng.randrange(2**31)
@@ -259,9 +282,9 @@ class Instructor:
             asked = Augmented(get_rubric(name), clip.ratings[name])
             if chances:
                 asked = augment_with_chances(asked.rubric, asked.rating, chances, rng)
-            cues = rate.HELD_OUT_CUES if self.manner.held_out else rate.CUES
+            cues = wordings("rate_cues", self._language, (rate.CUES, rate.HELD_OUT_CUES))[self.manner.held_out]
             places: tuple[rate.Place, ...] = ("start", "middle", "end")
-            how = self._phrasing(rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
+            how = self._phrasing("rate", rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
             request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
             request, facts = self._name_listener(request, clip, rng)
             content = rate.content(request, *clip_state(clip))
@@ -288,7 +311,8 @@ class Instructor:
         profile = listeners.get_listener(name)
         views = profile.held_out_views if self.manner.held_out else profile.views
         places: tuple[listeners.Place, ...] = ("before", "after")
-        how = self._phrasing(listeners.PHRASINGS, listeners.HELD_OUT_PHRASINGS, rng)
+        texts = listeners.HELD_OUT_PHRASINGS if self.manner.held_out else listeners.PHRASINGS
+        how: dict[str, Any] = {"phrasing": rng.randrange(len(texts)), "held_out": self.manner.held_out}
         how |= {"wording": rng.randrange(len(views)), "place": rng.choice(places)}
         return listeners.ask(request, profile, **how), {"listener": name}
 
@@ -321,8 +345,8 @@ class Instructor:
         names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]
         if self.manner.all_rubrics:
             names = list(shares)
-        own = compare.HELD_OUT_QUESTIONS if self.manner.held_out else compare.QUESTIONS
-        asked = {name: compare.question(name, rng.randrange(len(own)), held_out=self.manner.held_out) for name in names}
+        english = compare.QUESTIONS, compare.HELD_OUT_QUESTIONS
+        asked = {name: compare.question(name, **self._phrasing("compare_question", *english, rng)) for name in names}
         orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
         for is_swapped in orders:
             first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
@@ -341,12 +365,14 @@ class Instructor:
         rng: random.Random,
     ) -> Example:
         if form == "dimensions":
-            how = self._phrasing(compare.DIMENSION_PHRASINGS, compare.HELD_OUT_DIMENSION_PHRASINGS, rng)
+            how = self._phrasing(
+                "compare_dimensions", compare.DIMENSION_PHRASINGS, compare.HELD_OUT_DIMENSION_PHRASINGS, rng
+            )
             request = compare.ask(form=form, **how)
         else:
-            how = self._phrasing(compare.PHRASINGS, compare.HELD_OUT_PHRASINGS, rng)
+            how = self._phrasing("compare", compare.PHRASINGS, compare.HELD_OUT_PHRASINGS, rng)
             request = compare.ask(_asked_aspects(pair), **how)
-        answer = compare.write(target, rng, form=form)
+        answer = compare.write(target, rng, form=form, language=self._language)
         if "caption" in pair.extra and not is_swapped:  # a caption names A and B, so it fits one order only
             answer, form = pair.extra["caption"], "preference"
         return self._text_example("compare", state, request, answer, rng, form=form, verdicts=dict(target.verdicts))
@@ -432,12 +458,13 @@ def listener_of(clip: RatedClip) -> str | None:
 # What a clip says, as the targets of the tasks. Each raises LackingError if the clip lacks what is needed.
 
 
-def description_of(clip: RatedClip, seed: int | random.Random = 0) -> Description:
+def description_of(clip: RatedClip, seed: int | random.Random = 0, language: str = "en") -> Description:
     """Describe a clip: with the words of its listeners if they are whole sentences, else from its ratings.
 
     Args:
         clip: A clip with an overall rating.
         seed: Chooses the wordings.
+        language: Of the text; published words are taken for English and serve no other language.
 
     Raises:
         LackingError: If there is no overall rating.
@@ -447,12 +474,12 @@ def description_of(clip: RatedClip, seed: int | random.Random = 0) -> Descriptio
     _check_rated(clip)
     scores = {name: rating.value for name, rating in clip.ratings.items()}
     written = clip.extra.get("description")
-    if isinstance(written, str):
+    if isinstance(written, str) and language == "en":
         try:
             return Description(written.strip(), round(scores["mos"], 1))
         except ValueError:
             pass  # headings or tags, not sentences; the ratings speak instead
-    return describe.describe_scores(scores, seed)
+    return describe.describe_scores(scores, seed, language)
 
 
 def assessment_of(clip: RatedClip) -> Assessment:
@@ -530,25 +557,26 @@ def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float]
     return tuple(tenths) if len(tenths) <= 3 else ()
 
 
-def suggestions_of(clip: RatedClip, seed: int | random.Random = 0) -> Suggestions:
+def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str = "en") -> Suggestions:
     """Make suggestions for a clip: those that were published, else from its assessment.
 
     Args:
         clip: ``extra`` has ``suggestions`` and ``improvement_areas``, or there are ratings of SpeechEval's dimensions.
         seed: Chooses the wordings.
+        language: Of the suggestions; published ones are taken for English and serve no other language.
 
     Raises:
         LackingError: If there is neither.
     """
     published = clip.extra.get("suggestions")
-    if published:
+    if published and language == "en":
         areas = ", ".join(str(area) for area in clip.extra.get("improvement_areas", ()))
         try:
             return suggest.parse(join_thought(f"Key improvement areas: {areas}", "\n".join(published)))
         except ParseError as error:
             raise LackingError("suggestions that cannot be written one per line") from error
     try:
-        return suggest.suggest_for(assessment_of(clip), seed)
+        return suggest.suggest_for(assessment_of(clip), seed, language=language)
     except LackingError as error:
         raise LackingError(f"no suggestions, and {error}") from error
 
@@ -659,15 +687,17 @@ def _reason(check: Callable[[RatedClip], Any], clip: RatedClip) -> str:
     return ""
 
 
-def _write_description(clip: RatedClip, rng: random.Random) -> str:
-    return clip.extra["caption"] if "caption" in clip.extra else describe.write(description_of(clip, rng), rng)
+def _write_description(clip: RatedClip, rng: random.Random, language: str) -> str:
+    if "caption" in clip.extra:
+        return clip.extra["caption"]
+    return describe.write(description_of(clip, rng, language), rng, language)
 
 
-_WRITERS: dict[str, Callable[[RatedClip, random.Random], str]] = {
+_WRITERS: dict[str, Callable[[RatedClip, random.Random, str], str]] = {
     "describe": _write_description,
-    "assess": lambda clip, rng: assess.write(assessment_of(clip), rng),
-    "suggest": lambda clip, rng: suggest.write(suggestions_of(clip, rng)),
-    "detect": lambda clip, _: detect.write(detection_of(clip)),
+    "assess": lambda clip, rng, language: assess.write(assessment_of(clip), rng, language),
+    "suggest": lambda clip, rng, language: suggest.write(suggestions_of(clip, rng, language), language),
+    "detect": lambda clip, _, language: detect.write(detection_of(clip), language),
 }
 _CHECKS: dict[str, Callable[[RatedClip], Any]] = {
     **dict.fromkeys((DECIDE, *RUBRIC_TASKS, "rate"), _check_rated),

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.optimize import brentq
 
+from audio_judge.languages import get_language, wordings
+
 # Listeners on a five-level scale typically spread by about 0.6 around the mean; used where a corpus gives no spread.
 DEFAULT_STD_SHARE = 0.6 / 4
 
@@ -245,32 +247,35 @@ class Rubric:
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name}: {value} is outside {self.low:g} to {self.high:g}; clip or convert it")
 
-    def fill(self, template: str) -> str:
+    def fill(self, template: str, language: str = "en") -> str:
         """Fill the fields of a phrasing; other braces stay as they are.
 
         Args:
             template: Text with ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``.
+            language: Of the template; one of ``audio_judge.languages.LANGUAGES``.
 
         Example:
             >>> get_rubric("mos").fill("Rate the {label} from {low} to {high} ({good_end} is best).")
             'Rate the overall quality from 1 to 5 (5 is best).'
         """
+        spoken = in_language(self, language)
         fields = {
-            "label": self.label,
-            "definition": self.definition,
-            "levels": ", ".join(self.levels),
+            "label": spoken.label,
+            "definition": spoken.definition,
+            "levels": (", " if language == "en" else get_language(language).marks["comma"]).join(spoken.levels),
             "low": f"{self.low:g}",
             "high": f"{self.high:g}",
             "good_end": f"{ {'high': self.high, 'low': self.low, 'middle': (self.low + self.high) / 2}[self.best]:g}",
         }
         return sentence_case(fill_fields(template, fields))
 
-    def question(self, phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, Any]:
+    def question(self, phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
         """Write the typed question of a decision model.
 
         Args:
             phrasing: Number of one of our phrasings, or an own text.
             held_out: Number the phrasings kept out of training instead.
+            language: Of the question and its levels.
 
         Returns:
             ``{"type": "score", "instructions": …, "criteria": level texts, lowest first}``.
@@ -279,17 +284,42 @@ class Rubric:
             >>> get_rubric("mos").question()["criteria"]
             ['bad', 'poor', 'fair', 'good', 'excellent']
         """
-        text = instructions(self, phrasing, held_out=held_out)
-        return {"type": "score", "instructions": text, "criteria": list(self.levels)}
+        text = instructions(self, phrasing, held_out=held_out, language=language)
+        return {"type": "score", "instructions": text, "criteria": list(in_language(self, language).levels)}
 
 
-def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = False) -> str:
+def in_language(rubric: Rubric, language: str) -> Rubric:
+    """Put one of our rubrics into another language: label, level names, definition and questions.
+
+    Args:
+        rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is.
+        language: One of ``audio_judge.languages.LANGUAGES``.
+
+    Raises:
+        ValueError: If there is no such language.
+
+    Example:
+        >>> in_language(RUBRICS["mos"], "fr").levels
+        ('mauvaise', 'médiocre', 'passable', 'bonne', 'excellente')
+    """
+    if language == "en":
+        return rubric
+    words, ours = get_language(language).rubrics.get(rubric.name), ALL_RUBRICS.get(rubric.name)
+    if words is None or ours is None or (rubric.definition, rubric.levels) != (ours.definition, ours.levels):
+        return rubric
+    return replace(
+        rubric, label=words.label, levels=words.levels, definition=words.definition, questions=words.questions
+    )
+
+
+def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> str:
     """Write the short instructions of a typed question about one rubric.
 
     Args:
         rubric: What is judged.
         phrasing: Number of a phrasing (the rubric's own questions come first), or an own text with fields.
         held_out: Number the phrasings kept out of training instead.
+        language: Of the question; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -298,7 +328,9 @@ def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = Fa
         >>> instructions(get_rubric("noisiness"))
         'How noisy is the speech?'
     """
-    return rubric.fill(pick(rubric.questions + INSTRUCTIONS, HELD_OUT_INSTRUCTIONS, phrasing, held_out))
+    training, held_out_texts = wordings("decide", language, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+    own = in_language(rubric, language).questions
+    return rubric.fill(pick(own + training, held_out_texts, phrasing, held_out), language)
 
 
 def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int | str, held_out: bool) -> str:

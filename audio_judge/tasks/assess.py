@@ -8,9 +8,11 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
-from audio_judge.rubrics import SPEECHEVAL_RUBRICS, fill_fields, pick
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.languages import LANGUAGES, get_language, joined, rubric_labels, simplified, wordings
+from audio_judge.rubrics import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick, sentence_case
+from audio_judge.tasks.common import ParseError, read_in, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
@@ -147,13 +149,14 @@ class Assessment:
                 raise ValueError(f"{note!r} is noted beside the score of {name}, and there is none")
 
 
-def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:
     """Write the user's request for an assessment; the caller places the audio.
 
     Args:
         phrasing: Number of one of ``PHRASINGS``, or an own text with ``{dimensions}``.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -162,18 +165,52 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
         >>> ask(phrasing="Assess {dimensions}.")[:41]
         'Assess overall quality, intelligibility, '
     """
-    words = [title.lower() for title in TITLES.values()]
-    fields = {"dimensions": f"{', '.join(words[:-1])} and {words[-1]}"}
-    text = fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), fields)
-    return with_reference_note(text, phrasing, held_out) if with_reference else text
+    fields = {"dimensions": dimensions(language)}
+    text = fill_fields(pick(*wordings("assess", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out), fields)
+    return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-def write(target: Assessment, seed: int | random.Random = 0) -> str:
+@cache
+def titles(language: str) -> dict[str, str]:
+    """Name the dimensions as the lines of an assessment do.
+
+    Args:
+        language: Of the names.
+
+    Example:
+        >>> titles("fr")["speech_rate"]
+        'Débit de parole'
+    """
+    if language == "en":
+        return TITLES
+    return {name: sentence_case(in_language(SPEECHEVAL_RUBRICS[name], language).label) for name in TITLES}
+
+
+def dimensions(language: str) -> str:
+    """List the dimensions in running text.
+
+    Args:
+        language: Of the text.
+
+    Example:
+        >>> dimensions("zh")
+        '总体质量、可懂度、失真、语速、动态范围、情感感染力、艺术表现力和听感'
+    """
+    return joined([title.lower() for title in titles(language).values()], language)
+
+
+def title_names() -> dict[str, str]:
+    """Map what the dimensions are called in any language, in lower case, to their names."""
+    return {label.casefold(): name for name in TITLES for label in rubric_labels(name)} | _NAMES
+
+
+def write(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write an assessment: thought, then summary.
 
     Args:
         target: What to write; without an answer, ``summarise`` makes one.
         seed: Chooses the wordings of the summary.
+        language: Of the answer; free words (emotion, age, an own summary) stay as they are.
 
     Example:
         >>> print(write(Assessment({"mos": 2, "distortion": 1}, answer="Poor.", distortions=(Distortion("jitter"),))))
@@ -187,28 +224,37 @@ def write(target: Assessment, seed: int | random.Random = 0) -> str:
         Poor.
         </answer>
     """
-    lines = [HEADER]
+    spoken = get_language(language)
+    marks = spoken.marks
+    lines = [spoken.texts["assess_header"][0]]
     notes = {
-        "distortion": write_distortions(target.distortions),
+        "distortion": write_distortions(target.distortions, language),
         "emotional_impact": target.emotion,
-        "subjective_experience": write_speaker(target.gender, target.age),
+        "subjective_experience": write_speaker(target.gender, target.age, language),
     }
-    for name, title in TITLES.items():
+    for name, title in titles(language).items():
         if name == "speech_rate" and target.speech_rate:
-            lines.append(f"{title}: {target.speech_rate}")
+            lines.append(f"{title}{marks['colon']}{_rates(language)[target.speech_rate]}")
         elif name in target.scores:
-            note = f" ({notes[name]})" if notes.get(name) else ""
-            lines.append(f"{title}: {round(target.scores[name], 1):g}/5{note}")
-    return join_thought("\n".join(lines), target.answer or summarise(target, seed))
+            note = f"{marks['open']}{notes[name]}{marks['close']}" if notes.get(name) else ""
+            lines.append(f"{title}{marks['colon']}{round(target.scores[name], 1):g}/5{note}")
+    return join_thought("\n".join(lines), target.answer or summarise(target, seed, language))
 
 
-def parse(text: str, *, strict: bool = False) -> Assessment:
+@cache
+def _rates(language: str) -> dict[str, str]:
+    """English words of the speech rate to those of a language."""
+    return dict(zip(RATES, in_language(SPEECHEVAL_RUBRICS["speech_rate"], language).levels, strict=True))
+
+
+def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessment:
     r"""Read an assessment.
 
     Args:
         text: Thought and answer.
         strict: Whether only what ``write`` writes counts. Otherwise headers, order, case, markup and missing dimensions
             do not matter, the speech rate may be a number or "suitable", and the tags may be absent.
+        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Everything that could be read; a line without a score that can be read counts as missing.
@@ -222,17 +268,18 @@ def parse(text: str, *, strict: bool = False) -> Assessment:
     """
     think, answer = split_thought(text, strict=strict)
     found: dict[str, str] = {}
-    for title, value in items(think or answer):
-        if (name := _NAMES.get(title)) in found:
+    names = title_names()
+    for title, value in items(simplified(think or answer)):
+        if (name := names.get(title)) in found:
             raise ParseError(f"{title} comes twice in {text!r}")
         if name:
             found[name] = value
     try:
-        target = _assessment(found, answer if think else "")
+        target = read_in(think or answer, language, strict, lambda _: _assessment(found, answer if think else ""))
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
-    if strict and write(target) != text:
-        raise ParseError(f"{text!r} should be written {write(target)!r}")
+    if strict and write(target, language=language) != text:
+        raise ParseError(f"{text!r} should be written {write(target, language=language)!r}")
     return target
 
 
@@ -269,30 +316,35 @@ def read_rate(value: str) -> str:
         >>> read_rate("4/5"), read_rate("Suitable."), read_rate("not slow")
         ('slightly fast', 'appropriate', '')
     """
-    word = " ".join(value.casefold().strip(" .!").split())
+    word = " ".join(value.casefold().strip(" .!。").split())
     if word in _RATE_SPELLINGS:
         return _RATE_SPELLINGS[word]
+    for language in LANGUAGES[1:]:
+        if word in (by_word := {written.casefold(): rate for rate, written in _rates(language).items()}):
+            return by_word[word]
     try:
         return SPEECHEVAL_RUBRICS["speech_rate"].level_of(read_number(value, SPEECHEVAL_RUBRICS["speech_rate"]))
     except ParseError:
         return ""
 
 
-def write_distortions(distortions: Iterable[Distortion]) -> str:
+def write_distortions(distortions: Iterable[Distortion], language: str = "en") -> str:
     """Write types of distortion with their times.
 
     Args:
         distortions: What to write.
+        language: Of the types; an own name of a type stays as it is.
 
     Example:
         >>> write_distortions([Distortion("jitter"), Distortion("artifacts", ((0, 1.5), (2, 3)))])
         'jitter; artifacts 0.0-1.5 s, 2.0-3.0 s'
     """
-    texts = []
+    spoken, texts = get_language(language), []
     for distortion in distortions:
         times = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in distortion.spans)
-        texts.append(f"{distortion.kind} {times}".strip())
-    return "; ".join(texts)
+        kind = spoken.names["distortions"].get(distortion.kind, distortion.kind)
+        texts.append(f"{kind} {times}".strip())
+    return spoken.marks["semicolon"].join(texts)
 
 
 def read_distortions(text: str) -> tuple[Distortion, ...]:
@@ -306,28 +358,39 @@ def read_distortions(text: str) -> tuple[Distortion, ...]:
         (Distortion(kind='artifacts', spans=((0.0, 3.5),)),)
     """
     found = []
-    for part in text.casefold().split(";"):
+    for part in simplified(text).casefold().split(";"):
         spans = tuple((float(start), float(end)) for start, end in _SPAN.findall(part) if float(start) < float(end))
         name = re.sub(r"(?:\s*\b(?:appeared|appears)?\s*\b(?:between|from|at))?\s*\d.*", "", part).strip(" ,:.")
         name = " ".join(name.split())
-        name = _TYPE_SPELLINGS.get(name, name)
+        name = _TYPE_SPELLINGS.get(name, _english("distortions", name))
         if name != "none" and re.fullmatch(r"[a-z](?:[a-z &/'-]*[a-z])?", name):
             found.append(Distortion(name, spans))
     return tuple(found)
 
 
-def write_speaker(gender: str, age: str) -> str:
+def _english(kind: str, word: str) -> str:
+    """The English word for one in any language; another word stays as it is."""
+    for language in LANGUAGES[1:]:
+        for english, written in get_language(language).names[kind].items():
+            if word.casefold() == written.casefold():
+                return english
+    return word
+
+
+def write_speaker(gender: str, age: str, language: str = "en") -> str:
     """Write who speaks.
 
     Args:
         gender: One of ``GENDERS`` or empty.
         age: Such as ``middle-aged``, or empty.
+        language: Of the gender; the age stays as it is.
 
     Example:
         >>> write_speaker("male", "middle-aged")
         'male, middle-aged'
     """
-    return ", ".join(word for word in (gender, age) if word)
+    spoken = get_language(language)
+    return spoken.marks["comma"].join(word for word in (spoken.names["genders"].get(gender, ""), age) if word)
 
 
 def read_speaker(text: str) -> tuple[str, str]:
@@ -343,7 +406,7 @@ def read_speaker(text: str) -> tuple[str, str]:
         >>> read_speaker("Female, young")
         ('female', 'young')
     """
-    words = [" ".join(word.split()) for word in text.split(",")]
+    words = [_english("genders", " ".join(word.split())) for word in re.split("[,、]", simplified(text))]
     gender = next((word.casefold() for word in words if word.casefold() in GENDERS), "")
     ages = [word for word in words if word.casefold() not in GENDERS and re.fullmatch(_NOTE, word)]
     return gender, ages[0] if ages else ""
@@ -356,23 +419,26 @@ _OPENINGS = (
 )
 _RATE_SENTENCES = ("The pace is {rate}.", "The speech rate is {rate}.", "The speaking is {rate} in pace.")
 _DIMENSION_SENTENCES = ("The {label} is {level}.", "I find the {label} {level}.", "In {label} it is {level}.")
-_DISTORTION_SENTENCES = ("I hear {kind}{when}.", "There is {kind}{when}.", "One can hear {kind}{when}.")
+_DISTORTION_SENTENCES = ("I hear {kind}{when}.", "I notice {kind}{when}.", "One can hear {kind}{when}.")
 _SPEAKERS = ("The voice is {speaker}.", "The speaker seems {speaker}.", "I take the speaker to be {speaker}.")
 _EMOTIONS = ("The emotion is {emotion}.", "The tone of feeling is {emotion}.", "The mood is {emotion}.")
 
 
-def summarise(target: Assessment, seed: int | random.Random = 0) -> str:
+def summarise(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write the facts of an assessment as a short paragraph.
 
     Args:
         target: The facts.
         seed: Chooses the wordings; give each clip its own.
+        language: Of the text.
 
     Example:
         >>> summarise(Assessment({"mos": 2.0}, "fast"), seed=3)
         'The overall quality is poor. The speaking is fast in pace.'
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    if language != "en":
+        return _summarise_in(target, rng, language)
     sentences = []
     for name, rubric in SPEECHEVAL_RUBRICS.items():
         frames = _OPENINGS if name == "mos" else _DIMENSION_SENTENCES
@@ -394,3 +460,39 @@ def summarise(target: Assessment, seed: int | random.Random = 0) -> str:
 def _say_distortion(distortion: Distortion, rng: random.Random) -> str:
     times = " and ".join(f"from {start:.1f} to {end:.1f} s" for start, end in distortion.spans)
     return rng.choice(_DISTORTION_SENTENCES).format(kind=distortion.kind, when=f" {times}" if times else "")
+
+
+def _summarise_in(target: Assessment, rng: random.Random, language: str) -> str:
+    spoken = get_language(language)
+    texts, sentences = spoken.texts, []
+    for name, rubric in SPEECHEVAL_RUBRICS.items():
+        words = in_language(rubric, language)
+        level = _rates(language).get(target.speech_rate, "") if name == "speech_rate" else ""
+        if name in target.scores:
+            level = words.level_of(target.scores[name])
+        if level:
+            frames = texts["verdicts"] if name == "mos" else texts["rated"]
+            sentences.append(fill_fields(rng.choice(frames), {"label": words.label, "level": level}))
+        if name == "distortion":
+            sentences += [_say_distortion_in(distortion, rng, language) for distortion in target.distortions]
+    if target.emotion:
+        sentences.append(fill_fields(rng.choice(texts["emotions"]), {"emotion": target.emotion}))
+    if target.gender or target.age:
+        speaker = write_speaker(target.gender, target.age, language)
+        sentences.append(fill_fields(rng.choice(texts["speakers"]), {"speaker": speaker}))
+    return spoken.marks["space"].join(sentences)
+
+
+def _say_distortion_in(distortion: Distortion, rng: random.Random, language: str) -> str:
+    spoken = get_language(language)
+    times = [
+        fill_fields(
+            spoken.texts["when"][0],
+            {"start": f"{start:.1f}".replace(".", mark), "end": f"{end:.1f}".replace(".", mark)},
+        )
+        for start, end in distortion.spans
+        for mark in (spoken.marks["decimal"],)
+    ]
+    kind = spoken.names["distortions"].get(distortion.kind, distortion.kind)
+    when = spoken.marks["and"].join(times)
+    return fill_fields(rng.choice(spoken.texts["distortion_sentences"]), {"kind": kind, "when": when})

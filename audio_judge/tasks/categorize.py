@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from audio_judge.rubrics import Rubric, get_rubric, pick
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.languages import is_denied, name_pattern, simplified, wordings
+from audio_judge.rubrics import Rubric, get_rubric, in_language, pick
+from audio_judge.tasks.common import ParseError, read_in, with_reference_note
 
 PHRASINGS = (
     "Which level of {label} fits this clip: {levels}?",
@@ -62,7 +63,14 @@ class CategoryTarget:
             raise ValueError(f"{self.rubric.name}: no level {self.level!r}; levels: {', '.join(self.rubric.levels)}")
 
 
-def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+def ask(
+    rubric: str | Rubric,
+    *,
+    phrasing: int | str = 0,
+    held_out: bool = False,
+    with_reference: bool = False,
+    language: str = "en",
+) -> str:
     """Write the user's request for a level; the caller places the audio.
 
     Args:
@@ -70,6 +78,7 @@ def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False
         phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill``.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -78,37 +87,40 @@ def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False
         >>> ask("mos")
         'Which level of overall quality fits this clip: bad, poor, fair, good, excellent?'
     """
-    text = get_rubric(rubric).fill(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out))
-    return with_reference_note(text, phrasing, held_out) if with_reference else text
+    phrasings = wordings("categorize", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    text = get_rubric(rubric).fill(pick(*phrasings, phrasing, held_out), language)
+    return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-def write(target: CategoryTarget) -> str:
+def write(target: CategoryTarget, language: str = "en") -> str:
     """Write a level name.
 
     Args:
         target: What to write.
+        language: Of the answer.
 
     Example:
         >>> write(CategoryTarget(get_rubric("mos"), "fair"))
         'fair'
     """
-    return target.level
+    return in_language(target.rubric, language).levels[target.rubric.levels.index(target.level)]
 
 
-def grammar(rubric: str | Rubric) -> list[str]:
+def grammar(rubric: str | Rubric, language: str = "en") -> list[str]:
     """List all answers the task can write, lowest level first.
 
     Args:
         rubric: Rubric or its name.
+        language: Of the answers.
 
     Example:
         >>> grammar("mos")
         ['bad', 'poor', 'fair', 'good', 'excellent']
     """
-    return list(get_rubric(rubric).levels)
+    return list(in_language(get_rubric(rubric), language).levels)
 
 
-def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> CategoryTarget:
+def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: str = "en") -> CategoryTarget:
     """Read a level from an answer.
 
     Args:
@@ -116,6 +128,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> CategoryT
         rubric: Rubric or its name that was asked for.
         strict: Whether only a level name as written counts. Otherwise case and a sentence around it do not matter;
             the longest name wins ("very noisy" is not "noisy").
+        language: Of the answer; unless strict, its words may show another.
 
     Raises:
         ParseError: If there is no level, several, or a denied one ("not bad").
@@ -125,18 +138,37 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> CategoryT
         'very noisy'
     """
     chosen = get_rubric(rubric)
-    if strict:
-        if text not in chosen.levels:
-            raise ParseError(f"{chosen.name}: {text!r} is none of {', '.join(chosen.levels)}")
-        return CategoryTarget(chosen, text)
+
+    def read(spoken: str) -> CategoryTarget:
+        words = in_language(chosen, spoken)
+        level = _read_strict(text, words) if strict else _read(text, words, spoken)
+        return CategoryTarget(chosen, chosen.levels[words.levels.index(level)])
+
+    return read_in(text, language, strict, read)
+
+
+def _read_strict(text: str, rubric: Rubric) -> str:
+    if text not in rubric.levels:
+        raise ParseError(f"{rubric.name}: {text!r} is none of {', '.join(rubric.levels)}")
+    return text
+
+
+def _read(text: str, chosen: Rubric, language: str) -> str:
+    """Find the one level that a text names and does not deny."""
     by_name = {level.casefold(): level for level in chosen.levels}
     plain = " ".join(re.sub(r"[*_`~]", "", text).casefold().split())
+    plain = plain if language == "en" else simplified(plain)
     longest_first = "|".join(map(re.escape, sorted(by_name, key=len, reverse=True)))
-    matches = list(re.finditer(rf"(?<!\w)(?:{longest_first})(?!\w)", plain))
+    pattern = rf"(?<!\w)(?:{longest_first})(?!\w)" if language == "en" else name_pattern(list(by_name))
+    matches = list(re.finditer(pattern, plain))
     found = {by_name[match[0]] for match in matches}
     if len(found) != 1:
         raise ParseError(f"{chosen.name}: {len(found)} levels in {text!r}; one of {', '.join(chosen.levels)} expected")
     clauses = (re.split(r"[.;:,!?]", plain[: match.start()])[-1] for match in matches)
-    if any(_NEGATION.search(clause) for clause in clauses):
+    if language == "en":
+        denied = any(_NEGATION.search(clause) for clause in clauses)
+    else:
+        denied = any(is_denied(plain, *match.span(), language) for match in matches)
+    if denied:
         raise ParseError(f"{chosen.name}: {text!r} denies a level; one of {', '.join(chosen.levels)} expected")
-    return CategoryTarget(chosen, found.pop())
+    return found.pop()

@@ -9,16 +9,40 @@ import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import NormalDist
 from typing import Any, Literal
 
-from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, fill_fields, get_rubric, pick
+from audio_judge.languages import (
+    LANGUAGES,
+    candidates,
+    get_language,
+    is_denied,
+    joined,
+    name_pattern,
+    simplified,
+    whole_words,
+    wordings,
+)
+from audio_judge.rubrics import (
+    ALL_RUBRICS,
+    RUBRICS,
+    SPEECHEVAL_RUBRICS,
+    Rubric,
+    fill_fields,
+    get_rubric,
+    in_language,
+    pick,
+)
 from audio_judge.tasks.assess import (
     GENDERS,
     TITLES,
     Distortion,
+    dimensions,
     read_distortions,
     read_speaker,
+    title_names,
+    titles,
     write_distortions,
     write_speaker,
 )
@@ -176,7 +200,7 @@ class Comparison:
     """
 
     verdicts: dict[str, Verdict]
-    details: tuple[ClipDetails, ClipDetails] = (ClipDetails(), ClipDetails())
+    details: tuple[ClipDetails, ClipDetails] = field(default_factory=lambda: (ClipDetails(), ClipDetails()))
     answer: str = ""
 
     def __post_init__(self) -> None:
@@ -253,6 +277,7 @@ def ask(
     phrasing: int | str = 0,
     held_out: bool = False,
     form: Form = "preference",
+    language: str = "en",
 ) -> str:
     """Write the user's request for a comparison; the caller places the audio of A, then of B.
 
@@ -262,6 +287,7 @@ def ask(
             ``{aspects}`` or ``{dimensions}``.
         held_out: Number the phrasings kept out of training instead.
         form: Which answer is wanted.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -271,20 +297,25 @@ def ask(
         'Compare the two speech clips in noisiness and loudness and choose one.'
     """
     if form == "dimensions":
-        dimensions = {"dimensions": _join([title.lower() for title in TITLES.values()])}
-        return fill_fields(pick(DIMENSION_PHRASINGS, HELD_OUT_DIMENSION_PHRASINGS, phrasing, held_out), dimensions)
-    labels = [rubric.label for name, rubric in rubrics_by_name(rubrics).items() if name != "mos"]
-    aspects = {"aspects": _join(labels or ["anything you notice"])}
-    return fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), aspects)
+        texts = wordings("compare_dimensions", language, (DIMENSION_PHRASINGS, HELD_OUT_DIMENSION_PHRASINGS))
+        return fill_fields(pick(*texts, phrasing, held_out), {"dimensions": dimensions(language)})
+    labels = [in_language(rubric, language).label for name, rubric in rubrics_by_name(rubrics).items() if name != "mos"]
+    aspects = {"aspects": joined(labels or [get_language(language).texts["anything"][0]], language)}
+    return fill_fields(
+        pick(*wordings("compare", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out), aspects
+    )
 
 
-def question(rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, Any]:
+def question(
+    rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False, language: str = "en"
+) -> dict[str, Any]:
     """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``.
 
     Args:
         rubric: Rubric or its name in which the clips are compared.
         phrasing: Number of one of ``QUESTIONS``, or an own text with the fields of ``Rubric.fill``.
         held_out: Number ``HELD_OUT_QUESTIONS`` instead.
+        language: Of the question; the answers are ``A``, ``B`` and ``tie`` in each.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -293,7 +324,8 @@ def question(rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out:
         >>> question("noisiness")["instructions"], list(question()["criteria"])
         ('Which clip is better in noisiness, A or B?', ['A', 'B', 'tie'])
     """
-    text = get_rubric(rubric).fill(pick(QUESTIONS, HELD_OUT_QUESTIONS, phrasing, held_out))
+    texts = wordings("compare_question", language, (QUESTIONS, HELD_OUT_QUESTIONS))
+    text = get_rubric(rubric).fill(pick(*texts, phrasing, held_out), language)
     return {"type": "choice", "instructions": text, "criteria": {"A": None, "B": None, "tie": None}}
 
 
@@ -323,7 +355,12 @@ def shares(first: float, second: float, rubric: str | Rubric = "mos") -> list[fl
 
 
 def write(
-    target: Comparison, seed: int | random.Random = 0, *, form: Form = "preference", paper_spelling: bool = False
+    target: Comparison,
+    seed: int | random.Random = 0,
+    *,
+    form: Form = "preference",
+    paper_spelling: bool = False,
+    language: str = "en",
 ) -> str:
     r"""Write a comparison.
 
@@ -332,6 +369,7 @@ def write(
         seed: Chooses the wordings.
         form: ``preference`` or ``dimensions``; the latter writes verdicts on SpeechEval's rubrics only.
         paper_spelling: Whether to leave out "in this aspect", as the paper does and the released model does not.
+        language: Of the answer; other languages than English never say "in this aspect".
 
     Raises:
         ValueError: If the dimensions form is wanted of a verdict on a rubric that is not SpeechEval's.
@@ -342,44 +380,54 @@ def write(
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     if form == "preference":
-        return f"{_argue(target, rng)}\n{TOKENS[target.preferred]}"
+        return f"{_argue(target, rng, language)}\n{TOKENS[target.preferred]}"
     strange = [name for name in target.verdicts if name not in TITLES]
     if strange:
         raise ValueError(f"verdict on {', '.join(strange)}; the dimensions form has {', '.join(TITLES)}")
-    lines = [HEADER]
-    for name, title in TITLES.items():
+    spoken = get_language(language)
+    lines = [spoken.texts["compare_header"][0]]
+    for name, title in titles(language).items():
         if name in target.verdicts:
-            ending = _IN_THIS_ASPECT if target.verdicts[name] == "tie" and not paper_spelling else ""
-            lines.append(f"{title}: {_VERDICT_TEXTS[target.verdicts[name]]}{ending}")
-    lines += _detail_lines(target)
-    return join_thought("\n".join(lines), target.answer or summarise(target, rng))
+            verdict = target.verdicts[name]
+            ending = _IN_THIS_ASPECT if verdict == "tie" and not paper_spelling and language == "en" else ""
+            words = spoken.texts[f"verdict_{verdict.lower()}"][0]
+            lines.append(f"{title}{spoken.marks['colon']}{words}{ending}")
+    lines += _detail_lines(target, language)
+    return join_thought("\n".join(lines), target.answer or summarise(target, rng, language))
 
 
-def _detail_lines(target: Comparison) -> list[str]:
-    distortions = [write_distortions(details.distortions) for details in target.details]
-    speakers = [write_speaker(details.gender, details.age) for details in target.details]
-    return [
-        f"{title}: A ({first or 'none'}); B ({second or 'none'})"
-        for title, (first, second) in ((_DISTORTIONS, distortions), (_SPEAKERS, speakers))
-        if first or second
-    ]
+def _detail_lines(target: Comparison, language: str) -> list[str]:
+    texts, marks = get_language(language).texts, get_language(language).marks
+    notes = {
+        "distortion_details": [write_distortions(details.distortions, language) for details in target.details],
+        "speaker_details": [write_speaker(details.gender, details.age, language) for details in target.details],
+    }
+    lines = []
+    for key, both in notes.items():
+        first, second = (
+            f"{clip}{marks['open']}{note or texts['none'][0]}{marks['close']}"
+            for clip, note in zip("AB", both, strict=True)
+        )
+        if any(both):
+            lines.append(f"{texts[key][0]}{marks['colon']}{first}{marks['semicolon']}{second}")
+    return lines
 
 
-def _argue(target: Comparison, rng: random.Random) -> str:
+def _argue(target: Comparison, rng: random.Random, language: str) -> str:
     """Say in which aspects each clip wins, and then which is preferred."""
+    texts = get_language(language).texts
     sentences = []
     for winner in ("A", "B"):
         names = [name for name, verdict in target.verdicts.items() if verdict == winner and name != "mos"]
         if names:
-            aspects = _join([get_rubric(name).label for name in names])
-            loser = _SWAP[winner]
-            sentences.append(
-                rng.choice(_WINS).format(winner=f"Speech{winner}", loser=f"Speech{loser}", aspects=aspects)
-            )
+            aspects = joined([in_language(get_rubric(name), language).label for name in names], language)
+            fields = {"winner": f"Speech{winner}", "loser": f"Speech{_SWAP[winner]}", "aspects": aspects}
+            sentences.append(fill_fields(rng.choice(texts["wins"]), fields))
     # The winner's advantages are what decides, so they come last.
-    sentences = (sentences[::-1] if target.preferred == "A" else sentences) or [rng.choice(_SAME)]
-    choices = _TIES if target.preferred == "tie" else _CHOICES
-    return " ".join([*sentences, rng.choice(choices).format(winner=f"Speech{target.preferred}")])
+    sentences = (sentences[::-1] if target.preferred == "A" else sentences) or [rng.choice(texts["same"])]
+    choices = texts["ties"] if target.preferred == "tie" else texts["choices"]
+    sentences.append(fill_fields(rng.choice(choices), {"winner": f"Speech{target.preferred}"}))
+    return get_language(language).marks["space"].join(sentences)
 
 
 _SUMMARY_OPENINGS: dict[Verdict, tuple[str, ...]] = {
@@ -389,31 +437,37 @@ _SUMMARY_OPENINGS: dict[Verdict, tuple[str, ...]] = {
 }
 
 
-def summarise(target: Comparison, seed: int | random.Random = 0) -> str:
+def summarise(target: Comparison, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write the verdicts on dimensions as a short paragraph.
 
     Args:
         target: The verdicts.
         seed: Chooses the wordings.
+        language: Of the text.
 
     Example:
         >>> summarise(Comparison({"mos": "A", "distortion": "A", "speech_rate": "tie"}), seed=2)
         'On the whole A is better. A leads in distortion. They are alike in speech rate.'
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
-    sentences = [rng.choice(_SUMMARY_OPENINGS[target.preferred])]
-    for verdict, opening in (("A", "A leads in"), ("B", "B leads in"), ("tie", "They are alike in")):
+    spoken = get_language(language)
+    sentences = [rng.choice(spoken.texts[f"summary_{target.preferred.lower()}"])]
+    for verdict, key in (("A", "leads"), ("B", "leads"), ("tie", "alike")):
         names = [name for name in target.verdicts if target.verdicts[name] == verdict and name != "mos"]
         if names:
-            sentences.append(f"{opening} {_join([SPEECHEVAL_RUBRICS[name].label for name in names])}.")
+            aspects = joined([in_language(SPEECHEVAL_RUBRICS[name], language).label for name in names], language)
+            sentences.append(fill_fields(spoken.texts[key][0], {"winner": verdict, "aspects": aspects}))
     for clip, details in zip("AB", target.details, strict=True):
         if details.distortions:
-            kinds = _join(list(dict.fromkeys(distortion.kind for distortion in details.distortions)))
-            sentences.append(f"In {clip} one hears {kinds}.")
-    return " ".join(sentences)
+            heard = dict.fromkeys(distortion.kind for distortion in details.distortions)
+            kinds = joined([spoken.names["distortions"].get(kind, kind) for kind in heard], language)
+            sentences.append(fill_fields(spoken.texts["hears"][0], {"clip": clip, "kinds": kinds}))
+    return spoken.marks["space"].join(sentences)
 
 
-def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False) -> Comparison:
+def parse(
+    text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False, language: str = "en"
+) -> Comparison:
     r"""Read a comparison of either form.
 
     Args:
@@ -421,6 +475,7 @@ def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict
         rubrics: Rubrics or their names whose labels count as aspects in the preference form.
         strict: Whether only what ``write`` writes counts, in either spelling. Otherwise case, markup, lacking tags and a
             bare "A", "B" or "tie" are understood.
+        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Verdicts; in the preference form those of the aspects that a sentence gives to one clip.
@@ -432,12 +487,13 @@ def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict
         >>> parse("SpeechB beats SpeechA in noisiness.\n[speech b]").verdicts
         {'mos': 'B', 'noisiness': 'B'}
     """
-    if re.search(r"<\s*think", text, re.IGNORECASE) or any(name in _NAMES for name, _ in items(text)):
-        return _parse_dimensions(text, strict)
-    return _parse_preference(text, rubrics_by_name(rubrics), strict)
+    if re.search(r"<\s*think", text, re.IGNORECASE) or any(name in _names() for name, _ in items(simplified(text))):
+        return _parse_dimensions(text, strict, language)
+    spoken = language if strict else candidates(text, language)[0]
+    return _parse_preference(text, rubrics_by_name(rubrics), strict, spoken)
 
 
-def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool) -> Comparison:
+def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool, language: str) -> Comparison:
     found = {(match[1] or match[2]).lower() for match in _TOKEN.finditer(text)}
     bare = re.fullmatch(r"\W*(?:speech\s*)?(a|b|tie)\W*", text, re.IGNORECASE)
     if not found and bare and not strict:
@@ -450,8 +506,9 @@ def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool) -> C
     if strict and (token != TOKENS[overall] or _TOKEN.search(words) or not words.strip()):
         raise ParseError(f"{text!r} does not end in one line {TOKENS[overall]!r} after the reasons")
     verdicts: dict[str, Verdict] = {"mos": overall}
-    for sentence in re.split(r"(?<=[.!?;])\s+|\n", re.sub(r"[*`]", "", text)):
-        for name, winner in _wins(sentence, known):
+    for sentence in re.split(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n", re.sub(r"[*`]", "", text)):
+        wins = _wins(sentence, known) if language == "en" else _wins_in(sentence, known, language)
+        for name, winner in wins:
             if verdicts.setdefault(name, winner) != winner:
                 raise ParseError(f"{name} is given to both clips in {text!r}")
     return Comparison(verdicts)
@@ -473,14 +530,38 @@ def _wins(sentence: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, Ver
             yield name, winner
 
 
-def _parse_dimensions(text: str, strict: bool) -> Comparison:
+def _wins_in(sentence: str, known: Mapping[str, Rubric], language: str) -> Iterable[tuple[str, Verdict]]:
+    """Aspects that a sentence gives to the clip it names first, or to the other; as ``_wins``, in another language."""
+    patterns, plain = get_language(language).patterns, simplified(sentence)
+    clip = re.search(r"(?<![a-z])speech\s*([ab])(?![a-z0-9])", plain, re.IGNORECASE)
+    worse = re.search(whole_words(patterns["worse"]), plain, re.IGNORECASE)
+    judged = worse or re.search(whole_words(patterns["better"]), plain, re.IGNORECASE)
+    if not clip or not judged or is_denied(plain, *judged.span(), language):
+        return
+    first: Verdict = "A" if clip[1].lower() == "a" else "B"
+    before, after = plain[: clip.start()], plain[clip.end() :]
+    is_standard = any(re.search(patterns["reversed"], side, re.IGNORECASE) for side in (before, after))
+    winner = _SWAP[first] if bool(worse) != is_standard else first
+    names = {in_language(rubric, language).label.casefold(): name for name, rubric in known.items()}
+    for label in re.findall(name_pattern(list(names)), plain.casefold()) if names else ():
+        if names[label] != "mos":
+            yield names[label], winner
+
+
+@cache
+def _names() -> dict[str, str]:
+    return title_names() | _NAMES
+
+
+def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
     think, answer = split_thought(text, strict=strict)
     verdicts: dict[str, Verdict] = {}
-    details = {_DISTORTIONS.casefold(): "", _SPEAKERS.casefold(): ""}
-    for title, value in items(think or answer):
-        if title in details:
-            details[title] = value
-        elif (name := _NAMES.get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
+    details = {"distortion_details": "", "speaker_details": ""}
+    keys = {get_language(code).texts[key][0].casefold(): key for code in LANGUAGES for key in details}
+    for title, value in items(simplified(think or answer)):
+        if title in keys:
+            details[keys[title]] = value
+        elif (name := _names().get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
             if name in verdicts:
                 raise ParseError(f"{title} comes twice in {text!r}")
             verdicts[name] = verdict
@@ -489,25 +570,31 @@ def _parse_dimensions(text: str, strict: bool) -> Comparison:
         target = Comparison(verdicts, (next(notes), next(notes)), answer if think else "")
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
-    if strict and text not in (written := [write(target, form="dimensions", paper_spelling=s) for s in (False, True)]):
+    if not strict:
+        return target
+    written = [write(target, form="dimensions", paper_spelling=paper, language=language) for paper in (False, True)]
+    if text not in written:
         raise ParseError(f"{text!r} should be written {written[0]!r}")
     return target
 
 
 def _read_verdict(value: str) -> Verdict | None:
-    plain = " ".join(value.casefold().strip(" .!").removesuffix(_IN_THIS_ASPECT).split())
+    plain = " ".join(value.casefold().strip(" .!。").removesuffix(_IN_THIS_ASPECT).split())
+    verdicts: tuple[Verdict, ...] = ("A", "B", "tie")
+    for language in LANGUAGES[1:]:
+        texts = get_language(language).texts
+        for verdict in verdicts:
+            if plain == texts[f"verdict_{verdict.lower()}"][0].casefold():
+                return verdict
     return next((verdict for pattern, verdict in _READ.items() if re.fullmatch(pattern, plain)), None)
 
 
 def _read_details(clip: str, distortions: str, speakers: str) -> ClipDetails:
     """Read what two lines of details say about one clip; "none" is nothing."""
     noted = []
+    nothing = {get_language(code).texts["none"][0].casefold() for code in LANGUAGES}
     for line in (distortions, speakers):
         match = re.search(rf"\b{clip}\s*\(([^)]*)\)", line)
-        noted.append("" if not match or match[1].strip().casefold() == "none" else match[1])
+        noted.append("" if not match or match[1].strip().casefold() in nothing else match[1])
     gender, age = read_speaker(noted[1])
     return ClipDetails(read_distortions(noted[0]), gender, age)
-
-
-def _join(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

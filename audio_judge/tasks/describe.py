@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audio_judge.rubrics import RUBRICS, get_rubric, pick, sentence_case
+from audio_judge.languages import get_language, wordings
+from audio_judge.rubrics import RUBRICS, fill_fields, get_rubric, in_language, pick, sentence_case
+from audio_judge.tasks import explain
 from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
@@ -81,7 +83,6 @@ _FRAMES: dict[str, tuple[str, ...]] = {
     "loudness": ("The loudness is {level}.", "The volume is {level}.", "The level of the voice is {level}."),
 }
 _ANY = ("The {label} is rated {level}.", "For {label} I say {level}.")
-_ENDING = re.compile("|".join(re.escape(ending).replace(r"\{mos\}", r"([1-5]\.[0-9])") for ending in ENDINGS))
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,18 @@ class Description:
     def __post_init__(self) -> None:
         get_rubric("mos").check(self.mos)
         check_free_text("description", self.text)
-        if not re.search(r"[^\W\d].*[.!?]\Z", self.text, re.DOTALL):
+        if not re.search(r"[^\W\d].*[.!?。！？]\Z", self.text, re.DOTALL):
             raise ValueError(f"description {self.text!r}; whole sentences with a full stop are needed")
 
 
-def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:
     """Write the user's request for a description; the caller places the audio.
 
     Args:
         phrasing: Number of one of ``PHRASINGS``, or an own text.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -121,8 +123,8 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
         >>> ask()
         'Describe the quality of this speech and end with its MOS.'
     """
-    text = pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out)
-    return with_reference_note(text, phrasing, held_out) if with_reference else text
+    text = pick(*wordings("describe", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
 def meta_tuple(scores: Mapping[str, float]) -> str:
@@ -166,12 +168,13 @@ def expert_messages(facts: str, request: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0) -> Description:
+def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, language: str = "en") -> Description:
     """Write a plain description without a teacher: worst aspects first, then the whole.
 
     Args:
         scores: Rubric name to score; ``mos`` among them.
         seed: Chooses the wordings; give each clip its own.
+        language: Of the text.
 
     Raises:
         ValueError: If there is no overall score.
@@ -187,6 +190,8 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0) 
     worst_first = sorted(
         (name for name in scores if name != "mos"), key=lambda name: rubrics[name].goodness(scores[name])
     )
+    if language != "en":
+        return _describe_in(scores, worst_first, rng, language)
     sentences = [
         sentence_case(rng.choice(_FRAMES.get(name, _ANY))).format(
             label=rubrics[name].label, level=rubrics[name].level_of(scores[name])
@@ -197,12 +202,26 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0) 
     return Description(" ".join(sentences), round(scores["mos"], 1))
 
 
-def write(target: Description, seed: int | random.Random = 0) -> str:
+def _describe_in(scores: Mapping[str, float], worst_first: list[str], rng: random.Random, language: str) -> Description:
+    """The sentences of an explanation, without causes."""
+    spoken = get_language(language)
+    sentences = [
+        sentence
+        for name in worst_first
+        for sentence in explain.dimension_sentence(get_rubric(name), scores[name], rng, language)
+    ]
+    level = in_language(RUBRICS["mos"], language).level_of(scores["mos"])
+    sentences.append(fill_fields(rng.choice(spoken.texts["verdicts"]), {"level": level}))
+    return Description(spoken.marks["space"].join(sentences), round(scores["mos"], 1))
+
+
+def write(target: Description, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write a description that ends in its overall score.
 
     Args:
         target: What to write.
         seed: Chooses the last sentence.
+        language: Of the last sentence.
 
     Example:
         >>> write(Description("The speech is clean.", 4.5))
@@ -210,16 +229,19 @@ def write(target: Description, seed: int | random.Random = 0) -> str:
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     mos = write_score(ScoreTarget(get_rubric("mos"), target.mos))
-    return f"{target.text} {rng.choice(ENDINGS).format(mos=mos)}"
+    spoken = get_language(language)
+    ending = fill_fields(rng.choice(spoken.texts["endings"]), {"mos": mos.replace(".", spoken.marks["decimal"])})
+    return f"{target.text}{spoken.marks['space']}{ending}"
 
 
-def parse(text: str, *, strict: bool = False) -> Description:
+def parse(text: str, *, strict: bool = False, language: str = "en") -> Description:
     """Read a description and the overall score at its end.
 
     Args:
         text: The answer.
         strict: Whether the last sentence must be one that ``write`` writes. Otherwise any last sentence counts that gives
             one number on the scale; numbers before it do not matter.
+        language: Of the last sentence if strict.
 
     Raises:
         ParseError: If there are no words before the last sentence, or no score in it.
@@ -229,18 +251,26 @@ def parse(text: str, *, strict: bool = False) -> Description:
         3.2
     """
     plain = text if strict else text.strip()
-    starts = [match.end() for match in re.finditer(r"[.!?]\s+|\n+", plain)]
+    space = get_language(language).marks["space"]
+    starts = [match.end() for match in re.finditer(r"[.!?]\s+|[。！？]\s*(?!$)|\n+", plain)]
     body, last = (plain[: starts[-1]], plain[starts[-1] :]) if starts else ("", plain)
-    if strict and not (_ENDING.fullmatch(last) and body.endswith(" ")):
-        raise ParseError(f"{last!r} is not a last sentence such as {ENDINGS[0].format(mos=3.2)!r}")
+    if strict and not (_ending(language).fullmatch(last) and body.endswith(space or "。")):
+        raise ParseError(f"{last!r} is not a last sentence such as {get_language(language).texts['endings'][0]!r}")
     try:
-        body = body.removesuffix(" ") if strict else _whole_sentences(body)
+        body = body.removesuffix(space) if strict else _whole_sentences(body)
         return Description(body, round(read_number(last, RUBRICS["mos"]), 1))
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
 
 
+def _ending(language: str) -> re.Pattern[str]:
+    """Match what ``write`` ends in."""
+    spoken = get_language(language)
+    number = rf"([1-5]{re.escape(spoken.marks['decimal'])}[0-9])"
+    return re.compile("|".join(re.escape(one).replace(r"\{mos\}", number) for one in spoken.texts["endings"]))
+
+
 def _whole_sentences(text: str) -> str:
     """Add the full stop that a list or a heading lacks."""
     stripped = text.strip()
-    return stripped if not stripped or stripped[-1] in ".!?" else f"{stripped}."
+    return stripped if not stripped or stripped[-1] in ".!?。！？" else f"{stripped}."

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from audio_judge.languages import get_language, is_denied, whole_words, wordings
 from audio_judge.rubrics import pick
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks.common import ParseError, read_in
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
 PHRASINGS = (
@@ -71,12 +72,13 @@ class Detection:
     is_fake: bool
 
 
-def ask(*, phrasing: int | str = 0, held_out: bool = False) -> str:
+def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:
     """Write the user's request for a verdict; the caller places the audio.
 
     Args:
         phrasing: Number of one of ``PHRASINGS``, or an own text.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -85,15 +87,16 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False) -> str:
         >>> ask()
         'Is this speech real or fake?'
     """
-    return pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out)
+    return pick(*wordings("detect", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
 
 
-def question(phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, Any]:
+def question(phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
     """Write the typed question of a decision model; its answer is the probability of fake.
 
     Args:
         phrasing: Number of one of ``QUESTIONS``, or an own yes-or-no question about being fake.
         held_out: Number ``HELD_OUT_QUESTIONS`` instead.
+        language: Of the question.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -102,34 +105,38 @@ def question(phrasing: int | str = 0, *, held_out: bool = False) -> dict[str, An
         >>> question()
         {'type': 'noul', 'instructions': 'Is this speech fake?'}
     """
-    return {"type": "noul", "instructions": pick(QUESTIONS, HELD_OUT_QUESTIONS, phrasing, held_out)}
+    texts = wordings("detect_question", language, (QUESTIONS, HELD_OUT_QUESTIONS))
+    return {"type": "noul", "instructions": pick(*texts, phrasing, held_out)}
 
 
-def write(target: Detection) -> str:
+def write(target: Detection, language: str = "en") -> str:
     r"""Write a verdict after an empty thought.
 
     Args:
         target: What to write.
+        language: Of the answer.
 
     Example:
         >>> write(Detection(is_fake=True))
         '<think>\n</think>\n\n<answer>\nfake\n</answer>'
     """
-    return join_thought("", "fake" if target.is_fake else "real")
+    word = "fake" if target.is_fake else "real"
+    return join_thought("", word if language == "en" else get_language(language).texts[word][0])
 
 
-def grammar() -> list[str]:
+def grammar(language: str = "en") -> list[str]:
     """List all answers the task can write, real first."""
-    return [write(Detection(is_fake)) for is_fake in (False, True)]
+    return [write(Detection(is_fake), language) for is_fake in (False, True)]
 
 
-def parse(text: str, *, strict: bool = False) -> Detection:
+def parse(text: str, *, strict: bool = False, language: str = "en") -> Detection:
     """Read a verdict; what stands in the thought does not count.
 
     Args:
         text: The answer.
         strict: Whether only what ``write`` writes counts. Otherwise case, tags, other usual words (spoofed, bona fide)
             and a sentence around the word do not matter.
+        language: Of the answer; unless strict, its words may show another.
 
     Raises:
         ParseError: If there is no verdict, both, or a denied one ("not real").
@@ -138,11 +145,18 @@ def parse(text: str, *, strict: bool = False) -> Detection:
         >>> parse("The speech is Fake.")
         Detection(is_fake=True)
     """
-    if strict:
-        if text not in grammar():
-            raise ParseError(f"{text!r} is neither {grammar()[0]!r} nor the same with fake")
-        return Detection(text == grammar()[1])
-    answer = split_thought(text)[1]
+    if not strict:
+        answer = split_thought(text)[1]
+        return read_in(answer, language, False, lambda spoken: _read(answer, spoken))
+    real, fake = grammar(language)
+    if text not in (real, fake):
+        raise ParseError(f"{text!r} is neither {real!r} nor {fake!r}")
+    return Detection(text == fake)
+
+
+def _read(answer: str, language: str) -> Detection:
+    if language != "en":
+        return _read_other(answer, language)
     matches = list(_WORD.finditer(answer))
     verdicts = {match.lastgroup for match in matches}
     if len(verdicts) != 1:
@@ -150,4 +164,15 @@ def parse(text: str, *, strict: bool = False) -> Detection:
     clauses = (re.split(r"[.;:,!?\n]", answer[: match.start()])[-1] for match in matches)
     if any(_NEGATION.search(clause) for clause in clauses):
         raise ParseError(f"{answer!r} denies or doubts a verdict; real or fake expected")
+    return Detection(verdicts == {"fake"})
+
+
+def _read_other(answer: str, language: str) -> Detection:
+    """Find the verdict that an answer in another language names and does not deny."""
+    patterns = get_language(language).patterns
+    words = whole_words(f"(?P<fake>{patterns['fake']})|(?P<real>{patterns['real']})")
+    matches = list(re.finditer(words, answer, re.IGNORECASE))
+    verdicts = {match.lastgroup for match in matches}
+    if len(verdicts) != 1 or any(is_denied(answer, *match.span(), language) for match in matches):
+        raise ParseError(f"no verdict, two, or a denied one in {answer!r}; real or fake expected")
     return Detection(verdicts == {"fake"})

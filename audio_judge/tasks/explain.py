@@ -8,11 +8,13 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from audio_judge.clips import Cause
-from audio_judge.rubrics import RUBRICS, Rubric, sentence_case
+from audio_judge.languages import Language, candidates, get_language, is_denied, simplified, whole_words, wordings
+from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, in_language, sentence_case
 from audio_judge.tasks import profile
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks.common import ParseError, read_in
 
 PHRASINGS = (
     "Explain the quality of this clip: {labels}, each {low} to {high}, then the reasons.",
@@ -262,7 +264,8 @@ _DIMENSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 _PATTERNS = {kind: re.compile(rf"\b(?:{words.pattern})\b", re.IGNORECASE) for kind, words in _CAUSES.items()}
 _DENIED = re.compile(r"\b(?:no|not|without|never|free (?:of|from))\s+(?:[\w-]+\s+){0,3}$", re.IGNORECASE)
-_HEAD_LINE = re.compile(r"[^:=]+[:=][^A-Za-z:=]*[0-9][^A-Za-z:=]*")
+_WORDY = r"A-Za-z\u3040-\u30ff\u3400-\u9fff:="
+_HEAD_LINE = re.compile(rf"[^:=]+[:=][^{_WORDY}]*[0-9][^{_WORDY}]*")
 
 
 @dataclass(frozen=True)
@@ -289,6 +292,7 @@ def ask(
     phrasing: int | str = 0,
     held_out: bool = False,
     with_reference: bool = False,
+    language: str = "en",
 ) -> str:
     """Write the user's request for an explanation; the caller places the audio.
 
@@ -297,6 +301,7 @@ def ask(
         phrasing: Number of one of ``PHRASINGS``, or an own text with ``{labels}, {low}, {high}, {direction}``.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -306,17 +311,18 @@ def ask(
         >>> ask(["mos"])
         'Explain the quality of this clip: overall quality, each 1 to 5, then the reasons.'
     """
-    return profile.ask_with(
-        (PHRASINGS, HELD_OUT_PHRASINGS), rubrics, phrasing=phrasing, held_out=held_out, with_reference=with_reference
-    )
+    phrasings = wordings("explain", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    how: dict[str, Any] = {"phrasing": phrasing, "held_out": held_out, "with_reference": with_reference}
+    return profile.ask_with(phrasings, rubrics, language=language, **how)
 
 
-def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> str:
+def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS), language: str = "en") -> str:
     r"""Write the fixed beginning of an explanation, to be forced before the reasons are generated.
 
     Args:
         scores: Rubric name to score.
         rubrics: Rubrics or their names, at least those of the scores.
+        language: Of the names.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -325,16 +331,22 @@ def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRI
         >>> head({"mos": 2.4})
         'Overall quality: 2.4\n\n'
     """
-    return profile.write(scores, rubrics) + "\n\n"
+    return profile.write(scores, rubrics, language) + "\n\n"
 
 
-def write(target: Explanation, seed: int | random.Random = 0, rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> str:
+def write(
+    target: Explanation,
+    seed: int | random.Random = 0,
+    rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
+    language: str = "en",
+) -> str:
     """Write an explanation: head, then reasons.
 
     Args:
         target: Scores and causes.
         seed: Chooses the wordings; give each clip its own, so that explanations differ.
         rubrics: Rubrics or their names, at least those of the scores.
+        language: Of the answer.
 
     Raises:
         ValueError: If a score cannot be written or a kind of cause has no words.
@@ -347,11 +359,14 @@ def write(target: Explanation, seed: int | random.Random = 0, rubrics: Iterable[
         The speech is noisy. I hear heavy background noise. This lies under the voice. So the quality as a whole is poor.
     """
     chosen = tuple(rubrics)
-    return head(target.scores, chosen) + reasons(target, seed, chosen)
+    return head(target.scores, chosen, language) + reasons(target, seed, chosen, language)
 
 
 def reasons(
-    target: Explanation, seed: int | random.Random = 0, rubrics: Iterable[str | Rubric] = tuple(RUBRICS)
+    target: Explanation,
+    seed: int | random.Random = 0,
+    rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
+    language: str = "en",
 ) -> str:
     """Write the reasons: dimensions worth a word, each with its causes, then the verdict.
 
@@ -359,31 +374,38 @@ def reasons(
         target: Scores and causes.
         seed: Chooses the wordings.
         rubrics: Rubrics or their names, at least those of the scores.
+        language: Of the answer.
 
     Raises:
         ValueError: If a kind of cause has no words.
     """
+    spoken = get_language(language)
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     known = profile.rubrics_by_name(rubrics)
     causes = _strongest_of_each_kind(target.causes)
     sentences = []
     for name in _worth_a_word(target.scores, known):
-        sentences += _dimension_sentence(known[name], target.scores[name], rng)
-        sentences += [text for cause in causes if _CAUSES[cause.kind].dimension == name for text in _say(cause, rng)]
+        sentences += dimension_sentence(known[name], target.scores[name], rng, language)
+        hurting = [cause for cause in causes if _CAUSES[cause.kind].dimension == name]
+        sentences += [text for cause in hurting for text in _say(cause, rng, spoken)]
         causes = [cause for cause in causes if _CAUSES[cause.kind].dimension != name]
-    sentences += [text for cause in causes for text in _say(cause, rng)]
+    sentences += [text for cause in causes for text in _say(cause, rng, spoken)]
     if "mos" in target.scores:
-        sentences.append(rng.choice(_VERDICTS).format(level=known["mos"].level_of(target.scores["mos"])))
-    return " ".join(sentences)
+        level = in_language(known["mos"], language).level_of(target.scores["mos"])
+        sentences.append(rng.choice(spoken.texts["verdicts"]).format(level=level))
+    return spoken.marks["space"].join(sentences)
 
 
-def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False) -> Explanation:
+def parse(
+    text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False, language: str = "en"
+) -> Explanation:
     r"""Read the scores and the kinds of causes from an explanation.
 
     Args:
         text: Head and reasons.
         rubrics: Rubrics or their names that were asked for.
         strict: Whether the head must be as ``head`` writes it, followed by one paragraph.
+        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Scores by rubric name, and causes without parameters in the order of ``KINDS``.
@@ -398,31 +420,41 @@ def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict
     chosen = tuple(rubrics)
     if strict:
         top, _, words = text.partition("\n\n")
-        scores = profile.parse(top, chosen, strict=True)
+        scores = profile.parse(top, chosen, strict=True, language=language)
     else:
-        lines = text.splitlines()
+        lines = simplified(text).splitlines()
         words = "\n".join(line for line in lines if not _HEAD_LINE.fullmatch(line))
         scores = profile.parse("\n".join(line for line in lines if _HEAD_LINE.fullmatch(line)), chosen)
     if not re.search(r"[^\W\d]{2}", words) or (strict and "\n" in words):
         raise ParseError(f"no reasons in words, in one paragraph after the scores, in {text!r}")
-    return Explanation(scores, tuple(Cause(kind) for kind in named_causes(words)))
+    kinds = read_in(words, language, strict, lambda spoken: _named(words, spoken))
+    return Explanation(scores, tuple(Cause(kind) for kind in kinds))
 
 
-def named_causes(text: str) -> tuple[str, ...]:
+def named_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text names and does not deny, in the order of ``KINDS``.
 
     Args:
         text: Reasons in words.
+        language: What they are taken for if they do not show their language.
 
     Example:
         >>> named_causes("I hear slight clipping. Without echo, at least.")
         ('clipping',)
     """
-    return tuple(
-        kind
-        for kind, pattern in _PATTERNS.items()
-        if any(not _DENIED.search(text[: match.start()]) for match in pattern.finditer(text))
-    )
+    return _named(text, candidates(text, language)[0])
+
+
+def _named(text: str, language: str) -> tuple[str, ...]:
+    if language == "en":
+        return tuple(
+            kind
+            for kind, pattern in _PATTERNS.items()
+            if any(not _DENIED.search(text[: match.start()]) for match in pattern.finditer(text))
+        )
+    plain, causes = simplified(text), get_language(language).causes
+    found = {kind: re.finditer(whole_words(words.pattern), plain, re.IGNORECASE) for kind, words in causes.items()}
+    return tuple(kind for kind in KINDS if any(not is_denied(plain, *match.span(), language) for match in found[kind]))
 
 
 def severity(cause: Cause) -> int:
@@ -477,16 +509,31 @@ def _fifth(rubric: Rubric, value: float) -> int:
     return int(4 * _goodness(rubric, value) + 0.5)
 
 
-def _dimension_sentence(rubric: Rubric, value: float, rng: random.Random) -> list[str]:
-    if rubric.name in _DIMENSIONS:
-        return [rng.choice(_DIMENSIONS[rubric.name][_fifth(rubric, value)])]
-    sentence = f"The {rubric.label} is rated {rubric.level_of(value)}."
+def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, language: str = "en") -> list[str]:
+    """Say how a clip does on one rubric.
+
+    Args:
+        rubric: The rubric.
+        value: Its score.
+        rng: Chooses the wording.
+        language: Of the sentence.
+
+    Returns:
+        One sentence, or none if it would name a cause of that kind.
+    """
+    texts = get_language(language)
+    if rubric.name in texts.dimensions:
+        return [rng.choice(texts.dimensions[rubric.name][_fifth(rubric, value)])]
+    spoken = in_language(rubric, language)
+    sentence = fill_fields(texts.texts["rated"][0], {"label": spoken.label, "level": spoken.level_of(value)})
     # A user's rubric may be called like a cause, such as "echo": its sentence would be read back as that cause.
-    return [] if named_causes(sentence) else [sentence]
+    return [] if _named(sentence, language) else [sentence]
 
 
-def _say(cause: Cause, rng: random.Random) -> list[str]:
+def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
     """Name a cause, and half of the time say what it does."""
+    if language.code != "en":
+        return _say_in(cause, rng, language)
     words = _CAUSES[cause.kind]
     degrees, noun = rng.choice(words.nouns)
     degree = rng.choice(degrees[severity(cause)])
@@ -495,7 +542,18 @@ def _say(cause: Cause, rng: random.Random) -> list[str]:
     return [sentence, rng.choice(words.effects)] if rng.random() < 0.5 else [sentence]
 
 
-def _direction(cause: Cause) -> str:
-    parameter, neutral, below, above, unknown = _DIRECTIONS[cause.kind]
+def _say_in(cause: Cause, rng: random.Random, language: Language) -> list[str]:
+    words = language.causes[cause.kind]
+    phrase = rng.choice(words.phrases[severity(cause)])
+    if "{direction}" in phrase:
+        phrase = phrase.replace("{direction}", _direction(cause, language.directions[cause.kind]))
+    is_sentence = phrase.endswith((".", "。"))
+    sentence = phrase if is_sentence else fill_fields(rng.choice(language.texts["frames"]), {"cause": phrase})
+    return [sentence, rng.choice(words.effects)] if rng.random() < 0.5 else [sentence]
+
+
+def _direction(cause: Cause, words: tuple[str, str, str] | None = None) -> str:
+    parameter, neutral, *english = _DIRECTIONS[cause.kind]
+    below, above, unknown = words or english
     value = cause.parameters.get(parameter, neutral)
     return unknown if value == neutral else below if value < neutral else above

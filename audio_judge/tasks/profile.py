@@ -1,9 +1,12 @@
 """The profile task: several rubrics at once, by name, one line each ("Noisiness: 2.1")."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, get_rubric, pick, sentence_case
+from audio_judge.languages import get_language, joined, rubric_labels, simplified, wordings
+from audio_judge.languages.words import Texts
+from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick, sentence_case
 from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
@@ -51,6 +54,7 @@ def ask(
     phrasing: int | str = 0,
     held_out: bool = False,
     with_reference: bool = False,
+    language: str = "en",
 ) -> str:
     """Write the user's request for a profile; the caller places the audio.
 
@@ -59,6 +63,7 @@ def ask(
         phrasing: Number of one of ``PHRASINGS``, or an own text with ``{labels}, {low}, {high}, {direction}``.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -68,18 +73,19 @@ def ask(
         >>> ask(["mos", "loudness"])
         'Rate overall quality and loudness from 1 to 5, one per line.'
     """
-    return ask_with(
-        (PHRASINGS, HELD_OUT_PHRASINGS), rubrics, phrasing=phrasing, held_out=held_out, with_reference=with_reference
-    )
+    phrasings = wordings("profile", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    how: dict[str, Any] = {"phrasing": phrasing, "held_out": held_out, "with_reference": with_reference}
+    return ask_with(phrasings, rubrics, language=language, **how)
 
 
 def ask_with(
-    phrasings: tuple[tuple[str, ...], tuple[str, ...]],
+    phrasings: tuple[Texts, Texts],
     rubrics: Iterable[str | Rubric],
     *,
     phrasing: int | str,
     held_out: bool,
     with_reference: bool,
+    language: str = "en",
 ) -> str:
     """Write a request about several rubrics with a task's own phrasings.
 
@@ -89,6 +95,7 @@ def ask_with(
         phrasing: As in ``ask``.
         held_out: As in ``ask``.
         with_reference: As in ``ask``.
+        language: As in ``ask``, and that of the phrasings.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -98,24 +105,32 @@ def ask_with(
     if len({(rubric.low, rubric.high) for rubric in chosen}) != 1:
         names = ", ".join(f"{rubric.name} {rubric.low:g} to {rubric.high:g}" for rubric in chosen)
         raise ValueError(f"a profile needs rubrics on one scale; use rubric.on(scale). Given: {names or 'none'}")
-    labels = [rubric.label for rubric in chosen]
-    worse = [rubric.label for rubric in chosen if not rubric.higher_is_better]
+    spoken = [in_language(rubric, language) for rubric in chosen]
+    worse = [rubric.label for rubric in spoken if not rubric.higher_is_better]
     fields = {
-        "labels": _join(labels),
+        "labels": joined([rubric.label for rubric in spoken], language),
         "low": f"{chosen[0].low:g}",
         "high": f"{chosen[0].high:g}",
-        "direction": "higher is better" + (f" except for {_join(worse)}" if worse else ""),
+        "direction": _direction(worse, language),
     }
     text = sentence_case(fill_fields(pick(*phrasings, phrasing, held_out), fields))
-    return with_reference_note(text, phrasing, held_out) if with_reference else text
+    return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> str:
+def _direction(worse: list[str], language: str) -> str:
+    """Say which end is good, and of which labels it is the other one."""
+    texts = get_language(language).texts
+    exception = fill_fields(texts["except_for"][0], {"labels": joined(worse, language)}) if worse else ""
+    return texts["higher_is_better"][0] + exception
+
+
+def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS), language: str = "en") -> str:
     """Write the scores, one line each, in the order of the rubrics.
 
     Args:
         scores: Rubric name to score; a rubric without one gets no line.
         rubrics: Rubrics or their names, at least those of the scores.
+        language: Of the names.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -129,15 +144,18 @@ def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(R
     unknown = [name for name in scores if name not in known]
     if unknown or not scores:
         raise ValueError(f"scores of {', '.join(unknown) or 'nothing'}; rubrics given: {', '.join(known)}")
+    colon = get_language(language).marks["colon"]
     lines = (
-        f"{sentence_case(rubric.label)}: {write_score(ScoreTarget(rubric, scores[name]))}"
+        f"{sentence_case(in_language(rubric, language).label)}{colon}{write_score(ScoreTarget(rubric, scores[name]))}"
         for name, rubric in known.items()
         if name in scores
     )
     return "\n".join(lines)
 
 
-def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False) -> dict[str, float]:
+def parse(
+    text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict: bool = False, language: str = "en"
+) -> dict[str, float]:
     r"""Read scores by name; a missing one is absent, and no score moves to another name.
 
     Args:
@@ -145,6 +163,7 @@ def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict
         rubrics: Rubrics or their names that were asked for; see ``missing`` for those without a score.
         strict: Whether only what ``write`` writes counts, in any order. Otherwise names that nobody asked for are
             ignored, and a score that cannot be read is missing.
+        language: Of the names if strict; else they may be in any of our languages.
 
     Returns:
         Rubric name to score, in the order of the answer.
@@ -157,7 +176,7 @@ def parse(text: str, rubrics: Iterable[str | Rubric] = tuple(RUBRICS), *, strict
         {'noisiness': 2.1, 'mos': 3.0}
     """
     known = rubrics_by_name(rubrics)
-    found = _strict_items(text, known) if strict else _tolerant_items(text, known)
+    found = _strict_items(text, known, language) if strict else _tolerant_items(text, known)
     scores: dict[str, float] = {}
     for name, value in found:
         if name in scores:
@@ -196,7 +215,7 @@ def rubrics_by_name(rubrics: Iterable[str | Rubric]) -> dict[str, Rubric]:
     return {rubric.name: rubric for rubric in chosen}
 
 
-def _names(rubrics: Iterable[Rubric]) -> dict[str, str]:
+def _names(rubrics: Collection[Rubric]) -> dict[str, str]:
     """Map every way a rubric is called in text to its name."""
     names: dict[str, str] = {}
     seen = set()
@@ -206,21 +225,24 @@ def _names(rubrics: Iterable[Rubric]) -> dict[str, str]:
                 raise ValueError(f"two rubrics are called {word!r}; give one another name")
             names[word] = rubric.name
         seen.add(rubric.name)
-    return names
+    # What the caller calls a rubric comes first; other languages add what is still free
+    others = {_plain(label): rubric.name for rubric in rubrics for label in rubric_labels(rubric.name)}
+    return others | names
 
 
-def _strict_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
-    titles = {sentence_case(rubric.label): rubric for rubric in known.values()}
+def _strict_items(text: str, known: Mapping[str, Rubric], language: str) -> Iterable[tuple[str, float]]:
+    titles = {sentence_case(in_language(rubric, language).label): rubric for rubric in known.values()}
+    colon = get_language(language).marks["colon"]
     for line in text.split("\n"):
-        title, separator, value = line.partition(": ")
+        title, separator, value = line.partition(colon)
         if not separator or title not in titles:
-            raise ParseError(f"{line!r} is not a line such as '{next(iter(titles))}: 2.1'")
+            raise ParseError(f"{line!r} is not a line such as '{next(iter(titles))}{colon}2.1'")
         yield titles[title].name, parse_score(value, titles[title], strict=True).value
 
 
 def _tolerant_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
     names = _names(known.values())
-    for item in re.split(r"[\n;]|,(?![0-9])", text):
+    for item in re.split(r"[\n;]|,(?![0-9])", simplified(text)):
         match = _ITEM.fullmatch(item.strip())
         name = names.get(_plain(match[1])) if match else None
         if match and name and not re.search(r"[:=]", match[2]):  # a second name in it: the number is not this one's
@@ -234,7 +256,3 @@ def _plain(name: str) -> str:
     """Strip markup, brackets and case from a name."""
     without = re.sub(r"\(.*?\)", "", name).replace("_", " ")
     return " ".join(re.sub(r"[*`\"'~]", "", without).casefold().split())
-
-
-def _join(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

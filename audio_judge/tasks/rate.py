@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from audio_judge.rubrics import Rubric, fill_fields, get_rubric, pick
+from audio_judge.languages import check_language, get_language, wordings
+from audio_judge.rubrics import Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.score import ScoreTarget, read_number
 
@@ -59,23 +60,35 @@ CUES = (
 HELD_OUT_CUES = ("State the resulting value.", "And the score?")
 
 
-def ends(rubric: str | Rubric) -> str:
+def ends(rubric: str | Rubric, language: str = "en") -> str:
     """Say what the two ends of a rubric's scale mean, and where its good place is if that is the middle.
 
     Args:
         rubric: Rubric or its name.
+        language: Of the words.
 
     Example:
         >>> ends("speech_rate")
         '1 means slow and 5 means fast, 3 being best'
     """
-    chosen = get_rubric(rubric)
+    chosen = in_language(get_rubric(rubric), language)
+    if language != "en":
+        fields = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}", "middle": f"{(chosen.low + chosen.high) / 2:g}"}
+        key = "ends_middle" if chosen.best == "middle" else "ends"
+        fields |= {"lowest": chosen.levels[0], "highest": chosen.levels[-1]}
+        return fill_fields(get_language(language).texts[key][0], fields)
     text = f"{chosen.low:g} means {chosen.levels[0]} and {chosen.high:g} means {chosen.levels[-1]}"
     return f"{text}, {(chosen.low + chosen.high) / 2:g} being best" if chosen.best == "middle" else text
 
 
 def ask(
-    rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False, cue: int = 0, place: Place = "middle"
+    rubric: str | Rubric,
+    *,
+    phrasing: int | str = 0,
+    held_out: bool = False,
+    cue: int = 0,
+    place: Place = "middle",
+    language: str = "en",
 ) -> str:
     r"""Write the user's request, with a placeholder where the clip is heard.
 
@@ -86,6 +99,7 @@ def ask(
         held_out: Number ``HELD_OUT_PHRASINGS`` and ``HELD_OUT_CUES`` instead.
         cue: Number of the sentence that asks for the score at last.
         place: Where the clip is: before everything, before the cue, or after everything.
+        language: Of the request.
 
     Raises:
         IndexError: If there is no phrasing or cue of that number.
@@ -95,10 +109,11 @@ def ask(
         '<audio>'
     """
     chosen = get_rubric(rubric)
-    text = chosen.fill(fill_fields(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out), {"ends": ends(chosen)}))
+    template = pick(*wordings("rate", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    text = chosen.fill(fill_fields(template, {"ends": ends(chosen, language)}), language)
     if PLACEHOLDER in text:
         return text
-    last = pick(CUES, HELD_OUT_CUES, cue, held_out)
+    last = pick(*wordings("rate_cues", language, (CUES, HELD_OUT_CUES)), cue, held_out)
     return {
         "start": f"{PLACEHOLDER}\n{text} {last}",
         "middle": f"{text}\n{PLACEHOLDER}\n{last}",
@@ -129,20 +144,22 @@ def content(request: str, *clips: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [block for block in blocks if block.get("text") != ""]
 
 
-def write(target: ScoreTarget) -> str:
+def write(target: ScoreTarget, language: str = "en") -> str:
     """Write a score with two decimals.
 
     Args:
         target: What to write.
+        language: Of the answer; a number that stands alone is the same in each.
 
     Example:
         >>> write(ScoreTarget(get_rubric("mos"), 3.4166))
         '3.42'
     """
+    check_language(language)
     return f"{round(target.value, 2) + 0.0:.2f}"  # + 0.0 turns -0.0 into 0.0
 
 
-def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarget:
+def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: str = "en") -> ScoreTarget:
     """Read a score from an answer.
 
     Args:
@@ -150,6 +167,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarg
         rubric: Rubric or its name that was asked for.
         strict: Whether only what ``write`` writes counts. Otherwise words around the number are understood as in the
             score task.
+        language: Of the answer; a number is read the same in each.
 
     Raises:
         ParseError: If there is no score, one out of range, or several different ones.
@@ -159,6 +177,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarg
         3.42
     """
     chosen = get_rubric(rubric)
+    check_language(language)
     if strict and not re.fullmatch(r"-?[0-9]+\.[0-9]{2}", text):
         raise ParseError(f"{chosen.name}: {text!r} is not a number with two decimals, such as {chosen.low:.2f}")
     target = ScoreTarget(chosen, read_number(text, chosen))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
 from audio_judge.rubrics import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
 from audio_judge.tasks.common import ParseError, with_reference_note
 
@@ -71,7 +72,14 @@ class ScoreTarget:
         self.rubric.check(self.value)
 
 
-def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False) -> str:
+def ask(
+    rubric: str | Rubric,
+    *,
+    phrasing: int | str = 0,
+    held_out: bool = False,
+    with_reference: bool = False,
+    language: str = "en",
+) -> str:
     """Write the user's request for a score; the caller places the audio.
 
     Args:
@@ -79,6 +87,7 @@ def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False
         phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill``.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -87,20 +96,23 @@ def ask(rubric: str | Rubric, *, phrasing: int | str = 0, held_out: bool = False
         >>> ask("noisiness")
         'Rate the noisiness of this clip from 1 to 5.'
     """
-    text = get_rubric(rubric).fill(pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out))
-    return with_reference_note(text, phrasing, held_out) if with_reference else text
+    phrasings = wordings("score", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    text = get_rubric(rubric).fill(pick(*phrasings, phrasing, held_out), language)
+    return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-def write(target: ScoreTarget) -> str:
+def write(target: ScoreTarget, language: str = "en") -> str:
     """Write a score with one decimal.
 
     Args:
         target: What to write.
+        language: Of the answer; a number that stands alone is the same in each.
 
     Example:
         >>> write(ScoreTarget(get_rubric("mos"), 3.42))
         '3.4'
     """
+    check_language(language)
     return f"{round(target.value, 1) + 0.0:.1f}"  # + 0.0 turns -0.0 into 0.0
 
 
@@ -120,14 +132,15 @@ def grammar(rubric: str | Rubric) -> list[str]:
     return [write(ScoreTarget(chosen, round(value, 1))) for value in np.linspace(chosen.low, chosen.high, count)]
 
 
-def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarget:
+def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: str = "en") -> ScoreTarget:
     """Read a score from an answer.
 
     Args:
         text: The answer.
         rubric: Rubric or its name that was asked for.
         strict: Whether only what ``write`` writes counts. Otherwise a name, markup, a decimal comma, "out of 5" and a
-            sentence around the number are understood.
+            sentence around the number, in any of our languages, are understood.
+        language: Of the answer; a number is read the same in each.
 
     Raises:
         ParseError: If there is no score, one out of range, several different ones, or one of another rubric.
@@ -137,6 +150,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False) -> ScoreTarg
         3.4
     """
     chosen = get_rubric(rubric)
+    check_language(language)
     if not strict:
         _refuse_other_rubric(text, chosen)
         return ScoreTarget(chosen, read_number(text, chosen))
@@ -159,10 +173,10 @@ def read_number(text: str, rubric: Rubric) -> float:
         ParseError: If there is none, one out of range, or several different ones.
 
     Example:
-        >>> read_number("3.4 out of 5", RUBRICS["mos"])
+        >>> read_number("3.4 out of 5", get_rubric("mos"))
         3.4
     """
-    plain = _without_scale(re.sub(r"[*_`~]", "", text).replace("−", "-"), rubric)
+    plain = _without_scale(readable_numbers(re.sub(r"[*_`~]", "", text).replace("−", "-")), rubric)
     if "%" in plain and rubric.high != 100:
         raise ParseError(f"{rubric.name}: {text!r} is in percent; {rubric.low:g} to {rubric.high:g} expected")
     values, position = set(), 0
@@ -187,9 +201,15 @@ def _without_scale(text: str, rubric: Rubric) -> str:
 
 def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
     """A number that an answer calls by another rubric's name is not the answer."""
-    name = re.match(r"\W*([\w ]+?)\W*[:=]", text)
-    others = {word for other in ALL_RUBRICS.values() if other.name != rubric.name for word in (other.name, other.label)}
-    if name and name[1].casefold() in others - {rubric.name, rubric.label}:
+    name = re.match(r"\W*([\w ]+?)\W*[:=]", simplified(text))
+    own = {rubric.name, rubric.label, *rubric_labels(rubric.name)}
+    others = {
+        word
+        for other in ALL_RUBRICS.values()
+        if other.name != rubric.name
+        for word in (other.name, other.label, *rubric_labels(other.name))
+    }
+    if name and name[1].casefold() in others - own:
         raise ParseError(f"{rubric.name}: {text!r} answers {name[1]!r}")
 
 

@@ -3,8 +3,10 @@
 import random
 import re
 from dataclasses import dataclass
+from functools import cache
 
-from audio_judge.rubrics import SPEECHEVAL_RUBRICS, pick
+from audio_judge.languages import LANGUAGES, get_language, simplified, wordings
+from audio_judge.rubrics import SPEECHEVAL_RUBRICS, in_language, pick
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
@@ -132,12 +134,13 @@ class Suggestions:
                 raise ValueError(f"suggestion {line!r}; one line of text that begins with no bullet is needed")
 
 
-def ask(*, phrasing: int | str = 0, held_out: bool = False) -> str:
+def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:
     """Write the user's request for suggestions; the caller places the audio.
 
     Args:
         phrasing: Number of one of ``PHRASINGS``, or an own text.
         held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -146,16 +149,19 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False) -> str:
         >>> ask(phrasing=3)
         'How can this recording be improved? List suggestions.'
     """
-    return pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out)
+    return pick(*wordings("suggest", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
 
 
-def suggest_for(assessment: Assessment, seed: int | random.Random = 0, most: int = 4) -> Suggestions:
+def suggest_for(
+    assessment: Assessment, seed: int | random.Random = 0, most: int = 4, language: str = "en"
+) -> Suggestions:
     """Make suggestions from an assessment: for the worst dimensions, and for each distortion.
 
     Args:
         assessment: What was found.
         seed: Chooses the wordings.
         most: How many dimensions to name at most; those in the better half of their scale are never named.
+        language: Of the suggestions; areas are named in English, see ``write``.
 
     Example:
         >>> suggest_for(Assessment({"mos": 3, "intelligibility": 1}, "fast")).areas
@@ -172,18 +178,20 @@ def suggest_for(assessment: Assessment, seed: int | random.Random = 0, most: int
         names = ["mos"]
     # Ties keep the order of the table; a wrong pace is as far off as a scale can be, so it comes first.
     worst = sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]
-    lines = [rng.choice(ADVICE[name]) for name in worst if name != "distortion" or not assessment.distortions]
+    spoken = get_language(language)
+    lines = [rng.choice(spoken.advice[name]) for name in worst if name != "distortion" or not assessment.distortions]
     known = [distortion.kind for distortion in assessment.distortions if distortion.kind in DISTORTION_ADVICE]
-    lines += [rng.choice(DISTORTION_ADVICE[kind]) for kind in dict.fromkeys(known)]
+    lines += [rng.choice(spoken.distortion_advice[kind]) for kind in dict.fromkeys(known)]
     areas = tuple(SPEECHEVAL_RUBRICS[name].label for name in worst)
-    return Suggestions(areas, tuple(lines) or (rng.choice(NO_ADVICE),))
+    return Suggestions(areas, tuple(lines) or (rng.choice(spoken.texts["no_advice"]),))
 
 
-def write(target: Suggestions) -> str:
+def write(target: Suggestions, language: str = "en") -> str:
     """Write suggestions: areas in the thought, one line each in the answer.
 
     Args:
         target: What to write.
+        language: Of the thought; areas that are labels of rubrics are put into it, the suggestions stay as they are.
 
     Example:
         >>> print(write(Suggestions(("speech rate",), ("Speak slower.",))))
@@ -196,17 +204,26 @@ def write(target: Suggestions) -> str:
         Speak slower.
         </answer>
     """
-    think = f"{HEADER}\n{_AREAS}: {', '.join(target.areas) or _NOTHING}"
+    texts, marks = get_language(language).texts, get_language(language).marks
+    areas = [_areas(language).get(area, area) for area in target.areas] or [texts["none"][0]]
+    think = f"{texts['suggest_header'][0]}\n{texts['areas'][0]}{marks['colon']}{marks['comma'].join(areas)}"
     return join_thought(think, "\n".join(target.suggestions))
 
 
-def parse(text: str, *, strict: bool = False) -> Suggestions:
+@cache
+def _areas(language: str) -> dict[str, str]:
+    """English labels of areas to those of a language."""
+    return {rubric.label: in_language(rubric, language).label for rubric in SPEECHEVAL_RUBRICS.values()}
+
+
+def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestions:
     r"""Read suggestions.
 
     Args:
         text: Thought and answer.
         strict: Whether only what ``write`` writes counts. Otherwise bullets, numbers, empty lines, headers and a missing
             thought do not matter.
+        language: Of the thought if strict; else it may be in any of our languages.
 
     Raises:
         ParseError: If there is no suggestion, or (strict) the text is not as written.
@@ -216,24 +233,36 @@ def parse(text: str, *, strict: bool = False) -> Suggestions:
         ('Speak slower.', 'Pause more.')
     """
     think, answer = split_thought(text, strict=strict)
-    named = next((value for name, value in items(think or answer) if name == _AREAS.casefold()), "")
-    areas = [_plain(area) for area in re.split(r"[,;]|\band\b", named)]
-    usable = dict.fromkeys(area for area in areas if _AREA.fullmatch(area) and area != _NOTHING)
+    titles = [get_language(code).texts["areas"][0].casefold() for code in LANGUAGES]
+    named = next((value for name, value in items(simplified(think or answer)) if name in titles), "")
+    areas = [_english(_plain(area)) for area in re.split(r"[,;、]|\band\b", named)]
+    nothing = {_plain(get_language(code).texts["none"][0]) for code in LANGUAGES}
+    usable = dict.fromkeys(area for area in areas if _AREA.fullmatch(area) and area not in nothing)
     try:
         target = Suggestions(tuple(usable), tuple(answer.split("\n")) if strict else _lines(answer))
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
-    if strict and write(target) != text:
-        raise ParseError(f"{text!r} should be written {write(target)!r}")
+    if strict and write(target, language) != text:
+        raise ParseError(f"{text!r} should be written {write(target, language)!r}")
     return target
+
+
+def _english(area: str) -> str:
+    """The English label of an area in any language; another name stays as it is."""
+    for language in LANGUAGES[1:]:
+        for english, label in _areas(language).items():
+            if area == label.casefold():
+                return english
+    return area
 
 
 def _lines(answer: str) -> tuple[str, ...]:
     """Suggestions without bullets; the line of areas may stand among them if a model does not think."""
     plain = (re.sub(r"[*`]+", "", re.sub(rf"^(?:{_BULLET})+", "", line)).strip() for line in answer.splitlines())
     wordy = (line for line in plain if re.search(r"[^\W\d]{2}", line))
-    return tuple(line for line in wordy if not line.strip(" #-").casefold().startswith(_AREAS.casefold()))
+    titles = tuple(get_language(code).texts["areas"][0].casefold() for code in LANGUAGES)
+    return tuple(line for line in wordy if not line.strip(" #-").casefold().startswith(titles))
 
 
 def _plain(area: str) -> str:
-    return " ".join(area.casefold().strip(" .*`").split())
+    return " ".join(area.casefold().strip(" .。*`").split())

@@ -1,0 +1,269 @@
+"""Languages of requests and answers.
+
+English stands in ``audio_judge.rubrics`` and ``audio_judge.tasks``; every other language is one data file here, with the keys
+and placeholders of ``en.py``, and one entry in ``_FILES``. Targets know no language: a level, a cause or a verdict is the
+English word whatever language it was written in. Numbers that stand alone have a decimal point in every language.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from audio_judge.languages import fr, ja, zh
+from audio_judge.languages.words import CauseWords, Language, RubricWords, Texts
+
+__all__ = [
+    "LANGUAGES",
+    "CauseWords",
+    "Language",
+    "RubricWords",
+    "candidates",
+    "check_language",
+    "get_language",
+    "is_denied",
+    "joined",
+    "name_pattern",
+    "readable_numbers",
+    "rubric_labels",
+    "simplified",
+    "whole_words",
+    "wordings",
+]
+
+_FILES: dict[str, Language] = {one.code: one for one in (zh.LANGUAGE, ja.LANGUAGE, fr.LANGUAGE)}
+LANGUAGES: tuple[str, ...] = ("en", *_FILES)
+
+_CJK = r"\u3005\u3040-\u30ff\u3400-\u9fff"
+_TOKEN = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+")
+_TAG = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\bspeech[ab](?![a-z])", re.IGNORECASE)
+_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
+    0x3000: " ",
+    0xA0: " ",
+    0x202F: " ",
+    0x2019: "'",
+}
+
+
+def check_language(code: str) -> str:
+    """Refuse a language there are no words of.
+
+    Args:
+        code: ISO 639-1.
+
+    Raises:
+        ValueError: If there is no such language; the message lists the known ones.
+    """
+    if code not in LANGUAGES:
+        raise ValueError(f"no language {code!r}; known: {', '.join(LANGUAGES)}")
+    return code
+
+
+def get_language(code: str) -> Language:
+    """Look up the words of a language.
+
+    Args:
+        code: One of ``LANGUAGES``.
+
+    Raises:
+        ValueError: If there is no such language.
+
+    Example:
+        >>> get_language("fr").rubrics["mos"].levels[-1]
+        'excellente'
+    """
+    if check_language(code) in _FILES:
+        return _FILES[code]
+    from audio_judge.languages.en import LANGUAGE  # English is gathered from the tasks, which import this module
+
+    return LANGUAGE
+
+
+def wordings(kind: str, language: str, english: tuple[Texts, Texts]) -> tuple[Texts, Texts]:
+    """List the wordings of a kind of request: those to train with, and those kept out.
+
+    Args:
+        kind: Key of ``Language.phrasings``, such as ``score``.
+        language: One of ``LANGUAGES``.
+        english: What the caller has in English.
+
+    Raises:
+        ValueError: If there is no such language.
+
+    Example:
+        >>> wordings("detect_question", "fr", (("Is it fake?",), ()))[0][-1]
+        'Est-ce un deepfake ?'
+    """
+    if language == "en":
+        return english
+    words = get_language(language)
+    return words.phrasings[kind], words.held_out[kind]
+
+
+def joined(items: Sequence[str], language: str) -> str:
+    """List things in running text.
+
+    Args:
+        items: One or more.
+        language: One of ``LANGUAGES``.
+
+    Example:
+        >>> joined(["bruit", "coloration", "niveau"], "fr"), joined(["噪声", "响度"], "zh")
+        ('bruit, coloration et niveau', '噪声和响度')
+    """
+    marks = get_language(language).marks
+    return items[0] if len(items) == 1 else f"{marks['comma'].join(items[:-1])}{marks['and']}{items[-1]}"
+
+
+def simplified(text: str) -> str:
+    """Write full-width signs as ASCII, special spaces as spaces and a typographic apostrophe as a plain one.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> simplified("噪声：２．１（轻微）")
+        '噪声:2.1(轻微)'
+    """
+    return text.translate(_WIDE)
+
+
+def readable_numbers(text: str) -> str:
+    """Bring the ways in which languages write scores into the form "3.4/5"; English stays as it is.
+
+    Args:
+        text: An answer.
+
+    Example:
+        >>> " ".join(readable_numbers("我打3.4分（满分5分）。").split())
+        '我打 3.4/5 。'
+    """
+    plain = simplified(text)
+    for language in _FILES.values():
+        for pattern, replacement in language.numbers:
+            plain = re.sub(pattern, replacement, plain)
+    return re.sub(rf"(?<=[{_CJK}])(?=-?[0-9])|(?<=[0-9])(?=[{_CJK}])", " ", plain)
+
+
+def name_pattern(names: Sequence[str]) -> str:
+    """Match any of some names as whole words, the longest first; scripts without spaces have no word ends.
+
+    Args:
+        names: One or more.
+
+    Example:
+        >>> re.findall(name_pattern(["noisy", "very noisy", "嘈杂"]), "very noisy, 很嘈杂的")
+        ['very noisy', '嘈杂']
+    """
+    return whole_words("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+
+
+def whole_words(pattern: str) -> str:
+    """Let a regular expression match whole words only, where the script has word ends.
+
+    Args:
+        pattern: Regular expression.
+
+    Example:
+        >>> re.findall(whole_words("vraie?|真实"), "vraiment vrai, 很真实的")
+        ['vrai', '真实']
+    """
+    before, after = rf"(?:(?<![^\W{_CJK}])|(?=[{_CJK}]))", rf"(?:(?![^\W{_CJK}])|(?<=[{_CJK}]))"
+    return f"{before}(?:{pattern}){after}"
+
+
+def is_denied(text: str, start: int, end: int, language: str) -> bool:
+    """Say whether what stands at a place in a text is denied within its clause.
+
+    Args:
+        text: The text.
+        start: Where it begins.
+        end: Where it ends.
+        language: Of the text; not English, whose tasks have rules of their own.
+
+    Example:
+        >>> is_denied("没有明显的回声。", 5, 7, "zh"), is_denied("没有噪声，但有回声。", 7, 9, "zh")
+        (True, False)
+    """
+    patterns = get_language(language).patterns
+    before = re.split(r"[.;:,!?。；：，！？\n]", text[:start])[-1]
+    after = re.split(r"[.;:,!?。；：，！？\n]", text[end:])[0]
+    return bool(
+        re.search(patterns["denied_before"], before, re.IGNORECASE)
+        or re.search(patterns["denied_after"], after, re.IGNORECASE)
+    )
+
+
+def rubric_labels(name: str) -> tuple[str, ...]:
+    """List what one of our rubrics is called in the languages besides English.
+
+    Args:
+        name: Key of ``Language.rubrics``; an unknown one has no labels.
+
+    Example:
+        >>> rubric_labels("loudness")
+        ('响度', '音の大きさ', 'niveau sonore')
+    """
+    return tuple(language.rubrics[name].label for language in _FILES.values() if name in language.rubrics)
+
+
+def candidates(text: str, language: str = "en") -> tuple[str, ...]:
+    """Guess the language of an answer by the share of its words that each language's texts have.
+
+    Args:
+        text: The answer.
+        language: What is expected; it wins a draw.
+
+    Returns:
+        The likeliest language, or several that are equally likely.
+
+    Raises:
+        ValueError: If there is no such language.
+
+    Example:
+        >>> candidates("The speech is noisy."), candidates("语音很嘈杂"), candidates("雑音が多い"), candidates("3.4")
+        (('en',), ('zh',), ('ja',), ('en',))
+    """
+    check_language(language)
+    tokens = list(_tokens(_TAG.sub(" ", text)))
+    shares = {code: sum(token in _vocabulary(code) for token in tokens) for code in LANGUAGES}
+    most = max(shares.values())
+    if shares[language] == most:
+        return (language,)
+    return tuple(code for code, share in shares.items() if share == most)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Words in lower case; of scripts without spaces every character and every two of them."""
+    for match in _TOKEN.finditer(text):
+        word = match[0].casefold()
+        if re.match(rf"[{_CJK}]", word):
+            yield from word
+            yield from map("".join, pairwise(word))
+        else:
+            yield word
+
+
+@cache
+def _vocabulary(code: str) -> frozenset[str]:
+    """Words of a language's texts; placeholders and regular expressions are none."""
+    texts = (re.sub(r"\{\w+\}", " ", text) for text in _texts(get_language(code)))
+    return frozenset(token for text in texts for token in _tokens(text))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in nested data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif is_dataclass(value):
+        for field in fields(value):
+            if field.name not in ("patterns", "pattern", "numbers", "code", "name"):
+                yield from _texts(vars(value)[field.name])
+    else:
+        for one in value:
+            yield from _texts(one)

@@ -1,0 +1,80 @@
+"""What a language needs: the types of a data file such as ``zh.py``. Nothing here knows a rubric or a task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Texts = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RubricWords:
+    """A rubric in a language.
+
+    Args:
+        label: How running text names it.
+        levels: Level names from the lowest score to the highest, as many as in English.
+        definition: One sentence that says what is judged and what its two ends mean.
+        questions: Short questions, at least one.
+    """
+
+    label: str
+    levels: Texts
+    definition: str
+    questions: Texts
+
+
+@dataclass(frozen=True)
+class CauseWords:
+    """A kind of fault in a language.
+
+    Args:
+        phrases: What is heard if it is slight, clear and strong; each has one wording or more. A phrase that ends like a
+            sentence is one, else it is put into a frame. ``{direction}`` is such as "too loud".
+        effects: Sentences that say what it does.
+        pattern: Regular expression that finds it in text; must find every phrase and no phrase of another kind.
+    """
+
+    phrases: tuple[Texts, Texts, Texts]
+    effects: Texts
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Language:
+    """All words of one language; keys and placeholders are those of ``en.py``.
+
+    Args:
+        code: ISO 639-1.
+        name: What its speakers call it.
+        marks: ``colon``, ``comma`` (of a list), ``and``, ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between
+            sentences), ``decimal``.
+        patterns: Regular expressions: ``denied_before`` and ``denied_after`` (a word is denied), ``real`` and ``fake``,
+            ``better`` and ``worse`` (of the clip named first), ``reversed`` (the clip named first is the standard).
+        numbers: Pairs of a pattern and its replacement that bring ways to write a score into the form "3.4/5".
+        rubrics: Name of a rubric to its words.
+        phrasings: Name of a kind of request to its wordings.
+        held_out: The same, kept out of training.
+        texts: Parts of answers.
+        names: ``distortions`` and ``genders``: English word to the word in this language.
+        directions: Kind of fault to below, above and unknown.
+        dimensions: Rubric to sentences for each fifth of its scale, worst first.
+        causes: Kind of fault to its words.
+        advice: Rubric to suggestions.
+        distortion_advice: Type of distortion to suggestions.
+    """
+
+    code: str
+    name: str
+    marks: Mapping[str, str]
+    patterns: Mapping[str, str]
+    numbers: tuple[tuple[str, str], ...]
+    rubrics: Mapping[str, RubricWords]
+    phrasings: Mapping[str, Texts]
+    held_out: Mapping[str, Texts]
+    texts: Mapping[str, Texts]
+    names: Mapping[str, Mapping[str, str]]
+    directions: Mapping[str, tuple[str, str, str]]
+    dimensions: Mapping[str, tuple[Texts, ...]]
+    causes: Mapping[str, CauseWords]
+    advice: Mapping[str, Texts]
+    distortion_advice: Mapping[str, Texts]
