@@ -18,16 +18,16 @@ from typing import Any
 
 from audio_judge.augment import KINDS
 from audio_judge.captions import TeacherUnavailableError, write_captions
-from audio_judge.cli import BEST, CORPORA
+from audio_judge.cli import CORPORA
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.endpoint import Client, Endpoint
 from audio_judge.examples import DECIDE, audio_blocks, read_example
 from audio_judge.inputs import AUDIO_SUFFIXES, PATH_COLUMNS, UsageError
 from audio_judge.instruct import COMPARE_QUESTION, DETECT_QUESTION, Example
+from audio_judge.listing import Rows, print_table, rubric_rows, task_rows
 from audio_judge.mixtures import WITH_SPLITS, Corpus, Mixture, Statistics, iterate, mixture_of, read_mixture
-from audio_judge.rubrics import ALL_RUBRICS, PROXY_RUBRICS
-from audio_judge.tasks import TASKS
+from audio_judge.rubrics import PROXY_RUBRICS
 from audio_judge.tasks.listeners import LISTENERS
 
 DEFAULT_CHANCE = 0.25
@@ -295,30 +295,17 @@ def _sound_files(folder: str, limit: int | None) -> list[Path]:
 
 
 def _ls() -> int:
-    corpora = list(CORPORA.items())
-    tasks = [(name, (task.__doc__ or "").partition("\n")[0].partition(": ")[2]) for name, task in TASKS.items()]
-    rubrics = [
-        (
-            r.name,
-            r.scale.name,
-            BEST[r.best],
-            f"{r.levels[0]} … {r.levels[-1]}",
-        )
-        for r in ALL_RUBRICS.values()
-    ]
-    _table(("corpus", "what it is"), corpora)
-    _table(("task", "what it does"), [*_OWN_TASKS.items(), *tasks])
-    _table(("rubric", "scale", "best", "levels"), rubrics)
-    _table(("listener", "such as"), [(name, listener.views[0]) for name, listener in LISTENERS.items()])
+    tables: tuple[tuple[tuple[str, ...], Rows], ...] = (
+        (("corpus", "what it is"), list(CORPORA.items())),
+        (("task", "what it does"), [*_OWN_TASKS.items(), *task_rows()]),
+        (("rubric", "scale", "best", "levels"), rubric_rows()),
+        (("listener", "such as"), [(name, listener.views[0]) for name, listener in LISTENERS.items()]),
+    )
+    for titles, rows in tables:
+        print_table(titles, rows)
+        print()
     print(f"augmentation: {', '.join(KINDS)}")
     return 0
-
-
-def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    for row in (titles, *rows):
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    print()
 
 
 # data show

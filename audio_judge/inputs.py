@@ -1,4 +1,4 @@
-"""Finds the clips that a command is to judge: files, globs, directories, JSON lines, CSV tables and standard input.
+"""Finds the clips that a command is to judge: files, globs, directories, JSON lines, CSV tables, data sets, standard input.
 
 Every clip becomes an :class:`Item` that keeps the row it came with. What is wrong with one row (no path, a time that is no
 number) is noted in its item, so that it is reported in its place; what is wrong with the request as a whole (no such list,
@@ -10,13 +10,14 @@ import glob
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 PATH_COLUMNS = ("path", "wav_path", "filepath_deg")
+HUB = "hf://datasets/"
 
 
 class UsageError(ValueError):
@@ -73,6 +74,8 @@ class Item:
         end_time: Where to end, in seconds; None for the end.
         reference: Where its undegraded original is; None if it has none.
         error: What is wrong with the row; None if it can be judged.
+        read: Gives the clip of a row of a data set, which has no path of its own; None for files.
+        read_reference: Gives the original of such a row; None if it has none.
     """
 
     row: dict[str, Any]
@@ -81,6 +84,8 @@ class Item:
     end_time: float | None = None
     reference: str | None = None
     error: str | None = None
+    read: Callable[[], Any] | None = None
+    read_reference: Callable[[], Any] | None = None
 
 
 def find_items(
@@ -90,7 +95,8 @@ def find_items(
 
     Args:
         arguments: Files, glob patterns, directories (searched for sound files, sorted), ``.jsonl`` and ``.csv`` lists, whose
-            relative paths start at the list, and ``-`` for the lines of ``stdin``: paths, or JSON rows.
+            relative paths start at the list, data sets (``hf://datasets/OWNER/NAME:SPLIT``, or their folder), and ``-`` for
+            the lines of ``stdin``: paths, or JSON rows.
         columns: Which columns say what; None for the usual ones.
         reference: Undegraded original of every clip whose row names none.
         stdin: Lines to read for ``-``.
@@ -106,12 +112,12 @@ def find_items(
         ['b.wav', 'a.wav']
     """
     names = columns or Columns()
-    items = [_with_usable_name(item) for argument in arguments for item in _expand(argument, names, stdin)]
+    items = [item for argument in arguments for item in _expand(argument, names, stdin)]
     if reference is None:
         return items
     return [
         replace(item, reference=reference, row=item.row | {names.reference: reference})
-        if item.error is None and item.reference is None
+        if item.error is None and item.reference is None and item.read_reference is None
         else item
         for item in items
     ]
@@ -120,8 +126,13 @@ def find_items(
 def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[Item]:
     """The items of one argument."""
     path = Path(argument)
+    place = data_set_place(argument)
     if argument == "-":
         yield from _stdin_items(stdin, columns)
+    elif place is not None:
+        from audio_judge.data_sets import data_set_items
+
+        yield from data_set_items(*place, columns)
     elif path.is_dir():
         yield from _directory_items(path)
     elif path.suffix.lower() in (".jsonl", ".csv") and not (_is_pattern(argument) and not path.exists()):
@@ -132,13 +143,35 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
         yield Item({"path": argument}, argument)
 
 
-def _with_usable_name(item: Item) -> Item:
-    """Notes a path that is no text, which soundfile cannot open."""
-    try:
-        f"{item.path}{item.reference}".encode()
-    except UnicodeEncodeError:
-        return replace(item, error=f"{ascii(item.path)[1:-1]}: file name is no valid UTF-8; rename it")
-    return item
+def data_set_place(argument: str) -> tuple[str, str | None] | None:
+    """Say which data set an argument names.
+
+    Args:
+        argument: Of a command.
+
+    Returns:
+        Its address or folder and its split, None for the only one; None if it names no data set.
+
+    Example:
+        >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
+        (('hf://datasets/me/clips', 'test'), None)
+    """
+    if argument.startswith(HUB):
+        name, _, split = argument.removeprefix(HUB).partition(":")
+        return HUB + name, split or None
+    if Path(argument).is_dir():
+        return (argument, None) if _is_data_set(Path(argument)) else None
+    folder, colon, split = argument.rpartition(":")
+    is_there = bool(colon) and Path(folder).is_dir() and not Path(argument).exists()
+    return (folder, split) if is_there and _is_data_set(Path(folder)) else None
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether ``datasets`` has saved the folder, or it holds tables with sound inside instead of sound files."""
+    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        return True
+    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    return ".parquet" in suffixes and not suffixes & set(AUDIO_SUFFIXES)
 
 
 def _is_pattern(argument: str) -> bool:
@@ -236,10 +269,29 @@ def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -
     if not isinstance(reference, str | None):
         return Item(row, error=f"{place}: {columns.reference} is {reference!r}; the path of a clip is needed")
     try:
-        start, end = (_time(row, name) for name in ("start_time", "end_time"))
+        start, end = times_of(row)
     except ValueError as error:
         return Item(row, error=f"{place}: {error}")
     return Item(row, str(folder / path), start, end, None if reference is None else str(folder / reference))
+
+
+def times_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Read which part of its clip a row speaks of.
+
+    Args:
+        row: With ``start_time`` and ``end_time``, in seconds, or without.
+
+    Returns:
+        Start and end; None for the beginning and the end.
+
+    Raises:
+        ValueError: If one is no number, or below 0.
+
+    Example:
+        >>> times_of({"path": "a.wav", "start_time": "1.5"})
+        (1.5, None)
+    """
+    return _time(row, "start_time"), _time(row, "end_time")
 
 
 def _time(row: Mapping[str, Any], name: str) -> float | None:
@@ -256,7 +308,8 @@ def _time(row: Mapping[str, Any], name: str) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    # What is no valid text in a file name stands in a table as an escape
+    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _time_text(value: Any) -> str:

@@ -26,10 +26,20 @@ from audio_judge.audio import AudioError, AudioSource
 from audio_judge.calibration import CalibratedRubric
 from audio_judge.examples import clip_state
 from audio_judge.judgement import Authenticity, Judgement, Preference, Score, Window
+from audio_judge.languages import check_language
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.reading import Reader
 from audio_judge.request import Pair, Reading, Request, as_listener, as_pairs, as_requests, clip_name
-from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS, Rubric, Scale, convert, get_rubric, shares_to_score
+from audio_judge.rubrics import (
+    RUBRICS,
+    SPEECHEVAL_RUBRICS,
+    Rubric,
+    Scale,
+    convert,
+    get_rubric,
+    in_language,
+    shares_to_score,
+)
 from audio_judge.tasks import Comparison, listeners
 from audio_judge.tasks import compare as compare_task
 from audio_judge.tasks import detect as detect_task
@@ -48,6 +58,10 @@ SMALLEST_FOR_HALF = 100_000_000
 
 class UntrainedRubricWarning(UserWarning):
     """A judge is asked for a rubric it was not trained on."""
+
+
+class UntrainedLanguageWarning(UserWarning):
+    """A judge is asked in a language it was not trained in."""
 
 
 class AudioJudge(Reader):
@@ -123,6 +137,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         progress: bool = False,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Score clips on rubrics.
 
@@ -136,6 +151,7 @@ class AudioJudge(Reader):
             progress: Whether to show a progress bar on stderr.
             profile: On whose behalf the clips are heard: key of ``tasks.listeners.LISTENERS`` ("elderly"), a ``Listener``,
                 or free words ("opera singer"); None for nobody in particular.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement``, or a list of them in the order of the clips.
@@ -145,7 +161,9 @@ class AudioJudge(Reader):
         """
         rubrics = _rubrics(rubric)
         requests, is_single = as_requests(clips, reference)
-        results = self.iter_scores(requests, rubrics, scale=scale, batch_size=batch_size, profile=profile)
+        results = self.iter_scores(
+            requests, rubrics, scale=scale, batch_size=batch_size, profile=profile, language=language
+        )
         judgements = list(tqdm(results, total=len(requests), disable=not progress, unit="clip"))
         return _unwrapped(judgements) if is_single else judgements
 
@@ -157,11 +175,14 @@ class AudioJudge(Reader):
         scale: Scale | None = None,
         batch_size: int = 8,
         profile: Profile = None,
+        language: str = "en",
     ) -> Iterator[Judgement]:
         """As ``score``, one judgement after the other in the order of the requests, in constant memory."""
-        asked = self._trained(rubrics or list(RUBRICS.values()))
+        spoken = self._trained_language(language)
+        asked = [in_language(one, spoken) for one in self._trained(rubrics or list(RUBRICS.values()))]
         listener = as_listener(profile)
-        for reading in self._read(requests, _questions(asked, listener), batch_size, asked, listener):
+        questions = _questions(asked, listener, spoken)
+        for reading in self._read(requests, questions, batch_size, asked, listener, spoken):
             yield self._judgement(reading, asked, scale)
 
     def profile(
@@ -174,6 +195,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         progress: bool = False,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Score clips on every rubric the judge was trained on, all in one pass.
 
@@ -185,6 +207,7 @@ class AudioJudge(Reader):
             batch_size: Windows per forward pass.
             progress: Whether to show a progress bar on stderr.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement``, or a list of them in the order of the clips.
@@ -194,6 +217,7 @@ class AudioJudge(Reader):
         """
         known = rubrics or self.rubrics or None
         options: dict[str, Any] = {"scale": scale, "batch_size": batch_size, "progress": progress, "profile": profile}
+        options["language"] = language
         return self.score(clips, reference, rubric=known, **options)
 
     def decide(
@@ -243,6 +267,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         max_new_tokens: int = 160,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Score clips on NISQA's rubrics and say why, in words.
 
@@ -255,6 +280,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest explanation.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement`` with ``text``, ``reasons`` and ``causes``, or a list of them.
@@ -263,7 +289,7 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
-        return self._in_words(clips, reference, RUBRICS, _explanation, writing.explained, limits, profile)
+        return self._in_words(clips, reference, RUBRICS, _explanation, writing.explained, limits, profile, language)
 
     def assess(
         self,
@@ -273,6 +299,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         max_new_tokens: int = 200,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Assess clips on SpeechEval's dimensions: a thought with a line for each, all decided, then a summary in words.
 
@@ -282,6 +309,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest summary.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
@@ -291,9 +319,19 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
-        return self._in_words(clips, reference, SPEECHEVAL_RUBRICS, _assessment, writing.assessed, limits, profile)
+        return self._in_words(
+            clips, reference, self._dimensions(), _assessment, writing.assessed, limits, profile, language
+        )
 
-    def suggest(self, clips: Clips, *, batch_size: int = 8, max_new_tokens: int = 160, profile: Profile = None) -> Any:
+    def suggest(
+        self,
+        clips: Clips,
+        *,
+        batch_size: int = 8,
+        max_new_tokens: int = 160,
+        profile: Profile = None,
+        language: str = "en",
+    ) -> Any:
         """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
 
         Args:
@@ -301,6 +339,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest advice, all lines together.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement`` with ``suggestions`` and ``areas``, or a list of them.
@@ -309,7 +348,9 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
-        return self._in_words(clips, None, SPEECHEVAL_RUBRICS, _suggestions, writing.suggested, limits, profile)
+        return self._in_words(
+            clips, None, self._dimensions(), _suggestions, writing.suggested, limits, profile, language
+        )
 
     def describe(
         self,
@@ -319,6 +360,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         max_new_tokens: int = 160,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Describe clips in running text that ends in the decided overall score.
 
@@ -328,6 +370,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest description.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Judgement`` with ``description``, or a list of them.
@@ -336,15 +379,16 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
-        return self._in_words(clips, reference, RUBRICS, _description, writing.described, limits, profile)
+        return self._in_words(clips, reference, RUBRICS, _description, writing.described, limits, profile, language)
 
-    def detect(self, clips: Clips, *, batch_size: int = 8, profile: Profile = None) -> Any:
+    def detect(self, clips: Clips, *, batch_size: int = 8, profile: Profile = None, language: str = "en") -> Any:
         """Say how likely speech is real, not made or altered by a machine.
 
         Args:
             clips: One clip or a list of them.
             batch_size: Windows per forward pass.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them.
@@ -353,10 +397,12 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         requests, is_single = as_requests(clips)
-        question = _heard_by(as_listener(profile), {"fake": detect_task.question()})
+        spoken = self._trained_language(language)
+        question = _heard_by(as_listener(profile), {"fake": detect_task.question(language=spoken)})
         (parsed,) = self.processor.parse_questions(question)
         readings = self._read(requests, question, batch_size)
-        results = [self._authenticity(reading, parsed.options.index("false")) for reading in readings]
+        real = parsed.options.index("false")
+        results = [self._authenticity(reading, real, spoken) for reading in readings]
         return _unwrapped(results) if is_single else results
 
     def compare(
@@ -370,6 +416,7 @@ class AudioJudge(Reader):
         batch_size: int = 8,
         max_new_tokens: int = 120,
         profile: Profile = None,
+        language: str = "en",
     ) -> Any:
         """Say which of two clips is better; the order of the arguments cannot matter.
 
@@ -386,6 +433,7 @@ class AudioJudge(Reader):
             batch_size: Windows per forward pass.
             max_new_tokens: Longest free text of the reasons.
             profile: As in ``score``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
             A ``Preference``, or a list of them.
@@ -396,18 +444,18 @@ class AudioJudge(Reader):
         """
         pairs, is_single = as_pairs(first, second)
         asked = _rubrics(rubric)
-        aspects = [] if not explain else list((SPEECHEVAL_RUBRICS if form == "dimensions" else RUBRICS).values())
+        aspects = [] if not explain else list((self._dimensions() if form == "dimensions" else RUBRICS).values())
         aspects = asked if form == "preference" and asked[0].name != "mos" else aspects
         every = list({one.name: one for one in [*asked, *aspects]}.values())
-        listener = as_listener(profile)
-        questions = _heard_by(listener, {one.name: compare_task.question(one) for one in every})
+        listener, spoken = as_listener(profile), self._trained_language(language)
+        questions = _heard_by(listener, {one.name: compare_task.question(one, language=spoken) for one in every})
         readings = list(self._read(pairs, questions, batch_size))
         results = [self._preference(reading, every) for reading in readings]
         heard = [index for index, said in enumerate(results) if explain and said.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
             states = [self._clearest_window(readings[index], results[index]) for index in batch]
-            drafts = [_comparison(results[index], [one.name for one in aspects], form) for index in batch]
+            drafts = [_comparison(results[index], [one.name for one in aspects], form, spoken) for index in batch]
             for index, one in zip(batch, self._write(states, drafts, listener, max_new_tokens), strict=True):
                 words: dict[str, Any] = {"text": one.text, "reasons": one.words, "has_own_words": one.is_own}
                 results[index] = replace(results[index], **words)
@@ -574,8 +622,31 @@ class AudioJudge(Reader):
         return tuple(self.processor.trained_rubrics or ())
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages the judge was trained in; none if its processor does not say."""
+        return tuple(self.processor.trained_languages or ())
+
+    def _trained_language(self, language: str) -> str:
+        """The language, after a warning if the judge was not trained in it, once; unnoted ones of ours are English."""
+        known = self.languages or (("en",) if self.rubrics else ())
+        is_known = not known or check_language(language) in known
+        if not is_known and (language, "") not in self._warned:
+            self._warned.add((language, ""))
+            message = (
+                f"{self.name or 'this judge'} was not trained in {language!r}, so its answers may say little; "
+                f"it was trained in {', '.join(known)}"
+            )
+            warnings.warn(message, UntrainedLanguageWarning, stacklevel=3)
+        return check_language(language)
+
+    @property
     def _signature(self) -> str:
         return f"{self.name} {self.revision}".strip()
+
+    def _dimensions(self) -> dict[str, Rubric]:
+        """SpeechEval's dimensions, but not those that the judge is known not to have learned, when it has learned any."""
+        known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
+        return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
 
     def _trained(self, rubrics: Sequence[Rubric]) -> list[Rubric]:
         """The rubrics, after a warning for each that the judge was not trained on, once."""
@@ -599,24 +670,26 @@ class AudioJudge(Reader):
         clips: Any,
         reference: Any,
         rubrics: Mapping[str, Rubric],
-        draft: Callable[[Judgement, bool], Draft],
-        attach: Callable[[Judgement, Written], Judgement],
+        draft: Callable[[Judgement, bool, str], Draft],
+        attach: Callable[[Judgement, Written, str], Judgement],
         limits: tuple[int, int],
         profile: Profile,
+        language: str,
     ) -> Any:
         """Decide the scores, then have the free words of each draft written; limits are clips per batch and tokens."""
         requests, is_single = as_requests(clips, reference)
         batch_size, max_new_tokens = limits
         asked = list(rubrics.values())
-        judgements = list(self.iter_scores(requests, asked, batch_size=batch_size, profile=profile))
+        how: dict[str, Any] = {"batch_size": batch_size, "profile": profile, "language": language}
+        judgements = list(self.iter_scores(requests, asked, **how))
         heard = [index for index, judgement in enumerate(judgements) if judgement.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
             states = [self._worst_window(requests[i], judgements[i]) for i in batch]
-            drafts = [draft(judgements[i], requests[i].reference is not None) for i in batch]
+            drafts = [draft(judgements[i], requests[i].reference is not None, language) for i in batch]
             written = self._write(states, drafts, as_listener(profile), max_new_tokens)
             for index, answer in zip(batch, written, strict=True):
-                judgements[index] = attach(judgements[index], answer)
+                judgements[index] = attach(judgements[index], answer, language)
         return _unwrapped(judgements) if is_single else judgements
 
     def _clearest_window(self, reading: Reading, said: Preference) -> list[dict[str, Any]]:
@@ -637,7 +710,7 @@ class AudioJudge(Reader):
         overall = shares[rubrics[0].name]
         return replace(said, better=comparing.verdict(overall), probabilities=overall, rubrics=shares)
 
-    def _authenticity(self, reading: Reading, real: int) -> Authenticity:
+    def _authenticity(self, reading: Reading, real: int, language: str) -> Authenticity:
         """A finished reading as a verdict; ``real`` is the place of that answer."""
         said = Authenticity(clip_name(reading.request.clip), model=self.name, revision=self.revision)
         if reading.error is not None:
@@ -645,7 +718,7 @@ class AudioJudge(Reader):
         share = float(reading.mean("fake")[real])
         parts = zip(reading.spans, reading.probabilities, strict=True)
         timeline = tuple(Window(start, end, {"real": float(one["fake"][real])}) for (start, end), one in parts)
-        text = detect_task.write(detect_task.Detection(is_fake=share < 0.5))
+        text = detect_task.write(detect_task.Detection(is_fake=share < 0.5), language)
         seconds = reading.spans[-1][1] - reading.spans[0][0]
         return replace(said, real=share, seconds=seconds, text=text, timeline=timeline if len(timeline) > 1 else ())
 
@@ -684,8 +757,10 @@ def _rubrics(rubric: Rubrics | None) -> list[Rubric]:
     return [get_rubric(one) for one in ([rubric] if isinstance(rubric, str | Rubric) else rubric)]
 
 
-def _questions(rubrics: Sequence[Rubric], listener: listeners.Listener | None) -> dict[str, dict[str, Any]]:
-    return _heard_by(listener, {rubric.name: rubric.question() for rubric in rubrics})
+def _questions(
+    rubrics: Sequence[Rubric], listener: listeners.Listener | None, language: str = "en"
+) -> dict[str, dict[str, Any]]:
+    return _heard_by(listener, {rubric.name: rubric.question(language=language) for rubric in rubrics})
 
 
 def _heard_by(listener: listeners.Listener | None, questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -720,30 +795,30 @@ def _values(judgement: Judgement) -> dict[str, float]:
     return {name: score.value for name, score in judgement.scores.items()}
 
 
-def _explanation(judgement: Judgement, with_reference: bool) -> Draft:
-    return writing.explanation(_values(judgement), with_reference)
+def _explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
+    return writing.explanation(_values(judgement), with_reference, language)
 
 
-def _assessment(judgement: Judgement, with_reference: bool) -> Draft:
-    return writing.assessment(writing.assessment_of(judgement), with_reference)
+def _assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
+    return writing.assessment(writing.assessment_of(judgement), with_reference, language)
 
 
-def _suggestions(judgement: Judgement, with_reference: bool) -> Draft:
-    return writing.suggestions(writing.assessment_of(judgement))
+def _suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
+    return writing.suggestions(writing.assessment_of(judgement), language)
 
 
-def _description(judgement: Judgement, with_reference: bool) -> Draft:
-    return writing.description(_values(judgement), with_reference)
+def _description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
+    return writing.description(_values(judgement), with_reference, language)
 
 
-def _comparison(said: Preference, aspects: Sequence[str], form: Form) -> Draft:
+def _comparison(said: Preference, aspects: Sequence[str], form: Form, language: str) -> Draft:
     """The reasons of a preference; the dimensions form has its verdict on the whole among its lines."""
     shares = {name: one for name, one in said.rubrics.items() if name in aspects and name != "mos"}
     overall = comparing.verdict(said.rubrics["mos"] if form == "dimensions" else said.probabilities)
     verdicts = comparing.clearest(shares)
     if form == "dimensions":
         verdicts = {name: comparing.verdict(one) for name, one in shares.items()}
-    return writing.comparison(Comparison({"mos": overall} | verdicts), aspects, form)
+    return writing.comparison(Comparison({"mos": overall} | verdicts), aspects, form, language)
 
 
 def _score(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:

@@ -10,48 +10,70 @@ import json
 import os
 import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from audio_judge.inputs import UsageError
 from audio_judge.judgement import Judgement
-from audio_judge.rubrics import get_rubric
+from audio_judge.rubrics import Rubric, Scale
 
 SETTINGS = ("model", "revision", "rubrics", "scale")
-JSON_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline", "reasons", "causes", *SETTINGS, "error")
+# Of all commands; what is not said in a row does not apply to it
+ALL_SETTINGS = ("task", *SETTINGS, "profile", "questions", "own_rubrics", "answer_language")
+WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
+SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline")
+JSON_KEYS = (*SCORE_KEYS, *WORDS, *ALL_SETTINGS, "error")
+# Their items are single words, those of other lists are sentences
+LISTS_OF_WORDS = ("rubrics", "causes", "areas")
 
 
-def result_row(judgement: Judgement, settings: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answer:
+    """What is said about one clip or pair.
+
+    Args:
+        row: The part of a JSON row that is added to the input row; without the settings of the run.
+        said: The judge's own result, for people; None if there is none.
+        error: Why there is no answer; None if there is one.
+        cells: Rows of a CSV table; None for a single one, made of ``row``.
+    """
+
+    row: Mapping[str, Any] = field(default_factory=dict)
+    said: Any = None
+    error: str | None = None
+    cells: tuple[Mapping[str, Any], ...] | None = None
+
+
+def result_row(judgement: Judgement, rubrics: Sequence[str]) -> dict[str, Any]:
     """Write a judgement as the part of a row that is added to the input row.
 
     Args:
-        judgement: What was said about the clip.
-        settings: ``model``, ``revision``, ``rubrics`` (names) and ``scale`` of the run; rubrics not named are left out.
+        judgement: What was said about the clip; not an error.
+        rubrics: Names of the rubrics; scores on others are left out.
 
     Returns:
-        JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds``, the windows of a long clip in ``timeline``,
-        ``reasons`` and ``causes`` if there are words, the settings; or the settings and ``error``.
+        JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds``, the windows of a long clip in ``timeline``, and
+        what there is of ``WORDS``.
 
     Example:
-        >>> result_row(Judgement("a.wav", error="a.wav: no such file"), {"model": "mini"})
-        {'model': 'mini', 'error': 'a.wav: no such file'}
+        >>> from audio_judge.judgement import Score
+        >>> said = Judgement("a.wav", 2.0, {"mos": Score("mos", 3.5, 0.5, "good", {"bad": 0.25, "good": 0.75})})
+        >>> result_row(said, ["mos"])["scores"]
+        {'mos': 3.5}
     """
-    if judgement.error is not None:
-        return {**settings, "error": judgement.error}
-    names = settings["rubrics"]
-    details = {name: judgement.scores[name].to_dict() for name in names}
+    details = judgement.to_dict()
+    scores = {name: details["scores"][name] for name in rubrics}
     row: dict[str, Any] = {
-        "scores": {name: details[name]["value"] for name in names},
-        **{key: {name: details[name][key] for name in names} for key in ("std", "level", "shares")},
-        "seconds": None if judgement.seconds is None else round(judgement.seconds, 3),
+        "scores": {name: score["value"] for name, score in scores.items()},
+        **{key: {name: score[key] for name, score in scores.items()} for key in ("std", "level", "shares")},
+        "seconds": details["seconds"],
     }
     if judgement.timeline:
-        windows = [window.to_dict() for window in judgement.timeline]
-        row["timeline"] = [w | {"scores": {name: w["scores"][name] for name in names}} for w in windows]
-    if judgement.text is not None:
-        row |= {"reasons": judgement.reasons, "causes": list(judgement.causes)}
-    return {**row, **settings}
+        windows = details["timeline"]
+        row["timeline"] = [w | {"scores": {name: w["scores"][name] for name in rubrics}} for w in windows]
+    return row | {name: details[name] for name in WORDS if name in details}
 
 
 def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
@@ -74,27 +96,26 @@ def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
     return kept
 
 
-def csv_columns(rubrics: Sequence[str], with_reasons: bool = False) -> tuple[str, ...]:
+def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[str, ...]:
     """Columns that a judgement adds to a CSV table: no shares and no timeline, which do not fit into one.
 
     Args:
         rubrics: Names of the rubrics.
-        with_reasons: Whether the judge writes words.
+        words: Which of ``WORDS`` the judge writes.
 
     Example:
-        >>> csv_columns(["mos"])
-        ('mos', 'mos_std', 'mos_level', 'seconds', 'model', 'revision', 'rubrics', 'scale', 'error')
+        >>> score_columns(["mos"], ["reasons"])
+        ('mos', 'mos_std', 'mos_level', 'seconds', 'reasons')
     """
     scores = [column for name in rubrics for column in (name, f"{name}_std", f"{name}_level")]
-    words = ("reasons", "causes") if with_reasons else ()
-    return (*scores, "seconds", *words, *SETTINGS, "error")
+    return (*scores, "seconds", *words)
 
 
 def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a result row into the cells of a CSV table.
 
     Args:
-        result: What ``result_row`` gives.
+        result: What ``result_row`` gives, or settings.
 
     Example:
         >>> flatten({"scores": {"mos": 4.1}, "std": {"mos": 0.5}, "level": {"mos": "good"}, "rubrics": ["mos"]})
@@ -109,7 +130,7 @@ def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
         }
     for key, value in result.items():
         if key not in ("scores", "std", "level", "shares", "timeline"):
-            flat[key] = " ".join(value) if isinstance(value, list) else value
+            flat[key] = (" " if key in LISTS_OF_WORDS else "; ").join(value) if isinstance(value, list) else value
     return flat
 
 
@@ -119,7 +140,8 @@ class RowWriter:
     Args:
         path: ``.jsonl`` or ``.csv`` file; None for JSON lines on standard output.
         input_columns: Columns of the input rows, for a CSV table.
-        result_columns: Columns of the judgements, for a CSV table.
+        result_columns: Columns of the answers, for a CSV table.
+        reserved: Keys of the answers in JSON.
         start: Bytes of an existing file to go on after; 0 writes it anew.
 
     Raises:
@@ -127,15 +149,20 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: Path | None, input_columns: Sequence[str] = (), result_columns: Sequence[str] = (), start: int = 0
+        self,
+        path: Path | None,
+        input_columns: Sequence[str] = (),
+        result_columns: Sequence[str] = (),
+        reserved: Container[str] = JSON_KEYS,
+        start: int = 0,
     ) -> None:
-        self.is_csv = path is not None and path.suffix.lower() == ".csv"
-        self.reserved: tuple[str, ...] = tuple(result_columns) if self.is_csv else JSON_KEYS
+        self.is_csv = path is not None and is_csv(path)
+        self.reserved = tuple(result_columns) if self.is_csv else reserved
         self.columns = header(input_columns, result_columns)
         self.file: TextIO = sys.stdout if path is None else _open_after(path, start)
         self.is_own_file = path is not None
         if self.is_csv and start == 0:
-            self._write_csv(self.columns)
+            self._write_csv([self.columns])
 
     def __enter__(self) -> "RowWriter":
         return self
@@ -146,24 +173,40 @@ class RowWriter:
         if self.is_own_file:
             self.file.close()
 
-    def write(self, row: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Write one row and flush it.
+    def write(self, row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any]) -> None:
+        """Write what is said about one clip, and flush it.
 
         Args:
             row: Input row.
-            result: What ``result_row`` gives.
+            answer: What is said about it.
+            settings: Of the run, as in ``ALL_SETTINGS``.
         """
         kept = keep(row, self.reserved)
         if not self.is_csv:
-            self.file.write(json.dumps({**kept, **result}, ensure_ascii=False, allow_nan=False) + "\n")
+            said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
+            self.file.write(json.dumps({**kept, **said}, ensure_ascii=False, allow_nan=False) + "\n")
             self.file.flush()
             return
-        cells = {**kept, **flatten(result)}
-        self._write_csv([_cell(cells.get(column)) for column in self.columns])
+        flat = {**flatten(settings), "error": answer.error}
+        rows = [{}] if answer.error is not None else answer.cells or [flatten(answer.row)]
+        lines = [{**kept, **{name: cells[name] for name in cells if name in self.reserved}, **flat} for cells in rows]
+        self._write_csv([[_cell(line.get(column)) for column in self.columns] for line in lines])
 
-    def _write_csv(self, cells: Sequence[str]) -> None:
-        csv.writer(self.file, lineterminator="\n").writerow(cells)
+    def _write_csv(self, rows: Sequence[Sequence[str]]) -> None:
+        """All at once, so that an interruption does not cut between the rows of a clip."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        self.file.write(text.getvalue())
         self.file.flush()
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is a CSV table, by its name.
+
+    Args:
+        path: Of the file.
+    """
+    return path.suffix.lower() == ".csv"
 
 
 def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[str]:
@@ -198,30 +241,43 @@ def _cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def complete_size(path: Path) -> int:
-    """Number of bytes up to the end of the last row that was written whole.
+def whole_records(path: Path) -> Iterator[bytes]:
+    r"""Read the rows that were written whole; a last one that was torn is left out.
 
     Args:
         path: ``.jsonl`` or ``.csv`` file; cells of a CSV table may contain line breaks.
 
+    Yields:
+        The bytes of each row with its line end; the first row of a CSV table is its header.
+
     Raises:
         UsageError: If the file cannot be read.
     """
-    size = position = quotes = 0
-    is_csv = path.suffix.lower() == ".csv"
+    record = b""
     try:
         with path.open("rb") as file:
             for line in file:
-                position += len(line)
-                quotes += line.count(b'"') if is_csv else 0
-                if line.endswith(b"\n") and quotes % 2 == 0:
-                    size = position
+                record += line
+                if line.endswith(b"\n") and not (is_csv(path) and record.count(b'"') % 2):
+                    yield record
+                    record = b""
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); choose another --output") from error
-    return size
 
 
-def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def complete_size(path: Path) -> int:
+    """Number of bytes up to the end of the last row that was written whole.
+
+    Args:
+        path: ``.jsonl`` or ``.csv`` file.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    return sum(map(len, whole_records(path)))
+
+
+def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
     """Read the whole rows of an earlier run.
 
     Args:
@@ -229,62 +285,54 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]
         columns: Columns that a CSV table must have.
 
     Yields:
-        The rows; in CSV all values are text.
+        The rows, and where they begin in the file and how many bytes they have; in CSV all values are text.
 
     Raises:
         UsageError: If it is not such a file, or has other columns.
     """
-    size = complete_size(path)
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        if path.suffix.lower() == ".csv":
-            yield from _earlier_csv(path, file, size, columns)
-            return
-        position = 0
-        for number, line in enumerate(file, 1):
-            position += len(line.encode("utf-8", "surrogateescape"))
-            if position > size:
-                return
-            yield _earlier_json(path, number, line)
+    end = 0
+    for number, record in enumerate(whole_records(path), 1):
+        start, end = end, end + len(record)
+        text = record.decode("utf-8", "surrogateescape")
+        if not is_csv(path):
+            yield _json_row(path, number, text), (start, len(record))
+            continue
+        cells = next(csv.reader(io.StringIO(text, newline="")), [])
+        if number > 1:
+            yield dict(zip(columns, cells, strict=False)), (start, len(record))
+        elif cells != list(columns):
+            raise UsageError(
+                f"{path}: was made with other rubrics or input columns ({', '.join(cells)}); choose another --output"
+            )
 
 
-def _earlier_json(path: Path, number: int, line: str) -> dict[str, Any]:
+def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError:
         row = None
-    if not isinstance(row, dict) or not set(SETTINGS) <= set(row):
-        raise UsageError(f"{path}:{number}: not written by `audio-judge score`; choose another --output")
+    if not isinstance(row, dict) or "task" not in row:
+        raise UsageError(f"{path}:{number}: not written by `audio-judge`; choose another --output")
     return row
 
 
-def _earlier_csv(path: Path, file: TextIO, size: int, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    whole = file.read().encode("utf-8", "surrogateescape")[:size].decode("utf-8", "surrogateescape")
-    reader = csv.DictReader(io.StringIO(whole, newline=""))
-    if size and list(reader.fieldnames or ()) != list(columns):
-        shown = ", ".join(reader.fieldnames or ())
-        raise UsageError(f"{path}: was made with other rubrics or input columns ({shown}); choose another --output")
-    yield from reader
-
-
-def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any], with_reasons: bool) -> None:
+def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse to mix judgements that were not made in the same way.
 
     Args:
         path: Where the row was found.
         row: Row of an earlier run.
-        settings: ``model``, ``revision``, ``rubrics`` and ``scale`` of this run.
-        with_reasons: Whether this run writes words.
+        settings: Of this run, as in ``ALL_SETTINGS``.
 
     Raises:
-        UsageError: If the row was made with another judge, other rubrics, another scale, or with or without words.
+        UsageError: If the row was made by another command, with another judge, other rubrics, another scale ….
     """
-    for name, value in flatten(settings).items():
-        earlier = flatten({name: row[name]})[name]
+    flat = flatten(settings)
+    # In a table, other columns are those of the input
+    for name in flat if is_csv(path) else ALL_SETTINGS:
+        earlier, value = flatten({name: row.get(name)})[name], flat.get(name)
         if earlier != value:
             raise UsageError(f"{path}: was made with {name} {earlier!r}, not {value!r}; choose another --output")
-    if "scores" in row and ("reasons" in row) != with_reasons:
-        made = "without" if with_reasons else "with"
-        raise UsageError(f"{path}: was made {made} --explain; choose another --output")
 
 
 class Table:
@@ -292,20 +340,18 @@ class Table:
 
     Args:
         names: What the clips will be called, for the width of the first column.
-        rubrics: Names of the rubrics.
-        low: Lowest score of the scale.
-        high: Highest score of the scale.
+        rubrics: What is judged.
+        scale: Scale of all scores; None if each rubric has its own.
     """
 
-    def __init__(self, names: Sequence[str], rubrics: Sequence[str], low: float, high: float) -> None:
-        self.rubrics, self.low, self.high = rubrics, low, high
+    def __init__(self, names: Sequence[str], rubrics: Sequence[Rubric], scale: Scale | None = None) -> None:
+        self.rubrics = [(one.on(scale) if scale else one) for one in rubrics]
         self.width = max(map(len, ("clip", *names)))
-        self.digits = 2 if high - low < 20 else 1
 
     def header(self) -> str:
         """The line above the rows."""
         return "  ".join(
-            [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{name:>5}" for name in self.rubrics), "in words"]
+            [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{one.name:>5}" for one in self.rubrics), "in words"]
         )
 
     def line(self, name: str, judgement: Judgement) -> str:
@@ -315,24 +361,40 @@ class Table:
             name: What the clip is called.
             judgement: What was said about it.
         """
-        if judgement.error is not None:
-            return f"{name:<{self.width}}  error: {judgement.error}"
-        scores = [judgement.scores[rubric] for rubric in self.rubrics]
-        cells = [f"{score.value:>{max(5, len(score.rubric))}.{self.digits}f}" for score in scores]
-        first, *others = [score.level for score in scores]
-        flaws = [s.level for s, level in zip(scores[1:], others, strict=True) if level != _best(s.rubric)[0]]
-        words = f"{first}: {', '.join(flaws)}" if flaws else first
-        return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, words])
+        scores = [(one, judgement.scores[one.name]) for one in self.rubrics]
+        cells = [f"{said.value:>{max(5, len(one.name))}.{_digits(one)}f}" for one, said in scores]
+        words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != _best(one)]
+        in_words = f"{words}: {', '.join(flaws)}" if flaws else words
+        return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
+
+    def error(self, name: str, reason: str) -> str:
+        """The row of a clip that could not be judged.
+
+        Args:
+            name: What the clip is called.
+            reason: Why.
+        """
+        return f"{name:<{self.width}}  error: {reason}"
 
     def legend(self) -> str:
         """What the numbers mean: a line for below the rows."""
-        ends = [(name, *_best(name)) for name in self.rubrics]
-        best = ", ".join(f"{name} {self.high if is_high else self.low:g} = {level}" for name, level, is_high in ends)
-        which = f"{self.high:g} is best on every rubric" if all(is_high for *_, is_high in ends) else "best are"
-        return f"Scores go from {self.low:g} to {self.high:g}; {which}:\n{best}."
+        best = ", ".join(f"{one.name} {_best_score(one):g} = {_best(one)}" for one in self.rubrics)
+        first = self.rubrics[0]
+        if any(one.scale != first.scale for one in self.rubrics):
+            return f"Each rubric has its own scale; best are:\n{best}."
+        is_high = all(one.best == "high" for one in self.rubrics)
+        which = f"{first.high:g} is best on every rubric" if is_high else "best are"
+        return f"Scores go from {first.low:g} to {first.high:g}; {which}:\n{best}."
 
 
-def _best(name: str) -> tuple[str, bool]:
-    """Level at the good end of a rubric, and whether that is the high end."""
-    rubric = get_rubric(name)
-    return rubric.levels[-1 if rubric.higher_is_better else 0], rubric.higher_is_better
+def _digits(rubric: Rubric) -> int:
+    return 2 if rubric.high - rubric.low < 20 else 1
+
+
+def _best(rubric: Rubric) -> str:
+    """Level at the good place of a rubric."""
+    return rubric.levels[{"low": 0, "middle": len(rubric.levels) // 2, "high": -1}[rubric.best]]
+
+
+def _best_score(rubric: Rubric) -> float:
+    return {"low": rubric.low, "middle": (rubric.low + rubric.high) / 2, "high": rubric.high}[rubric.best]

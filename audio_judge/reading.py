@@ -56,6 +56,7 @@ class Reader:
         batch_size: int,
         rubrics: Sequence[Rubric] = (),
         listener: listeners.Listener | None = None,
+        language: str = "en",
     ) -> Iterator[Reading]:
         """Decides the questions for every window of every request; what cannot be read carries its error."""
         readings: deque[Reading] = deque()
@@ -69,13 +70,13 @@ class Reader:
                     reading.spans.append((start, end))
                     waiting.append((reading, state))
                     if len(waiting) == batch_size:
-                        self._decide(waiting, questions, rubrics, listener)
+                        self._decide(waiting, questions, rubrics, listener, language)
             except (AudioError, OSError) as error:
                 reading.error = str(error)
             reading.is_read = True
             while readings and readings[0].is_done:
                 yield readings.popleft()
-        self._decide(waiting, questions, rubrics, listener)
+        self._decide(waiting, questions, rubrics, listener, language)
         yield from readings
 
     def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
@@ -131,11 +132,12 @@ class Reader:
         questions: dict[str, dict[str, Any]],
         rubrics: Sequence[Rubric],
         listener: listeners.Listener | None = None,
+        language: str = "en",
     ) -> None:
         """One forward pass over the waiting windows; empties the list."""
         if not waiting:
             return
-        decided = self._decided([state for _, state in waiting], questions, rubrics, listener)
+        decided = self._decided([state for _, state in waiting], questions, rubrics, listener, language)
         for (reading, _), probabilities in zip(waiting, decided, strict=True):
             reading.probabilities.append(probabilities)
         waiting.clear()
@@ -146,9 +148,10 @@ class Reader:
         questions: dict[str, dict[str, Any]],
         rubrics: Sequence[Rubric],
         listener: listeners.Listener | None,
+        language: str = "en",
     ) -> list[dict[str, np.ndarray]]:
         if rubrics and self.processor.answer_form == "decimal":
-            return self._read_decimals(states, rubrics, listener)
+            return self._read_decimals(states, rubrics, listener, language)
         return self._decide_states(states, questions)
 
     def _decide_states(
@@ -163,6 +166,7 @@ class Reader:
         states: list[list[dict[str, Any]]],
         rubrics: Sequence[Rubric],
         listener: listeners.Listener | None = None,
+        language: str = "en",
     ) -> list[dict[str, np.ndarray]]:
         """The papers' form: the probability of each number the grammar allows, gathered into the rubric's levels."""
         results: list[dict[str, np.ndarray]] = [{} for _ in states]
@@ -170,7 +174,7 @@ class Reader:
         for rubric in rubrics:
             grammar = score_task.grammar(rubric)
             answers = self.processor.tokenizer([text + end for text in grammar], add_special_tokens=False).input_ids
-            request = score_task.ask(rubric)
+            request = score_task.ask(rubric, language=language)
             request = listeners.ask(request, listener) if listener else request
             inputs = self._chat([text_messages(state, request) for state in states])
             log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from audio_judge.judgement import Judgement
+from audio_judge.languages import get_language
 from audio_judge.rubrics import RUBRICS
 from audio_judge.tasks import (
     Assessment,
@@ -82,26 +83,27 @@ class Draft:
             return Written(*self.compose(self.spare), is_own=False)
 
 
-def explanation(scores: Mapping[str, float], with_reference: bool) -> Draft:
+def explanation(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
     r"""Draft an explanation.
 
     Args:
         scores: NISQA's rubric names to decided scores.
         with_reference: Whether the judge hears the original too.
+        language: Of request and answer.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
         'Overall quality: 2.4\n\nIt is noisy.'
     """
     values = _rounded(scores)
-    head = explain.head(values)
+    head = explain.head(values, language=language)
 
     def compose(words: str) -> tuple[str, str]:
-        explain.parse(head + words, strict=True)
+        explain.parse(head + words, strict=True, language=language)
         return head + words, words
 
-    request = explain.ask(RUBRICS, with_reference=with_reference)
-    return Draft(request, head, compose, explain.reasons(Explanation(values)))
+    request = explain.ask(RUBRICS, with_reference=with_reference, language=language)
+    return Draft(request, head, compose, explain.reasons(Explanation(values), language=language))
 
 
 def assessment_of(judgement: Judgement) -> Assessment:
@@ -111,50 +113,54 @@ def assessment_of(judgement: Judgement) -> Assessment:
         judgement: With scores on SpeechEval's rubrics; the speech rate becomes a word.
     """
     scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
-    return Assessment(_rounded(scores), judgement["speech_rate"].level)
+    rate = judgement.scores.get("speech_rate")  # a judge need not have learned it
+    return Assessment(_rounded(scores), "" if rate is None else assess.read_rate(rate.level))
 
 
-def assessment(target: Assessment, with_reference: bool) -> Draft:
+def assessment(target: Assessment, with_reference: bool, language: str = "en") -> Draft:
     """Draft an assessment.
 
     Args:
         target: What was decided.
         with_reference: Whether the judge hears the original too.
+        language: Of request and answer.
     """
 
     def compose(words: str) -> tuple[str, str]:
-        text = assess.write(replace(target, answer=_some(words)))
-        return text, assess.parse(text, strict=True).answer
+        text = assess.write(replace(target, answer=_some(words)), language=language)
+        return text, assess.parse(text, strict=True, language=language).answer
 
-    spare = assess.summarise(target)
-    head = _before_answer(assess.write(replace(target, answer=spare)))
-    return Draft(assess.ask(with_reference=with_reference), head, compose, spare, is_one_line=False)
+    spare = assess.summarise(target, language=language)
+    head = _before_answer(assess.write(replace(target, answer=spare), language=language))
+    return Draft(assess.ask(with_reference=with_reference, language=language), head, compose, spare, is_one_line=False)
 
 
-def suggestions(target: Assessment) -> Draft:
+def suggestions(target: Assessment, language: str = "en") -> Draft:
     """Draft suggestions.
 
     Args:
         target: What was decided; its worst dimensions are the areas.
+        language: Of request and answer.
     """
-    advice = suggest.suggest_for(target)
+    advice = suggest.suggest_for(target, language=language)
 
     def compose(words: str) -> tuple[str, str]:
         lines = suggest.parse(_some(words)).suggestions
-        text = suggest.write(Suggestions(advice.areas, lines))
-        suggest.parse(text, strict=True)
+        text = suggest.write(Suggestions(advice.areas, lines), language)
+        suggest.parse(text, strict=True, language=language)
         return text, "\n".join(lines)
 
-    head = _before_answer(suggest.write(advice))
-    return Draft(suggest.ask(), head, compose, "\n".join(advice.suggestions), is_one_line=False)
+    head = _before_answer(suggest.write(advice, language))
+    return Draft(suggest.ask(language=language), head, compose, "\n".join(advice.suggestions), is_one_line=False)
 
 
-def description(scores: Mapping[str, float], with_reference: bool) -> Draft:
+def description(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
     """Draft a description that ends in the decided overall score.
 
     Args:
         scores: NISQA's rubric names to decided scores.
         with_reference: Whether the judge hears the original too.
+        language: Of request and answer.
 
     Example:
         >>> description({"mos": 2.44}, False).finish("It is noisy. The MOS is 4.0.").text
@@ -168,48 +174,50 @@ def description(scores: Mapping[str, float], with_reference: bool) -> Draft:
             if "MOS" in sentence:  # the judge comes to its own last sentence; the decided one is put in its place
                 break
             free.append(sentence)
-        text = describe.write(Description(" ".join(free), values["mos"]))
-        return text, describe.parse(text, strict=True).text
+        space = get_language(language).marks["space"]
+        text = describe.write(Description(space.join(free), values["mos"]), language=language)
+        return text, describe.parse(text, strict=True, language=language).text
 
-    spare = describe.describe_scores(values).text
-    return Draft(describe.ask(with_reference=with_reference), "", compose, spare)
+    spare = describe.describe_scores(values, language=language).text
+    return Draft(describe.ask(with_reference=with_reference, language=language), "", compose, spare)
 
 
-def comparison(target: Comparison, aspects: Sequence[str], form: Form) -> Draft:
+def comparison(target: Comparison, aspects: Sequence[str], form: Form, language: str = "en") -> Draft:
     """Draft the reasons of a preference, or a comparison by dimensions.
 
     Args:
         target: What was decided; ties count when words contradict it, though they are not written as aspects.
         aspects: Rubrics that may be named.
         form: Which answer is wanted.
+        language: Of request and answer.
     """
     if form == "dimensions":
-        return _dimensions(target)
-    argument, _, token = compare.write(target).rpartition("\n")
+        return _dimensions(target, language)
+    argument, _, token = compare.write(target, language=language).rpartition("\n")
 
     def compose(words: str) -> tuple[str, str]:
-        agreeing = [sentence for sentence in sentences(words) if _agrees(sentence, target, token, aspects)]
-        reasons = " ".join([argument, *agreeing])
-        compare.parse(f"{reasons}\n{token}", aspects, strict=True)
+        agreeing = [sentence for sentence in sentences(words) if _agrees(sentence, target, token, aspects, language)]
+        reasons = get_language(language).marks["space"].join([argument, *agreeing])
+        compare.parse(f"{reasons}\n{token}", aspects, strict=True, language=language)
         return f"{reasons}\n{token}", reasons
 
-    return Draft(compare.ask(aspects), argument, compose, "", is_optional=True)
+    return Draft(compare.ask(aspects, language=language), argument, compose, "", is_optional=True)
 
 
-def _dimensions(target: Comparison) -> Draft:
+def _dimensions(target: Comparison, language: str) -> Draft:
     def compose(words: str) -> tuple[str, str]:
-        text = compare.write(replace(target, answer=_some(words)), form="dimensions")
-        return text, compare.parse(text, strict=True).answer
+        text = compare.write(replace(target, answer=_some(words)), form="dimensions", language=language)
+        return text, compare.parse(text, strict=True, language=language).answer
 
-    spare = compare.summarise(target)
-    head = _before_answer(compare.write(replace(target, answer=spare), form="dimensions"))
-    return Draft(compare.ask(form="dimensions"), head, compose, spare, is_one_line=False)
+    spare = compare.summarise(target, language=language)
+    head = _before_answer(compare.write(replace(target, answer=spare), form="dimensions", language=language))
+    return Draft(compare.ask(form="dimensions", language=language), head, compose, spare, is_one_line=False)
 
 
-def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str]) -> bool:
+def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str], language: str) -> bool:
     """Whether a sentence can be read and gives no aspect to another clip than was decided."""
     try:
-        said = compare.parse(f"{sentence}\n{token}", aspects, strict=True).verdicts
+        said = compare.parse(f"{sentence}\n{token}", aspects, strict=True, language=language).verdicts
     except ParseError:
         return False
     return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
@@ -330,26 +338,26 @@ def generate(
     return [(text, not stopped) for text, stopped in zip(texts, is_stopped, strict=True)]
 
 
-def explained(judgement: Judgement, written: Written) -> Judgement:
+def explained(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
     """Add an explanation to a judgement."""
-    causes = explain.named_causes(written.words)
+    causes = explain.named_causes(written.words, language)
     return _with(judgement, written, reasons=written.words, causes=causes)
 
 
-def assessed(judgement: Judgement, written: Written) -> Judgement:
+def assessed(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
     """Add an assessment to a judgement."""
-    target = assess.parse(written.text, strict=True)
+    target = assess.parse(written.text, strict=True, language=language)
     return _with(judgement, written, reasons=written.words, assessment=target)
 
 
-def suggested(judgement: Judgement, written: Written) -> Judgement:
+def suggested(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
     """Add suggestions to a judgement."""
-    target = suggest.parse(written.text, strict=True)
+    target = suggest.parse(written.text, strict=True, language=language)
     return _with(judgement, written, areas=target.areas, suggestions=target.suggestions)
 
 
-def described(judgement: Judgement, written: Written) -> Judgement:
-    """Add a description to a judgement."""
+def described(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
+    """Add a description to a judgement; its language does not matter."""
     return _with(judgement, written, description=written.text)
 
 

@@ -12,10 +12,11 @@ import soundfile
 from tiny import make_judge, tone
 
 from audio_judge import __version__
-from audio_judge.cli import main
+from audio_judge.cli import CORPORA, main
 from audio_judge.judge import AudioJudge
+from audio_judge.judge_options import JUDGE_COMMANDS
 from audio_judge.outputs import JSON_KEYS, Table, complete_size, keep
-from audio_judge.rubrics import RUBRICS
+from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, get_rubric
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ class TestScore:
         assert row["level"]["mos"] == expected["mos"].level
         assert sum(row["shares"]["noisiness"].values()) == pytest.approx(1, abs=1e-3)
         assert (row["seconds"], row["model"], row["revision"]) == (0.5, str(judge_folder), "local")
-        assert (row["rubrics"], row["scale"]) == (list(RUBRICS), "1-5")
+        assert (row["task"], row["rubrics"], row["scale"]) == ("score", list(RUBRICS), "1-5")
         assert "error" not in row
         assert "1 clip scored, 0 errors" in err
 
@@ -156,7 +157,7 @@ class TestScore:
         assert "5 is best on every rubric" in out
 
     def test_table_names_the_good_end_where_it_is_the_low_one(self):
-        table = Table([], ["mos", "reverberation"], 1, 5)
+        table = Table([], [get_rubric("mos"), get_rubric("reverberation")])
         assert table.legend().endswith("best are:\nmos 5 = excellent, reverberation 1 = dry.")
 
 
@@ -223,7 +224,7 @@ class TestOutputs:
         good, bad = csv.DictReader((folder / "scores.csv").open(newline=""))
         assert list(good) == [
             *("wav_path", "input_mos", "text", "mos", "mos_std", "mos_level", "seconds"),
-            *("model", "revision", "rubrics", "scale", "error"),
+            *("task", "model", "revision", "rubrics", "scale", "error"),
         ]
         assert (good["wav_path"], good["input_mos"], good["text"]) == ("clips/0.wav", "4.5", "a,\nb")
         assert (good["error"], bad["mos"]) == ("", "")
@@ -246,12 +247,13 @@ class TestOutputs:
         assert row["input_scores"] == row["scores"]
 
     def test_file_name_that_is_no_text(self, run, folder):
-        name = b"clips/\xe9.wav"
-        (folder / "clips/0.wav").rename(folder / name.decode("utf-8", "surrogateescape"))
-        run("score", "clips", "--output", "scores.jsonl")
-        row = lines((folder / "scores.jsonl").read_text(encoding="utf-8"))[-1]
-        assert row["path"].encode("utf-8", "surrogateescape") == name
-        assert "rename it" in row["error"]
+        name = b"clips/\xe9.wav".decode("utf-8", "surrogateescape")
+        (folder / "clips/0.wav").rename(folder / name)
+        for output in ("scores.jsonl", "scores.csv"):
+            assert run("score", "clips", "--output", output)[0] == 0
+            assert "3 clips scored" in run("score", "clips", "--output", output, "--resume")[2]
+            assert len((folder / output).read_text(encoding="utf-8").splitlines()) == 3 + (output == "scores.csv")
+        assert lines((folder / "scores.jsonl").read_text(encoding="utf-8"))[-1]["path"] == name
 
 
 class TestResume:
@@ -347,7 +349,9 @@ class TestUsageErrors:
         ("arguments", "reason"),
         [
             (["clips", "--rubric", "noisness"], "did you mean 'noisiness'"),
-            (["clips", "--output", "scores.txt"], "must end in .jsonl or .csv"),
+            (["clips", "--output", "scores.txt"], "must end in .jsonl or .csv or .html"),
+            (["clips", "--scale", "five"], "'five' is no scale"),
+            (["clips", "--scale", "5-1"], "low must be smaller than high"),
             (["clips", "--resume"], "--resume needs the --output"),
             (["clips", "--table", "--output", "-"], "both write to stdout"),
             (["clips", "--explain", "--scale", "1-10"], "leave out --scale 1-10"),
@@ -429,15 +433,22 @@ class TestExplain:
 
 
 class TestLs:
-    @pytest.mark.parametrize(("what", "names"), [("rubrics", RUBRICS), ("tasks", ["score", "profile", "explain"])])
+    LISTS = (("rubrics", ALL_RUBRICS), ("tasks", ["score", "profile", "explain"]), ("corpora", CORPORA))
+
+    @pytest.mark.parametrize(("what", "names"), LISTS)
     def test_one_line_each(self, capsys, what, names):
         assert main(["ls", what]) == 0
         listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
         assert set(names) <= set(listed)
 
+    def test_rubrics_have_their_directions(self, capsys):
+        main(["ls", "rubrics"])
+        found = {line.split()[0]: line.split()[2] for line in capsys.readouterr().out.splitlines()}
+        assert (found["mos"], found["speech_rate"], found["reverberation"]) == ("higher", "middle", "lower")
+
 
 class TestHelp:
-    @pytest.mark.parametrize("command", [[], ["score"], ["explain"], ["decide"], ["ls"]])
+    @pytest.mark.parametrize("command", [[], *([name] for name, *_ in JUDGE_COMMANDS), ["ls"], ["completion"]])
     def test_shows_examples(self, capsys, command):
         with pytest.raises(SystemExit) as exit_:
             main([*command, "--help"])

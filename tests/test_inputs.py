@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from audio_judge.audio import audio_info
 from audio_judge.inputs import Columns, UsageError, find_items
+from audio_judge.pairs import PairColumns, find_pairs
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +194,109 @@ class TestIdentity:
     @pytest.mark.parametrize("other", [{"path": "b"}, {"start_time": 1}, {"end_time": 1}, {"reference": "r"}])
     def test_every_part_counts(self, other):
         assert Columns().identity({"path": "a"}) != Columns().identity({"path": "a"} | other)
+
+
+class TestNames:
+    def test_name_that_is_no_text_is_kept(self, folder):
+        name = b"\xe9.wav".decode("utf-8", "surrogateescape")
+        touch(name)
+        assert find_items(["."])[0].error is None
+        assert Columns().identity({"path": name}) == Columns().identity({"path": "\\udce9.wav"})
+
+
+class TestPairs:
+    def test_two_files(self):
+        (pair,) = find_pairs(["a.wav", "b.wav"])
+        assert (pair.first, pair.second, pair.row) == ("a.wav", "b.wav", {"a": "a.wav", "b": "b.wav"})
+
+    def test_folders_by_name(self):
+        touch("old/x.wav", "old/deep/y.wav", "old/lonely.wav", "new/x.flac", "new/deep/y.wav")
+        deep, lonely, x = find_pairs(["old", "new"])
+        assert (x.first, x.second) == ("old/x.wav", "new/x.flac")
+        assert (deep.first, deep.second) == ("old/deep/y.wav", "new/deep/y.wav")
+        assert lonely.error == "old/lonely.wav: no clip 'lonely' in new to compare it with"
+
+    @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+    def test_lists_with_own_columns(self, folder, suffix):
+        rows = {"csv": "ours,theirs,id\na.wav,b.wav,7\n", "jsonl": '{"ours": "a.wav", "theirs": "b.wav", "id": "7"}\n'}
+        touch("lists/x")
+        (folder / f"lists/p.{suffix}").write_text(rows[suffix])
+        (pair,) = find_pairs([f"lists/p.{suffix}"], PairColumns("ours", "theirs"))
+        assert (pair.first, pair.second, pair.row["id"]) == ("lists/a.wav", "lists/b.wav", "7")
+
+    def test_stdin(self):
+        (pair,) = find_pairs(["-"], stdin=['{"a": "x.wav", "b": "y.wav"}\n', "\n"])
+        assert (pair.first, pair.second) == ("x.wav", "y.wav")
+
+    def test_other_usual_columns_are_no_pair(self, folder):
+        (folder / "p.jsonl").write_text('{"path": "x.wav", "b": "y.wav"}\n')
+        assert "no 'a'" in find_pairs(["p.jsonl"])[0].error
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (["a.wav"], "no pairs"),
+            (["a.wav", "b.wav", "c.wav"], "no pairs"),
+            (["clips", "a.wav"], "a.wav is no folder"),
+            (["clips", "twice"], "have the same name"),
+            (["clips", "empty"], "no sound file"),
+        ],
+    )
+    def test_what_is_no_pair(self, arguments, reason):
+        touch("clips/x.wav", "twice/x.wav", "twice/x.mp3", "empty/x.txt")
+        with pytest.raises(UsageError, match=reason):
+            find_pairs(arguments)
+
+
+class TestDataSets:
+    @pytest.fixture(scope="class")
+    def saved(self, tmp_path_factory):
+        """Two rows with sound inside: `plain` has no splits, `splits` has two, `tables` is a folder of parquet."""
+        import datasets
+        import numpy as np
+        import soundfile
+
+        place = tmp_path_factory.mktemp("sets")
+        soundfile.write(place / "x.wav", np.full(800, 0.1), 8000)
+        sound = {"bytes": (place / "x.wav").read_bytes(), "path": "x.wav"}
+        rows = {"speech": [sound, sound], "mos": [3.5, float("nan")], "path": ["one", "two"], "start_time": [0.0, -1.0]}
+        data = datasets.Dataset.from_dict(rows).cast_column("speech", datasets.Audio(decode=False))
+        data.save_to_disk(str(place / "plain"))
+        datasets.DatasetDict({"train": data, "test": data.select([0])}).save_to_disk(str(place / "splits"))
+        (place / "tables").mkdir()
+        data.to_parquet(str(place / "tables/test.parquet"))
+        return place
+
+    def test_rows_and_their_sounds(self, saved):
+        good, bad = find_items([f"{saved}/plain"])
+        assert good.row == {"path": f"{saved}/plain#0", "mos": 3.5, "input_path": "one", "start_time": 0.0}
+        assert bad.row["mos"] is None
+        assert "start_time is -1.0" in bad.error
+        assert audio_info(good.read()).sampling_rate == 8000
+
+    def test_split_is_named(self, saved):
+        (item,) = find_items([f"{saved}/splits:test"])
+        assert item.row["path"] == f"{saved}/splits:test#0"
+
+    def test_tables_with_sound_inside(self, saved):
+        items = find_items([f"{saved}/tables"])
+        assert [item.row["input_path"] for item in items] == ["one", "two"]
+        assert audio_info(items[0].read()).seconds == 0.1
+
+    @pytest.mark.parametrize(
+        ("argument", "columns", "reason"),
+        [
+            ("splits", Columns(), "has the splits train, test; name one"),
+            ("splits:dev", Columns(), "no split 'dev'; it has train, test"),
+            ("plain:test", Columns(), "has no splits"),
+            ("plain", Columns("mos"), "no column of sounds 'mos'; it has speech"),
+            ("plain", Columns(None, "speech"), "no column of sounds; one of type Audio"),
+        ],
+    )
+    def test_what_is_not_there(self, saved, argument, columns, reason):
+        with pytest.raises(UsageError, match=reason):
+            find_items([f"{saved}/{argument}"], columns)
+
+    def test_address_on_the_hub(self):
+        with pytest.raises(UsageError, match="OWNER/NAME:SPLIT is needed"):
+            find_items(["hf://datasets/name"])

@@ -1,0 +1,372 @@
+"""Parts of a page for people: tables, plots and players, in one HTML file that needs nothing else, not even a network.
+
+Templates are in ``audio_judge/templates``; all text that comes from files is escaped there, and the page may run no scripts.
+What stands on a page is the business of ``audio_judge.report_commands`` and ``eval.report``. Needs the extra ``report``.
+"""
+
+import base64
+import io
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import matplotlib
+import numpy as np
+import soundfile
+from cycler import cycler
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy import stats
+
+from audio_judge.audio import AudioError, audio_info, read_audio, resample
+
+Mark = Literal["", "best", "passed", "failed"]
+
+DOTS_PER_INCH = 144
+# Rates that MP3 knows; others are converted to the highest
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_BASE_STYLE: dict[Any, Any] = {
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "font.size": 9,
+    "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a name is a $
+}
+
+
+def _style(paper: str, ink: str, line: str, colours: Sequence[str]) -> dict[Any, Any]:
+    inks = ("text.color", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    return _BASE_STYLE | {
+        **dict.fromkeys(inks, ink),
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), paper),
+        **dict.fromkeys(("grid.color", "axes.edgecolor"), line),
+        "axes.prop_cycle": cycler(color=colours),
+    }
+
+
+# The same colours of paper, ink and lines as in base.html; those of data can be told apart by the colour-blind
+LIGHT = _style("#ffffff", "#3b4351", "#dde1e8", ("#2563b8", "#c2570c", "#0f8a70", "#8a3fa0", "#8c6d00", "#c2316b"))
+DARK = _style("#1a1f27", "#c3cad6", "#363e4b", ("#6ea8f5", "#f0955a", "#4ec9ae", "#c68bdb", "#d9b84a", "#f07ba8"))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell with a number.
+
+    Args:
+        text: What is shown.
+        extra: A second, smaller line, such as an interval.
+        mark: ``best`` of its column, ``passed`` or ``failed``.
+    """
+
+    text: str
+    extra: str = ""
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; cells that are text stand left, those that are :class:`Cell` right.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells, as many per row as there are columns.
+        caption: A sentence below it.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, drawn for light and for dark pages.
+
+    Args:
+        title: What it shows, also for those who cannot see it.
+        light: PNG as a data URI.
+        dark: The same.
+        width: In pixels of the page.
+        height: The same.
+    """
+
+    title: str
+    light: str = field(repr=False)
+    dark: str = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Player:
+    """A clip to listen to.
+
+    Args:
+        name: What it is called.
+        source: Its sound as a data URI; None if it is not part of the page.
+        link: Where its file is, relative to the page, if it is not part of the page.
+        note: What is to know: that it was cut, or why it is not there.
+    """
+
+    name: str
+    source: str | None = field(default=None, repr=False)
+    link: str | None = None
+    note: str = ""
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Write a number; what is not there is a dash.
+
+    Args:
+        value: The number.
+        digits: Behind the point.
+
+    Example:
+        >>> number(-0.5), number(None)
+        ('−0.50', '–')
+    """
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """Write an interval; nothing if there is none.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        digits: Behind the point.
+
+    Example:
+        >>> interval(1.0, 2.345)
+        '1.00 to 2.35'
+    """
+    return "" if low is None or high is None else f"{number(low, digits)} to {number(high, digits)}"
+
+
+def shorten(name: str, most: int = 36) -> str:
+    """Cut a name that would leave no room for its plot.
+
+    Args:
+        name: Any text.
+        most: Characters it may have.
+
+    Example:
+        >>> shorten("wideband", 5)
+        'wide…'
+    """
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def without_folders(text: str) -> str:
+    """Leave the folders of absolute paths out of a text, as a page may be shown to others.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> without_folders("--data nisqa=/home/me/NISQA of 3 m/s")
+        '--data nisqa=…/NISQA of 3 m/s'
+    """
+    return re.sub(r"(?<![\w./:-])/(?:[^/\s\"']+/)+", "…/", text)
+
+
+def resampled_means(values: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> np.ndarray | None:
+    """Draw means of bootstrap samples.
+
+    Args:
+        values: Finite numbers (values,).
+        resamples: How many samples.
+        seed: Of the drawing.
+
+    Returns:
+        Means (resamples,); None for fewer than two values, which say nothing about their spread.
+
+    Example:
+        >>> resampled_means(np.array([3.0, 3.0]), resamples=2)
+        array([3., 3.])
+    """
+    if len(values) < 2:
+        return None
+    # As many at a time as keep the drawn values below 80 MB
+    batch = max(1, min(resamples, 10_000_000 // len(values)))
+    drawn = stats.bootstrap(
+        (np.asarray(values, dtype=np.float64),),
+        np.mean,
+        n_resamples=resamples,
+        batch=batch,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return drawn.bootstrap_distribution
+
+
+def middle(means: np.ndarray | None, level: float = 0.95) -> tuple[float, float] | None:
+    """The percentile interval of what was drawn.
+
+    Args:
+        means: Drawn values (resamples,), or None.
+        level: Share of them inside.
+
+    Returns:
+        (low, high); None if nothing was drawn.
+
+    Example:
+        >>> middle(np.arange(101.0), 0.5)
+        (25.0, 75.0)
+    """
+    if means is None:
+        return None
+    low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
+@dataclass
+class Plots:
+    """Draws plots.
+
+    Args:
+        folder: Where to write them as PNG files, too; None for nowhere.
+    """
+
+    folder: Path | None = None
+
+    def draw(self, title: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> Plot:
+        """Draw one plot, for light and for dark pages.
+
+        Args:
+            title: What it shows; the name of its file is made of it.
+            size: Width and height, in inches.
+            draw: Draws on an empty figure.
+        """
+        light, dark = _drawn(LIGHT, size, draw), _drawn(DARK, size, draw)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{file_name(title)}.png").write_bytes(light)
+        width, height = (round(96 * inches) for inches in size)
+        return Plot(title, data_uri(light, "image/png"), data_uri(dark, "image/png"), width, height)
+
+
+def _drawn(style: dict[Any, Any], size: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
+    """A PNG in a style; the figure is no pyplot's, so that nothing is left behind."""
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def file_name(title: str) -> str:
+    """Make a name for a file of a title.
+
+    Args:
+        title: Any text.
+
+    Example:
+        >>> file_name("mos: mini / own clips")
+        'mos-mini-own-clips'
+    """
+    return re.sub(r"[^\w.]+", "-", title).strip("-.")[:120] or "plot"
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Write bytes as an address that holds them.
+
+    Args:
+        content: The bytes.
+        kind: Their MIME type.
+
+    Example:
+        >>> data_uri(b"hum", "audio/mpeg")
+        'data:audio/mpeg;base64,aHVt'
+    """
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+@dataclass
+class Players:
+    """Makes players of clips, as long as there is room on the page.
+
+    Args:
+        page: The page that will hold them; links are relative to it.
+        seconds: Longest sound of a player, in seconds.
+        megabytes: Room for all of them together, in MB of the page; what does not fit becomes a link.
+        used: Bytes taken so far.
+    """
+
+    page: Path
+    seconds: float = 12.0
+    megabytes: float = 16.0
+    used: int = 0
+
+    def player(
+        self, path: str | Path, *, name: str | None = None, start: float | None = None, end: float | None = None
+    ) -> Player:
+        """Make a player of a clip.
+
+        Args:
+            path: The clip's file.
+            name: What it is called; None for the name of the file.
+            start: Where to start, in seconds; None for the beginning.
+            end: Where to end, in seconds; None for the end.
+
+        Returns:
+            The player; of a file that cannot be read, one that says why.
+        """
+        shown = Path(path).name if name is None else name
+        try:
+            sound, note = self._sound(Path(path), start, end)
+        except AudioError as error:
+            return Player(shown, note=without_folders(str(error)))
+        source = data_uri(sound, "audio/mpeg")
+        if self.used + len(source) > self.megabytes * 1e6:
+            link = quote(os.path.relpath(Path(path).resolve(), self.page.resolve().parent))
+            return Player(shown, link=link, note="not part of this page, which would grow too large")
+        self.used += len(source)
+        return Player(shown, source, note=note)
+
+    def _sound(self, path: Path, start: float | None, end: float | None) -> tuple[bytes, str]:
+        """An MP3 of the clip, and whether it was cut: every browser plays it, and the same clip gives the same bytes."""
+        whole = (audio_info(path).seconds if end is None else end) - (start or 0.0)
+        is_cut = whole > self.seconds + 0.05
+        until = (start or 0.0) + self.seconds if is_cut else end
+        audio = read_audio(path, start_time=start, end_time=until)
+        rate = audio.sampling_rate if audio.sampling_rate in MP3_RATES else MP3_RATES[-1]
+        samples = np.clip(resample(audio.samples, audio.sampling_rate, rate), -1, 1)
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, rate, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.4)
+        return buffer.getvalue(), f"the first {self.seconds:g} of {whole:.0f} s" if is_cut else ""
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; all text is escaped.
+
+    Args:
+        template: Name of a file in ``audio_judge/templates``.
+        values: What it needs; a name that is missing is an error.
+
+    Returns:
+        HTML.
+    """
+    environment = Environment(
+        loader=PackageLoader("audio_judge"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["number_cell"] = lambda cell: isinstance(cell, Cell)
+    environment.filters["without_folders"] = without_folders
+    return environment.get_template(template).render(**values)
