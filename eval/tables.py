@@ -69,7 +69,8 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
     if figure is None or figure["value"] is None:
         return "–"
     extras = [] if figure["low"] is None else [f"{_number(figure['low'])} to {_number(figure['high'])}"]
-    extras += [f"{100 * figure['coverage']:.1f} %"] if (figure["coverage"] or 0) < 1 else []
+    covered = figure["coverage"]  # None where a figure is not about answers
+    extras += [f"{100 * covered:.1f} %"] if covered is not None and covered < 1 else []
     return _number(figure["value"]) + (f" ({'; '.join(extras)})" if extras else "")
 
 

@@ -6,6 +6,7 @@ twice, which it would not if its clips were averaged afterwards.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,12 @@ def confidence_intervals(
     """
     arrays = _arrays(columns)
     members = _members(len(arrays[0]), groups)
-    names = tuple(measure(*arrays))
+    names = tuple(name for name, value in measure(*arrays).items() if isinstance(value, Real))  # some are tables
 
     def figures(drawn: np.ndarray) -> np.ndarray:
         places = np.concatenate([members[group] for group in drawn.astype(int)])
         found = measure(*(column[places] for column in arrays))
-        return np.array([found[name] for name in names], dtype=np.float64)
+        return np.array([found.get(name, np.nan) for name in names], dtype=np.float64)
 
     drawn = stats.bootstrap(
         (np.arange(len(members)),),
