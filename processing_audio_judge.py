@@ -234,6 +234,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         question_token (`str`, *optional*): Opens each question of a decision prompt.
         trained_rubrics (`list[str]`, *optional*): Names of the rubrics the judge was trained on; `None` if nobody noted them.
         trained_languages (`list[str]`, *optional*): Codes of the languages likewise, such as `["en", "fr"]`.
+        trained_faults (`bool`, *optional*, defaults to `False`): Whether the judge was trained on questions about known faults.
     """
 
     # No padding or tensors by default for the text: trainers pass on unpadded lists. Files are always read by soundfile:
@@ -254,12 +255,14 @@ class AudioJudgeProcessor(ProcessorMixin):
         question_token=QUESTION,
         trained_rubrics=None,
         trained_languages=None,
+        trained_faults=False,
     ):
         self.frame_steps, self.audio_seq_length, self.max_seconds = frame_steps, audio_seq_length, max_seconds
         self.window_seconds, self.answer_form = window_seconds, answer_form
         self.audio_token, self.question_token = audio_token, question_token
         self.trained_rubrics = trained_rubrics
         self.trained_languages = trained_languages
+        self.trained_faults = trained_faults
         self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
         self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)

@@ -61,6 +61,7 @@ class GRPOArguments:
     eval_file: str | None = option(None, "the same for validation")
     tasks: list[str] | None = option(None, "tasks and weights, such as explain=3 compare=1")  # noqa: RUF009
     with_reference: Literal["never", "sometimes", "always"] = option("never", "whether a clean reference is heard")
+    held_out_phrasings: bool = option(False, "of `data`: validate in phrasings that no training uses")
     max_train_prompts: int | None = option(None, "random choice of so many training prompts")
     max_eval_prompts: int | None = option(None, "random choice of so many validation prompts")
     max_seconds: float | None = option(None, "longer clips are cut off there")
@@ -94,8 +95,9 @@ def load_rows(args: GRPOArguments, split: str, seed: int) -> list[Row]:
 
 
 def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:
-    """Examples of a corpus; validation asks for every rubric, and in phrasings kept out of training."""
-    manner = Manner(args.with_reference, all_rubrics=split != "train", held_out=split != "train")
+    """Examples of a corpus; validation asks for every rubric."""
+    unseen = split != "train"
+    manner = Manner(args.with_reference, all_rubrics=unseen, held_out=unseen and args.held_out_phrasings)
     parts = [task.partition("=") for task in args.tasks or ["explain"]]
     weights = {name: float(weight or 1) for name, _, weight in parts}
     return make_instructions(Corpus(args.corpus, str(args.data), split).read(), weights, seed=seed, manner=manner)

@@ -40,6 +40,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.collate import JudgeCollator
 from audio_judge.data_commands import write_examples
 from audio_judge.examples import DECIDE, make_examples, read_example, to_dataset
+from audio_judge.faults import FAULT_QUESTIONS
 from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
 from audio_judge.native import UNQUANTIZED, NativeCollator, load_audio_model, text_examples
 from audio_judge.rubrics import ALL_RUBRICS
@@ -244,7 +245,7 @@ def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
 
 
 def note_training(processor: Any, dataset: Any) -> None:
-    """Has a judge say what its examples were about: the rubrics, in the order of our table, and the languages."""
+    """Has a judge say what its examples were about: the rubrics, in the order of our table, languages, known faults."""
     examples = [read_example(row) for row in dataset]
     asked = {name for example in examples for name, q in example.get("questions", {}).items() if q["type"] == "score"}
     told = {name for example in examples for name in example.get("scores", {})}
@@ -253,6 +254,9 @@ def note_training(processor: Any, dataset: Any) -> None:
     languages = {example.get("language", "en") for example in examples} | set(processor.trained_languages or ())
     processor.trained_rubrics = [name for name in ALL_RUBRICS if name in known]
     processor.trained_languages = sorted(languages)
+    questions = [pair for example in examples for pair in example.get("questions", {}).items()]
+    asks_faults = any(name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in questions)
+    processor.trained_faults = processor.trained_faults or asks_faults
 
 
 def choose_trained(args: JudgeArguments, model: Any, tokens: list[int]) -> Any:

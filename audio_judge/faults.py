@@ -3,10 +3,13 @@
 Their answers come from what was done to a clip, not from listeners, so only corpora with known causes can teach them.
 """
 
+import math
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import Cause, RatedClip
+from audio_judge.tasks import Distortion
 from audio_judge.tasks.explain import severity
 
 # Several wordings each; the first is the one that documentation and tools use
@@ -41,6 +44,15 @@ CONTENT_QUESTION = {
     "instructions": "What is heard?",
     "criteria": {"speech": None, "noise": None, "music": None, "silence": None},
 }
+# SpeechEval's name for each kind of fault; level and speed are no distortions there
+TYPE_OF_FAULT = {"noise": "background noise", "jitter": "jitter"}
+TYPE_OF_FAULT |= dict.fromkeys(("packet_loss", "time_clipping"), "drop / missing")
+TYPE_OF_FAULT |= dict.fromkeys(("band_limit", "filter", "reverberation", "echo", "notch"), "timbre & quality")
+TYPE_OF_FAULT |= dict.fromkeys(
+    ("codec", "clipping", "quantisation", "noise_suppression", "vocoder", "clicks"), "artifacts"
+)
+# What there is advice for: a wrong level can be set right, too
+ADVISED_TYPE_OF_FAULT = TYPE_OF_FAULT | {"level": "level"}
 # How sure a listener would be of a fault that is slight, clear or strong; and of one that is not there
 _SHARE_BY_SEVERITY = (0.6, 0.9, 0.98)
 _SHARE_IF_ABSENT = 0.02
@@ -72,6 +84,78 @@ def span_question(name: str, wording: int = 0) -> dict[str, Any]:
         {'type': 'span', 'instructions': 'dropout'}
     """
     return {"type": "span", "instructions": SPAN_QUESTIONS[name][0][wording]}
+
+
+def all_questions(*, with_spans: bool) -> dict[str, dict[str, Any]]:
+    """All typed questions about faults, by the names that training gives them.
+
+    Args:
+        with_spans: Whether to ask when they are heard, too, of those that come and go.
+
+    Example:
+        >>> list(all_questions(with_spans=True))[-2:]
+        ['when_clicks', 'when_level_changes']
+    """
+    asked = {kind: fault_question(kind) for kind in FAULT_QUESTIONS}
+    return asked | ({f"when_{name}": span_question(name) for name in SPAN_QUESTIONS} if with_spans else {})
+
+
+def heard_faults(answers: Mapping[str, Mapping[str, Any]]) -> tuple[Cause, ...]:
+    """The faults that are more likely there than not, the surest first.
+
+    Args:
+        answers: To ``all_questions``, in the System One format.
+
+    Returns:
+        Causes with their ``probability`` as the parameter, and the times at which they are heard in seconds.
+
+    Example:
+        >>> heard_faults({"noise": {"type": "noul", "noul": 0.75}, "clicks": {"type": "noul", "noul": 0.2}})
+        (Cause(kind='noise', parameters={'probability': 0.75}, spans=()),)
+    """
+    likely = {kind: float(answers[kind]["noul"]) for kind in FAULT_QUESTIONS if kind in answers}
+    ranked = sorted((kind for kind, p in likely.items() if p >= 0.5), key=lambda kind: -likely[kind])
+    return tuple(Cause(kind, {"probability": likely[kind]}, _heard_spans(kind, answers)) for kind in ranked)
+
+
+def _heard_spans(kind: str, answers: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:
+    names = [f"when_{name}" for name, (_, kinds) in SPAN_QUESTIONS.items() if kind in kinds]
+    found = [span for name in names if name in answers for span in answers[name]["spans"]]
+    return tuple((span["start"], span["end"]) for span in found)
+
+
+def distortions_by_cause(causes: Sequence[Cause], types: Mapping[str, str] = TYPE_OF_FAULT) -> tuple[Distortion, ...]:
+    """Name known faults as SpeechEval's types of distortion; one that is hard to hear is left out.
+
+    Args:
+        causes: Of one clip. Spans nearer than 0.3 s are joined, so that lost packets become passages; of more than three
+            passages none is named.
+        types: Kind of fault to type; other kinds are left out.
+
+    Example:
+        >>> distortions_by_cause([Cause("packet_loss", {"loss_rate": 0.2}, ((1.0, 1.02), (1.2, 1.4)))])
+        (Distortion(kind='drop / missing', spans=((1.0, 1.4),)),)
+    """
+    found: dict[str, list[tuple[float, float]] | None] = {}
+    for cause in causes:
+        kind = types.get(cause.kind)
+        if kind is None or severity(cause) == 0:
+            continue
+        before = found.get(kind, [])
+        found[kind] = None if before is None or not cause.spans else [*before, *cause.spans]
+    return tuple(Distortion(kind, _passages(spans or [])) for kind, spans in found.items())
+
+
+def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Spans joined where they are near each other, in tenths of a second; nothing if they are too many to name."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start - joined[-1][1] < 0.3:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    tenths = [(math.floor(start * 10) / 10, math.ceil(end * 10) / 10) for start, end in joined]
+    return tuple(tenths) if len(tenths) <= 3 else ()
 
 
 def known_spans(name: str, causes: tuple[Cause, ...]) -> list[list[float]] | None:

@@ -8,7 +8,6 @@ Each example also has the facts ``corpus`` and ``scores`` (the ratings before au
 ``listener``, ``form`` and ``provenance``.
 """
 
-import math
 import random
 import re
 from collections import Counter, deque
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
-from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
+from audio_judge.clips import RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.table import Split, read_rows
 from audio_judge.examples import DECIDE, Change, ReferenceUse, clip_examples, clip_state, pair_state, text_messages
+from audio_judge.faults import distortions_by_cause
 from audio_judge.languages import check_language, wordings
 from audio_judge.rubrics import ALL_RUBRICS, get_rubric
 from audio_judge.tasks import (
@@ -46,7 +46,6 @@ from audio_judge.tasks import (
     suggest,
 )
 from audio_judge.tasks.compare import Form, Verdict
-from audio_judge.tasks.explain import severity
 from audio_judge.tasks.thoughts import join_thought
 
 DETECT_QUESTION = "detect_question"
@@ -55,14 +54,6 @@ COMPARING = ("compare", COMPARE_QUESTION)
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # A request for one of these is about a single rubric; the others are about the clip or the pair.
 _NO_REFERENCE = (*COMPARING, "suggest", "detect", DETECT_QUESTION, "rate")
-
-# SpeechEval's name for each kind of fault; level and speed are no distortions there
-_DISTORTION_TYPES = dict.fromkeys(("noise",), "background noise")
-_DISTORTION_TYPES |= dict.fromkeys(("packet_loss", "time_clipping"), "drop / missing") | {"jitter": "jitter"}
-_DISTORTION_TYPES |= dict.fromkeys(("band_limit", "filter", "reverberation", "echo", "notch"), "timbre & quality")
-_DISTORTION_TYPES |= dict.fromkeys(
-    ("codec", "clipping", "quantisation", "noise_suppression", "vocoder", "clicks"), "artifacts"
-)
 
 Item = RatedClip | RatedPair
 Example = dict[str, Any]
@@ -522,39 +513,6 @@ def distortions_of(clip: RatedClip) -> tuple[Distortion, ...]:
     kinds = assess.read_distortions(";".join(clip.extra.get("distortion_types", ())))
     spans = tuple((start, end) for start, end in clip.extra.get("distortion_spans", ()) if 0 <= start < end)
     return (Distortion(kinds[0].kind, spans),) if len(kinds) == 1 and spans else kinds
-
-
-def distortions_by_cause(causes: Sequence[Cause]) -> tuple[Distortion, ...]:
-    """Name known faults as SpeechEval's types of distortion; one that is hard to hear is left out.
-
-    Args:
-        causes: Of one clip. Spans nearer than 0.3 s are joined, so that lost packets become passages; of more than three
-            passages none is named.
-
-    Example:
-        >>> distortions_by_cause([Cause("packet_loss", {"loss_rate": 0.2}, ((1.0, 1.02), (1.2, 1.4)))])
-        (Distortion(kind='drop / missing', spans=((1.0, 1.4),)),)
-    """
-    found: dict[str, list[tuple[float, float]] | None] = {}
-    for cause in causes:
-        kind = _DISTORTION_TYPES.get(cause.kind)
-        if kind is None or severity(cause) == 0:
-            continue
-        before = found.get(kind, [])
-        found[kind] = None if before is None or not cause.spans else [*before, *cause.spans]
-    return tuple(Distortion(kind, _passages(spans or [])) for kind, spans in found.items())
-
-
-def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Spans joined where they are near each other, in tenths of a second; nothing if they are too many to name."""
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted(spans):
-        if joined and start - joined[-1][1] < 0.3:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    tenths = [(math.floor(start * 10) / 10, math.ceil(end * 10) / 10) for start, end in joined]
-    return tuple(tenths) if len(tenths) <= 3 else ()
 
 
 def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str = "en") -> Suggestions:

@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
 
-from audio_judge import calibration, comparing, streaming, writing
+from audio_judge import calibration, comparing, faults, streaming, writing
 from audio_judge.audio import AudioError, AudioSource
 from audio_judge.calibration import CalibratedRubric
 from audio_judge.examples import clip_state
@@ -181,9 +181,27 @@ class AudioJudge(Reader):
         spoken = self._trained_language(language)
         asked = [in_language(one, spoken) for one in self._trained(rubrics or list(RUBRICS.values()))]
         listener = as_listener(profile)
-        questions = _questions(asked, listener, spoken)
-        for reading in self._read(requests, questions, batch_size, asked, listener, spoken):
-            yield self._judgement(reading, asked, scale)
+        yield from self._judgements(requests, asked, {}, scale, batch_size, listener, spoken)
+
+    def _judgements(
+        self,
+        requests: Iterable[Request],
+        rubrics: Sequence[Rubric],
+        about_faults: dict[str, dict[str, Any]],
+        scale: Scale | None,
+        batch_size: int,
+        listener: listeners.Listener | None,
+        language: str,
+    ) -> Iterator[Judgement]:
+        """Judgements on rubrics and, in the same pass, on known faults, which are asked about as in training."""
+        questions = _questions(rubrics, listener, language) | about_faults
+        parsed = self.processor.parse_questions(about_faults) if about_faults else []
+        for reading in self._read(requests, questions, batch_size, rubrics, listener, language):
+            said = self._judgement(reading, rubrics, scale)
+            if parsed and said.error is None:
+                answers = {question.name: _answer(question, reading) for question in parsed}
+                said = replace(said, faults=faults.heard_faults(answers))
+            yield said
 
     def profile(
         self,
@@ -303,6 +321,9 @@ class AudioJudge(Reader):
     ) -> Any:
         """Assess clips on SpeechEval's dimensions: a thought with a line for each, all decided, then a summary in words.
 
+        A judge that was trained on known faults decides these too; they are noted beside the distortion, with the passages
+        where they are heard if it has learned to tell.
+
         Args:
             clips: One clip or a list of them.
             reference: The undegraded original of the clip, or a list with one per clip.
@@ -313,14 +334,14 @@ class AudioJudge(Reader):
 
         Returns:
             A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
-            facts as ``assessment``, or a list of them.
+            facts as ``assessment`` and ``faults``, or a list of them.
 
         Raises:
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
         return self._in_words(
-            clips, reference, self._dimensions(), _assessment, writing.assessed, limits, profile, language
+            clips, reference, self._dimensions(), _assessment, writing.assessed, limits, profile, language, True
         )
 
     def suggest(
@@ -334,6 +355,9 @@ class AudioJudge(Reader):
     ) -> Any:
         """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
 
+        Of a judge that was trained on known faults, advice against a fault that it does not hear is left out, and there is
+        advice against each that it hears.
+
         Args:
             clips: One clip or a list of them.
             batch_size: Clips per batch.
@@ -342,14 +366,14 @@ class AudioJudge(Reader):
             language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
 
         Returns:
-            A ``Judgement`` with ``suggestions`` and ``areas``, or a list of them.
+            A ``Judgement`` with ``suggestions``, ``areas`` and ``faults``, or a list of them.
 
         Raises:
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
         return self._in_words(
-            clips, None, self._dimensions(), _suggestions, writing.suggested, limits, profile, language
+            clips, None, self._dimensions(), _suggestions, writing.suggested, limits, profile, language, True
         )
 
     def describe(
@@ -648,6 +672,12 @@ class AudioJudge(Reader):
         known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
         return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
 
+    def _fault_questions(self) -> dict[str, dict[str, Any]]:
+        """Questions about known faults; none for a judge that is not known to have learned them."""
+        if not self.processor.trained_faults:
+            return {}
+        return faults.all_questions(with_spans=self.model.span_head is not None)
+
     def _trained(self, rubrics: Sequence[Rubric]) -> list[Rubric]:
         """The rubrics, after a warning for each that the judge was not trained on, once."""
         for rubric in rubrics:
@@ -675,19 +705,22 @@ class AudioJudge(Reader):
         limits: tuple[int, int],
         profile: Profile,
         language: str,
+        with_faults: bool = False,
     ) -> Any:
-        """Decide the scores, then have the free words of each draft written; limits are clips per batch and tokens."""
+        """Decide the facts, then have the free words of each draft written; limits are clips per batch and tokens."""
         requests, is_single = as_requests(clips, reference)
         batch_size, max_new_tokens = limits
-        asked = list(rubrics.values())
-        how: dict[str, Any] = {"batch_size": batch_size, "profile": profile, "language": language}
-        judgements = list(self.iter_scores(requests, asked, **how))
+        spoken = self._trained_language(language)
+        asked = [in_language(one, spoken) for one in self._trained(list(rubrics.values()))]
+        about_faults = self._fault_questions() if with_faults else {}
+        listener = as_listener(profile)
+        judgements = list(self._judgements(requests, asked, about_faults, None, batch_size, listener, spoken))
         heard = [index for index, judgement in enumerate(judgements) if judgement.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
             states = [self._worst_window(requests[i], judgements[i]) for i in batch]
             drafts = [draft(judgements[i], requests[i].reference is not None, language) for i in batch]
-            written = self._write(states, drafts, as_listener(profile), max_new_tokens)
+            written = self._write(states, drafts, listener, max_new_tokens)
             for index, answer in zip(batch, written, strict=True):
                 judgements[index] = attach(judgements[index], answer, language)
         return _unwrapped(judgements) if is_single else judgements
@@ -800,11 +833,13 @@ def _explanation(judgement: Judgement, with_reference: bool, language: str) -> D
 
 
 def _assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    return writing.assessment(writing.assessment_of(judgement), with_reference, language)
+    target, is_known = writing.assessment_of(judgement), judgement.faults is not None
+    return writing.assessment(target, with_reference, language, knows_faults=is_known)
 
 
 def _suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    return writing.suggestions(writing.assessment_of(judgement), language)
+    target = writing.assessment_of(judgement, faults.ADVISED_TYPE_OF_FAULT)
+    return writing.suggestions(target, language, knows_faults=judgement.faults is not None)
 
 
 def _description(judgement: Judgement, with_reference: bool, language: str) -> Draft:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from audio_judge.clips import Cause
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.compare import Verdict
 
@@ -71,12 +72,14 @@ class Judgement:
         text: What the judge wrote, raw; None if it was not asked for words.
         reasons: The part of the text that gives reasons.
         causes: Kinds of faults that the text names.
+        faults: Known faults that were decided to be there, the surest first, each with its ``probability`` and the times at
+            which it is heard; None if the judge was not asked, or did not learn about them.
         areas: What needs to be improved, if suggestions were asked for.
         suggestions: What to do about it, one sentence or so each.
         assessment: The facts of an assessment, if one was asked for.
         description: Running text that ends in the overall score, if it was asked for.
-        has_own_words: Whether the judge itself wrote the free words of the text; False if it wrote none that could stand
-            there and they were made of its scores.
+        has_own_words: Whether the judge itself wrote all free words of the text; False if some were made of what it
+            decided, because it wrote none that could stand there or left out what it hears.
         error: Why there is no judgement; None if there is one.
         model: Name or folder of the judge.
         revision: Its revision, or the version of the package for the shipped judge.
@@ -89,6 +92,7 @@ class Judgement:
     text: str | None = field(default=None, repr=False)
     reasons: str | None = None
     causes: tuple[str, ...] = ()
+    faults: tuple[Cause, ...] | None = field(default=None, repr=False)
     areas: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     assessment: Assessment | None = field(default=None, repr=False)
@@ -125,6 +129,8 @@ class Judgement:
             row["timeline"] = [window.to_dict() for window in self.timeline]
         if self.text is not None:
             row |= {"text": self.text, "reasons": self.reasons, "causes": list(self.causes)}
+        if self.faults is not None:
+            row["faults"] = [_fault_row(fault) for fault in self.faults]
         if self.suggestions:
             row |= {"areas": list(self.areas), "suggestions": list(self.suggestions)}
         if self.assessment is not None:
@@ -205,6 +211,11 @@ class Preference:
         row |= {f"p_{name.lower()}": share for name, share in self.probabilities.items()}
         row |= {f"{name}_lead": shares["A"] - shares["B"] for name, shares in self.rubrics.items()}
         return row | {"reasons": self.reasons, "model": self.model, "revision": self.revision, "error": self.error}
+
+
+def _fault_row(fault: Cause) -> dict[str, Any]:
+    spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
+    return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:

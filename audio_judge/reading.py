@@ -150,9 +150,14 @@ class Reader:
         listener: listeners.Listener | None,
         language: str = "en",
     ) -> list[dict[str, np.ndarray]]:
-        if rubrics and self.processor.answer_form == "decimal":
-            return self._read_decimals(states, rubrics, listener, language)
-        return self._decide_states(states, questions)
+        if not rubrics or self.processor.answer_form != "decimal":
+            return self._decide_states(states, questions)
+        numbers = self._read_decimals(states, rubrics, listener, language)
+        others = {name: question for name, question in questions.items() if name not in numbers[0]}
+        if not others:
+            return numbers
+        decided = self._decide_states(states, others)
+        return [read | answered for read, answered in zip(numbers, decided, strict=True)]
 
     def _decide_states(
         self, states: list[list[dict[str, Any]]], questions: dict[str, dict[str, Any]]

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
+from audio_judge.faults import ADVISED_TYPE_OF_FAULT, TYPE_OF_FAULT, distortions_by_cause
 from audio_judge.judgement import Judgement
 from audio_judge.languages import get_language
-from audio_judge.rubrics import RUBRICS
+from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import (
     Assessment,
     Comparison,
@@ -33,6 +34,7 @@ from audio_judge.tasks import (
 from audio_judge.tasks.compare import Form
 
 _SENTENCE_END = re.compile(r"[。！？]|[.!?](?=\s|$)")
+_DECIMAL = re.compile(r"\d+[.,]\d+")
 _ANSWER = "<answer>\n"
 
 
@@ -43,7 +45,7 @@ class Written:
     Args:
         text: The whole answer; parses strictly.
         words: Its free part.
-        is_own: Whether the judge wrote the free part; else it was made of the decided facts.
+        is_own: Whether the judge wrote all of the free part; else some of it was made of the decided facts.
     """
 
     text: str
@@ -58,7 +60,7 @@ class Draft:
     Args:
         request: What the judge is asked.
         head: Beginning of the answer, forced before the judge writes.
-        compose: Makes the whole answer and its free part of free words; raises a ``ValueError`` if they cannot stand there.
+        compose: Makes the whole answer of free words; raises a ``ValueError`` if they cannot stand there.
         spare: Words made of the decided facts, which always can.
         is_one_line: Whether a line break ends the free words.
         is_optional: Whether the judge may write nothing.
@@ -66,7 +68,7 @@ class Draft:
 
     request: str
     head: str
-    compose: Callable[[str], tuple[str, str]] = field(repr=False)
+    compose: Callable[[str], Written] = field(repr=False)
     spare: str
     is_one_line: bool = True
     is_optional: bool = False
@@ -78,9 +80,9 @@ class Draft:
             words: What ``trimmed`` gives.
         """
         try:
-            return Written(*self.compose(words))
+            return self.compose(words)
         except ValueError:
-            return Written(*self.compose(self.spare), is_own=False)
+            return replace(self.compose(self.spare), is_own=False)
 
 
 def explanation(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
@@ -98,57 +100,71 @@ def explanation(scores: Mapping[str, float], with_reference: bool, language: str
     values = _rounded(scores)
     head = explain.head(values, language=language)
 
-    def compose(words: str) -> tuple[str, str]:
+    def compose(words: str) -> Written:
         explain.parse(head + words, strict=True, language=language)
-        return head + words, words
+        return Written(head + words, words)
 
     request = explain.ask(RUBRICS, with_reference=with_reference, language=language)
     return Draft(request, head, compose, explain.reasons(Explanation(values), language=language))
 
 
-def assessment_of(judgement: Judgement) -> Assessment:
-    """Note decided scores as an assessment without a summary.
+def assessment_of(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
+    """Note decided scores and faults as an assessment without a summary.
 
     Args:
-        judgement: With scores on SpeechEval's rubrics; the speech rate becomes a word.
+        judgement: With scores on SpeechEval's rubrics; the speech rate becomes a word, and faults become types of
+            distortion if that is scored.
+        types: Kind of fault to type of distortion.
     """
     scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
     rate = judgement.scores.get("speech_rate")  # a judge need not have learned it
-    return Assessment(_rounded(scores), "" if rate is None else assess.read_rate(rate.level))
+    found = distortions_by_cause(judgement.faults or (), types) if "distortion" in scores else ()
+    return Assessment(_rounded(scores), "" if rate is None else assess.read_rate(rate.level), found)
 
 
-def assessment(target: Assessment, with_reference: bool, language: str = "en") -> Draft:
+def assessment(target: Assessment, with_reference: bool, language: str = "en", *, knows_faults: bool = False) -> Draft:
     """Draft an assessment.
 
     Args:
         target: What was decided.
         with_reference: Whether the judge hears the original too.
         language: Of request and answer.
+        knows_faults: Whether the distortions were decided; a sentence that names others, or other times, is then left out.
     """
 
-    def compose(words: str) -> tuple[str, str]:
-        text = assess.write(replace(target, answer=_some(words)), language=language)
-        return text, assess.parse(text, strict=True, language=language).answer
+    def compose(words: str) -> Written:
+        agreeing = _without_other_distortions(words, target, language) if knows_faults else words
+        text = assess.write(replace(target, answer=_some(agreeing)), language=language)
+        return Written(text, assess.parse(text, strict=True, language=language).answer)
 
     spare = assess.summarise(target, language=language)
     head = _before_answer(assess.write(replace(target, answer=spare), language=language))
     return Draft(assess.ask(with_reference=with_reference, language=language), head, compose, spare, is_one_line=False)
 
 
-def suggestions(target: Assessment, language: str = "en") -> Draft:
+def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool = False) -> Draft:
     """Draft suggestions.
 
     Args:
         target: What was decided; its worst dimensions are the areas.
         language: Of request and answer.
+        knows_faults: Whether the distortions were decided; advice against others, or for other areas, is then left out,
+            and advice against those that the judge says nothing about is added.
     """
     advice = suggest.suggest_for(target, language=language)
 
-    def compose(words: str) -> tuple[str, str]:
+    def compose(words: str) -> Written:
         lines = suggest.parse(_some(words)).suggestions
-        text = suggest.write(Suggestions(advice.areas, lines), language)
+        added: tuple[str, ...] = ()
+        if knows_faults:
+            lines = tuple(line for line in lines if _suits(line, target, advice.areas, language))
+            _some("".join(lines))
+            addressed = {kind for line in lines for kind in _types_in(line, language)}
+            lacking = {distortion.kind for distortion in target.distortions} - addressed
+            added = tuple(line for line in advice.suggestions if _types_in(line, language) & lacking)
+        text = suggest.write(Suggestions(advice.areas, (*lines, *added)), language)
         suggest.parse(text, strict=True, language=language)
-        return text, "\n".join(lines)
+        return Written(text, "\n".join((*lines, *added)), is_own=not added)
 
     head = _before_answer(suggest.write(advice, language))
     return Draft(suggest.ask(language=language), head, compose, "\n".join(advice.suggestions), is_one_line=False)
@@ -168,7 +184,7 @@ def description(scores: Mapping[str, float], with_reference: bool, language: str
     """
     values = _rounded(scores)
 
-    def compose(words: str) -> tuple[str, str]:
+    def compose(words: str) -> Written:
         free = []
         for sentence in sentences(words):
             if "MOS" in sentence:  # the judge comes to its own last sentence; the decided one is put in its place
@@ -176,7 +192,7 @@ def description(scores: Mapping[str, float], with_reference: bool, language: str
             free.append(sentence)
         space = get_language(language).marks["space"]
         text = describe.write(Description(space.join(free), values["mos"]), language=language)
-        return text, describe.parse(text, strict=True, language=language).text
+        return Written(text, describe.parse(text, strict=True, language=language).text)
 
     spare = describe.describe_scores(values, language=language).text
     return Draft(describe.ask(with_reference=with_reference, language=language), "", compose, spare)
@@ -195,19 +211,19 @@ def comparison(target: Comparison, aspects: Sequence[str], form: Form, language:
         return _dimensions(target, language)
     argument, _, token = compare.write(target, language=language).rpartition("\n")
 
-    def compose(words: str) -> tuple[str, str]:
+    def compose(words: str) -> Written:
         agreeing = [sentence for sentence in sentences(words) if _agrees(sentence, target, token, aspects, language)]
         reasons = get_language(language).marks["space"].join([argument, *agreeing])
         compare.parse(f"{reasons}\n{token}", aspects, strict=True, language=language)
-        return f"{reasons}\n{token}", reasons
+        return Written(f"{reasons}\n{token}", reasons)
 
     return Draft(compare.ask(aspects, language=language), argument, compose, "", is_optional=True)
 
 
 def _dimensions(target: Comparison, language: str) -> Draft:
-    def compose(words: str) -> tuple[str, str]:
+    def compose(words: str) -> Written:
         text = compare.write(replace(target, answer=_some(words)), form="dimensions", language=language)
-        return text, compare.parse(text, strict=True, language=language).answer
+        return Written(text, compare.parse(text, strict=True, language=language).answer)
 
     spare = compare.summarise(target, language=language)
     head = _before_answer(compare.write(replace(target, answer=spare), form="dimensions", language=language))
@@ -221,6 +237,51 @@ def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str
     except ParseError:
         return False
     return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
+
+
+def _without_other_distortions(words: str, target: Assessment, language: str) -> str:
+    """Free words without the sentences that name a type of distortion, or times of one, which were not decided."""
+    names = get_language(language).names["distortions"]
+    heard = {distortion.kind for distortion in target.distortions}
+    times = {f"{time:.1f}" for distortion in target.distortions for span in distortion.spans for time in span}
+
+    def agrees(sentence: str) -> bool:
+        named = {kind for kind, name in names.items() if name in sentence.casefold()}
+        return named <= heard and (not named or set(_times_in(sentence)) <= times)
+
+    parts = sentences(words)
+    agreeing = [part for part in parts if agrees(part)]
+    return words if agreeing == parts else get_language(language).marks["space"].join(agreeing)
+
+
+def _times_in(sentence: str) -> list[str]:
+    return [time.replace(",", ".") for time in _DECIMAL.findall(sentence)]
+
+
+def _suits(line: str, target: Assessment, areas: Sequence[str], language: str) -> bool:
+    """Whether a suggestion is against nothing but what was decided; of our own ones, whether they would be made here."""
+    spoken = get_language(language)
+    heard = {distortion.kind for distortion in target.distortions}
+    dimensions = [name for name, lines in spoken.advice.items() if line in lines]
+    if line in spoken.texts["no_advice"]:
+        return not areas and not heard
+    if "mos" in dimensions:
+        return bool(areas or heard)
+    if dimensions and not any(SPEECHEVAL_RUBRICS[name].label in areas for name in dimensions):
+        return False
+    is_general = "distortion" in dimensions and not heard
+    return is_general or _types_in(line, language) <= heard
+
+
+def _types_in(line: str, language: str) -> set[str]:
+    """Types of distortion that a suggestion is against: by our tables, else by the causes that it names."""
+    spoken = get_language(language)
+    if written := {kind for kind, lines in spoken.distortion_advice.items() if line in lines}:
+        return written
+    if any(line in lines for name, lines in spoken.advice.items() if name != "distortion"):
+        return set()
+    causes = explain.named_causes(line, language)
+    return {ADVISED_TYPE_OF_FAULT[cause] for cause in causes if cause in ADVISED_TYPE_OF_FAULT}
 
 
 def _rounded(scores: Mapping[str, float]) -> dict[str, float]:

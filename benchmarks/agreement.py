@@ -19,6 +19,8 @@ from audio_judge.audio import read_audio
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import degrade, draw_cause
+from audio_judge.eval.metrics import span_overlap
+from audio_judge.faults import SPAN_QUESTIONS, known_spans, span_question
 from audio_judge.judge import AudioJudge, Request
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, RUBRICS
 
@@ -28,6 +30,8 @@ LADDERS = {"noise": "noisiness", "packet_loss": "discontinuity", "band_limit": "
 SEVERITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Sources of the test split at 48 kHz: of others the first steps of a low-pass would take away nothing
 FULL_BAND = ("nathalie",)
+# Seconds per frame of the mini judge's encoder
+FRAME = 0.04
 
 
 def compared(wanted: np.ndarray, got: np.ndarray) -> dict[str, float | list[float]]:
@@ -132,6 +136,21 @@ def explained(judge: AudioJudge, clips: list[RatedClip], count: int = 200) -> di
     }
 
 
+def heard_when(judge: AudioJudge, clips: list[RatedClip]) -> dict[str, dict[str, float]]:
+    """Questions about when, asked of clips whose fault comes and goes: overlap with the known times, per fault."""
+    result = {}
+    for name in SPAN_QUESTIONS:
+        known = [(clip, known_spans(name, clip.causes)) for clip in clips]
+        chosen = [(clip, spans) for clip, spans in known if spans]
+        answers = judge.decide([clip.path for clip, _ in chosen], {"when": span_question(name)}, batch_size=16)
+        told = [[(span["start"], span["end"]) for span in answer["when"]["spans"]] for answer in answers]
+        # A lost packet of 10 ms is a frame of 40 ms to the judge: both sides are compared with that much room
+        truth = [[(start - FRAME / 2, end + FRAME / 2) for start, end in spans] for _, spans in chosen]
+        found = span_overlap(told, truth)
+        result[name] = {key: round(float(found[key]), 3) for key in ("IoU", "span_recall")} | {"n": len(chosen)}
+    return result
+
+
 def markdown(results: dict) -> str:
     """The table that README and the card quote."""
     lines = ["| | " + " | ".join(RUBRICS) + " | clips |", "|---|" + "--:|" * (len(RUBRICS) + 1)]
@@ -156,6 +175,7 @@ def main() -> None:
     results["ladders"] = ladders(judge, clips["test"])
     results["highest mos without speech"] = without_speech(judge, clips["test"])
     results["explanations"] = explained(judge, clips["test"])
+    results["when"] = heard_when(judge, clips["test"])
     print(markdown(results))
     print(json.dumps({key: value for key, value in results.items() if key != "agreement"}, indent=2))
     if options.output:

@@ -154,6 +154,15 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of runs")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with tables, plots and players")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write tables (default: to standard output)")
+    parser.add_argument("--title", default="Evaluation of judges", metavar="TEXT", help="title of the page")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write the plots as PNG files, too")
+    parser.add_argument(
+        "--worst",
+        type=int,
+        default=6,
+        metavar="N",
+        help="clips to show per judge and benchmark; 0 for a page without sounds",
+    )
 
 
 def _add_hub_options(parser: argparse.ArgumentParser) -> None:
@@ -320,7 +329,8 @@ def report(options: argparse.Namespace) -> int:
             page = importlib.import_module(".report", __package__)
         except ModuleNotFoundError as error:
             raise UsageError(f"--html: {error}; pip install 'audio-judge[eval]'") from error
-        page.write_report(options.runs, options.html)
+        look: dict[str, Any] = {"title": options.title, "plots": options.plots, "worst": options.worst}
+        page.write_report(options.runs, options.html, **look)
     if options.markdown is not None:
         options.markdown.write_text(text, encoding="utf-8")
     elif options.html is None:

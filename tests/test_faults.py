@@ -2,7 +2,19 @@ import random
 
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.degrade import KINDS
-from audio_judge.faults import CONTENT_QUESTION, FAULT_QUESTIONS, draw_questions
+from audio_judge.faults import (
+    ADVISED_TYPE_OF_FAULT,
+    CONTENT_QUESTION,
+    FAULT_QUESTIONS,
+    TYPE_OF_FAULT,
+    all_questions,
+    distortions_by_cause,
+    draw_questions,
+    heard_faults,
+)
+from audio_judge.tasks import Distortion
+from audio_judge.tasks.assess import DISTORTION_TYPES
+from audio_judge.tasks.suggest import DISTORTION_ADVICE
 
 
 def a_clip(content="speech", causes=()):
@@ -51,3 +63,39 @@ class TestDrawQuestions:
 
     def test_same_seed_same_questions(self):
         assert drawn(a_clip()) == drawn(a_clip())
+
+
+def answered(spans=(), **likely):
+    answers = {kind: {"type": "noul", "noul": p} for kind, p in likely.items()}
+    return answers | {"when_dropouts": {"type": "span", "spans": [{"start": a, "end": b} for a, b in spans]}}
+
+
+class TestQuestions:
+    def test_are_named_as_in_training(self):
+        clips = [a_clip(causes=(Cause(kind, {}, ((0.5, 0.8),)),)) for kind in FAULT_QUESTIONS]
+        names = {name for clip in clips for one in drawn(clip) for name in one}
+        assert names - {"content"} == set(all_questions(with_spans=True))
+
+    def test_times_are_asked_for_on_demand(self):
+        assert set(all_questions(with_spans=False)) == set(FAULT_QUESTIONS)
+
+
+class TestHeardFaults:
+    def test_surest_comes_first_and_unlikely_ones_are_left_out(self):
+        found = heard_faults(answered(noise=0.6, codec=0.49, packet_loss=0.9))
+        assert [cause.kind for cause in found] == ["packet_loss", "noise"]
+
+    def test_times_belong_to_the_fault_that_comes_and_goes(self):
+        found = heard_faults(answered([(0.2, 0.4)], noise=0.6, packet_loss=0.9))
+        assert [cause.spans for cause in found] == [((0.2, 0.4),), ()]
+
+    def test_become_types_with_passages(self):
+        heard = heard_faults(answered([(0.2, 0.4), (0.5, 0.7)], time_clipping=0.5, packet_loss=0.9, level=0.8))
+        assert distortions_by_cause(heard) == (Distortion("drop / missing", ((0.2, 0.7),)),)
+        assert [one.kind for one in distortions_by_cause(heard, ADVISED_TYPE_OF_FAULT)] == ["drop / missing", "level"]
+
+
+class TestTypes:
+    def test_are_those_of_the_task_and_there_is_advice_for_each(self):
+        assert set(TYPE_OF_FAULT.values()) == set(DISTORTION_TYPES)
+        assert set(ADVISED_TYPE_OF_FAULT.values()) == set(DISTORTION_ADVICE)

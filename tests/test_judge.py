@@ -202,8 +202,10 @@ class TestTrainedRubrics:
         config = tmp_path / "processor_config.json"
         values = json.loads(config.read_text())
         values.pop("trained_rubrics")
+        values.pop("trained_faults")
         config.write_text(json.dumps(values))
-        assert type(judge.processor).from_pretrained(tmp_path).trained_rubrics is None
+        loaded = type(judge.processor).from_pretrained(tmp_path)
+        assert (loaded.trained_rubrics, loaded.trained_faults) == (None, False)
 
 
 class TestReward:

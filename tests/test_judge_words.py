@@ -1,5 +1,7 @@
 """Answers in words: whatever a judge would write, the whole parses strictly and agrees with what was decided."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,16 +9,21 @@ from tiny import make_judge, tone
 
 from audio_judge.audio import AudioError
 from audio_judge.examples import clip_state, text_messages
+from audio_judge.faults import FAULT_QUESTIONS, all_questions, distortions_by_cause
 from audio_judge.judge import AudioJudge
+from audio_judge.languages import LANGUAGES, get_language
 from audio_judge.request import as_listener
 from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS
-from audio_judge.tasks import Assessment, Comparison, assess, compare, describe, detect, explain, suggest
+from audio_judge.tasks import Assessment, Comparison, Distortion, assess, compare, describe, detect, explain, suggest
 from audio_judge.writing import assessment, comparison, description, explanation, stop_tokens, suggestions, trimmed
 
 CLIPS = [(tone(0.6, 300), 48_000), (tone(0.9, 1200), 48_000)]
 SEEDS = range(4)
 SCORES = {"mos": 2.44, "noisiness": 1.8, "coloration": 3.0, "discontinuity": 4.0, "loudness": 5.000000001}
 FACTS = Assessment({"mos": 2.0, "distortion": 1.5, "intelligibility": 4.0}, "fast")
+LOSSY = Assessment({"mos": 2.0, "distortion": 1.5}, distortions=(Distortion("drop / missing", ((0.5, 1.0),)),))
+CLEAN = Assessment({"mos": 4.0, "distortion": 4.5})
+EXAMPLES = Path(__file__).parents[1] / "examples" / "clips"
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +154,129 @@ class TestDrafts:
         target = Comparison({"mos": "B", "distortion": "tie"})
         written = comparison(target, list(SPEECHEVAL_RUBRICS), "dimensions").finish("B is\nbetter.")
         assert compare.parse(written.text, strict=True).answer == "B is\nbetter."
+
+
+class TestDraftsOfKnownFaults:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_advice_against_another_fault_gives_way(self, language):
+        tables = get_language(language).distortion_advice
+        written = suggestions(LOSSY, language, knows_faults=True).finish(tables["background noise"][0])
+        assert not written.is_own
+        assert suggest.parse(written.text, strict=True, language=language).suggestions[0] in tables["drop / missing"]
+
+    def test_advice_that_names_another_fault_gives_way(self):
+        assert not suggestions(LOSSY, knows_faults=True).finish("Use a codec with a flat response.").is_own
+
+    def test_advice_against_the_fault_is_kept(self):
+        words = "Record the missing parts again.\nBreathe first."
+        written = suggestions(LOSSY, knows_faults=True).finish(words)
+        assert (written.words, written.is_own) == (words, True)
+
+    def test_fault_that_is_not_spoken_of_is_added(self):
+        written = suggestions(LOSSY, knows_faults=True).finish("Breathe first.")
+        own, added = suggest.parse(written.text, strict=True).suggestions
+        assert (own, written.is_own) == ("Breathe first.", False)
+        assert added in suggest.DISTORTION_ADVICE["drop / missing"]
+
+    def test_advice_for_another_dimension_gives_way(self):
+        assert not suggestions(LOSSY, knows_faults=True).finish("Articulate the consonants more clearly.").is_own
+
+    def test_general_advice_against_distortion_is_for_an_unknown_one(self):
+        words = "Use a codec with a higher bit rate."
+        unknown = Assessment({"mos": 2.0, "distortion": 1.5})
+        assert suggestions(unknown, knows_faults=True).finish(words).is_own
+        assert not suggestions(LOSSY, knows_faults=True).finish(words).is_own
+
+    def test_nothing_to_improve_is_said_of_a_clean_clip_only(self):
+        words = suggest.NO_ADVICE[0]
+        assert suggestions(CLEAN, knows_faults=True).finish(words).is_own
+        assert not suggestions(LOSSY, knows_faults=True).finish(words).is_own
+
+    @pytest.mark.parametrize("kind", suggest.DISTORTION_ADVICE)
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_spare_words_stand_as_they_are(self, kind, language):
+        found = Assessment({"mos": 1.0, "distortion": 1.0}, "slow", (Distortion(kind),))
+        written = suggestions(found, language, knows_faults=True).finish("")
+        assert written.words == "\n".join(suggest.suggest_for(found, language=language).suggestions)
+
+    def test_of_unknown_faults_all_words_are_kept(self):
+        assert suggestions(LOSSY).finish("Articulate the consonants more clearly.").is_own
+
+    @pytest.mark.parametrize(
+        "words", ["I hear jitter.", "I hear drop / missing from 0.1 to 1.0 s.", "One can hear timbre & quality."]
+    )
+    def test_sentence_about_another_distortion_is_left_out(self, words):
+        true = "I hear drop / missing from 0.5 to 1.0 s."
+        written = assessment(LOSSY, False, knows_faults=True).finish(f"It is bad. {words} {true}")
+        assert (written.words, written.is_own) == (f"It is bad. {true}", True)
+        assert words in assessment(LOSSY, False).finish(words).words
+
+    def test_distortions_stand_before_the_words(self):
+        assert "(drop / missing 0.5-1.0 s)\n" in assessment(LOSSY, False).head
+
+
+class TestFaults:
+    @pytest.fixture
+    def taught(self, folder):
+        model, processor = make_judge(folder, span_size=16)
+        processor.trained_faults = True
+        return AudioJudge(model, processor)
+
+    def test_every_answer_parses(self, taught):
+        for said in taught.assess(CLIPS, max_new_tokens=16):
+            assert assess.parse(said.text, strict=True) == said.assessment
+            assert said.assessment.distortions == distortions_by_cause(said.faults)
+        for said in taught.suggest(CLIPS, max_new_tokens=16):
+            assert suggest.parse(said.text, strict=True).suggestions == said.suggestions
+
+    def test_are_those_that_decide_finds(self, taught):
+        answers = taught.decide(CLIPS[0], all_questions(with_spans=True))
+        found = {cause.kind: cause for cause in taught.assess(CLIPS[0], max_new_tokens=2).faults}
+        assert found.keys() == {kind for kind in FAULT_QUESTIONS if answers[kind]["noul"] >= 0.5}
+        for kind, cause in found.items():
+            assert cause.parameters["probability"] == pytest.approx(answers[kind]["noul"], abs=1e-5)
+
+    def test_do_not_change_the_scores(self, taught, folder):
+        plain = AudioJudge(taught.model, make_judge(folder)[1])
+        one, other = (j.assess(CLIPS[0], max_new_tokens=2) for j in (taught, plain))
+        assert one["mos"].value == pytest.approx(other["mos"].value, abs=1e-5)
+        assert (one.faults is None, other.faults is None) == (False, True)
+
+    def test_of_an_untrained_judge_are_not_asked(self, judge):
+        said = judge.suggest(CLIPS[0], max_new_tokens=2)
+        assert said.faults is None
+        assert "faults" not in said.to_dict()
+
+    def test_are_decided_beside_printed_numbers(self, taught):
+        taught.processor.answer_form = "decimal"
+        assert taught.assess(CLIPS[0], max_new_tokens=2).faults is not None
+
+    def test_stand_in_the_row(self, taught):
+        said = taught.assess(CLIPS[0], max_new_tokens=2)
+        assert [fault["kind"] for fault in said.to_dict()["faults"]] == [cause.kind for cause in said.faults]
+
+
+class TestShippedJudge:
+    @pytest.fixture(scope="class")
+    def advised(self):
+        names = ("noisy", "clipped", "lossy", "quiet", "clean_anna")
+        clips = [EXAMPLES / f"{name}.ogg" for name in names]
+        return dict(zip(names, AudioJudge.from_pretrained(device="cpu").suggest(clips), strict=True))
+
+    def test_different_faults_get_different_advice(self, advised):
+        assert len({said.suggestions for said in advised.values()}) == len(advised)
+
+    @pytest.mark.parametrize(
+        ("name", "kind"), [("noisy", "background noise"), ("lossy", "drop / missing"), ("quiet", "level")]
+    )
+    def test_advice_is_against_the_fault(self, advised, name, kind):
+        assert set(advised[name].suggestions) & set(suggest.DISTORTION_ADVICE[kind])
+
+    def test_faults_are_heard(self, advised):
+        found = {name: [cause.kind for cause in said.faults] for name, said in advised.items()}
+        assert (found["noisy"][0], found["lossy"][0], found["quiet"]) == ("noise", "packet_loss", ["level"])
+        assert "clipping" in found["clipped"]
+        assert not found["clean_anna"]
 
 
 class TestTrimmed:

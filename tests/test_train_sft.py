@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -415,6 +416,15 @@ def changed_weights(before, after, dtype=torch.float32):
 
 
 LORA = {"lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q|v)_proj", "learning_rate": 1e-2}
+
+
+class TestNoteTraining:
+    @pytest.mark.parametrize(("name", "expected"), [("clicks", True), ("fake", False)])
+    def test_known_faults_are_noted(self, name, expected):
+        processor = SimpleNamespace(trained_rubrics=None, trained_languages=None, trained_faults=False)
+        question = {"type": "noul", "instructions": "Are there clicks?"}
+        train_sft.note_training(processor, [{"task": "decide", "questions": {name: question}}])
+        assert processor.trained_faults is expected
 
 
 class TestNative:

@@ -669,5 +669,9 @@ LANGUAGE = Language(
         "timbre & quality": ("Annulez le filtrage qui change le timbre.", "Utilisez un micro à réponse plate."),
         "background noise": ("Éloignez-vous de la source du bruit.", "Réduisez le bruit de fond avec mesure."),
         "drop / missing": ("Réenregistrez les parties manquantes.", "Utilisez une liaison qui ne perd pas de paquets."),
+        "level": (
+            "Ramenez le niveau à celui d'un enregistrement de parole ordinaire.",
+            "Réglez le gain pour que la parole ne soit ni trop faible ni trop forte.",
+        ),
     },
 )

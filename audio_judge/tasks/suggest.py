@@ -102,6 +102,11 @@ DISTORTION_ADVICE: dict[str, tuple[str, ...]] = {
     "timbre & quality": ("Undo the filtering that changes the timbre.", "Use a microphone with a flat response."),
     "background noise": ("Move away from the source of the noise.", "Reduce the background noise gently."),
     "drop / missing": ("Record the missing parts again.", "Use a connection that loses no packets."),
+    # No type of distortion of SpeechEval's, but what can be set right
+    "level": (
+        "Bring the level to that of ordinary speech recordings.",
+        "Set the gain so that the speech is neither too quiet nor too loud.",
+    ),
 }
 
 
