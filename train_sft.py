@@ -7,9 +7,9 @@
 Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several; SQ-LLM, a
 native audio language model:
 
-    python train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
-    torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --data CORPUS --output_dir runs/mini
-    python train_sft.py --config recipes/sft/mini.yaml --data ... --output_dir ... --resume_from_checkpoint last
+    python train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini
+    torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini
+    python train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini --resume_from_checkpoint last
     python train_sft.py --config recipes/sft/sqllm_single_ast_tuned.yaml --data NISQA_Corpus --output_dir runs/sqllm
     accelerate launch --config_file recipes/accelerate/ddp.yaml train_sft.py --config recipes/sft/... --data ...
     python train_sft.py --config recipes/sft/sq_llm.yaml --output_dir runs/sq_llm

@@ -78,7 +78,7 @@ DATA_EXAMPLES = """examples:
   audio-judge data nisqa /data/NISQA_Corpus --tasks score,profile,explain --augment scale,invert,binary,paraphrase --out train.parquet
   audio-judge data nisqa /data/NISQA_Corpus --tasks decide=3,describe,compare --balance mos --out train.jsonl
   audio-judge data speecheval /data/SpeechEval --tasks assess,compare,suggest,detect --out train.parquet
-  audio-judge data mixture recipes/data/nisqa.yaml --out train.parquet
+  audio-judge data mixture recipes/data/speechqualityllm.yaml --out train.parquet
   audio-judge data jastin-proxies clean_speech --music music --out /data/proxies
   audio-judge data ls
   audio-judge data show train.parquet

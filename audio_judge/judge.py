@@ -341,7 +341,7 @@ class AudioJudge(Reader):
         """
         limits = batch_size, max_new_tokens
         return self._in_words(
-            clips, reference, self._dimensions(), _assessment, writing.assessed, limits, profile, language, True
+            clips, reference, self.dimensions, _assessment, writing.assessed, limits, profile, language, True
         )
 
     def suggest(
@@ -373,7 +373,7 @@ class AudioJudge(Reader):
         """
         limits = batch_size, max_new_tokens
         return self._in_words(
-            clips, None, self._dimensions(), _suggestions, writing.suggested, limits, profile, language, True
+            clips, None, self.dimensions, _suggestions, writing.suggested, limits, profile, language, True
         )
 
     def describe(
@@ -468,7 +468,7 @@ class AudioJudge(Reader):
         """
         pairs, is_single = as_pairs(first, second)
         asked = _rubrics(rubric)
-        aspects = [] if not explain else list((self._dimensions() if form == "dimensions" else RUBRICS).values())
+        aspects = [] if not explain else list((self.dimensions if form == "dimensions" else RUBRICS).values())
         aspects = asked if form == "preference" and asked[0].name != "mos" else aspects
         every = list({one.name: one for one in [*asked, *aspects]}.values())
         listener, spoken = as_listener(profile), self._trained_language(language)
@@ -641,6 +641,12 @@ class AudioJudge(Reader):
         return calibration.calibrate(plain, readings, [rating for _, rating in rated_clips], self._signature)
 
     @property
+    def dimensions(self) -> dict[str, Rubric]:
+        """SpeechEval's dimensions that ``assess`` speaks of; if some are known to be trained, only those."""
+        known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
+        return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
+
+    @property
     def rubrics(self) -> tuple[str, ...]:
         """Names of the rubrics the judge was trained on; none if its processor does not say."""
         return tuple(self.processor.trained_rubrics or ())
@@ -666,11 +672,6 @@ class AudioJudge(Reader):
     @property
     def _signature(self) -> str:
         return f"{self.name} {self.revision}".strip()
-
-    def _dimensions(self) -> dict[str, Rubric]:
-        """SpeechEval's dimensions, but not those that the judge is known not to have learned, when it has learned any."""
-        known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
-        return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
 
     def _fault_questions(self) -> dict[str, dict[str, Any]]:
         """Questions about known faults; none for a judge that is not known to have learned them."""

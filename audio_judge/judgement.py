@@ -108,9 +108,9 @@ class Judgement:
 
     def __str__(self) -> str:
         if self.error is not None:
-            return f"{self.clip}: {self.error}"
+            return self.error if self.error.startswith(self.clip) else f"{self.clip}: {self.error}"
         lines = [f"{self.clip} ({self.seconds:.1f} s)", *(f"  {score}" for score in self.scores.values())]
-        words = [f"- {line}" for line in self.suggestions] or [self.reasons or ""]
+        words = [f"- {line}" for line in self.suggestions] or [self.reasons or self.description or ""]
         return "\n".join([*lines, *(f"  {line}" for line in words if line)])
 
     def to_dict(self) -> dict[str, Any]:

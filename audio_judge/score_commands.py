@@ -29,7 +29,7 @@ from audio_judge.inputs import Item, UsageError
 from audio_judge.judge import AudioJudge
 from audio_judge.judgement import Judgement
 from audio_judge.outputs import SCORE_KEYS, WORDS, Answer, Table, result_row, score_columns
-from audio_judge.rubrics import FIVE, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, Scale, get_rubric
+from audio_judge.rubrics import FIVE, RUBRICS, Rubric, Scale, get_rubric
 from audio_judge.runs import Job, Output, output_of
 
 # Which words stand in a CSV table
@@ -194,7 +194,7 @@ def assess(options: argparse.Namespace) -> int:
     Raises:
         UsageError: If the request cannot be carried out.
     """
-    return _in_words(options, "assess", AudioJudge.assess, list(SPEECHEVAL_RUBRICS), "assessed")
+    return _in_words(options, "assess", AudioJudge.assess, None, "assessed")
 
 
 def suggest(options: argparse.Namespace) -> int:
@@ -209,7 +209,7 @@ def suggest(options: argparse.Namespace) -> int:
     Raises:
         UsageError: If the request cannot be carried out.
     """
-    return _in_words(options, "suggest", AudioJudge.suggest, list(SPEECHEVAL_RUBRICS), "advised on")
+    return _in_words(options, "suggest", AudioJudge.suggest, None, "advised on")
 
 
 def describe(options: argparse.Namespace) -> int:
@@ -235,13 +235,16 @@ def _in_words(
     options: argparse.Namespace,
     task: str,
     method: Callable[..., Any],
-    names: list[str],
+    names: list[str] | None,
     did: str,
     write: Callable[[Any], str] = str,
 ) -> int:
+    """Without names, the scores are those on the dimensions that the judge can assess."""
     output = output_of(options, for_people=True)
     items = items_of(options)
-    return _write_words(options, task, method, names, did, items, output, load(options), None, write)
+    judge = load(options)
+    asked = list(judge.dimensions) if names is None else names
+    return _write_words(options, task, method, asked, did, items, output, judge, None, write)
 
 
 def _write_words(
