@@ -317,9 +317,9 @@ class JudgeCollator:
     def _targets(self, example: Mapping[str, Any]) -> list[float]:
         """Expected level per column, from 0 for the lowest; NaN where the example does not ask for a single score."""
         levels = {
-            name: sum(k * share for k, share in enumerate(row))
-            for name, row in example.get("targets", {}).items()
-            if self._is_score(name, example["questions"][name])
+            name: sum(k * share for k, share in enumerate(example["targets"][name]))
+            for name, question in example.get("questions", {}).items()
+            if self._is_score(name, question)
         }
         if "target" in example:
             rubric = get_rubric(example["target"]["rubric"])

@@ -145,7 +145,7 @@ def heard_when(judge: AudioJudge, clips: list[RatedClip]) -> dict[str, dict[str,
         answers = judge.decide([clip.path for clip, _ in chosen], {"when": span_question(name)}, batch_size=16)
         told = [[(span["start"], span["end"]) for span in answer["when"]["spans"]] for answer in answers]
         # A lost packet of 10 ms is a frame of 40 ms to the judge: both sides are compared with that much room
-        truth = [[(start - FRAME / 2, end + FRAME / 2) for start, end in spans] for _, spans in chosen]
+        truth = [[(max(0.0, start - FRAME / 2), end + FRAME / 2) for start, end in spans] for _, spans in chosen]
         found = span_overlap(told, truth)
         result[name] = {key: round(float(found[key]), 3) for key in ("IoU", "span_recall")} | {"n": len(chosen)}
     return result

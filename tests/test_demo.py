@@ -149,7 +149,10 @@ class TestInBrowser:
         (tmp_path / "bad.wav").write_bytes(b"no sound at all" * 40)
         upload(page, "clip", tmp_path / "bad.wav")
         press(page, "#judge")
-        message = find(page, ".toast-body").text
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        # Its text fades in
+        message = WebDriverWait(page, 60).until(lambda driver: driver.find_element("css selector", ".toast-body").text)
         assert "bad.wav: cannot be opened" in message
         assert "Traceback" not in message + find(page, "#result").text
 
