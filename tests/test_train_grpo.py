@@ -136,6 +136,12 @@ class TestRecipes:
         assert changed
         assert all("language_model" in name for name in changed)
 
+    def test_mini_score_leaves_the_encoder_alone(self, tmp_path, start, simulated):
+        trainer = train("mini_score", tmp_path, start, simulated)
+        assert trainer.reward_func_names == ["agreement_reward", "format_reward"]
+        before, after = weights(start), weights(tmp_path)
+        assert not [name for name in before if "audio_tower" in name and not torch.equal(before[name], after[name])]
+
     def test_sq_llm_says_what_was_published(self):
         recipe = yaml.safe_load((RECIPES / "sq_llm.yaml").read_text())
         assert recipe["model"] == "Qwen/Qwen2.5-Omni-7B"
@@ -149,7 +155,7 @@ class TestRecipes:
         assert "audio_tower" not in recipe["lora_target"]
 
     def test_every_recipe_is_tested(self):
-        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "sq_llm"}
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "mini_score", "sq_llm"}
 
 
 class TestArguments:
