@@ -605,11 +605,13 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         logits = self.lm_head(outputs.last_hidden_state[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
         temperatures = temperatures or [1.0] * len(option_ids)
         answers = [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
-        for question, clip in enumerate(span_clips or []):
-            if clip is not None:
-                mark = torch.cat([marks[question], marks.new_tensor([clip])])
-                length = int(outputs.audio_frame_lengths[clip])
-                answers[question] = self._span_logits(outputs, mark[None])[0, :length].sigmoid()
+        about_when = [(question, clip) for question, clip in enumerate(span_clips or []) if clip is not None]
+        if about_when:
+            questions, clips = marks.new_tensor(about_when).unbind(1)
+            heard = self._span_logits(outputs, torch.cat([marks[questions], clips[:, None]], dim=1)).sigmoid()
+            lengths = outputs.audio_frame_lengths[clips].tolist()
+            for (question, _), row, length in zip(about_when, heard, lengths, strict=True):
+                answers[question] = row[:length]
         return answers
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ output folder gets the judge, `descriptions.json` (measured before and after) an
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,14 +39,10 @@ from audio_judge.collate import JudgeCollator
 from audio_judge.corpora.nisqa import read_nisqa
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.endpoint import Sampling
+from audio_judge.scripts import named_weights, option
 from audio_judge.trainers import select_trainable
 
 Split = Literal["train", "validation"]
-
-
-def option(default: Any, text: str) -> Any:
-    """A field with a help text."""
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass
@@ -93,8 +89,7 @@ class AlldArguments:
     @property
     def task_weights(self) -> dict[str, float]:
         """Weight per task."""
-        parts = [task.partition("=") for task in self.tasks or alld.TASKS]
-        return {name: float(weight or 1) for name, _, weight in parts}
+        return named_weights(self.tasks or alld.TASKS)
 
     @property
     def sampling(self) -> Sampling:

@@ -20,7 +20,7 @@ answers and their rewards.
 import json
 import random
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,12 +35,8 @@ from audio_judge.instruct import Manner, make_instructions
 from audio_judge.mixtures import Corpus
 from audio_judge.native import load_audio_model
 from audio_judge.rewards import EVALUATOR, make_rewards, read_weights
-from audio_judge.trainers import add_lora, merge_lora, nf4_config, select_trainable
-
-
-def option(default: Any, text: str) -> Any:
-    """A field with a help text."""
-    return field(default=default, metadata={"help": text})
+from audio_judge.scripts import named_weights, option, save_whole
+from audio_judge.trainers import add_lora, nf4_config, select_trainable
 
 
 @dataclass
@@ -98,8 +94,7 @@ def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:
     """Examples of a corpus; validation asks for every rubric."""
     unseen = split != "train"
     manner = Manner(args.with_reference, all_rubrics=unseen, held_out=unseen and args.held_out_phrasings)
-    parts = [task.partition("=") for task in args.tasks or ["explain"]]
-    weights = {name: float(weight or 1) for name, _, weight in parts}
+    weights = named_weights(args.tasks or ["explain"])
     return make_instructions(Corpus(args.corpus, str(args.data), split).read(), weights, seed=seed, manner=manner)
 
 
@@ -119,22 +114,7 @@ def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
         evaluator = make_evaluator(args.evaluator, model=args.evaluator_model, **settings)
     if args.evaluator_weights is None:
         return make_rewards(args.rewards or [], evaluator)
-    parts = [text.partition("=") for text in args.evaluator_weights]
-    return make_rewards(args.rewards or [], evaluator, {name: float(weight or 1) for name, _, weight in parts})
-
-
-def save_trained(trainer: AudioGRPOTrainer, args: GRPOArguments, output_dir: Path) -> None:
-    """Writes a whole model; a LoRA goes to a folder of its own and is merged into unquantized weights."""
-    if args.lora_target is None:
-        trainer.save_model()
-        return
-    trainer.save_model(str(output_dir / "lora"), _internal_call=True)
-    if trainer.is_world_process_zero():
-        merged = merge_lora(load_model(args, quantize=False)[0], str(output_dir / "lora"))
-        for part in (merged, trainer.processing_class):
-            part.save_pretrained(output_dir)
-            if trainer.args.push_to_hub:
-                part.push_to_hub(trainer.args.hub_model_id or output_dir.name)
+    return make_rewards(args.rewards or [], evaluator, named_weights(args.evaluator_weights))
 
 
 def note_results(trainer: AudioGRPOTrainer, name: str) -> None:
@@ -181,7 +161,8 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
         note_results(trainer, "before")
     trainer.train(resume_from_checkpoint=resume)
     note_results(trainer, "after")
-    save_trained(trainer, args, Path(str(training_args.output_dir)))
+    reload = None if args.lora_target is None else lambda: load_model(args, quantize=False)[0]
+    save_whole(trainer, Path(str(training_args.output_dir)), reload)
     return trainer
 
 

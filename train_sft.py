@@ -27,7 +27,7 @@ language model (`native`) learns the tasks that are answered in text; `audio_jud
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,15 +44,11 @@ from audio_judge.faults import FAULT_QUESTIONS
 from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
 from audio_judge.native import UNQUANTIZED, NativeCollator, load_audio_model, text_examples
 from audio_judge.rubrics import ALL_RUBRICS
-from audio_judge.trainers import AudioSFTTrainer, add_lora, merge_lora, nf4_config, score_metrics, select_trainable
+from audio_judge.scripts import named_weights, option, save_whole
+from audio_judge.trainers import AudioSFTTrainer, add_lora, nf4_config, score_metrics, select_trainable
 
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = ("adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate")
-
-
-def option(default: Any, text: str) -> Any:
-    """A field with a help text."""
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass
@@ -131,8 +127,7 @@ class JudgeArguments:
     @property
     def task_weights(self) -> dict[str, float]:
         """Weight per task."""
-        parts = [task.partition("=") for task in self.tasks or [self.asking]]
-        return {name: float(weight or 1) for name, _, weight in parts}
+        return named_weights(self.tasks or [self.asking])
 
 
 def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
@@ -245,18 +240,21 @@ def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
 
 
 def note_training(processor: Any, dataset: Any) -> None:
-    """Has a judge say what its examples were about: the rubrics, in the order of our table, languages, known faults."""
-    examples = [read_example(row) for row in dataset]
-    asked = {name for example in examples for name, q in example.get("questions", {}).items() if q["type"] == "score"}
-    told = {name for example in examples for name in example.get("scores", {})}
-    targets = {example["target"]["rubric"] for example in examples if "target" in example}
-    known = asked | told | targets | set(processor.trained_rubrics or ())
-    languages = {example.get("language", "en") for example in examples} | set(processor.trained_languages or ())
-    processor.trained_rubrics = [name for name in ALL_RUBRICS if name in known]
+    """Has a judge say what its examples were about: rubrics, in the order of our table, languages, and faults."""
+    rubrics, languages = set(processor.trained_rubrics or ()), set(processor.trained_languages or ())
+    for row in dataset:
+        example = read_example(row)
+        questions = example.get("questions", {}).items()
+        rubrics |= {name for name, question in questions if question["type"] == "score"} | set(
+            example.get("scores", ())
+        )
+        if "target" in example:
+            rubrics.add(example["target"]["rubric"])
+        languages.add(example.get("language", "en"))
+        asks_fault = any(name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in questions)
+        processor.trained_faults = processor.trained_faults or asks_fault
+    processor.trained_rubrics = [name for name in ALL_RUBRICS if name in rubrics]
     processor.trained_languages = sorted(languages)
-    questions = [pair for example in examples for pair in example.get("questions", {}).items()]
-    asks_faults = any(name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in questions)
-    processor.trained_faults = processor.trained_faults or asks_faults
 
 
 def choose_trained(args: JudgeArguments, model: Any, tokens: list[int]) -> Any:
@@ -298,20 +296,6 @@ def native_trainer(args: JudgeArguments, model: Any, processor: Any, common: dic
     return SFTTrainer(model=model, data_collator=collator, processing_class=processor, **common)
 
 
-def save_judge(trainer: SFTTrainer, args: JudgeArguments, output_dir: Path) -> None:
-    """Writes a whole judge; a LoRA goes to a folder of its own and is merged into unquantized weights."""
-    if args.lora_target is None:
-        trainer.save_model()  # pushes, too, if that is wanted
-        return
-    trainer.save_model(str(output_dir / "lora"), _internal_call=True)
-    if trainer.is_world_process_zero():
-        merged = merge_lora(load_judge(args, quantize=False)[0], str(output_dir / "lora"))
-        for part in (merged, trainer.processing_class):
-            part.save_pretrained(output_dir)
-            if trainer.args.push_to_hub:
-                part.push_to_hub(trainer.args.hub_model_id or output_dir.name)
-
-
 def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     """Train, evaluate and save."""
     # Our collators do the work of TRL's preparation
@@ -328,7 +312,8 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
-    save_judge(trainer, args, Path(str(training_args.output_dir)))
+    reload = None if args.lora_target is None else lambda: load_judge(args, quantize=False)[0]
+    save_whole(trainer, Path(str(training_args.output_dir)), reload)
     return trainer
 
 

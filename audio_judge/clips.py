@@ -1,6 +1,8 @@
 """The nouns of rated audio: a clip, what listeners said about it, and what is known to be wrong with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -82,3 +84,26 @@ class RatedPair:
     second: RatedClip
     preferences: dict[str, str]
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+def shared_time(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> float | None:
+    """Compare two sets of time spans: seconds in both over seconds in either.
+
+    Args:
+        first: (start, end) in seconds; spans of one set may overlap.
+        second: Likewise.
+
+    Returns:
+        0 to 1; None if neither holds any time.
+
+    Example:
+        >>> shared_time([(0.0, 2.0)], [(1.0, 3.0), (2.0, 4.0)])
+        0.25
+    """
+    edges = sorted({edge for span in (*first, *second) for edge in span})
+    both = either = 0.0
+    for start, end in pairwise(edges):
+        inside = [any(low <= start and end <= high for low, high in spans) for spans in (first, second)]
+        both += (end - start) * all(inside)
+        either += (end - start) * any(inside)
+    return both / either if either else None

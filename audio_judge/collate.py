@@ -107,6 +107,8 @@ class JudgeCollator:
         prompts, remaining = [], iter(tokens_per_clip)
         for example, row in zip(examples, clips, strict=True):
             prompts.append(self._expand(self._prompt(example), [next(remaining) for _ in row], example))
+        asked = _asked(examples, prompts)
+        about_when = [question for question in asked if is_span(question.asked)]
         ids = pad_sequence([p.ids for p in prompts], True, self.processor.tokenizer.pad_token_id)
         weights = pad_sequence([p.weights for p in prompts], True, 0.0)
         return {
@@ -115,8 +117,8 @@ class JudgeCollator:
             **audio,
             "labels": ids.masked_fill(weights == 0, IGNORED),
             "loss_weights": weights,
-            **self._decisions(examples, prompts),
-            **self._spans(examples, prompts, clips, audio["input_features_mask"]),
+            **self._decisions([question for question in asked if not is_span(question.asked)]),
+            **self._spans(about_when, clips, audio["input_features_mask"]),
             "targets": torch.tensor([self._targets(example) for example in examples]),
             "clips": torch.tensor([len(row) for row in clips]),
         }
@@ -270,9 +272,8 @@ class JudgeCollator:
 
     # Targets
 
-    def _decisions(self, examples: list[dict[str, Any]], prompts: list[_Prompt]) -> dict[str, torch.Tensor]:
+    def _decisions(self, asked: list["_Asked"]) -> dict[str, torch.Tensor]:
         """Where each question is read, what its answers are, and what share of listeners gives each."""
-        asked = [question for question in _asked(examples, prompts) if not is_span(question.asked)]
         labels = [torch.tensor(question.option_ids) for question in asked]
         columns = [self.rubrics.index(q.name) if self._is_score(q.name, q.asked) else -1 for q in asked]
         shares = [torch.tensor(question.target) for question in asked]
@@ -286,11 +287,8 @@ class JudgeCollator:
             "columns": torch.tensor(columns, dtype=torch.long),
         }
 
-    def _spans(
-        self, examples: list[dict[str, Any]], prompts: list[_Prompt], clips: list[list[_Clip]], mask: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def _spans(self, asked: list["_Asked"], clips: list[list[_Clip]], mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """Where each question about when is read, and in which frames of the first clip of its example it is heard."""
-        asked = [question for question in _asked(examples, prompts) if is_span(question.asked)]
         before = np.cumsum([0, *(len(row) for row in clips)])
         marks = [[q.row, q.mark, int(before[q.row])] for q in asked]
         counts = count_frames(mask.sum(1).long(), self.processor.frame_steps).tolist()

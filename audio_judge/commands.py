@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transformers.decision import parse_questions
-
 from audio_judge.analyze import Analysis
 from audio_judge.analyze import analyze as measure
 from audio_judge.asking import (
@@ -57,7 +55,7 @@ def decide(options: argparse.Namespace) -> int:
     items = items_of(options)
     judge = load(options)
     try:
-        parse_questions(questions, judge.processor.decision_config)
+        judge.processor.parse_questions(questions)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -74,8 +72,8 @@ def decide(options: argparse.Namespace) -> int:
 def _decided(answers: dict[str, Any]) -> Answer:
     if list(answers) == ["error"] and isinstance(answers["error"], str):
         return Answer(error=answers["error"])
-    # Of each kind of question, the answer stands under its name
-    cells = {name: one[one["type"]] for name, one in answers.items()}
+    # Of each kind of question, the answer stands under its name; when has several
+    cells = {name: one["spans" if one["type"] == "span" else one["type"]] for name, one in answers.items()}
     return Answer({"answers": answers}, answers, cells=(cells,))
 
 

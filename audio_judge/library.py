@@ -1,4 +1,5 @@
 """What ``import audio_judge`` gives, and the registration of its classes for transformers' ``Auto`` classes."""
+# ruff: noqa: F401 - what is imported here is what `audio_judge` gives; its names are in `audio_judge.__all__`
 
 from transformers import (
     AutoConfig,
@@ -28,26 +29,3 @@ for auto_class in (AutoModel, AutoModelForCausalLM, AutoModelForDecision, AutoMo
 AutoFeatureExtractor.register(AudioJudgeConfig, AudioJudgeFeatureExtractor)
 AutoFeatureExtractor.register(AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor)
 AutoProcessor.register(AudioJudgeConfig, AudioJudgeProcessor)
-
-__all__ = [
-    "Analysis",
-    "AudioJudge",
-    "AudioJudgeConfig",
-    "AudioJudgeEncoder",
-    "AudioJudgeEncoderConfig",
-    "AudioJudgeFeatureExtractor",
-    "AudioJudgeForCausalLM",
-    "AudioJudgeModel",
-    "AudioJudgeProcessor",
-    "Authenticity",
-    "CalibratedRubric",
-    "Judgement",
-    "Preference",
-    "Request",
-    "Rubric",
-    "Scale",
-    "Score",
-    "UntrainedRubricWarning",
-    "Window",
-    "analyze",
-]

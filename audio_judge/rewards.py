@@ -12,9 +12,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
+from audio_judge.clips import shared_time
 from audio_judge.evaluator import CRITERIA, WEIGHTS, Case, Evaluator, Form, weighted
 from audio_judge.rubrics import SPEECHEVAL_RUBRICS, get_rubric
 from audio_judge.tasks import (
@@ -394,19 +394,8 @@ def overlap_reward(
             rewards.append(0.0)
         else:
             kinds = one.spans.keys() | known.keys()
-            rewards.append(sum(_overlap(one.spans.get(k, []), known.get(k, [])) for k in kinds) / len(kinds))
+            rewards.append(sum(shared_time(one.spans.get(k, ()), known.get(k, ())) or 0.0 for k in kinds) / len(kinds))
     return rewards
-
-
-def _overlap(said: Sequence[Sequence[float]], known: Sequence[Sequence[float]]) -> float:
-    """Length of the intersection of two sets of spans over that of their union."""
-    edges = sorted({edge for span in (*said, *known) for edge in span})
-    both = either = 0.0
-    for start, end in pairwise(edges):
-        inside = [any(low <= start and end <= high for low, high in spans) for spans in (said, known)]
-        both += (end - start) * all(inside)
-        either += (end - start) * any(inside)
-    return both / either if either else 0.0
 
 
 # Form

@@ -19,7 +19,7 @@ from audio_judge.audio import read_audio
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import degrade, draw_cause
-from audio_judge.eval.metrics import span_overlap
+from audio_judge.eval.metrics import cause_faithfulness, span_overlap
 from audio_judge.faults import SPAN_QUESTIONS, known_spans, span_question
 from audio_judge.judge import AudioJudge, Request
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, RUBRICS
@@ -126,13 +126,13 @@ def explained(judge: AudioJudge, clips: list[RatedClip], count: int = 200) -> di
     judgements = judge.explain([clip.path for clip in chosen], batch_size=16)
     named = [set(judgement.causes) for judgement in judgements]
     known = [{cause.kind for cause in clip.causes} for clip in chosen]
-    hits = sum(len(a & b) for a, b in zip(named, known, strict=True))
+    faithful = cause_faithfulness(named, known)
     return {
         "n": len(chosen),
         "parsed": round(sum(not str(j.reasons).startswith("(not readable") for j in judgements) / len(chosen), 3),
         "different": round(len({judgement.reasons for judgement in judgements}) / len(chosen), 3),
-        "cause_precision": round(hits / max(1, sum(map(len, named))), 3),
-        "cause_recall": round(hits / sum(map(len, known)), 3),
+        "cause_precision": round(faithful["precision_micro"], 3),
+        "cause_recall": round(faithful["recall_micro"], 3),
     }
 
 

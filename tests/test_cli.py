@@ -407,6 +407,17 @@ class TestDecide:
         assert "no such file" in bad["error"]
         assert "1 clip decided, 1 error" in err
 
+    def test_when_something_is_heard(self, run, folder, tmp_path_factory, monkeypatch):
+        judge = AudioJudge(*make_judge(tmp_path_factory.mktemp("backbones"), span_size=16))
+        monkeypatch.setattr(AudioJudge, "from_pretrained", lambda *_, **__: judge)
+        (folder / "questions.json").write_text(json.dumps({"where": {"type": "span", "instructions": "clicks"}}))
+        run("decide", "clips/0.wav", "--questions", "questions.json", "--output", "answers.jsonl")
+        run("decide", "clips/0.wav", "--questions", "questions.json", "--output", "answers.csv")
+        (row,) = lines((folder / "answers.jsonl").read_text())
+        (cells,) = csv.DictReader((folder / "answers.csv").open(newline=""))
+        assert row["answers"]["where"]["type"] == "span"
+        assert json.loads(cells["where"]) == row["answers"]["where"]["spans"]
+
     @pytest.mark.parametrize(
         ("text", "reason"),
         [

@@ -8,12 +8,11 @@ import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import make_judge, make_tokenizer, tone
+from tiny import make_judge, make_tokenizer, tone, write_simulated
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, alld
-from audio_judge.rubrics import RUBRICS
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -32,19 +31,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """Five training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
-    root = tmp_path_factory.mktemp("simulated")
-    for split, number in (("train", 5), ("validation", 3)):
-        (root / split).mkdir()
-        rows = []
-        for i in range(number):
-            path = f"{split}/{i}.wav"
-            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
-            labels = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
-            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": []}
-            row["estoi"] = None
-            rows.append(json.dumps(row | {"reference": None} | labels))
-        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
-    return root
+    return write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 5, "validation": 3}, causes=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,16 @@ import zlib
 from pathlib import Path
 
 import pytest
-import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
 from stub import serving
-from tiny import make_judge, tone
+from tiny import make_judge, write_simulated
 from trl import GRPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.evaluator import EvaluatorDownError
 from audio_judge.grpo import last_checkpoint
-from audio_judge.rubrics import RUBRICS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,19 +34,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
-    root = tmp_path_factory.mktemp("simulated")
-    for split, number in (("train", 6), ("validation", 3)):
-        (root / split).mkdir()
-        rows = []
-        for i in range(number):
-            path = f"{split}/{i}.wav"
-            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
-            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {"distill_mos": 1.5 + 0.5 * i}
-            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
-            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": causes}
-            rows.append(json.dumps(row | {"reference": None, "estoi": None} | scores))
-        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
-    return root
+    return write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 6, "validation": 3})
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from test_native_judges import omni, qwen2_audio
-from tiny import make_backbones, tone
+from tiny import make_backbones, tone, write_simulated
 from trl import SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, cli
@@ -54,22 +54,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
-    root = tmp_path_factory.mktemp("simulated")
-    for split, number in (("train", 6), ("validation", 3)):
-        (root / split).mkdir()
-        rows = []
-        for i in range(number):
-            path = f"{split}/{i}.wav"
-            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
-            scores = {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS} | {
-                "distill_mos": 1.5 + 0.5 * i,
-                "estoi": None,
-            }
-            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
-            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path, "causes": causes}
-            rows.append(json.dumps(row | {"reference": path if i % 2 else None} | scores))
-        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
-    return root
+    return write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 6, "validation": 3}, references=True)
 
 
 @pytest.fixture(scope="module")

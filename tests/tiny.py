@@ -1,9 +1,11 @@
 """Tiny backbones made on the spot: what the tests use where a user has pretrained ones."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -17,6 +19,7 @@ from transformers import (
 )
 
 from audio_judge import AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.rubrics import RUBRICS
 
 ENCODERS = ("audio_judge_encoder", "audio-spectrogram-transformer", "whisper", "wavlm", "pe_audio_encoder")
 
@@ -153,6 +156,23 @@ def tone(seconds: float = 1.0, frequency: float = 440.0, sampling_rate: int = 48
 def audio(seconds: float, sampling_rate: int, frequency: float = 440.0) -> dict[str, Any]:
     """The block of a message or of a state that holds a tone."""
     return {"type": "audio", "audio": tone(seconds, frequency, sampling_rate)}
+
+
+def write_simulated(root: Path, clips: dict[str, int], causes: bool = True, references: bool = False) -> Path:
+    """Write tones, split to number, in the layout of `audio_judge.corpora.simulated`; with references, every other has one."""
+    for split, number in clips.items():
+        (root / split).mkdir()
+        rows = []
+        for i in range(number):
+            path = f"{split}/{i}.wav"
+            soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
+            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path}
+            row |= {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS}
+            row |= {"distill_mos": 1.5 + 0.5 * i, "estoi": None, "reference": path if references and i % 2 else None}
+            row["causes"] = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}] if causes else []
+            rows.append(json.dumps(row))
+        (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    return root
 
 
 def chat_inputs(processor: AudioJudgeProcessor, *prompts: list[dict[str, Any]], side: str = "left") -> dict[str, Any]:

@@ -7,11 +7,11 @@ it would score if dealt to a random other clip, and ``diversity`` shows how ofte
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from audio_judge.clips import shared_time
 from audio_judge.rubrics import Rubric, get_rubric
 from audio_judge.tasks import categorize
 from audio_judge.tasks.common import ParseError
@@ -220,20 +220,9 @@ def _self_bleu(texts: list[str], most: int, seed: int) -> float:
 
 
 def _union_overlap(given: Sequence[Span], truth: Sequence[Span]) -> float:
-    """Seconds in both over seconds in either."""
-    edges = np.unique([edge for span in (*given, *truth) for edge in span])
-    if not len(edges):
-        return 1.0
-    middles, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
-    inside = partial(_inside, middles)
-    return float(lengths[inside(given) & inside(truth)].sum() / lengths[inside(given) | inside(truth)].sum())
-
-
-def _inside(places: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
-    covered = np.zeros(len(places), dtype=bool)
-    for start, end in spans:
-        covered |= (start < places) & (places < end)
-    return covered
+    """Seconds in both over seconds in either; nothing on both sides is agreement."""
+    shared = shared_time(given, truth)
+    return 1.0 if shared is None else shared
 
 
 def _onset_errors(given: Sequence[Span], truth: Sequence[Span]) -> list[float]:
