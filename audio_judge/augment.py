@@ -1,4 +1,4 @@
-"""Augmentation of requests, for training only: other scales, turned scales, yes-no thresholds, other wordings.
+"""Augmentation of requests, for training only: other scales, turned scales, thresholds, numbers as levels, other wordings.
 
 ``augment`` changes a rubric and its rating together, so that question and answer always agree, and writes down what it
 did; ``restore`` takes a score back. ``paraphrase`` lets a language model reword our templates once, ahead of training.
@@ -19,10 +19,12 @@ from audio_judge.endpoint import Client, Failure, Sampling, in_order
 from audio_judge.rubrics import FIVE, HUNDRED, NISQA_RUBRICS, TEN, Rubric, Scale, convert
 from audio_judge.tasks import ParseError
 
-Kind = Literal["scale", "invert", "binary", "paraphrase"]
+Kind = Literal["scale", "invert", "binary", "numbers", "paraphrase"]
 Rule = Literal["affine", "proportional"]
-KINDS: tuple[Kind, ...] = ("scale", "invert", "binary", "paraphrase")
+KINDS: tuple[Kind, ...] = ("scale", "invert", "binary", "numbers", "paraphrase")
 SCALES = (FIVE, TEN, HUNDRED)
+# How many evenly spaced numbers a scale may be asked for in, by its ends; others in five
+NUMBER_COUNTS = {(1.0, 5.0): (5, 9), (1.0, 10.0): (4, 10), (0.0, 100.0): (5, 11)}
 # Where a threshold may lie, as shares of the range: 2 to 4 on a 1-5 scale
 THRESHOLD_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75)
 
@@ -298,6 +300,36 @@ def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Rando
     return Augmented(asked, Rating(float(rating.value >= threshold), votes=rating.votes), (step,), question)
 
 
+_NUMBER_QUESTIONS = (
+    "Which number from {low} to {high} fits the {label}? {good_end} is best.",
+    "Rate the {label} in numbers: {low} to {high}, {good_end} being the best.",
+    "Put a number on the {label} ({low} to {high}; {good_end} is the good end).",
+    "{definition} Answer in numbers, {low} to {high}; {good_end} is best.",
+    "On a scale of {low} to {high}, {good_end} being best, how do you rate the {label}?",
+    "The {label} as a number between {low} and {high}. Best is {good_end}.",
+)
+
+
+def number_levels(rubric: Rubric, rating: Rating, rng: random.Random) -> Augmented:
+    """Ask for a rubric in numbers, evenly spaced, in place of its level names; the question states the scale.
+
+    Args:
+        rubric: What is asked.
+        rating: Its rating.
+        rng: Draws how many numbers, and the wording.
+
+    Example:
+        >>> from audio_judge.rubrics import RUBRICS
+        >>> number_levels(RUBRICS["mos"].on(HUNDRED), Rating(40.0), random.Random(1)).rubric.levels
+        ('0', '25', '50', '75', '100')
+    """
+    count = rng.choice(NUMBER_COUNTS.get((rubric.low, rubric.high), (5,)))
+    spacing = (rubric.high - rubric.low) / (count - 1)
+    asked = replace(rubric, levels=tuple(f"{rubric.low + index * spacing:g}" for index in range(count)))
+    question = rng.choice(_NUMBER_QUESTIONS)
+    return Augmented(asked, rating, ({"kind": "numbers", "levels": list(asked.levels)},), question)
+
+
 def augment(
     rubric: Rubric, rating: Rating, kind: Kind, rng: random.Random, *, paraphrases: "Sequence[Paraphrase]" = ()
 ) -> Augmented:
@@ -307,7 +339,7 @@ def augment(
         rubric: What is asked.
         rating: Its rating.
         kind: One of ``KINDS``.
-        rng: Draws the scale and its rule, the threshold, or the wording.
+        rng: Draws the scale and its rule, the threshold, the numbers, or the wording.
         paraphrases: Wordings of a language model, used besides our own.
 
     Raises:
@@ -328,6 +360,8 @@ def augment(
     if kind == "binary":
         threshold = rubric.low + rng.choice(THRESHOLD_SHARES) * (rubric.high - rubric.low)
         return binarise(rubric, rating, threshold, rng)
+    if kind == "numbers":
+        return number_levels(rubric, rating, rng)
     if kind == "paraphrase":
         wording = rng.choice((*OWN_PARAPHRASES, *paraphrases))
         step = {"kind": "paraphrase"} | asdict(wording)
@@ -343,9 +377,9 @@ def augment_with_chances(
     *,
     paraphrases: "Sequence[Paraphrase]" = (),
 ) -> Augmented:
-    """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, wording.
+    """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, numbers, wording.
 
-    A threshold brings its own wording, so neither a scale nor a paraphrase follows it.
+    A threshold brings its own answers and wording, so nothing follows it; numbers bring their own wording.
 
     Args:
         rubric: What is asked.
@@ -362,10 +396,12 @@ def augment_with_chances(
             raise ValueError(
                 f"augmentation {kind!r} with chance {chance}; one of {', '.join(KINDS)}, 0 to 1, is needed"
             )
-    order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase")
+    order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase", "numbers")
     drawn = [kind for kind in order if rng.random() < chances.get(kind, 0.0)]
     if "binary" in drawn:
         drawn = [kind for kind in drawn if kind in ("invert", "binary")]
+    elif "numbers" in drawn:
+        drawn = [kind for kind in drawn if kind != "paraphrase"]
     result = Augmented(rubric, rating)
     for kind in drawn:
         step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases)

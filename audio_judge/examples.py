@@ -199,6 +199,8 @@ def clip_examples(
     held_out: bool,
     change: Change | None,
     language: str = "en",
+    *,
+    all_faults: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
@@ -211,6 +213,7 @@ def clip_examples(
         held_out: Whether to use the phrasings that are kept out of training.
         change: What augments a rubric and its rating; None for nothing.
         language: Of request and answer; an augmented rubric and questions about faults stay in English.
+        all_faults: Whether ``decide`` asks about all known faults and not only about a few.
 
     Yields:
         Examples.
@@ -219,9 +222,8 @@ def clip_examples(
     state = clip_state(clip, reference)
     seed = rng.randrange(2**31)
     if task == DECIDE:
-        yield {"task": task, "state": state, "seed": seed} | _decisions(
-            clip, rng, all_rubrics, held_out, change, language
-        )
+        found = _decisions(clip, rng, all_rubrics, held_out, change, language, all_faults)
+        yield {"task": task, "state": state, "seed": seed} | found
         return
     single = task in ("score", "categorize")
     together = [name for name in RUBRICS if name in clip.ratings]
@@ -277,7 +279,13 @@ def _answer(
 
 
 def _decisions(
-    clip: RatedClip, rng: random.Random, all_rubrics: bool, held_out: bool, change: Change | None, language: str
+    clip: RatedClip,
+    rng: random.Random,
+    all_rubrics: bool,
+    held_out: bool,
+    change: Change | None,
+    language: str,
+    all_faults: bool,
 ) -> dict[str, Any]:
     """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
     names = list(clip.ratings)
@@ -299,7 +307,7 @@ def _decisions(
         if asked.provenance:
             provenance[rubric.name] = list(asked.provenance)
     if not all_rubrics and not held_out:
-        for name, (question, fault_shares) in draw_questions(clip, rng).items():
+        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=all_faults).items():
             questions[name], targets[name] = question, fault_shares
     found: dict[str, Any] = {"questions": questions, "targets": targets}
     return found | {"provenance": provenance} if provenance else found

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import Cause, RatedClip
-from audio_judge.tasks import Distortion
-from audio_judge.tasks.explain import severity
+from audio_judge.languages import get_language
+from audio_judge.tasks import Distortion, detect
+from audio_judge.tasks.explain import named_causes, severity
 
 # Several wordings each; the first is the one that documentation and tools use
 FAULT_QUESTIONS: dict[str, tuple[str, ...]] = {
@@ -25,6 +26,10 @@ FAULT_QUESTIONS: dict[str, tuple[str, ...]] = {
     "noise_suppression": ("Are there traces of noise suppression?", "Has noise reduction damaged the voice?"),
     "vocoder": ("Does the voice sound synthetic or metallic?", "Are there vocoder artefacts?"),
     "clicks": ("Are there clicks?", "Do you hear crackling?"),
+    "filter": ("Is the timbre changed by a filter?", "Does the voice sound dull, thin or boomy?"),
+    "quantisation": ("Is the signal coarsely quantised?", "Do you hear quantisation noise?"),
+    "jitter": ("Is the timing of the speech uneven?", "Does the speech stutter or stumble in time?"),
+    "speed": ("Is the speed of the speech wrong?", "Is the speech played too fast or too slow?"),
 }
 # Faults that come and go: what they are called, and the kinds of causes whose times are the answer
 SPAN_QUESTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -146,6 +151,29 @@ def distortions_by_cause(causes: Sequence[Cause], types: Mapping[str, str] = TYP
     return tuple(Distortion(kind, _passages(spans or [])) for kind, spans in found.items())
 
 
+def addressed_types(line: str, language: str = "en") -> set[str]:
+    """Name the types of distortion that a suggestion is against: by our tables, else by the causes that it names.
+
+    Args:
+        line: One suggestion.
+        language: Of it.
+
+    Returns:
+        Values of ``ADVISED_TYPE_OF_FAULT``; none for advice on something else.
+
+    Example:
+        >>> addressed_types("Turn off the noise suppression.")
+        {'artifacts'}
+    """
+    spoken = get_language(language)
+    if written := {kind for kind, lines in spoken.distortion_advice.items() if line in lines}:
+        return written
+    if any(line in lines for name, lines in spoken.advice.items() if name != "distortion"):
+        return set()
+    causes = named_causes(line, language)
+    return {ADVISED_TYPE_OF_FAULT[cause] for cause in causes if cause in ADVISED_TYPE_OF_FAULT}
+
+
 def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """Spans joined where they are near each other, in tenths of a second; nothing if they are too many to name."""
     joined: list[tuple[float, float]] = []
@@ -183,12 +211,17 @@ def known_spans(name: str, causes: tuple[Cause, ...]) -> list[list[float]] | Non
     return sorted([start, end] for cause in own for start, end in cause.spans)
 
 
-def draw_questions(clip: RatedClip, rng: random.Random) -> dict[str, tuple[dict[str, Any], list[float]]]:
+def draw_questions(
+    clip: RatedClip, rng: random.Random, *, ask_all: bool = False
+) -> dict[str, tuple[dict[str, Any], list[float]]]:
     """Draw questions about a clip whose causes are known.
 
     Args:
-        clip: From a simulated corpus; ``extra["content"]`` says what it contains.
+        clip: From a simulated corpus; ``extra["content"]`` says what it contains, ``extra["label"]`` whether it is fake.
         rng: Source of randomness.
+        ask_all: Whether to ask about every fault, when each that is there is heard, and whether the speech is fake: then
+            answers are as frequent as in the corpus, and probabilities mean that. Else about one fault that is there and
+            one that is not, each every other time.
 
     Returns:
         Name to question and shares of its answers, in the order of the answers (true, false; or the criteria); for a
@@ -201,28 +234,43 @@ def draw_questions(clip: RatedClip, rng: random.Random) -> dict[str, tuple[dict[
     heard = content if content in ("noise", "music", "silence") else "speech"
     if heard != "speech" or rng.random() < 0.1:
         drawn["content"] = (CONTENT_QUESTION, [float(heard == option) for option in CONTENT_QUESTION["criteria"]])
-    if heard == "speech":
-        shares = {kind: _share(kind, clip.causes) for kind in FAULT_QUESTIONS}
+    if heard != "speech":
+        return drawn
+    shares = {kind: _share(kind, clip.causes) for kind in FAULT_QUESTIONS}
+    if ask_all:
+        kinds = list(FAULT_QUESTIONS)
+    else:
         present = [kind for kind, share in shares.items() if share > 0.5]
         absent = [kind for kind, share in shares.items() if share < 0.5]
-        for kind in [rng.choice(kinds) for kinds in (present, absent) if kinds and rng.random() < 0.5]:
-            wording = rng.randrange(len(FAULT_QUESTIONS[kind]))
-            drawn[kind] = (fault_question(kind, wording), [shares[kind], round(1 - shares[kind], 6)])
-        drawn |= _draw_span(clip, rng)
-    return drawn
+        kinds = [rng.choice(kinds) for kinds in (present, absent) if kinds and rng.random() < 0.5]
+    for kind in kinds:
+        wording = rng.randrange(len(FAULT_QUESTIONS[kind]))
+        drawn[kind] = (fault_question(kind, wording), _both(shares[kind]))
+    if ask_all and "label" in clip.extra:
+        asked = detect.question(rng.randrange(len(detect.QUESTIONS)))
+        drawn["fake"] = (asked, _both(float(clip.extra["label"] == "fake")))
+    return drawn | _draw_spans(clip, rng, ask_all)
 
 
-def _draw_span(clip: RatedClip, rng: random.Random) -> dict[str, tuple[dict[str, Any], Any]]:
-    """Mostly about a fault that is there; every fourth time about any."""
+def _draw_spans(clip: RatedClip, rng: random.Random, ask_all: bool) -> dict[str, tuple[dict[str, Any], Any]]:
+    """About all faults that are there and one that is not; or about one, mostly a fault that is there."""
     spans = {name: known_spans(name, clip.causes) for name in SPAN_QUESTIONS}
-    askable = [name for name, found in spans.items() if found is not None]
-    there = [name for name in askable if spans[name]]
-    if not askable or rng.random() < 0.2:
-        return {}
-    name = rng.choice(there if there and rng.random() < 0.75 else askable)
-    if name not in there and rng.random() < 0.6:
-        return {}
-    return {f"when_{name}": (span_question(name, rng.randrange(len(SPAN_QUESTIONS[name][0]))), spans[name])}
+    there = [name for name, found in spans.items() if found]
+    absent = [name for name, found in spans.items() if found == []]
+    if ask_all:
+        chosen = [*there, *rng.sample(absent, min(1, len(absent)))]
+    elif not (there or absent) or rng.random() < 0.2:
+        chosen = []
+    else:
+        name = rng.choice(there if there and rng.random() < 0.75 else [*there, *absent])
+        chosen = [] if name not in there and rng.random() < 0.6 else [name]
+    wordings = {name: rng.randrange(len(SPAN_QUESTIONS[name][0])) for name in chosen}
+    return {f"when_{name}": (span_question(name, wording), spans[name]) for name, wording in wordings.items()}
+
+
+def _both(share: float) -> list[float]:
+    """Shares of the answers yes and no."""
+    return [share, round(1 - share, 6)]
 
 
 def _share(kind: str, causes: tuple[Cause, ...]) -> float:

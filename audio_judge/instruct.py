@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from audio_judge.augment import Augmented, Kind, Paraphrase, augment_with_chances
 from audio_judge.clips import RatedClip, RatedPair, Rating
@@ -78,6 +78,8 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
+        fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the same
+            chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
         languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented rubrics,
             published texts (captions, descriptions, suggestions) and the listener's profile stay in English, or as they are.
     """
@@ -91,6 +93,7 @@ class Manner:
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
+    fault_questions: Literal["some", "all"] = "some"
     languages: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +101,8 @@ class Manner:
             raise ValueError(f"with_reference {self.with_reference!r}; never, sometimes or always is needed")
         if self.augment and self.held_out:
             raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
+        if self.fault_questions not in ("some", "all"):
+            raise ValueError(f"fault_questions {self.fault_questions!r}; some or all is needed")
         if not 0 <= self.listener <= 1 or self.partners < 1:
             raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
         for code, weight in (self.languages or {}).items():
@@ -209,7 +214,8 @@ class Instructor:
         if task == DECIDE or task in RUBRIC_TASKS:
             heard = self.manner.all_rubrics, self.manner.held_out, self._change
             has_reference = self._reference(item, rng) is not None
-            for example in clip_examples(item, task, rng, has_reference, *heard, self._language):
+            all_faults = self.manner.fault_questions == "all"
+            for example in clip_examples(item, task, rng, has_reference, *heard, self._language, all_faults=all_faults):
                 yield self._with_listener(example, item, rng)
         elif task == "rate":
             yield from self._ratings(item, rng)

@@ -23,6 +23,7 @@ from audio_judge.augment import (
     change_scale,
     invert,
     load_paraphrases,
+    number_levels,
     paraphrase,
     read_paraphrase,
     restore,
@@ -147,6 +148,25 @@ class TestChangeScale:
     def test_refuses_a_proportion_that_falls_off_the_scale(self):
         with pytest.raises(ValueError, match="affine"):
             change_scale(MOS.on(HUNDRED), Rating(3.0), FIVE, "proportional")
+
+
+class TestNumberLevels:
+    @given(rubrics, shares, seeds)
+    def test_levels_are_the_scale_evenly_and_the_score_stays(self, rubric, share, rng):
+        asked = number_levels(rubric, at(rubric, share), rng)
+        assert [float(level) for level in asked.rubric.levels] == pytest.approx(list(asked.rubric.level_values))
+        assert (asked.rubric.low, asked.rubric.high, asked.value) == (rubric.low, rubric.high, at(rubric, share).value)
+
+    @given(seeds)
+    def test_the_question_states_the_scale_and_its_good_end(self, rng):
+        turned = turn(MOS.on(TEN), Rating(3.0))
+        asked = number_levels(turned.rubric, turned.rating, rng)
+        assert {"1", "10"} <= set(re.findall(r"\d+", asked.rubric.fill(asked.question)))
+        assert re.search(r"\b1\b(?! to 10)", asked.rubric.fill(asked.question))
+
+    def test_is_not_worded_as_the_control_that_tests_it(self):
+        asked = {number_levels(MOS, Rating(3.0), random.Random(seed)).question for seed in range(60)}
+        assert not any(", from {low} to {high}, where" in question for question in asked)
 
 
 class TestBinarise:

@@ -64,6 +64,23 @@ class TestDrawQuestions:
     def test_same_seed_same_questions(self):
         assert drawn(a_clip()) == drawn(a_clip())
 
+    def test_all_are_asked_on_demand(self):
+        clip = a_clip(causes=(Cause("clicks", {}, ((0.5, 0.6),)), Cause("noise", {"snr_db": 0.0})))
+        clip.extra["label"] = "fake"
+        questions = draw_questions(clip, random.Random(0), ask_all=True)
+        likely = {name for name, (asked, shares) in questions.items() if asked["type"] == "noul" and shares[0] > 0.5}
+        assert set(FAULT_QUESTIONS) <= set(questions)
+        assert likely == {"clicks", "noise", "fake"}
+
+    def test_all_spans_that_are_there_and_one_that_is_not(self):
+        clip = a_clip(causes=(Cause("clicks", {}, ((0.5, 0.6),)), Cause("packet_loss", {}, ((0.1, 0.2),))))
+        for seed in range(10):
+            asked = draw_questions(clip, random.Random(seed), ask_all=True)
+            spans = {name: found for name, (_, found) in asked.items() if name.startswith("when_")}
+            assert spans.pop("when_clicks") == [[0.5, 0.6]]
+            assert spans.pop("when_dropouts") == [[0.1, 0.2]]
+            assert list(spans.values()) == [[]]
+
 
 def answered(spans=(), **likely):
     answers = {kind: {"type": "noul", "noul": p} for kind, p in likely.items()}

@@ -358,6 +358,7 @@ EXPECTED = {
     "jastin": ({"QualiSpeech", "SpeechEval", "AudioMOS-2025", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
+    "mini_faults": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
     "sqllm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
 }
