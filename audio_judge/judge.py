@@ -61,7 +61,7 @@ class UntrainedRubricWarning(UserWarning):
 
 
 class UntrainedLanguageWarning(UserWarning):
-    """A judge is asked in a language it was not trained in."""
+    """A judge is wanted to answer in a language it was not trained in."""
 
 
 class AudioJudge(Reader):
@@ -151,7 +151,8 @@ class AudioJudge(Reader):
             progress: Whether to show a progress bar on stderr.
             profile: On whose behalf the clips are heard: key of ``tasks.listeners.LISTENERS`` ("elderly"), a ``Listener``,
                 or free words ("opera singer"); None for nobody in particular.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``; a judge that was
+                not trained in it is asked in one that it knows.
 
         Returns:
             A ``Judgement``, or a list of them in the order of the clips.
@@ -178,10 +179,8 @@ class AudioJudge(Reader):
         language: str = "en",
     ) -> Iterator[Judgement]:
         """As ``score``, one judgement after the other in the order of the requests, in constant memory."""
-        spoken = self._trained_language(language)
-        asked = [in_language(one, spoken) for one in self._trained(rubrics or list(RUBRICS.values()))]
-        listener = as_listener(profile)
-        yield from self._judgements(requests, asked, {}, scale, batch_size, listener, spoken)
+        asked = self._trained(rubrics or list(RUBRICS.values()))
+        yield from self._judgements(requests, asked, {}, scale, batch_size, as_listener(profile), language)
 
     def _judgements(
         self,
@@ -194,10 +193,12 @@ class AudioJudge(Reader):
         language: str,
     ) -> Iterator[Judgement]:
         """Judgements on rubrics and, in the same pass, on known faults, which are asked about as in training."""
-        questions = _questions(rubrics, listener, language) | about_faults
+        asked_in = self._asked_in(language)
+        asked, said_in = ([in_language(one, code) for one in rubrics] for code in (asked_in, language))
+        questions = _questions(asked, listener, asked_in) | about_faults
         parsed = self.processor.parse_questions(about_faults) if about_faults else []
-        for reading in self._read(requests, questions, batch_size, rubrics, listener, language):
-            said = self._judgement(reading, rubrics, scale)
+        for reading in self._read(requests, questions, batch_size, asked, listener, asked_in):
+            said = self._judgement(reading, said_in, scale)
             if parsed and said.error is None:
                 answers = {question.name: _answer(question, reading) for question in parsed}
                 said = replace(said, faults=faults.heard_faults(answers))
@@ -225,7 +226,7 @@ class AudioJudge(Reader):
             batch_size: Windows per forward pass.
             progress: Whether to show a progress bar on stderr.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             A ``Judgement``, or a list of them in the order of the clips.
@@ -290,7 +291,9 @@ class AudioJudge(Reader):
         """Score clips on NISQA's rubrics and say why, in words.
 
         The numbers are decided first and stand at the head of the text; the judge only writes the reasons that follow, so
-        words and numbers agree and every answer parses. Of a clip longer than one window, the worst window is explained.
+        words and numbers agree and every answer parses. A judge that was trained on known faults decides these too: sentences
+        about faults that it does not hear are left out, and what it hears but does not write about is added. Of a clip longer
+        than one window, the worst window is explained.
 
         Args:
             clips: One clip or a list of them.
@@ -298,16 +301,18 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest explanation.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
-            A ``Judgement`` with ``text``, ``reasons`` and ``causes``, or a list of them.
+            A ``Judgement`` with ``text``, ``reasons``, ``causes`` and ``faults``, or a list of them.
 
         Raises:
             AudioError: If a single clip cannot be judged.
         """
         limits = batch_size, max_new_tokens
-        return self._in_words(clips, reference, RUBRICS, _explanation, writing.explained, limits, profile, language)
+        return self._in_words(
+            clips, reference, RUBRICS, _explanation, writing.explained, limits, profile, language, True
+        )
 
     def assess(
         self,
@@ -330,7 +335,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest summary.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
@@ -363,7 +368,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest advice, all lines together.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             A ``Judgement`` with ``suggestions``, ``areas`` and ``faults``, or a list of them.
@@ -394,7 +399,7 @@ class AudioJudge(Reader):
             batch_size: Clips per batch.
             max_new_tokens: Longest description.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             A ``Judgement`` with ``description``, or a list of them.
@@ -412,7 +417,7 @@ class AudioJudge(Reader):
             clips: One clip or a list of them.
             batch_size: Windows per forward pass.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them.
@@ -421,12 +426,12 @@ class AudioJudge(Reader):
             AudioError: If a single clip cannot be judged.
         """
         requests, is_single = as_requests(clips)
-        spoken = self._trained_language(language)
-        question = _heard_by(as_listener(profile), {"fake": detect_task.question(language=spoken)})
+        asked = {"fake": detect_task.question(language=self._asked_in(language))}
+        question = _heard_by(as_listener(profile), asked)
         (parsed,) = self.processor.parse_questions(question)
         readings = self._read(requests, question, batch_size)
         real = parsed.options.index("false")
-        results = [self._authenticity(reading, real, spoken) for reading in readings]
+        results = [self._authenticity(reading, real, language) for reading in readings]
         return _unwrapped(results) if is_single else results
 
     def compare(
@@ -457,7 +462,7 @@ class AudioJudge(Reader):
             batch_size: Windows per forward pass.
             max_new_tokens: Longest free text of the reasons.
             profile: As in ``score``.
-            language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``.
+            language: As in ``score``.
 
         Returns:
             A ``Preference``, or a list of them.
@@ -471,16 +476,17 @@ class AudioJudge(Reader):
         aspects = [] if not explain else list((self.dimensions if form == "dimensions" else RUBRICS).values())
         aspects = asked if form == "preference" and asked[0].name != "mos" else aspects
         every = list({one.name: one for one in [*asked, *aspects]}.values())
-        listener, spoken = as_listener(profile), self._trained_language(language)
-        questions = _heard_by(listener, {one.name: compare_task.question(one, language=spoken) for one in every})
+        listener, asked_in = as_listener(profile), self._asked_in(language)
+        questions = _heard_by(listener, {one.name: compare_task.question(one, language=asked_in) for one in every})
         readings = list(self._read(pairs, questions, batch_size))
         results = [self._preference(reading, every) for reading in readings]
         heard = [index for index, said in enumerate(results) if explain and said.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
             states = [self._clearest_window(readings[index], results[index]) for index in batch]
-            drafts = [_comparison(results[index], [one.name for one in aspects], form, spoken) for index in batch]
-            for index, one in zip(batch, self._write(states, drafts, listener, max_new_tokens), strict=True):
+            drafts = [_comparison(results[index], [one.name for one in aspects], form, language) for index in batch]
+            written = self._written(states, drafts, listener, max_new_tokens, asked_in == language)
+            for index, one in zip(batch, written, strict=True):
                 words: dict[str, Any] = {"text": one.text, "reasons": one.words, "has_own_words": one.is_own}
                 results[index] = replace(results[index], **words)
         return _unwrapped(results) if is_single else results
@@ -656,18 +662,20 @@ class AudioJudge(Reader):
         """Codes of the languages the judge was trained in; none if its processor does not say."""
         return tuple(self.processor.trained_languages or ())
 
-    def _trained_language(self, language: str) -> str:
-        """The language, after a warning if the judge was not trained in it, once; unnoted ones of ours are English."""
+    def _asked_in(self, language: str) -> str:
+        """The language to ask in: the wanted one, or after a warning, once, one the judge was trained in."""
         known = self.languages or (("en",) if self.rubrics else ())
-        is_known = not known or check_language(language) in known
-        if not is_known and (language, "") not in self._warned:
+        if check_language(language) in (known or (language,)):
+            return language
+        asked_in = "en" if "en" in known else known[0]
+        if (language, "") not in self._warned:
             self._warned.add((language, ""))
             message = (
-                f"{self.name or 'this judge'} was not trained in {language!r}, so its answers may say little; "
-                f"it was trained in {', '.join(known)}"
+                f"{self.name or 'this judge'} was not trained in {language!r} but in {', '.join(known)}: it is asked in "
+                f"{asked_in!r}, and its words are made of what it decides"
             )
             warnings.warn(message, UntrainedLanguageWarning, stacklevel=3)
-        return check_language(language)
+        return asked_in
 
     @property
     def _signature(self) -> str:
@@ -711,17 +719,17 @@ class AudioJudge(Reader):
         """Decide the facts, then have the free words of each draft written; limits are clips per batch and tokens."""
         requests, is_single = as_requests(clips, reference)
         batch_size, max_new_tokens = limits
-        spoken = self._trained_language(language)
-        asked = [in_language(one, spoken) for one in self._trained(list(rubrics.values()))]
+        asked = self._trained(list(rubrics.values()))
+        is_known = self._asked_in(language) == language
         about_faults = self._fault_questions() if with_faults else {}
         listener = as_listener(profile)
-        judgements = list(self._judgements(requests, asked, about_faults, None, batch_size, listener, spoken))
+        judgements = list(self._judgements(requests, asked, about_faults, None, batch_size, listener, language))
         heard = [index for index, judgement in enumerate(judgements) if judgement.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
             states = [self._worst_window(requests[i], judgements[i]) for i in batch]
             drafts = [draft(judgements[i], requests[i].reference is not None, language) for i in batch]
-            written = self._write(states, drafts, listener, max_new_tokens)
+            written = self._written(states, drafts, listener, max_new_tokens, is_known)
             for index, answer in zip(batch, written, strict=True):
                 judgements[index] = attach(judgements[index], answer, language)
         return _unwrapped(judgements) if is_single else judgements
@@ -830,7 +838,7 @@ def _values(judgement: Judgement) -> dict[str, float]:
 
 
 def _explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    return writing.explanation(_values(judgement), with_reference, language)
+    return writing.explanation(_values(judgement), with_reference, language, judgement.faults)
 
 
 def _assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:

@@ -188,14 +188,17 @@ class Reader:
                 result[rubric.name] = _shared_out(values, row, rubric.level_values)
         return results
 
-    def _write(
+    def _written(
         self,
         states: list[list[dict[str, Any]]],
         drafts: list[Draft],
         listener: listeners.Listener | None,
         max_new_tokens: int,
+        is_language_known: bool,
     ) -> list[Written]:
-        """Has the free words of some answers of one task written."""
+        """Has the free words of some answers of one task written, or makes them of what was decided."""
+        if not is_language_known:
+            return [one.finish("") for one in drafts]
         first = drafts[0]
         requests = [listeners.ask(one.request, listener) if listener else one.request for one in drafts]
         conversations = [text_messages(state, request) for state, request in zip(states, requests, strict=True)]

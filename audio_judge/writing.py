@@ -6,15 +6,17 @@ words end where a tag would begin, at a line break if only one line is wanted, o
 of tokens is reached.
 """
 
+import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import torch
 
-from audio_judge.faults import ADVISED_TYPE_OF_FAULT, TYPE_OF_FAULT, distortions_by_cause
+from audio_judge.clips import Cause
+from audio_judge.faults import FAULT_QUESTIONS, TYPE_OF_FAULT, addressed_types, distortions_by_cause
 from audio_judge.judgement import Judgement
 from audio_judge.languages import get_language
 from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS
@@ -85,27 +87,33 @@ class Draft:
             return replace(self.compose(self.spare), is_own=False)
 
 
-def explanation(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
+def explanation(
+    scores: Mapping[str, float], with_reference: bool, language: str = "en", faults: Sequence[Cause] | None = None
+) -> Draft:
     r"""Draft an explanation.
 
     Args:
         scores: NISQA's rubric names to decided scores.
         with_reference: Whether the judge hears the original too.
         language: Of request and answer.
+        faults: That were decided to be there; a sentence about another known fault is then left out, one that puts a score
+            into other words than fit it is put right, and faults that the judge says nothing about are added. None if they
+            were not decided.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
         'Overall quality: 2.4\n\nIt is noisy.'
     """
-    values = _rounded(scores)
-    head = explain.head(values, language=language)
+    target = Explanation(_rounded(scores), tuple(Cause(fault.kind) for fault in faults or ()))
+    head = explain.head(target.scores, language=language)
 
     def compose(words: str) -> Written:
-        explain.parse(head + words, strict=True, language=language)
-        return Written(head + words, words)
+        agreeing, is_own = (words, True) if faults is None else _held_to(words, target, language)
+        explain.parse(head + agreeing, strict=True, language=language)
+        return Written(head + agreeing, agreeing, is_own)
 
     request = explain.ask(RUBRICS, with_reference=with_reference, language=language)
-    return Draft(request, head, compose, explain.reasons(Explanation(values), language=language))
+    return Draft(request, head, compose, explain.reasons(target, language=language))
 
 
 def assessment_of(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
@@ -159,9 +167,9 @@ def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool 
         if knows_faults:
             lines = tuple(line for line in lines if _suits(line, target, advice.areas, language))
             _some("".join(lines))
-            addressed = {kind for line in lines for kind in _types_in(line, language)}
+            addressed = {kind for line in lines for kind in addressed_types(line, language)}
             lacking = {distortion.kind for distortion in target.distortions} - addressed
-            added = tuple(line for line in advice.suggestions if _types_in(line, language) & lacking)
+            added = tuple(line for line in advice.suggestions if addressed_types(line, language) & lacking)
         text = suggest.write(Suggestions(advice.areas, (*lines, *added)), language)
         suggest.parse(text, strict=True, language=language)
         return Written(text, "\n".join((*lines, *added)), is_own=not added)
@@ -239,6 +247,36 @@ def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str
     return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
 
 
+def _held_to(words: str, target: Explanation, language: str) -> tuple[str, bool]:
+    """Free reasons held to decided scores and faults, and whether all of them are the judge's own.
+
+    Raises:
+        ValueError: If nothing of them can stay.
+    """
+    fitting = explain.fitting_sentences(target.scores, language)
+    absent = FAULT_QUESTIONS.keys() - target.kinds
+    said = sentences(words)
+    kept: dict[str, str] = {}  # by rubric, or by itself: nothing is said twice
+    for sentence in said:
+        subject, fit = fitting.get(sentence, (sentence, sentence))
+        if not _is_about(sentence, absent, language):
+            kept.setdefault(subject, fit)
+    _some("".join(kept.values()))
+    verdict = [kept.pop("mos")] if "mos" in kept else []
+    named = explain.named_causes(" ".join(kept.values()), language)
+    lacking = [cause for cause in target.causes if cause.kind not in named]
+    rng = random.Random(words)
+    added = [text for cause in lacking for text in explain.cause_sentences(cause, rng, language)]
+    parts = [*kept.values(), *added, *verdict]
+    return get_language(language).marks["space"].join(parts), set(parts) <= set(said)
+
+
+def _is_about(sentence: str, kinds: Set[str], language: str) -> bool:
+    """Whether a sentence names a cause of these kinds, or says what only such a cause does."""
+    owners = {kind for kind, words in get_language(language).causes.items() if sentence in words.effects}
+    return bool(kinds & set(explain.named_causes(sentence, language))) or (bool(owners) and owners <= kinds)
+
+
 def _without_other_distortions(words: str, target: Assessment, language: str) -> str:
     """Free words without the sentences that name a type of distortion, or times of one, which were not decided."""
     names = get_language(language).names["distortions"]
@@ -270,18 +308,7 @@ def _suits(line: str, target: Assessment, areas: Sequence[str], language: str) -
     if dimensions and not any(SPEECHEVAL_RUBRICS[name].label in areas for name in dimensions):
         return False
     is_general = "distortion" in dimensions and not heard
-    return is_general or _types_in(line, language) <= heard
-
-
-def _types_in(line: str, language: str) -> set[str]:
-    """Types of distortion that a suggestion is against: by our tables, else by the causes that it names."""
-    spoken = get_language(language)
-    if written := {kind for kind, lines in spoken.distortion_advice.items() if line in lines}:
-        return written
-    if any(line in lines for name, lines in spoken.advice.items() if name != "distortion"):
-        return set()
-    causes = explain.named_causes(line, language)
-    return {ADVISED_TYPE_OF_FAULT[cause] for cause in causes if cause in ADVISED_TYPE_OF_FAULT}
+    return is_general or addressed_types(line, language) <= heard
 
 
 def _rounded(scores: Mapping[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 from tiny import make_judge, tone
 
 from audio_judge.audio import AudioError
+from audio_judge.clips import Cause
 from audio_judge.examples import clip_state, text_messages
 from audio_judge.faults import FAULT_QUESTIONS, all_questions, distortions_by_cause
 from audio_judge.judge import AudioJudge
@@ -15,7 +16,16 @@ from audio_judge.languages import LANGUAGES, get_language
 from audio_judge.request import as_listener
 from audio_judge.rubrics import RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import Assessment, Comparison, Distortion, assess, compare, describe, detect, explain, suggest
-from audio_judge.writing import assessment, comparison, description, explanation, stop_tokens, suggestions, trimmed
+from audio_judge.writing import (
+    assessment,
+    comparison,
+    description,
+    explanation,
+    sentences,
+    stop_tokens,
+    suggestions,
+    trimmed,
+)
 
 CLIPS = [(tone(0.6, 300), 48_000), (tone(0.9, 1200), 48_000)]
 SEEDS = range(4)
@@ -192,6 +202,49 @@ class TestDraftsOfKnownFaults:
         assert suggestions(CLEAN, knows_faults=True).finish(words).is_own
         assert not suggestions(LOSSY, knows_faults=True).finish(words).is_own
 
+    @pytest.mark.parametrize(
+        "words", ["There is some clipping.", "The voice sounds harsh.", "I hear noise and echo, and clicks."]
+    )
+    def test_reason_of_another_fault_is_left_out(self, words):
+        draft = explanation(SCORES, False, faults=[])
+        assert draft.finish(f"The speech is noisy. {words}").words == "The speech is noisy."
+        assert explanation(SCORES, False).finish(words).words == words
+
+    def test_reason_of_a_fault_that_is_not_decided_about_is_kept(self):
+        assert explanation(SCORES, False, faults=[]).finish("I hear an echo.").is_own
+
+    def test_reason_of_a_heard_fault_is_kept(self):
+        words = "I hear faint clipping. The voice sounds harsh."
+        written = explanation(SCORES, False, faults=[Cause("clipping")]).finish(words)
+        assert (written.words, written.is_own) == (words, True)
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("kind", FAULT_QUESTIONS)
+    def test_heard_fault_without_a_reason_is_added_before_the_verdict(self, kind, language):
+        said = explanation(SCORES, False, language, faults=[]).spare
+        written = explanation(SCORES, False, language, faults=[Cause(kind)]).finish(said)
+        assert explain.parse(written.text, strict=True, language=language).kinds == {kind}
+        assert sentences(written.words)[-1] == sentences(said)[-1]
+        assert not written.is_own
+
+    def test_sentence_about_a_score_is_put_right(self):
+        written = explanation(SCORES, False, faults=[]).finish("The speech is clean. I like it.")
+        assert (written.words, written.is_own) == ("The speech is noisy. I like it.", False)
+
+    def test_nothing_is_said_twice(self):
+        words = "The speech is noisy. The strong. Noise disturbs the voice. The strong."
+        assert explanation(SCORES, False, faults=[]).finish(words).words == "The speech is noisy. The strong."
+
+    def test_verdict_is_the_decided_one(self):
+        written = explanation(SCORES, False, faults=[]).finish("It is noisy. So the quality as a whole is good.")
+        assert (written.words, written.is_own) == ("It is noisy. So the quality as a whole is poor.", False)
+
+    @pytest.mark.parametrize("words", ["", "There is some clipping."])
+    def test_if_no_reason_can_stay_the_decided_facts_speak(self, words):
+        written = explanation(SCORES, False, faults=[Cause("noise")]).finish(words)
+        assert written.words == explanation(SCORES, False, faults=[Cause("noise")]).spare
+        assert explain.named_causes(written.words) == ("noise",)
+
     @pytest.mark.parametrize("kind", suggest.DISTORTION_ADVICE)
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_spare_words_stand_as_they_are(self, kind, language):
@@ -226,6 +279,8 @@ class TestFaults:
         for said in taught.assess(CLIPS, max_new_tokens=16):
             assert assess.parse(said.text, strict=True) == said.assessment
             assert said.assessment.distortions == distortions_by_cause(said.faults)
+        for said in taught.explain(CLIPS, max_new_tokens=16):
+            assert explain.parse(said.text, strict=True).kinds == {fault.kind for fault in said.faults}
         for said in taught.suggest(CLIPS, max_new_tokens=16):
             assert suggest.parse(said.text, strict=True).suggestions == said.suggestions
 

@@ -464,12 +464,28 @@ class TestJudge:
     def test_an_untrained_language_is_warned_about_once(self, judge):
         judge.processor.trained_languages = ["en", "fr"]
         fresh = AudioJudge(judge.model, judge.processor, name="tiny")
-        with pytest.warns(UntrainedLanguageWarning, match="not trained in 'zh'.*en, fr"):
+        with pytest.warns(UntrainedLanguageWarning, match="not trained in 'zh' but in en, fr"):
             fresh.score(self.CLIP, language="zh")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fresh.score(self.CLIP, language="zh")
             fresh.score(self.CLIP, language="fr")
+        judge.processor.trained_languages = None
+
+    @each_language
+    def test_in_an_untrained_language_it_is_asked_in_its_own_and_answers_by_rule(self, judge, language):
+        judge.processor.trained_languages = ["en"]
+        fresh = AudioJudge(judge.model, judge.processor, name="tiny")
+        english = fresh.score(self.CLIP)
+        with pytest.warns(UntrainedLanguageWarning, match="asked in 'en'"):
+            said = fresh.explain(self.CLIP, language=language)
+        assert {name: score.value for name, score in said.scores.items()} == pytest.approx(
+            {name: score.value for name, score in english.scores.items()}
+        )
+        assert said["mos"].level in in_language(RUBRICS["mos"], language).levels
+        assert (candidates(said.reasons)[0], said.has_own_words) == (language, False)
+        assert fresh.compare(self.CLIP, self.CLIP, language=language).better == "tie"
+        assert fresh.detect(self.CLIP, language=language).real == fresh.detect(self.CLIP).real
         judge.processor.trained_languages = None
 
     def test_languages_are_saved_and_may_lack(self, judge, tmp_path):

@@ -530,6 +530,58 @@ def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, languag
     return [] if _named(sentence, language) else [sentence]
 
 
+def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[str, tuple[str, str]]:
+    """Say of every sentence that ``reasons`` may write about a score of NISQA's rubrics what would fit the given score.
+
+    Args:
+        scores: Rubric name to score.
+        language: Of the sentences.
+
+    Returns:
+        Sentence to rubric name and the sentence in its place; that is itself if it fits.
+
+    Example:
+        >>> fitting_sentences({"mos": 2.4})["The overall impression is good."]
+        ('mos', 'The overall impression is poor.')
+    """
+    spoken = get_language(language)
+    found: dict[str, tuple[str, str]] = {}
+    for name, groups in spoken.dimensions.items():
+        if name in scores:
+            fitting = groups[_fifth(RUBRICS[name], scores[name])]
+            for group in groups:
+                said = zip(group, fitting, strict=True)
+                found |= {sentence: (name, sentence if group is fitting else fit) for sentence, fit in said}
+    if "mos" in scores:
+        overall = in_language(RUBRICS["mos"], language)
+        decided = overall.level_of(scores["mos"])
+        for frame in spoken.texts["verdicts"]:
+            found |= {frame.format(level=level): ("mos", frame.format(level=decided)) for level in overall.levels}
+    return found
+
+
+def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str = "en") -> list[str]:
+    """Say in words that a cause is there.
+
+    Args:
+        cause: What is wrong.
+        seed: Chooses the wording.
+        language: Of the sentences.
+
+    Returns:
+        A sentence that names it, and perhaps one that says what it does.
+
+    Raises:
+        ValueError: If its kind has no words.
+
+    Example:
+        >>> cause_sentences(Cause("clicks"), seed=1)
+        ['You can hear several clicks.', 'This distracts from the words.']
+    """
+    (known,) = _strongest_of_each_kind([cause])
+    return _say(known, seed if isinstance(seed, random.Random) else random.Random(seed), get_language(language))
+
+
 def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
     """Name a cause, and half of the time say what it does."""
     if language.code != "en":
