@@ -19,7 +19,7 @@ from audio_judge.audio import read_audio
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import degrade, draw_cause
-from audio_judge.eval.metrics import cause_faithfulness, span_overlap
+from audio_judge.eval.metrics import span_overlap
 from audio_judge.faults import SPAN_QUESTIONS, known_spans, span_question
 from audio_judge.judge import AudioJudge, Request
 from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, RUBRICS
@@ -120,22 +120,6 @@ def without_speech(judge: AudioJudge, clips: Iterable[RatedClip]) -> dict[str, f
     return result
 
 
-def explained(judge: AudioJudge, clips: list[RatedClip], count: int = 200) -> dict[str, float]:
-    """Explanations of clips: how many parse, how many differ, and precision and recall of the named causes."""
-    chosen = [clip for clip in clips if clip.causes][:count]
-    judgements = judge.explain([clip.path for clip in chosen], batch_size=16)
-    named = [set(judgement.causes) for judgement in judgements]
-    known = [{cause.kind for cause in clip.causes} for clip in chosen]
-    faithful = cause_faithfulness(named, known)
-    return {
-        "n": len(chosen),
-        "parsed": round(sum(not str(j.reasons).startswith("(not readable") for j in judgements) / len(chosen), 3),
-        "different": round(len({judgement.reasons for judgement in judgements}) / len(chosen), 3),
-        "cause_precision": round(faithful["precision_micro"], 3),
-        "cause_recall": round(faithful["recall_micro"], 3),
-    }
-
-
 def heard_when(judge: AudioJudge, clips: list[RatedClip]) -> dict[str, dict[str, float]]:
     """Questions about when, asked of clips whose fault comes and goes: overlap with the known times, per fault."""
     result = {}
@@ -174,7 +158,6 @@ def main() -> None:
     results["agreement"]["test, wordings held out"] = agreement(judge, clips["test"], held_out=True)
     results["ladders"] = ladders(judge, clips["test"])
     results["highest mos without speech"] = without_speech(judge, clips["test"])
-    results["explanations"] = explained(judge, clips["test"])
     results["when"] = heard_when(judge, clips["test"])
     print(markdown(results))
     print(json.dumps({key: value for key, value in results.items() if key != "agreement"}, indent=2))

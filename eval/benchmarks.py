@@ -9,7 +9,8 @@ The truth of an item, by task:
 * categorize: the same and ``levels`` (rubric to name of a level);
 * explain: the same and, where they are known, ``causes`` (list of ``kind`` and ``spans``);
 * assess: ``scores``, ``speech_rate``, ``distortions`` (list of ``kind`` and ``spans``), ``answer``;
-* describe: ``scores`` of mos, ``answer``; suggest: ``areas``, ``answer``;
+* describe: ``scores`` of mos, ``answer``;
+* suggest: ``areas``, ``answer`` and, where causes are known, ``addressed`` (types of distortion);
 * compare: ``preferences`` (rubric to A, B or tie), ``answer``; detect: ``is_real``.
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 import yaml
 
 from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.faults import ADVISED_TYPE_OF_FAULT, distortions_by_cause
 from audio_judge.inputs import UsageError
 from audio_judge.rubrics import Rubric, get_rubric
 
@@ -456,11 +458,15 @@ def _levels_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict
 
 def _explain_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
     truth = _scores_truth(one, rubrics)
-    # A simulated corpus knows that an untouched clip has no fault; elsewhere nothing is known where nothing is said.
-    if isinstance(one, RatedClip) and (one.causes or one.corpus.startswith("simulated")):
+    if isinstance(one, RatedClip) and _knows_causes(one):
         causes = [{"kind": cause.kind, "spans": [list(span) for span in cause.spans]} for cause in one.causes]
         truth["causes"] = causes
     return truth
+
+
+def _knows_causes(clip: RatedClip) -> bool:
+    """A simulated corpus knows that an untouched clip has no fault; elsewhere nothing is known where nothing is said."""
+    return bool(clip.causes) or clip.corpus.startswith("simulated")
 
 
 def _assess_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
@@ -490,8 +496,12 @@ def _compare_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dic
 def _suggest_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
     from audio_judge.instruct import suggestions_of
 
-    target = suggestions_of(_clip(one))
-    return {"areas": list(target.areas), "answer": "\n".join(target.suggestions)}
+    clip = _clip(one)
+    target = suggestions_of(clip)
+    truth = {"areas": list(target.areas), "answer": "\n".join(target.suggestions)}
+    if not _knows_causes(clip):
+        return truth
+    return truth | {"addressed": [one.kind for one in distortions_by_cause(clip.causes, ADVISED_TYPE_OF_FAULT)]}
 
 
 def _detect_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:

@@ -224,7 +224,8 @@ def _explained(judgement: Judgement) -> Answer:
     scored = _scored(judgement)
     if scored.prediction is None or judgement.text is None:
         return scored
-    causes = [{"kind": kind, "spans": []} for kind in judgement.causes]
+    heard = {fault.kind: fault.spans for fault in judgement.faults or ()}
+    causes = [{"kind": kind, "spans": [list(span) for span in heard.get(kind, ())]} for kind in judgement.causes]
     words = {"causes": causes, "answer": judgement.reasons, "own_words": judgement.has_own_words}
     return Answer(scored.prediction | words, (judgement.text,))
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from audio_judge.faults import addressed_types
 from audio_judge.rubrics import Rubric, level_shares
 
 from . import metrics
@@ -343,6 +344,17 @@ def _of_causes(rows: Sequence[Row], wanted: Sequence[str]) -> Iterable[Measured]
         yield Measured(
             "areas", metrics.cause_faithfulness, (given, [row.truth["areas"] for row in advised]), _ids(advised)
         )
+    known = [row for row in rows if "addressed" in row.truth]
+    if known:
+        given = [_addressed((row.prediction or {}).get("answer")) for row in known]
+        yield Measured(
+            "addressed", metrics.cause_faithfulness, (given, [row.truth["addressed"] for row in known]), _ids(known)
+        )
+
+
+def _addressed(advice: str | None) -> list[str] | None:
+    """Types of distortion that suggestions, one per line, are against."""
+    return None if advice is None else sorted({kind for line in advice.splitlines() for kind in addressed_types(line)})
 
 
 def _kinds(row: Row, key: str) -> list[str] | None:
@@ -361,7 +373,7 @@ def _of_words(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], 
     own = [(row.prediction or {}).get("own_words") for row in rows]
     if any(one is not None for one in own):
         yield Measured("words", _own_words, (own,), _ids(rows))
-    if benchmark.task in ("explain", "assess"):
+    if benchmark.task in ("explain", "assess", "describe", "suggest"):
         yield Measured("words", metrics.diversity, (texts,), _ids(rows), has_interval=False)
         mos = next((rubric for rubric in benchmark.rubrics if rubric.name == "mos"), None)
         if mos is not None and "word_match" in wanted:

@@ -81,6 +81,12 @@ class TestSummarise:
         found = figures("suggest", [(truth, said)] * 2, tools=tools, rubrics=[])
         assert (found["text/LScore"], found["areas/F1_micro"]) == (5.0, 1.0)
 
+    def test_advice_against_the_faults_that_are_there(self):
+        truth = {"areas": ["distortion"], "addressed": ["background noise", "artifacts"]}
+        said = {"areas": ["distortion"], "answer": "Breathe.\nTurn off the noise suppression.\nMind the lost packets."}
+        found = figures("suggest", [(truth, said)] * 2, rubrics=[], metrics=["precision_micro", "recall_micro"])
+        assert (found["addressed/precision_micro"], found["addressed/recall_micro"]) == (0.5, 0.5)
+
     def test_says_what_is_left_out_and_why(self):
         truth = {"areas": ["noise"], "answer": "Less noise."}
         found = figures("suggest", [(truth, truth)] * 2, rubrics=[])
