@@ -9,12 +9,14 @@ from stub import serving
 from test_native_judges import qwen2_audio
 from tiny import make_judge
 
+from audio_judge.clips import Cause
 from audio_judge.eval.benchmarks import Question
 from audio_judge.eval.judges import NativeJudge, OwnJudge, PeerJudge, RecordedJudge, ServedJudge, load_judge, place
 from audio_judge.eval.peers import LoadedPeer, Peer
 from audio_judge.eval.predictions import Row
 from audio_judge.inputs import UsageError
 from audio_judge.judge import AudioJudge
+from audio_judge.judgement import Judgement
 from audio_judge.rubrics import NISQA_RUBRICS, SPEECHEVAL_RUBRICS, Scale, get_rubric
 
 MOS = (get_rubric("mos"),)
@@ -60,6 +62,13 @@ class TestOwnJudge:
         (answer,) = own.answer([Question("a", "explain", (clips[0],), FIVE)])
         assert answer.text[0].endswith(answer.prediction["answer"])
         assert isinstance(answer.prediction["own_words"], bool)
+
+    def test_explained_causes_have_the_times_of_the_heard_faults(self, own, clips, monkeypatch):
+        heard = (Cause("clicks", {"probability": 0.9}, ((0.1, 0.2),)),)
+        said = Judgement(clips[0], 1.0, text="1\n\nClicks.", reasons="Clicks.", causes=("clicks", "echo"), faults=heard)
+        monkeypatch.setattr(own.judge, "explain", lambda *_, **__: [said])
+        (answer,) = own.answer([Question("a", "explain", (clips[0],), FIVE)])
+        assert answer.prediction["causes"] == [{"kind": "clicks", "spans": [[0.1, 0.2]]}, {"kind": "echo", "spans": []}]
 
     def test_compares_in_both_orders(self, own, clips):
         (answer,) = own.answer([Question("a", "compare", tuple(clips), MOS)])
