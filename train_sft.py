@@ -42,7 +42,7 @@ from audio_judge.data_commands import write_examples
 from audio_judge.examples import DECIDE, make_examples, read_example, to_dataset
 from audio_judge.faults import FAULT_QUESTIONS
 from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
-from audio_judge.native import UNQUANTIZED, NativeCollator, load_audio_model, text_examples
+from audio_judge.native import NativeCollator, load_audio_model, text_examples
 from audio_judge.rubrics import ALL_RUBRICS
 from audio_judge.scripts import named_weights, option, save_whole
 from audio_judge.trainers import AudioSFTTrainer, add_lora, nf4_config, score_metrics, select_trainable
@@ -153,7 +153,6 @@ def load_native(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
     options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
     if quantize:
         options["quantization_config"] = nf4_config(whole_judge=True)
-        options["quantization_config"].llm_int8_skip_modules = list(UNQUANTIZED)
     model, processor = load_audio_model(str(args.native), **options)
     if isinstance(processor, AudioJudgeProcessor):
         raise ValueError(f"{args.native}: a judge of our own; give it as `model`")

@@ -393,7 +393,11 @@ def _score_row(rubric: Rubric, score: Score, is_untrained: bool) -> str:
 
 
 def _words(said: Judgement) -> str:
-    note = "Written by the judge after its scores." if said.has_own_words else "Made of the scores by rule."
+    note = (
+        "Written by the judge after its scores."
+        if said.has_own_words
+        else "Some of it is made by rule of what the judge decided."
+    )
     if said.timeline:
         note += " Of a long clip, its worst part is explained."
     return _card("In words", f'<p data-name="reasons">{escape(said.reasons or "Nothing to say.")}</p>', note)

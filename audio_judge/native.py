@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 Messages = Sequence[Mapping[str, Any]]
 
 IGNORED = -100
-# In 4 bits, all but these modules; patterns are matched from the root of a model
-UNQUANTIZED = (r"(.*\.)?audio_tower", r"(.*\.)?visual", r"(.*\.)?multi_modal_projector", "lm_head")
 # Per token and not per clip, or of no use to the model
 _NOT_AUDIO = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "assistant_masks")
 
@@ -47,7 +45,7 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
 
     Args:
         name: Folder or Hub id. Of Qwen2.5-Omni only the thinker is loaded, which is the part that listens and writes.
-        options: Of ``from_pretrained``, such as ``dtype`` and ``quantization_config``.
+        options: Of ``from_pretrained``, such as ``dtype``, ``quantization_config`` and ``revision``.
 
     Returns:
         Model and processor.
@@ -57,13 +55,14 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     """
     from transformers import AutoConfig, AutoProcessor
 
-    model_type = AutoConfig.from_pretrained(name).model_type
+    hub = {option: options[option] for option in ("revision", "trust_remote_code") if option in options}
+    model_type = AutoConfig.from_pretrained(name, **hub).model_type
     model = _model_class(model_type, name).from_pretrained(name, **options)
     if model_type == "audio_judge":
         from audio_judge import AudioJudgeProcessor
 
-        return model, AudioJudgeProcessor.from_pretrained(name)
-    return model, AutoProcessor.from_pretrained(name)
+        return model, AudioJudgeProcessor.from_pretrained(name, **hub)
+    return model, AutoProcessor.from_pretrained(name, **hub)
 
 
 def _model_class(model_type: str, name: str) -> Any:

@@ -383,9 +383,11 @@ def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
     """Describe a language model in 4 bits: nf4 with double quantization, computing in bfloat16.
 
     Args:
-        whole_judge: Whether it is for a judge, whose encoder, adapter and head stay as they are, or for a language model.
+        whole_judge: Whether it is for a judge, ours or a native audio language model, whose encoders, adapter and head stay
+            as they are, or for a language model.
     """
-    skipped = [r"(.*\.)?audio_tower", r"(.*\.)?adapter", "lm_head"]  # matched from the root of the judge
+    parts = ("audio_tower", "visual", "adapter", "multi_modal_projector")
+    skipped = [*(rf"(.*\.)?{part}" for part in parts), "lm_head"]  # matched from the root of the model
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -34,6 +34,7 @@ from audio_judge.examples import read_example
 from audio_judge.examples import to_dataset as examples_dataset
 from audio_judge.grpo import AudioGRPOTrainer, make_rows, to_dataset
 from audio_judge.native import NativeCollator, answer_ids, encode_prompt, load_audio_model, text_examples
+from audio_judge.trainers import nf4_config
 
 QWEN = {
     "audio_token": "<|AUDIO|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
@@ -326,6 +327,15 @@ class TestLoading:
         model, processor = load_audio_model(str(tmp_path))
         assert type(model).__name__ == type(NATIVE[name]()[0]).__name__
         assert type(processor).__name__ == type(NATIVE[name]()[1]).__name__
+
+    @pytest.mark.parametrize("name", NATIVE)
+    def test_four_bits_are_for_the_language_model_only(self, name, tmp_path):
+        model, _ = NATIVE[name]()
+        model.save_pretrained(tmp_path)
+        model = type(model).from_pretrained(tmp_path, quantization_config=nf4_config(whole_judge=True))
+        quantized = {name for name, weight in model.named_parameters() if not weight.is_floating_point()}
+        assert quantized
+        assert not any(part in name for name in quantized for part in ("audio_tower", "visual", "projector", "lm_head"))
 
     def test_judge(self, backbones, tmp_path):
         for part in make_judge(backbones):
