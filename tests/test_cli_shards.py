@@ -20,26 +20,30 @@ def more_clips(folder):
         soundfile.write(folder / f"clips/{index}.wav", tone(0.5, 300 + 100 * index, 16_000), 16_000)
 
 
-def launched(judge, *arguments):
-    """The command on two processes, as `accelerate launch` and torchrun start them."""
+TORCHRUN = ("torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1", "--master_port")
+# Without --multi_gpu, accelerate starts one process on a machine without GPUs
+ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision",
+              "no", "--dynamo_backend", "no", "--main_process_port")  # fmt: skip
+
+
+def launched(judge, *arguments, launcher=TORCHRUN):
+    """The command on two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    words += ["--master_addr", "127.0.0.1", "--master_port", str(port), "-m", "audio_judge", *arguments]
+    words = [sys.executable, "-m", *launcher, str(port), "-m", "audio_judge", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     words += ["--judge", str(judge), "--device", "cpu"]
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 class TestTwoProcesses:
-    @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-    def test_rows_are_merged_in_order_each_once(self, run, folder, judge_folder, suffix):
+    @pytest.mark.parametrize(("suffix", "launcher"), [("jsonl", TORCHRUN), ("csv", TORCHRUN), ("jsonl", ACCELERATE)])
+    def test_rows_are_merged_in_order_each_once(self, run, folder, judge_folder, suffix, launcher):
         clips = ["clips", "missing.wav", "clips/1.wav"]  # one of them twice, one of them bad
         run("score", *clips, "--rubric", "mos", "--batch-size", "1", "--output", f"alone.{suffix}")
-        process = launched(
-            judge_folder, "score", *clips, "--rubric", "mos", "--batch-size", "1", "--output", f"both.{suffix}"
-        )
+        options = ("--rubric", "mos", "--batch-size", "1", "--output", f"both.{suffix}")
+        process = launched(judge_folder, "score", *clips, *options, launcher=launcher)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 1, err  # of the file that is missing
         assert out == ""
