@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,6 +140,9 @@ The page is for this machine only unless --host (0.0.0.0 for the local network) 
 Ctrl-C. Needs Gradio: pip install 'audio-judge[demo]'."""
 
 
+_FORMAT_WARNING = warnings.formatwarning
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -160,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(words)
     _accept_any_file_name()
+    usual, warnings.formatwarning = warnings.formatwarning, _own_plainly
     try:
         if options.command == "completion":
             return completion(options, parser)
@@ -177,6 +182,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) has left; without this, Python complains once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        warnings.formatwarning = usual
+
+
+def _own_plainly(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Our own warnings are for the person at the shell, who does not know our lines."""
+    if category.__module__.startswith("audio_judge."):
+        return f"audio-judge: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def _accept_any_file_name() -> None:

@@ -3,6 +3,7 @@ import csv
 import json
 import subprocess
 import sys
+import warnings
 
 import pytest
 import soundfile
@@ -63,6 +64,17 @@ class TestWords:
         heard = lines(run("score", "clips/0.wav", "--profile", "elderly listener")[1])[0]
         assert (heard["profile"], "profile" in plain) == ("elderly listener", False)
         assert heard["scores"] != plain["scores"]
+
+
+class TestWarnings:
+    def test_own_ones_are_told_without_their_place_in_the_code(self, run, loaded, monkeypatch):
+        monkeypatch.setattr(loaded.processor, "trained_languages", ["en"])
+        monkeypatch.setattr(loaded, "_warned", set())
+        monkeypatch.setattr(warnings, "showwarning", lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4])))
+        err = run("describe", "clips/0.wav", "--language", "fr", *SHORT)[2]
+        assert "audio-judge: " in err
+        assert "was not trained in 'fr'" in err
+        assert "judge.py" not in err
 
 
 class TestProfile:

@@ -344,6 +344,14 @@ class TestRoundTrips:
         assert rate.parse(rate.write(target, language), "noisiness", strict=strict, language=language) == target
 
 
+class TestTimes:
+    def test_are_listed_as_the_language_lists(self):
+        spans = ((0.0, 1.1), (1.4, 2.9), (3.2, 3.3))
+        target = Assessment({"mos": 2.0, "distortion": 1.5}, distortions=(Distortion("drop / missing", spans),))
+        assert " de 0,0 à 1,1 s, de 1,4 à 2,9 s et de 3,2 à 3,3 s" in assess.summarise(target, language="fr")
+        assert "（0.0至1.1秒）、（1.4至2.9秒）和（3.2至3.3秒）" in assess.summarise(target, language="zh")
+
+
 class TestLanguagesOfAnswers:
     """Tolerant parsers are told English, as they are by default, and read another language by its words."""
 

@@ -485,14 +485,16 @@ def _summarise_in(target: Assessment, rng: random.Random, language: str) -> str:
 
 def _say_distortion_in(distortion: Distortion, rng: random.Random, language: str) -> str:
     spoken = get_language(language)
+    mark = spoken.marks["decimal"]
     times = [
         fill_fields(
             spoken.texts["when"][0],
             {"start": f"{start:.1f}".replace(".", mark), "end": f"{end:.1f}".replace(".", mark)},
         )
         for start, end in distortion.spans
-        for mark in (spoken.marks["decimal"],)
     ]
+    times = [*times[:1], *(time.lstrip() for time in times[1:])]  # the first may open with a space
     kind = spoken.names["distortions"].get(distortion.kind, distortion.kind)
-    when = spoken.marks["and"].join(times)
+    first, last = times[:-1], times[-1:]
+    when = spoken.marks["and"].join([spoken.marks["comma"].join(first), *last] if first else last)
     return fill_fields(rng.choice(spoken.texts["distortion_sentences"]), {"kind": kind, "when": when})
