@@ -299,7 +299,7 @@ def _add_mixture_options(parser: argparse.ArgumentParser) -> None:
 def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", required=True, metavar="NAMES", help="such as score,explain=2; see `data ls`")
     parser.add_argument(
-        "--augment", metavar="NAMES", help="scale, invert, binary, paraphrase; such as scale=0.5,invert"
+        "--augment", metavar="NAMES", help="scale, invert, binary, numbers, paraphrase; such as scale=0.5,invert"
     )
     parser.add_argument("--paraphrases", metavar="FILE", help="wordings of a language model, used besides our own")
     splits = ("train", "validation", "test", "all")

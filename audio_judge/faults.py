@@ -219,9 +219,9 @@ def draw_questions(
     Args:
         clip: From a simulated corpus; ``extra["content"]`` says what it contains, ``extra["label"]`` whether it is fake.
         rng: Source of randomness.
-        ask_all: Whether to ask about every fault, when each that is there is heard, and whether the speech is fake: then
-            answers are as frequent as in the corpus, and probabilities mean that. Else about one fault that is there and
-            one that is not, each every other time.
+        ask_all: Whether to ask about every fault and, where it is known, whether the speech is fake: then answers are as
+            frequent as in the corpus, and probabilities mean that; and when each fault that comes and goes is heard, and one
+            that is not there. Else about one fault that is there and one that is not, each every other time.
 
     Returns:
         Name to question and shares of its answers, in the order of the answers (true, false; or the criteria); for a

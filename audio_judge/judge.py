@@ -192,7 +192,7 @@ class AudioJudge(Reader):
         listener: listeners.Listener | None,
         language: str,
     ) -> Iterator[Judgement]:
-        """Judgements on rubrics and, in the same pass, on known faults, which are asked about as in training."""
+        """Judgements on rubrics (``mos`` among them) and, in the same pass, on known faults, asked about as in training."""
         asked_in = self._asked_in(language)
         asked, said_in = ([in_language(one, code) for one in rubrics] for code in (asked_in, language))
         questions = _questions(asked, listener, asked_in) | about_faults
@@ -200,7 +200,9 @@ class AudioJudge(Reader):
         for reading in self._read(requests, questions, batch_size, asked, listener, asked_in):
             said = self._judgement(reading, said_in, scale)
             if parsed and said.error is None:
-                answers = {question.name: _answer(question, reading) for question in parsed}
+                # Words are about the worst window, and so are the faults; the times are those of the whole clip
+                worst = said.timeline.index(_worst(said)) if said.timeline else 0
+                answers = {question.name: _answer(question, reading, worst) for question in parsed}
                 said = replace(said, faults=faults.heard_faults(answers))
             yield said
 
@@ -293,7 +295,7 @@ class AudioJudge(Reader):
         The numbers are decided first and stand at the head of the text; the judge only writes the reasons that follow, so
         words and numbers agree and every answer parses. A judge that was trained on known faults decides these too: sentences
         about faults that it does not hear are left out, and what it hears but does not write about is added. Of a clip longer
-        than one window, the worst window is explained.
+        than one window, the worst window is explained; the scores and the verdict are those of the whole.
 
         Args:
             clips: One clip or a list of them.
@@ -765,9 +767,8 @@ class AudioJudge(Reader):
         return replace(said, real=share, seconds=seconds, text=text, timeline=timeline if len(timeline) > 1 else ())
 
     def _worst_window(self, request: Request, judgement: Judgement) -> list[dict[str, Any]]:
-        worst = min(judgement.timeline, key=lambda window: window.scores["mos"], default=None)
         for start, _, state in self._windows(request):
-            if worst is None or start == worst.start:
+            if not judgement.timeline or start == _worst(judgement).start:
                 return state
         raise AudioError(f"{judgement.clip}: changed while it was being judged")
 
@@ -815,10 +816,11 @@ def _heard_by(listener: listeners.Listener | None, questions: dict[str, dict[str
     }
 
 
-def _answer(question: Any, reading: Reading) -> dict[str, Any]:
-    """The answer to a question by all windows of a clip."""
+def _answer(question: Any, reading: Reading, window: int | None = None) -> dict[str, Any]:
+    """The answer to a question by all windows of a clip, or by one of them; when is always about all."""
     if not isinstance(question, SpanQuestion):
-        return question.answer(reading.mean(question.name).tolist())
+        shares = reading.mean(question.name) if window is None else reading.probabilities[window][question.name]
+        return question.answer(shares.tolist())
     seconds = reading.spans[-1][1] - reading.spans[0][0]
     answer = replace(question, seconds=seconds).answer(reading.joined(question.name).tolist())
     start = cast(Request, reading.request).start_time or 0.0
@@ -837,8 +839,13 @@ def _values(judgement: Judgement) -> dict[str, float]:
     return {name: score.value for name, score in judgement.scores.items()}
 
 
+def _worst(judgement: Judgement) -> Window:
+    return min(judgement.timeline, key=lambda window: window.scores["mos"])
+
+
 def _explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    return writing.explanation(_values(judgement), with_reference, language, judgement.faults)
+    part = _worst(judgement).scores if judgement.timeline else None
+    return writing.explanation(_values(judgement), with_reference, language, judgement.faults, part)
 
 
 def _assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:

@@ -5,6 +5,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -198,7 +199,7 @@ class Reader:
     ) -> list[Written]:
         """Has the free words of some answers of one task written, or makes them of what was decided."""
         if not is_language_known:
-            return [one.finish("") for one in drafts]
+            return [replace(one.finish(""), is_own=False) for one in drafts]
         first = drafts[0]
         requests = [listeners.ask(one.request, listener) if listener else one.request for one in drafts]
         conversations = [text_messages(state, request) for state, request in zip(states, requests, strict=True)]

@@ -88,7 +88,11 @@ class Draft:
 
 
 def explanation(
-    scores: Mapping[str, float], with_reference: bool, language: str = "en", faults: Sequence[Cause] | None = None
+    scores: Mapping[str, float],
+    with_reference: bool,
+    language: str = "en",
+    faults: Sequence[Cause] | None = None,
+    part: Mapping[str, float] | None = None,
 ) -> Draft:
     r"""Draft an explanation.
 
@@ -96,19 +100,23 @@ def explanation(
         scores: NISQA's rubric names to decided scores.
         with_reference: Whether the judge hears the original too.
         language: Of request and answer.
-        faults: That were decided to be there; a sentence about another known fault is then left out, one that puts a score
-            into other words than fit it is put right, and faults that the judge says nothing about are added. None if they
-            were not decided.
+        faults: That were decided to be there; a sentence about another known fault is then left out, and faults that the
+            judge says nothing about are added. None if they were not decided.
+        part: Scores of the part of the clip that the words are about, but for the verdict; None for the whole.
+
+    Sentences that ``explain.reasons`` would write of other scores are put right; sentences of the judge's own are not understood.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
         'Overall quality: 2.4\n\nIt is noisy.'
     """
-    target = Explanation(_rounded(scores), tuple(Cause(fault.kind) for fault in faults or ()))
-    head = explain.head(target.scores, language=language)
+    head = explain.head(_rounded(scores), language=language)
+    heard = tuple(Cause(fault.kind) for fault in faults or ())
+    target = Explanation(_rounded({**(part or scores), "mos": scores["mos"]}), heard)
+    absent = set() if faults is None else FAULT_QUESTIONS.keys() - target.kinds
 
     def compose(words: str) -> Written:
-        agreeing, is_own = (words, True) if faults is None else _held_to(words, target, language)
+        agreeing, is_own = _held_to(words, target, absent, language)
         explain.parse(head + agreeing, strict=True, language=language)
         return Written(head + agreeing, agreeing, is_own)
 
@@ -247,19 +255,19 @@ def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str
     return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
 
 
-def _held_to(words: str, target: Explanation, language: str) -> tuple[str, bool]:
-    """Free reasons held to decided scores and faults, and whether all of them are the judge's own.
+def _held_to(words: str, target: Explanation, absent: Set[str], language: str) -> tuple[str, bool]:
+    """Free reasons held to decided scores, faults and absent faults, and whether all of them are the judge's own.
 
     Raises:
         ValueError: If nothing of them can stay.
     """
     fitting = explain.fitting_sentences(target.scores, language)
-    absent = FAULT_QUESTIONS.keys() - target.kinds
     said = sentences(words)
     kept: dict[str, str] = {}  # by rubric, or by itself: nothing is said twice
     for sentence in said:
         subject, fit = fitting.get(sentence, (sentence, sentence))
-        if not _is_about(sentence, absent, language):
+        denied = target.kinds & set(explain.denied_causes(sentence, language))
+        if not denied and not _is_about(sentence, absent, language):
             kept.setdefault(subject, fit)
     _some("".join(kept.values()))
     verdict = [kept.pop("mos")] if "mos" in kept else []

@@ -19,16 +19,16 @@ ROWS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("explain", "F1 of causes (dealt to random clips)", ("causes/F1_micro", "causes/F1_random"), "{:.2f} ({:.2f})"),
     ("describe", "PCC of the MOS it ends in", ("mos/PCC",), "{:.2f}"),
     ("assess", "PCC of distortion, of intelligibility", ("distortion/PCC", "intelligibility/PCC"), "{:.2f}, {:.2f}"),
-    ("assess", "named distortions that are there", ("distortions/precision_micro",), "{:.0%}"),
-    ("assess", "distortions that are there and named", ("distortions/recall_micro",), "{:.0%}"),
+    ("assess", "named distortions that are there, and not slight", ("distortions/precision_micro",), "{:.0%}"),
+    ("assess", "distortions that are there, not slight, and named", ("distortions/recall_micro",), "{:.0%}"),
     (
         "suggest",
         "F1 of areas to improve (dealt to random clips)",
         ("areas/F1_micro", "areas/F1_random"),
         "{:.2f} ({:.2f})",
     ),
-    ("suggest", "advice against distortions that are there", ("addressed/precision_micro",), "{:.0%}"),
-    ("suggest", "distortions that are there with advice", ("addressed/recall_micro",), "{:.0%}"),
+    ("suggest", "advice against distortions that are there, and not slight", ("addressed/precision_micro",), "{:.0%}"),
+    ("suggest", "distortions that are there, not slight, with advice", ("addressed/recall_micro",), "{:.0%}"),
 )
 SETS = ("simulated", "simulated_held_out")
 

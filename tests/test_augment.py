@@ -162,7 +162,7 @@ class TestNumberLevels:
         turned = turn(MOS.on(TEN), Rating(3.0))
         asked = number_levels(turned.rubric, turned.rating, rng)
         assert {"1", "10"} <= set(re.findall(r"\d+", asked.rubric.fill(asked.question)))
-        assert re.search(r"\b1\b(?! to 10)", asked.rubric.fill(asked.question))
+        assert re.search(r"\b1\b(?! (?:to|and) 10)", asked.rubric.fill(asked.question))
 
     def test_is_not_worded_as_the_control_that_tests_it(self):
         asked = {number_levels(MOS, Rating(3.0), random.Random(seed)).question for seed in range(60)}

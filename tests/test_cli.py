@@ -424,6 +424,7 @@ class TestDecide:
             ("{", "cannot be read as JSON"),
             ("[]", "one object"),
             ('{"hum": {"type": "guess"}}', "'hum'"),
+            ('{"where": {"type": "span", "instructions": "clicks"}}', "'where': "),
             (None, "--ask"),
         ],
     )

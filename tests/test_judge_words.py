@@ -235,6 +235,22 @@ class TestDraftsOfKnownFaults:
         words = "The speech is noisy. The strong. Noise disturbs the voice. The strong."
         assert explanation(SCORES, False, faults=[]).finish(words).words == "The speech is noisy. The strong."
 
+    def test_scores_are_put_right_of_any_judge(self):
+        assert explanation(SCORES, False).finish("The speech is clean.").words == "The speech is noisy."
+
+    def test_words_about_a_part_fit_its_scores_and_the_verdict_the_whole(self):
+        part = {"mos": 1.2, "noisiness": 4.5, "coloration": 3.0, "discontinuity": 4.0, "loudness": 5.0}
+        words = "The speech is clean. So the quality as a whole is poor."
+        written = explanation(SCORES, False, part=part).finish(words)
+        assert (written.words, written.is_own) == (words, True)
+        assert written.text.startswith("Overall quality: 2.4\nNoisiness: 1.8\n")
+
+    def test_denial_of_a_heard_fault_gives_way(self):
+        words = "There is no clipping. The speech is noisy."
+        written = explanation(SCORES, False, faults=[Cause("clipping")]).finish(words)
+        assert written.words.startswith("The speech is noisy. ")
+        assert explain.named_causes(written.words) == ("clipping",)
+
     def test_verdict_is_the_decided_one(self):
         written = explanation(SCORES, False, faults=[]).finish("It is noisy. So the quality as a whole is good.")
         assert (written.words, written.is_own) == ("It is noisy. So the quality as a whole is poor.", False)
@@ -290,6 +306,18 @@ class TestFaults:
         assert found.keys() == {kind for kind in FAULT_QUESTIONS if answers[kind]["noul"] >= 0.5}
         for kind, cause in found.items():
             assert cause.parameters["probability"] == pytest.approx(answers[kind]["noul"], abs=1e-5)
+
+    def test_of_a_long_clip_are_those_of_its_worst_window(self, taught):
+        long = (np.concatenate([tone(7, 300), tone(6, 1200)]), 48_000)
+        (said,) = taught.explain([long], max_new_tokens=2)
+        worst = min(said.timeline, key=lambda window: window.scores["mos"])
+        start, end = (round(48_000 * time) for time in (worst.start, worst.end))
+        alone = taught.decide((long[0][start:end], 48_000), all_questions(with_spans=False))
+        likely = {kind: alone[kind]["noul"] for kind in FAULT_QUESTIONS}
+        assert len(said.timeline) > 1
+        assert {fault.kind for fault in said.faults} == {kind for kind, share in likely.items() if share >= 0.5}
+        for fault in said.faults:
+            assert fault.parameters["probability"] == pytest.approx(likely[fault.kind], abs=1e-4)
 
     def test_do_not_change_the_scores(self, taught, folder):
         plain = AudioJudge(taught.model, make_judge(folder)[1])

@@ -492,7 +492,8 @@ class TestJudge:
         )
         assert said["mos"].level in in_language(RUBRICS["mos"], language).levels
         assert (candidates(said.reasons)[0], said.has_own_words) == (language, False)
-        assert fresh.compare(self.CLIP, self.CLIP, language=language).better == "tie"
+        compared = fresh.compare(self.CLIP, self.CLIP, language=language)
+        assert (compared.better, compared.has_own_words) == ("tie", False)
         assert fresh.detect(self.CLIP, language=language).real == fresh.detect(self.CLIP).real
         judge.processor.trained_languages = None
 

@@ -457,6 +457,26 @@ def _named(text: str, language: str) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if any(not is_denied(plain, *match.span(), language) for match in found[kind]))
 
 
+def denied_causes(text: str, language: str = "en") -> tuple[str, ...]:
+    """Find the kinds of causes that a text speaks of and only denies, in the order of ``KINDS``.
+
+    Args:
+        text: Reasons in words.
+        language: What they are taken for if they do not show their language.
+
+    Example:
+        >>> denied_causes("I hear slight clipping. Without echo, at least.")
+        ('echo',)
+    """
+    spoken = candidates(text, language)[0]
+    named, plain, causes = _named(text, spoken), simplified(text), get_language(spoken).causes
+    return tuple(
+        kind
+        for kind in KINDS
+        if kind not in named and re.search(whole_words(causes[kind].pattern), plain, re.IGNORECASE)
+    )
+
+
 def severity(cause: Cause) -> int:
     """Grade a cause by its parameters: 0 slight, 1 clear, 2 strong; clear if no known parameter is given.
 
