@@ -324,8 +324,7 @@ def number_levels(rubric: Rubric, rating: Rating, rng: random.Random) -> Augment
         ('0', '25', '50', '75', '100')
     """
     count = rng.choice(NUMBER_COUNTS.get((rubric.low, rubric.high), (5,)))
-    spacing = (rubric.high - rubric.low) / (count - 1)
-    asked = replace(rubric, levels=tuple(f"{rubric.low + index * spacing:g}" for index in range(count)))
+    asked = replace(rubric, levels=rubric.scale.numbers(count))
     question = rng.choice(_NUMBER_QUESTIONS)
     return Augmented(asked, rating, ({"kind": "numbers", "levels": list(asked.levels)},), question)
 

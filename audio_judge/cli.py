@@ -13,7 +13,8 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import audio_judge
@@ -140,9 +141,6 @@ The page is for this machine only unless --host (0.0.0.0 for the local network) 
 Ctrl-C. Needs Gradio: pip install 'audio-judge[demo]'."""
 
 
-_FORMAT_WARNING = warnings.formatwarning
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -164,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(words)
     _accept_any_file_name()
-    usual, warnings.formatwarning = warnings.formatwarning, _own_plainly
+    usual = warnings.formatwarning
+    warnings.formatwarning = partial(_own_plainly, usual)
     try:
         if options.command == "completion":
             return completion(options, parser)
@@ -186,13 +185,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.formatwarning = usual
 
 
-def _own_plainly(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
+def _own_plainly(usual: Callable[..., str], message: Warning | str, category: type[Warning], *place: Any) -> str:
     """Our own warnings are for the person at the shell, who does not know our lines."""
     if category.__module__.startswith("audio_judge."):
         return f"audio-judge: {message}\n"
-    return _FORMAT_WARNING(message, category, filename, lineno, line)
+    return usual(message, category, *place)
 
 
 def _accept_any_file_name() -> None:

@@ -34,7 +34,6 @@ from audio_judge.judge import Request
 from audio_judge.judgement import Authenticity, Preference, Window
 from audio_judge.outputs import Answer
 from audio_judge.pairs import PairColumns, PairItem, find_pairs
-from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics import RUBRICS, get_rubric
 from audio_judge.runs import Job, output_of
 
@@ -56,14 +55,9 @@ def decide(options: argparse.Namespace) -> int:
     items = items_of(options)
     judge = load(options)
     try:
-        parsed = judge.processor.parse_questions(questions)
+        judge.parse_questions(questions)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    about_when = [question.name for question in parsed if isinstance(question, SpanQuestion)]
-    if about_when and judge.model.span_head is None:
-        raise UsageError(
-            f"question {about_when[0]!r}: {options.judge or 'this judge'} has not learned to say when; leave it out"
-        )
 
     def ask(some: list[Item]) -> Iterable[dict[str, Any]]:
         return judge.decide([request_of(item) for item in some], questions, batch_size=options.batch_size)

@@ -269,7 +269,7 @@ class AudioJudge(Reader):
             ValueError: If a question is not well formed, or about spans and the judge has no head for them.
         """
         requests, is_single = as_requests(clips, reference)
-        parsed = self.processor.parse_questions(questions)
+        parsed = self.parse_questions(questions)
         answers: list[dict[str, Any]] = []
         for reading in self._read(requests, questions, batch_size):
             if reading.error is not None and is_single:
@@ -279,6 +279,25 @@ class AudioJudge(Reader):
             else:
                 answers.append({question.name: _answer(question, reading) for question in parsed})
         return answers[0] if is_single else answers
+
+    def parse_questions(self, questions: dict[str, dict[str, Any]]) -> list[Any]:
+        """Check typed questions before any clip is read.
+
+        Args:
+            questions: As ``decide`` takes them.
+
+        Returns:
+            The questions as transformers knows them, or ``SpanQuestion``, with their names.
+
+        Raises:
+            ValueError: If a question is not well formed, or about spans and the judge has no head for them.
+        """
+        parsed = self.processor.parse_questions(questions)
+        about_when = [question.name for question in parsed if isinstance(question, SpanQuestion)]
+        if about_when and self.model.span_head is None:
+            known_as = self.name or "this judge"
+            raise ValueError(f"question {about_when[0]!r}: {known_as} has no head for `span` questions; leave it out")
+        return parsed
 
     def explain(
         self,
@@ -485,7 +504,7 @@ class AudioJudge(Reader):
         heard = [index for index, said in enumerate(results) if explain and said.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
-            states = [self._clearest_window(readings[index], results[index]) for index in batch]
+            states = (self._clearest_window(readings[index], results[index]) for index in batch)
             drafts = [_comparison(results[index], [one.name for one in aspects], form, language) for index in batch]
             written = self._written(states, drafts, listener, max_new_tokens, asked_in == language)
             for index, one in zip(batch, written, strict=True):
@@ -729,7 +748,7 @@ class AudioJudge(Reader):
         heard = [index for index, judgement in enumerate(judgements) if judgement.error is None]
         for start in range(0, len(heard), batch_size):
             batch = heard[start : start + batch_size]
-            states = [self._worst_window(requests[i], judgements[i]) for i in batch]
+            states = (self._worst_window(requests[i], judgements[i]) for i in batch)
             drafts = [draft(judgements[i], requests[i].reference is not None, language) for i in batch]
             written = self._written(states, drafts, listener, max_new_tokens, is_known)
             for index, answer in zip(batch, written, strict=True):
@@ -767,8 +786,9 @@ class AudioJudge(Reader):
         return replace(said, real=share, seconds=seconds, text=text, timeline=timeline if len(timeline) > 1 else ())
 
     def _worst_window(self, request: Request, judgement: Judgement) -> list[dict[str, Any]]:
+        worst = _worst(judgement) if judgement.timeline else None
         for start, _, state in self._windows(request):
-            if not judgement.timeline or start == _worst(judgement).start:
+            if worst is None or start == worst.start:
                 return state
         raise AudioError(f"{judgement.clip}: changed while it was being judged")
 

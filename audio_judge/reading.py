@@ -191,13 +191,13 @@ class Reader:
 
     def _written(
         self,
-        states: list[list[dict[str, Any]]],
+        states: Iterable[list[dict[str, Any]]],
         drafts: list[Draft],
         listener: listeners.Listener | None,
         max_new_tokens: int,
         is_language_known: bool,
     ) -> list[Written]:
-        """Has the free words of some answers of one task written, or makes them of what was decided."""
+        """Has the free words of some answers of one task written, or, without a look at the clips, made of what was decided."""
         if not is_language_known:
             return [replace(one.finish(""), is_own=False) for one in drafts]
         first = drafts[0]

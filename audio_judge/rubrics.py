@@ -49,6 +49,18 @@ class Scale:
     def __post_init__(self) -> None:
         _check_ends(f"scale {self.name!r}", self.low, self.high)
 
+    def numbers(self, count: int) -> tuple[str, ...]:
+        """Write evenly spaced numbers of the scale, lowest first, which may stand in place of level names.
+
+        Args:
+            count: How many, 2 or more.
+
+        Example:
+            >>> Scale(0, 100).numbers(5)
+            ('0', '25', '50', '75', '100')
+        """
+        return tuple(f"{value:g}" for value in np.linspace(self.low, self.high, count))
+
 
 FIVE = Scale(1.0, 5.0, "1-5")
 TEN = Scale(1.0, 10.0, "1-10")

@@ -266,8 +266,7 @@ def _held_to(words: str, target: Explanation, absent: Set[str], language: str) -
     kept: dict[str, str] = {}  # by rubric, or by itself: nothing is said twice
     for sentence in said:
         subject, fit = fitting.get(sentence, (sentence, sentence))
-        denied = target.kinds & set(explain.denied_causes(sentence, language))
-        if not denied and not _is_about(sentence, absent, language):
+        if not _contradicts(sentence, target.kinds, absent, language):
             kept.setdefault(subject, fit)
     _some("".join(kept.values()))
     verdict = [kept.pop("mos")] if "mos" in kept else []
@@ -279,10 +278,12 @@ def _held_to(words: str, target: Explanation, absent: Set[str], language: str) -
     return get_language(language).marks["space"].join(parts), set(parts) <= set(said)
 
 
-def _is_about(sentence: str, kinds: Set[str], language: str) -> bool:
-    """Whether a sentence names a cause of these kinds, or says what only such a cause does."""
+def _contradicts(sentence: str, heard: Set[str], absent: Set[str], language: str) -> bool:
+    """Whether a sentence denies a heard cause, names an absent one, or says what only absent ones do."""
+    named = set(explain.named_causes(sentence, language))
+    denied = set(explain.mentioned_causes(sentence, language)) - named
     owners = {kind for kind, words in get_language(language).causes.items() if sentence in words.effects}
-    return bool(kinds & set(explain.named_causes(sentence, language))) or (bool(owners) and owners <= kinds)
+    return bool(denied & heard or named & absent) or (bool(owners) and owners <= absent)
 
 
 def _without_other_distortions(words: str, target: Assessment, language: str) -> str:

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from tiny import write_simulated
 
 from audio_judge.cli import CORPORA
 from audio_judge.corpora import CorpusError
@@ -312,18 +313,6 @@ def write_aes(root):
         lines(root / path, *rows)
 
 
-def write_simulated(root):
-    for split in ("train", "validation"):
-        rows = []
-        for k in range(6):
-            causes = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}]
-            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": f"{split}/{k}.wav"}
-            row |= {"causes": causes, "reference": None, "distill_mos": 1.5 + 0.5 * k, "estoi": 0.6}
-            axes = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
-            rows.append(row | {f"nisqa_{axis}": 1.5 + 0.5 * k for axis in axes})
-        lines(root / split / "rows.jsonl", *rows)
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """Tiny corpora in the folders that the recipes name, in their published layouts."""
@@ -332,7 +321,7 @@ def published(tmp_path_factory):
     write_speecheval(root / "SpeechEval")
     write_qualispeech(root / "QualiSpeech")
     write_aes(root)
-    write_simulated(root / "simulated")
+    write_simulated(root / "simulated", {"train": 6, "validation": 6}, estoi=0.6)
     pair = {"index": 1, "subset": "regular", "language_setting": "en2en", "target_text": "hello", "audioA": "a.wav"}
     lines(root / "SpeechJudge/train.jsonl", pair | {"audioB": "b.wav", "naturalness_label": "A"})
     described = {"task": "describe", "audio": ["/c/a.wav"], "text": "Clear. The MOS is 3.4.", "truth": 3.4}

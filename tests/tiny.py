@@ -158,17 +158,19 @@ def audio(seconds: float, sampling_rate: int, frequency: float = 440.0) -> dict[
     return {"type": "audio", "audio": tone(seconds, frequency, sampling_rate)}
 
 
-def write_simulated(root: Path, clips: dict[str, int], causes: bool = True, references: bool = False) -> Path:
+def write_simulated(
+    root: Path, clips: dict[str, int], causes: bool = True, references: bool = False, estoi: float | None = None
+) -> Path:
     """Write tones, split to number, in the layout of `audio_judge.corpora.simulated`; with references, every other has one."""
     for split, number in clips.items():
-        (root / split).mkdir()
+        (root / split).mkdir(parents=True)
         rows = []
         for i in range(number):
             path = f"{split}/{i}.wav"
             soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
             row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path}
             row |= {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS}
-            row |= {"distill_mos": 1.5 + 0.5 * i, "estoi": None, "reference": path if references and i % 2 else None}
+            row |= {"distill_mos": 1.5 + 0.5 * i, "estoi": estoi, "reference": path if references and i % 2 else None}
             row["causes"] = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}] if causes else []
             rows.append(json.dumps(row))
         (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")

@@ -457,24 +457,19 @@ def _named(text: str, language: str) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if any(not is_denied(plain, *match.span(), language) for match in found[kind]))
 
 
-def denied_causes(text: str, language: str = "en") -> tuple[str, ...]:
-    """Find the kinds of causes that a text speaks of and only denies, in the order of ``KINDS``.
+def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
+    """Find the kinds of causes that a text speaks of, be it to deny them, in the order of ``KINDS``.
 
     Args:
         text: Reasons in words.
         language: What they are taken for if they do not show their language.
 
     Example:
-        >>> denied_causes("I hear slight clipping. Without echo, at least.")
-        ('echo',)
+        >>> mentioned_causes("I hear slight clipping. Without echo, at least.")
+        ('clipping', 'echo')
     """
-    spoken = candidates(text, language)[0]
-    named, plain, causes = _named(text, spoken), simplified(text), get_language(spoken).causes
-    return tuple(
-        kind
-        for kind in KINDS
-        if kind not in named and re.search(whole_words(causes[kind].pattern), plain, re.IGNORECASE)
-    )
+    plain, causes = simplified(text), get_language(candidates(text, language)[0]).causes
+    return tuple(kind for kind in KINDS if re.search(whole_words(causes[kind].pattern), plain, re.IGNORECASE))
 
 
 def severity(cause: Cause) -> int:

@@ -88,8 +88,7 @@ def on_scale(rubric: Rubric, scale: Scale, levels: int) -> Rubric:
         >>> on_scale(RUBRICS["mos"], HUNDRED, 11).levels[:3]
         ('0', '10', '20')
     """
-    numbers = tuple(f"{value:g}" for value in np.linspace(scale.low, scale.high, levels))
-    return replace(_in_range(rubric, scale), levels=numbers)
+    return replace(_in_range(rubric, scale), levels=scale.numbers(levels))
 
 
 def _in_range(rubric: Rubric, scale: Scale) -> Rubric:
