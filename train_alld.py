@@ -33,14 +33,31 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import DPOConfig, SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, alld
-from audio_judge.answer_metrics import evaluate_answers
-from audio_judge.collate import JudgeCollator
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.batch.lines import read_samples
 from audio_judge.corpora.nisqa import read_nisqa
 from audio_judge.corpora.simulated import read_simulated
-from audio_judge.endpoint import Sampling
-from audio_judge.scripts import named_weights, option
-from audio_judge.trainers import select_trainable
+from audio_judge.text_models.replies import Sampling
+from audio_judge.training.alld.expert import (
+    check_shared_tokenizer,
+    model_identity,
+    reference_log_probabilities,
+    train_expert,
+)
+from audio_judge.training.alld.metrics import evaluate_answers
+from audio_judge.training.alld.requests import TASKS, Request, make_requests
+from audio_judge.training.alld.samples import sample_id, sample_rejected
+from audio_judge.training.alld.trainers import (
+    AudioDistillTrainer,
+    AudioDPOTrainer,
+    DistillationCollator,
+    PreferenceCollator,
+    distillation_dataset,
+    preference_dataset,
+)
+from audio_judge.training.arguments import named_weights, option
+from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.tuning import select_trainable
 
 Split = Literal["train", "validation"]
 
@@ -89,7 +106,7 @@ class AlldArguments:
     @property
     def task_weights(self) -> dict[str, float]:
         """Weight per task."""
-        return named_weights(self.tasks or alld.TASKS)
+        return named_weights(self.tasks or TASKS)
 
     @property
     def sampling(self) -> Sampling:
@@ -104,18 +121,18 @@ def load_judge(args: AlldArguments) -> tuple[Any, JudgeCollator]:
     return judge, JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True)
 
 
-def load_requests(args: AlldArguments, split: Split, seed: int) -> list[alld.Request]:
+def load_requests(args: AlldArguments, split: Split, seed: int) -> list[Request]:
     """Requests about a split; captions are about training clips, so validation is held against our own writers."""
     read: Any = {"nisqa": read_nisqa, "simulated": read_simulated}[args.corpus]
     clips = [clip for clip in read(args.data, split) if "mos" in clip.ratings]
     if split == "train" and args.captions is not None:
-        return alld.make_requests(clips, captions=args.captions, seed=seed)
+        return make_requests(clips, captions=args.captions, seed=seed)
     limit = args.max_train_clips if split == "train" else args.max_eval_clips
     chosen = clips if limit is None or limit >= len(clips) else random.Random(seed).sample(clips, limit)
-    return alld.make_requests(chosen, args.task_weights, seed=seed)
+    return make_requests(chosen, args.task_weights, seed=seed)
 
 
-def train_expert(args: AlldArguments, training_args: DPOConfig) -> None:
+def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:
     """Make an expert of the judge's own language model; only for judges whose tokenizer nobody else has."""
     if Path(args.expert).exists():
         raise ValueError(f"{args.expert}: exists already; remove it or give another place for the expert")
@@ -136,22 +153,22 @@ def train_expert(args: AlldArguments, training_args: DPOConfig) -> None:
         use_cpu=training_args.use_cpu,
         seed=training_args.seed,
     )
-    alld.train_expert(judge, collator.processor, load_requests(args, "train", training_args.seed), config)
+    train_expert(judge, collator.processor, load_requests(args, "train", training_args.seed), config)
 
 
 def load_samples(
-    args: AlldArguments, requests: list[alld.Request], judge: Any, collator: JudgeCollator, training_args: DPOConfig
+    args: AlldArguments, requests: list[Request], judge: Any, collator: JudgeCollator, training_args: DPOConfig
 ) -> list[str]:
     """The judge's own answer to each request, drawn now where that has not been done."""
     path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")
-    identity = alld.model_identity(args.model)
-    keys = [alld.sample_id(request, args.sampling, identity) for request in requests]
-    missing = len(set(keys) - set(alld.read_samples(path)))
+    identity = model_identity(args.model)
+    keys = [sample_id(request, args.sampling, identity) for request in requests]
+    missing = len(set(keys) - set(read_samples(path)))
     if missing:
         _alone(training_args, f"{path}: {missing} of {len(requests)} samples are missing", "sample")
         drawn: dict[str, Any] = {"sampling": args.sampling, "identity": identity, "batch_size": args.sample_batch_size}
-        alld.sample_rejected(judge.to(training_args.device).eval(), collator, requests, path, **drawn)
-    rows = alld.read_samples(path)
+        sample_rejected(judge.to(training_args.device).eval(), collator, requests, path, **drawn)
+    rows = read_samples(path)
     cut_off = sum(not rows[key]["complete"] for key in keys)
     print(
         f"{len(keys)} samples in {path}, {missing} of them new; {cut_off} were cut off at {args.sample_tokens} tokens"
@@ -177,24 +194,24 @@ def preferences(
     requests = load_requests(args, split, training_args.seed)
     rejected = load_samples(args, requests, judge, collator, training_args)
     chosen = [request["chosen"] for request in requests]
-    alld.check_shared_tokenizer(collator.processor, expert, [*chosen[:500], *rejected[:500]])
+    check_shared_tokenizer(collator.processor, expert, [*chosen[:500], *rejected[:500]])
     cache = Path(args.reference_cache or Path(str(training_args.output_dir)) / "reference")
 
     def load() -> Any:
         _alone(training_args, f"{cache}: log-probabilities of the expert are missing", "reference")
         return load_expert(args).to(training_args.device)
 
-    values = alld.reference_log_probabilities(
+    values = reference_log_probabilities(
         load,
         expert,
         collator,
         [*zip(requests, chosen, strict=True), *zip(requests, rejected, strict=True)],
         cache,
-        identity=f"{alld.model_identity(args.expert, args.expert_revision)} {args.expert_dtype}",
+        identity=f"{model_identity(args.expert, args.expert_revision)} {args.expert_dtype}",
         batch_size=args.reference_batch_size,
     )
     pairs = list(zip(values[: len(requests)], values[len(requests) :], strict=True))
-    return alld.preference_dataset(requests, rejected, pairs)
+    return preference_dataset(requests, rejected, pairs)
 
 
 def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
@@ -206,16 +223,16 @@ def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, coll
     common: dict[str, Any] = {"model": judge, "args": training_args, "processing_class": processor}
     if args.loss == "distill":
         requests = [load_requests(args, split, training_args.seed) for split in splits]
-        alld.check_shared_tokenizer(processor, expert, [request["chosen"] for request in requests[0][:1000]])
-        data = [alld.distillation_dataset(some) for some in requests]
+        check_shared_tokenizer(processor, expert, [request["chosen"] for request in requests[0][:1000]])
+        data = [distillation_dataset(some) for some in requests]
         own: Any = {"expert": load_expert(args), "temperature": args.temperature, "sft_weight": args.sft_weight}
-        own |= {"data_collator": alld.DistillationCollator(processor, expert, **hearing)}
-        return alld.AudioDistillTrainer(train_dataset=data[0], eval_dataset=data[1], **common, **own)
+        own |= {"data_collator": DistillationCollator(processor, expert, **hearing)}
+        return AudioDistillTrainer(train_dataset=data[0], eval_dataset=data[1], **common, **own)
     if args.sft_weight:
         training_args.loss_type, training_args.loss_weights = ["sigmoid", "sft"], [1.0, args.sft_weight]
     data = [preferences(args, split, judge, collator, expert, training_args) for split in splits]
-    made = alld.PreferenceCollator(processor, **hearing)
-    return alld.AudioDPOTrainer(train_dataset=data[0], eval_dataset=data[1], data_collator=made, **common)
+    made = PreferenceCollator(processor, **hearing)
+    return AudioDPOTrainer(train_dataset=data[0], eval_dataset=data[1], data_collator=made, **common)
 
 
 def measure(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator, when: str) -> dict:
@@ -271,7 +288,7 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
     training_args.precompute_ref_log_probs = True
     set_seed(training_args.seed)
     if args.stage == "expert":
-        return train_expert(args, training_args)
+        return make_expert(args, training_args)
     judge, collator = load_judge(args)
     if args.stage == "evaluate":
         return measure(args, training_args, judge, collator, "evaluated")

@@ -4,7 +4,7 @@
 # ///
 """Makes the two backbones of the mini judge: an encoder distilled from teachers, and a small untrained language model.
 
-    python -m audio_judge.corpora.simulated --data DATA --out CORPUS --split train --clips 12432     # and the other splits
+    python -m audio_judge.corpora.simulate --data DATA --out CORPUS --split train --clips 12432     # and the other splits
     python train_backbones.py encoder --corpus CORPUS --output runs/encoder
     python train_backbones.py language_model --output runs/language_model
     python train_sft.py --config recipes/sft/mini.yaml                                                # joins and trains them
@@ -33,9 +33,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from audio_judge import AudioJudgeEncoder, AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora.simulated import read_simulated
+from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
-from audio_judge.instruct import ALL_TASKS, Manner, make_instructions
-from audio_judge.rubrics import RUBRICS
+from audio_judge.rubrics.rubric import RUBRICS
 
 STATE_SIZE = 64
 # NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms

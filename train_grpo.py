@@ -28,15 +28,16 @@ import torch
 from transformers import set_seed
 from trl import GRPOConfig, TrlParser
 
-from audio_judge.data_commands import read_examples
-from audio_judge.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.grpo import AudioGRPOTrainer, CheckpointError, Row, last_checkpoint, make_rows, to_dataset
-from audio_judge.instruct import Manner, make_instructions
-from audio_judge.mixtures import Corpus
-from audio_judge.native import load_audio_model
-from audio_judge.rewards import EVALUATOR, make_rewards, read_weights
-from audio_judge.scripts import named_weights, option, save_whole
-from audio_judge.trainers import add_lora, nf4_config, select_trainable
+from audio_judge.corpora.corpus import Corpus
+from audio_judge.data.files import read_examples
+from audio_judge.data.instructions import Manner, make_instructions
+from audio_judge.judge.native import load_audio_model
+from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
+from audio_judge.training.arguments import named_weights, option, save_whole
+from audio_judge.training.grpo import AudioGRPOTrainer
+from audio_judge.training.reward_rows import Row, make_rows, to_dataset
+from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
+from audio_judge.training.tuning import CheckpointError, add_lora, last_checkpoint, nf4_config, select_trainable
 
 
 @dataclass

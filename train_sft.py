@@ -21,7 +21,7 @@ In place of `--data`, any task on any corpus, from examples that were written be
 
 Keys of a recipe are fields of `JudgeArguments` and of TRL's `SFTConfig`; the command line wins over the recipe. The
 output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it. A native audio
-language model (`native`) learns the tasks that are answered in text; `audio_judge.native` loads it again.
+language model (`native`) learns the tasks that are answered in text; `audio_judge.judge.native` loads it again.
 """
 
 import random
@@ -37,15 +37,18 @@ from trl import SFTConfig, SFTTrainer, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import RatedClip
-from audio_judge.collate import JudgeCollator
-from audio_judge.data_commands import write_examples
-from audio_judge.examples import DECIDE, make_examples, read_example, to_dataset
-from audio_judge.faults import FAULT_QUESTIONS
-from audio_judge.mixtures import Corpus, Statistics, iterate, load_examples, read_mixture
-from audio_judge.native import NativeCollator, load_audio_model, text_examples
-from audio_judge.rubrics import ALL_RUBRICS
-from audio_judge.scripts import named_weights, option, save_whole
-from audio_judge.trainers import AudioSFTTrainer, add_lora, nf4_config, score_metrics, select_trainable
+from audio_judge.corpora.corpus import Corpus
+from audio_judge.data.examples import DECIDE, make_examples
+from audio_judge.data.files import load_examples, read_example, to_dataset, write_examples
+from audio_judge.data.mixtures import iterate, read_mixture
+from audio_judge.data.statistics import Statistics
+from audio_judge.judge.native import load_audio_model
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks.faults import FAULT_QUESTIONS
+from audio_judge.training.arguments import named_weights, option, save_whole
+from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
+from audio_judge.training.sft import AudioSFTTrainer, score_metrics
+from audio_judge.training.tuning import add_lora, nf4_config, select_trainable
 
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = ("adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate")

@@ -7,31 +7,18 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from audio_judge.library import (
-        Analysis,
-        AudioJudge,
-        AudioJudgeConfig,
-        AudioJudgeEncoder,
-        AudioJudgeEncoderConfig,
-        AudioJudgeFeatureExtractor,
-        AudioJudgeForCausalLM,
-        AudioJudgeModel,
-        AudioJudgeProcessor,
-        Authenticity,
-        CalibratedRubric,
-        Judgement,
-        Preference,
-        Request,
-        Rubric,
-        Scale,
-        Score,
-        UntrainedRubricWarning,
-        Window,
-        analyze,
-    )
+from audio_judge.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from audio_judge.analyze import Analysis, analyze
+    from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
+    from audio_judge.judge.judge import AudioJudge, UntrainedRubricWarning
+    from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score, Window
+    from audio_judge.judge.requests import Request
+    from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeModel
+    from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
+    from audio_judge.rubrics.calibration import CalibratedRubric
+    from audio_judge.rubrics.rubric import Rubric, Scale
 
 __all__ = [
     "Analysis",
@@ -63,7 +50,7 @@ def load() -> None:
     ``import audio_judge`` does this at once, so that a bare import is enough for ``AutoModel.from_pretrained`` to know a
     judge. Only a process that runs the command ``audio-judge`` waits until it needs to: its ``--help`` comes without torch.
     """
-    library = importlib.import_module("audio_judge.library")
+    library = importlib.import_module("audio_judge.autoclasses")
     globals().update({name: vars(library)[name] for name in __all__})
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from audio_judge.cli import main
+from audio_judge.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -107,3 +107,6 @@ def shared_time(first: Sequence[Sequence[float]], second: Sequence[Sequence[floa
         both += (end - start) * all(inside)
         either += (end - start) * any(inside)
     return both / either if either else None
+
+
+Item = RatedClip | RatedPair

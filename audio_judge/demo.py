@@ -19,10 +19,10 @@ import pandas as pd
 
 from audio_judge.analyze import Analysis, analyze
 from audio_judge.audio import AudioError, audio_info
-from audio_judge.faults import FAULT_QUESTIONS, fault_question
-from audio_judge.judge import AudioJudge
-from audio_judge.judgement import Authenticity, Judgement, Preference, Score
-from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, Rubric, get_rubric
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric
+from audio_judge.tasks.faults import FAULT_QUESTIONS, fault_question
 
 # In a checkout; an installed package has no clips, and its page shows none
 EXAMPLE_CLIPS = Path(__file__).parents[1] / "examples" / "clips"

@@ -20,9 +20,10 @@ from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import degrade, draw_cause
 from audio_judge.eval.metrics import span_overlap
-from audio_judge.faults import SPAN_QUESTIONS, known_spans, span_question
-from audio_judge.judge import AudioJudge, Request
-from audio_judge.rubrics import HELD_OUT_INSTRUCTIONS, RUBRICS
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.requests import Request
+from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS
+from audio_judge.tasks.faults import SPAN_QUESTIONS, known_spans, span_question
 
 SPLITS = ("test", "test_held_out", "wild_test")
 # The rubric that a growing fault must lower, and how it grows

@@ -42,8 +42,9 @@ def peak_megabytes() -> float:
 
 def measure(rows: int, suffix: str, shuffle: int, check: bool) -> dict[str, float]:
     """Write the examples of one table, in this process."""
-    from audio_judge.data_commands import write_examples
-    from audio_judge.mixtures import Statistics, iterate, mixture_of
+    from audio_judge.data.files import write_examples
+    from audio_judge.data.mixtures import iterate, mixture_of
+    from audio_judge.data.statistics import Statistics
 
     with tempfile.TemporaryDirectory() as folder:
         table, other = Path(folder) / "clips.csv", Path(folder) / "others" / "clips.csv"

@@ -23,9 +23,9 @@ import soxr
 import torch
 
 from audio_judge.audio import read_audio
-from audio_judge.examples import clip_state, text_messages
-from audio_judge.judge import AudioJudge
-from audio_judge.rubrics import RUBRICS
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.messages import clip_state, text_messages
+from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import score
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"

@@ -25,9 +25,9 @@ from typing import Any
 import yaml
 
 from audio_judge.clips import RatedClip, RatedPair
-from audio_judge.faults import ADVISED_TYPE_OF_FAULT, distortions_by_cause
-from audio_judge.inputs import UsageError
-from audio_judge.rubrics import Rubric, get_rubric
+from audio_judge.errors import UsageError
+from audio_judge.rubrics.rubric import Rubric, get_rubric
+from audio_judge.tasks.faults import ADVISED_TYPE_OF_FAULT, distortions_by_cause
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Benchmark:
         name: Its name, that of its file.
         title: What it is, in a line.
         task: One of ``TASKS``, or ``controls``.
-        corpus: Reader of the data: a key of ``audio_judge.mixtures.READERS``, or ``labels`` (table of real and fake clips).
+        corpus: Reader of the data: a key of ``audio_judge.corpora.corpus.READERS``, or ``labels`` (table of real and fake clips).
         place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
         file: File or folder in it to read; the folder itself if empty.
         where: Where to get the data.
@@ -284,7 +284,7 @@ def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     Raises:
         UsageError: If the data are not there, cannot be read, or hold no item for the task.
     """
-    from audio_judge.instruct import LackingError
+    from audio_judge.data.targets import LackingError
 
     path, found, lacking = places.find(benchmark), [], dict[str, int]()
     seen: dict[str, int] = {}
@@ -340,7 +340,7 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
 
 def _rated(benchmark: Benchmark, path: Path) -> Iterator[RatedClip | RatedPair]:
     """The clips and pairs of a benchmark's data; rated clips are paired if the benchmark says how."""
-    from audio_judge.mixtures import Corpus
+    from audio_judge.corpora.corpus import Corpus
 
     options = dict(benchmark.options)
     if benchmark.corpus == "labels":
@@ -359,7 +359,7 @@ def _rated(benchmark: Benchmark, path: Path) -> Iterator[RatedClip | RatedPair]:
 
 def _labelled(path: Path, audio: str = "path", label: str = "label", system: str = "system") -> Iterator[RatedClip]:
     """Clips of a table whose label is ``real`` (also ``bonafide``) or ``fake`` (also ``spoof``)."""
-    from audio_judge.corpora.table import read_rows
+    from audio_judge.corpora.rows import read_rows
 
     spellings = {"real": "real", "bonafide": "real", "bona-fide": "real", "fake": "fake", "spoof": "fake"}
     for row in read_rows(path, [audio, label]):
@@ -437,7 +437,7 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def _scores_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.instruct import LackingError
+    from audio_judge.data.targets import LackingError
 
     ratings = {} if isinstance(one, RatedPair) else one.ratings
     chosen = {rubric.name: ratings[rubric.name] for rubric in rubrics if rubric.name in ratings}
@@ -470,7 +470,7 @@ def _knows_causes(clip: RatedClip) -> bool:
 
 
 def _assess_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.instruct import assessment_of
+    from audio_judge.data.targets import assessment_of
 
     target = assessment_of(_clip(one))
     return {
@@ -482,7 +482,7 @@ def _assess_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict
 
 
 def _compare_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.instruct import LackingError, comparison_of
+    from audio_judge.data.targets import LackingError, comparison_of
 
     if not isinstance(one, RatedPair):
         raise LackingError("a single clip, no pair")
@@ -494,7 +494,7 @@ def _compare_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dic
 
 
 def _suggest_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.instruct import suggestions_of
+    from audio_judge.data.targets import suggestions_of
 
     clip = _clip(one)
     target = suggestions_of(clip)
@@ -505,7 +505,7 @@ def _suggest_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dic
 
 
 def _detect_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.instruct import detection_of
+    from audio_judge.data.targets import detection_of
 
     return {"is_real": not detection_of(_clip(one)).is_fake}
 
@@ -517,7 +517,7 @@ def _describe_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> di
 
 
 def _clip(one: RatedClip | RatedPair) -> RatedClip:
-    from audio_judge.instruct import LackingError
+    from audio_judge.data.targets import LackingError
 
     if isinstance(one, RatedPair):
         raise LackingError("a pair, no single clip")

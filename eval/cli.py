@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_judge.inputs import UsageError
+from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
   python -m eval run --judge checkpoints/mini --tasks nisqa_test,sanity --data-root /data --out runs/mini

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audio_judge.evaluator import Case, Evaluator, make_evaluator
-from audio_judge.rubrics import get_rubric
+from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.text_models.evaluator import Case, Evaluator, make_evaluator
 
 from .benchmarks import Question
 from .predictions import Row
@@ -19,7 +19,7 @@ def grader(place: str, model: str | None = None, **options: Any) -> Grader:
     Args:
         place: Address of a server, or folder or Hub id of a model.
         model: Name of the model, if the server has several.
-        options: Of ``audio_judge.evaluator.make_evaluator``.
+        options: Of ``audio_judge.text_models.evaluator.make_evaluator``.
     """
     evaluator = make_evaluator(place, model=model, **options)
     return lambda rows, form: grade(evaluator, rows, form)

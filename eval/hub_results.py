@@ -11,7 +11,7 @@ import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
-from audio_judge.inputs import UsageError
+from audio_judge.errors import UsageError
 
 from .benchmarks import Benchmark
 

@@ -22,13 +22,16 @@ import soundfile
 import torch
 
 from audio_judge.audio import AudioError, read_audio, resample
-from audio_judge.comparing import verdict
-from audio_judge.endpoint import Client, Endpoint, Failure, Message, Reply, Sampling, in_order, served_model
-from audio_judge.inputs import UsageError
-from audio_judge.judge import AudioJudge, Request
-from audio_judge.judgement import Judgement, Preference
-from audio_judge.native import EncodedPrompt, encode_prompt, join_audio, load_audio_model
-from audio_judge.rubrics import Rubric, convert, get_rubric
+from audio_judge.errors import UsageError
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Judgement, Preference
+from audio_judge.judge.native import EncodedPrompt, encode_prompt, join_audio, load_audio_model
+from audio_judge.judge.preferences import verdict
+from audio_judge.judge.requests import Request
+from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
+from audio_judge.text_models.backends import Endpoint, served_model
+from audio_judge.text_models.client import Client, in_order
+from audio_judge.text_models.replies import Failure, Message, Reply, Sampling
 
 from .benchmarks import Question
 from .peers import LoadedPeer, load_peer

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audio_judge.inputs import PATH_COLUMNS, UsageError
-from audio_judge.rubrics import ALL_RUBRICS, Scale, get_rubric
+from audio_judge.batch.items import PATH_COLUMNS
+from audio_judge.errors import UsageError
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, get_rubric
 
 from .benchmarks import Benchmark, Item, Question
 from .predictions import Row, read_rows
@@ -300,7 +301,7 @@ def _number(value: Any) -> float | None:
 
 
 def _verdict(text: str) -> str:
-    from audio_judge.corpora.table import PREFERENCE_NAMES
+    from audio_judge.corpora.rows import PREFERENCE_NAMES
 
     if text.strip().lower() not in PREFERENCE_NAMES:
         raise ValueError(f"preference {text!r}; one of {', '.join(PREFERENCE_NAMES)} is needed")

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from audio_judge.audio import Audio, AudioError, align, iter_windows, read_audio, resample
-from audio_judge.inputs import UsageError
-from audio_judge.rubrics import AES_DATA_SCALE, FIVE, Scale
+from audio_judge.corpora import teachers
+from audio_judge.errors import UsageError
+from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, Scale
 
 # (samples of the clip, samples of the original or None) at the peer's rate, to rubric and score
 Measure = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
@@ -128,7 +129,6 @@ def load_peer(name: str) -> LoadedPeer:
 
 
 def _nisqa(_: str) -> Measure:
-    from audio_judge import teachers
 
     # Weights and packages are looked for now and not at the first clip.
     importlib.import_module("torchmetrics")
@@ -144,7 +144,6 @@ def _nisqa(_: str) -> Measure:
 
 
 def _distill_mos(_: str) -> Measure:
-    from audio_judge import teachers
 
     if importlib.util.find_spec("distillmos") is None:
         raise ImportError("No module named 'distillmos'")

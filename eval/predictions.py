@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from audio_judge.inputs import UsageError
+from audio_judge.errors import UsageError
 
 FILE = "predictions.jsonl"
 Key = tuple[str, str, str]

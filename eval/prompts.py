@@ -6,7 +6,7 @@ Left out: everything that reads probabilities; ``eval.judges`` does that where a
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from audio_judge.examples import clip_state, pair_state, text_messages
+from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.tasks import (
     ParseError,
     assess,
@@ -39,7 +39,7 @@ def conversations(question: Question) -> list[Blocks]:
         compare; else one. Audio blocks have ``path`` and ``role``.
 
     Example:
-        >>> from audio_judge.rubrics import get_rubric
+        >>> from audio_judge.rubrics.rubric import get_rubric
         >>> asked = conversations(Question("a", "score", ("a.wav",), (get_rubric("mos"), get_rubric("loudness"))))
         >>> [block["type"] for block in asked[1]]
         ['audio', 'text']
@@ -95,7 +95,7 @@ def read(question: Question, texts: Sequence[str | None]) -> Reading:
         The prediction, with what could be read of it, or None; and what could not be read and why, or None.
 
     Example:
-        >>> from audio_judge.rubrics import get_rubric
+        >>> from audio_judge.rubrics.rubric import get_rubric
         >>> read(Question("a", "score", ("a.wav",), (get_rubric("mos"),)), ["I would say 3.5."])
         ({'scores': {'mos': 3.5}}, None)
     """

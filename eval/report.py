@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from audio_judge import __version__
-from audio_judge.inputs import UsageError
-from audio_judge.report import (
+from audio_judge.errors import UsageError
+from audio_judge.reports.parts import (
     Cell,
     Player,
     Players,
@@ -33,6 +32,7 @@ from audio_judge.report import (
     shorten,
     without_folders,
 )
+from audio_judge.version import __version__
 
 from . import benchmarks, metrics, own, summary
 from .benchmarks import Benchmark

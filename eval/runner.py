@@ -29,7 +29,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from audio_judge.audio import AudioError, audio_info
-from audio_judge.inputs import UsageError
+from audio_judge.errors import UsageError
 
 from . import metrics, summary
 from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items

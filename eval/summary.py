@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from audio_judge.faults import addressed_types
-from audio_judge.rubrics import Rubric, level_shares
+from audio_judge.rubrics.rubric import Rubric
+from audio_judge.rubrics.shares import level_shares
+from audio_judge.tasks.faults import addressed_types
 
 from . import metrics
 from .benchmarks import Benchmark
@@ -60,7 +61,7 @@ class Tools:
     Args:
         encoder: Sentence encoder of SBERT and FENSE.
         detector: Detector of broken sentences of FENSE.
-        grader: Takes rows and a form of ``audio_judge.evaluator`` and gives grades from 0 to 1, for LScore.
+        grader: Takes rows and a form of ``audio_judge.text_models.evaluator`` and gives grades from 0 to 1, for LScore.
     """
 
     encoder: Encoder | None = None

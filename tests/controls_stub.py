@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 
 from audio_judge.clips import RatedClip, Rating
-from audio_judge.judgement import Judgement, Score
-from audio_judge.rubrics import RUBRICS, Rubric
+from audio_judge.judge.judgement import Judgement, Score
+from audio_judge.rubrics.rubric import RUBRICS, Rubric
 
 RATE = 16_000
 Hear = Callable[[str], float]

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 from tiny import make_judge, tone
 
-from audio_judge import demo_commands
-from audio_judge.cli import main
-from audio_judge.inputs import UsageError
-from audio_judge.judge import AudioJudge
-from audio_judge.judgement import Preference, Score
-from audio_judge.rubrics import RUBRICS, Rubric, get_rubric
+from audio_judge.cli import demo as demo_command
+from audio_judge.cli.main import main
+from audio_judge.errors import UsageError
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Preference, Score
+from audio_judge.rubrics.rubric import RUBRICS, Rubric, get_rubric
 
 gr = pytest.importorskip("gradio", reason="the demo needs gradio: pip install 'audio-judge[demo]'")
 demo = importlib.import_module("audio_judge.demo")
@@ -310,7 +310,7 @@ class TestCommand:
     def test_serves_the_judge_that_is_named(self, monkeypatch):
         served = {}
         monkeypatch.setattr(demo, "launch", lambda page, **where: served.update(where, page=page))
-        assert demo_commands.demo(self.options(port=7999)) == 0
+        assert demo_command.demo(self.options(port=7999)) == 0
         assert (served["port"], served["host"], served["share"]) == (7999, "127.0.0.1", False)
         assert "up to 3 min" in str(served["page"].get_config_file())
 
@@ -320,13 +320,13 @@ class TestCommand:
             taken.listen()
             port = taken.getsockname()[1]
             with pytest.raises(UsageError, match=f"cannot be served on 127.0.0.1, port {port}"):
-                demo_commands.demo(self.options(port=port))
+                demo_command.demo(self.options(port=port))
 
     def test_without_gradio(self, monkeypatch):
         monkeypatch.delitem(sys.modules, "audio_judge.demo")
         monkeypatch.setitem(sys.modules, "gradio", None)
         with pytest.raises(UsageError, match=re.escape("pip install 'audio-judge[demo]'")):
-            demo_commands.demo(self.options())
+            demo_command.demo(self.options())
 
     def test_a_judge_that_is_not_there(self, capsys):
         assert main(["demo", "--judge", "./no-such-judge"]) == 2

@@ -12,7 +12,9 @@ from tiny import make_judge, make_tokenizer, tone, write_simulated
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, alld
+from audio_judge import AudioJudgeForCausalLM
+from audio_judge.batch.lines import read_samples
+from audio_judge.training.alld.trainers import AudioDistillTrainer
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -117,7 +119,7 @@ class TestRecipes:
 
     def test_distillation_needs_no_samples(self, tmp_path, places, simulated):
         trainer = run("mini", tmp_path, *places, data=simulated, loss="distill", temperature=2.0)
-        assert isinstance(trainer, alld.AudioDistillTrainer)
+        assert isinstance(trainer, AudioDistillTrainer)
         assert (trainer.temperature, trainer.sft_weight) == (2.0, 1.0)
         assert any("eval_divergence" in row for row in trainer.state.log_history)
         assert not (tmp_path / "samples.jsonl").exists()
@@ -136,9 +138,9 @@ class TestRecipes:
 class TestStages:
     def test_sample_and_reference_leave_nothing_to_do(self, tmp_path, places, simulated, monkeypatch):
         run("mini", tmp_path, *places, data=simulated, stage="sample")
-        assert len(alld.read_samples(tmp_path / "samples.jsonl")) == 5 + 2
+        assert len(read_samples(tmp_path / "samples.jsonl")) == 5 + 2
         run("mini", tmp_path, *places, data=simulated, stage="reference")
-        monkeypatch.setattr(alld, "sample_rejected", lambda *_, **__: pytest.fail("sampled again"))
+        monkeypatch.setattr(train_alld, "sample_rejected", lambda *_, **__: pytest.fail("sampled again"))
         monkeypatch.setattr(train_alld, "load_expert", lambda _: pytest.fail("the expert was asked again"))
         assert run("mini", tmp_path, *places, data=simulated).state.global_step == 2
 

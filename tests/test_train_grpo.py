@@ -15,8 +15,8 @@ from tiny import make_judge, write_simulated
 from trl import GRPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
-from audio_judge.evaluator import EvaluatorDownError
-from audio_judge.grpo import last_checkpoint
+from audio_judge.text_models.evaluator import EvaluatorDownError
+from audio_judge.training.tuning import last_checkpoint
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))

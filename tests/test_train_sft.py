@@ -13,18 +13,19 @@ import pytest
 import soundfile
 import torch
 import yaml
+from native_models import omni, qwen2_audio
 from safetensors.torch import load_file
-from test_native_judges import omni, qwen2_audio
 from tiny import make_backbones, tone, write_simulated
 from trl import SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor, cli
-from audio_judge.collate import JudgeCollator
-from audio_judge.examples import audio_paths, read_example
-from audio_judge.mixtures import load_examples
-from audio_judge.native import NativeCollator, load_audio_model
-from audio_judge.rubrics import PROXY_RUBRICS, RUBRICS, get_rubric
-from audio_judge.trainers import supervised_losses
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.cli import main
+from audio_judge.data.examples import audio_paths
+from audio_judge.data.files import load_examples, read_example
+from audio_judge.judge.native import load_audio_model
+from audio_judge.rubrics.rubric import PROXY_RUBRICS, RUBRICS, get_rubric
+from audio_judge.training.collate import JudgeCollator, NativeCollator
+from audio_judge.training.sft import supervised_losses
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -293,7 +294,7 @@ def files(tmp_path_factory, nisqa, simulated):
         "evaluation.parquet": ["nisqa", nisqa, "--tasks", "decide", "--split", "validation", "--all-rubrics"],
     }
     for name, given in write.items():
-        assert cli.main(["data", *map(str, given), "--out", str(folder / name)]) == 0
+        assert main.main(["data", *map(str, given), "--out", str(folder / name)]) == 0
     corpora = [
         {"reader": "nisqa", "path": str(nisqa), "balance": "mos"},
         {"reader": "simulated", "path": str(simulated), "tasks": {"compare": 1}},

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from audio_judge import AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, AudioJudgeForCausalLM, AudioJudgeProcessor
-from audio_judge.rubrics import RUBRICS
+from audio_judge.rubrics.rubric import RUBRICS
 
 ENCODERS = ("audio_judge_encoder", "audio-spectrogram-transformer", "whisper", "wavlm", "pe_audio_encoder")
 

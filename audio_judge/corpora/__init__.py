@@ -25,3 +25,19 @@ class CorpusError(ValueError):
     def __str__(self) -> str:
         place = f"{self.path}" if self.line is None else f"{self.path}, line {self.line}"
         return f"{place}: {self.problem}"
+
+
+# Same as audio_judge.corpora.corpus.READERS, which is too heavy for --help
+CORPORA = {
+    "nisqa": "NISQA Corpus: five ratings per clip, simulated causes, references",
+    "speecheval": "SpeechEval: assessed, compared, advised on, real or fake",
+    "qualispeech": "QualiSpeech: seven ratings and descriptions per clip",
+    "aes": "AES, AudioMOS-2025: four axes for speech, music and sound",
+    "bvcc": "BVCC and lists in its style: overall rating, system",
+    "speechjudge": "SpeechJudge: pairs compared for naturalness, with ties",
+    "vcc2020": "one vote per line, summed up per clip",
+    "table": "any csv, tsv or jsonl of ratings; needs the option columns",
+    "pairs": "any csv, tsv or jsonl of comparisons; needs the option columns",
+    "captions": "descriptions and A/B tests written by `audio-judge caption`",
+    "simulated": "a corpus made by audio_judge.corpora.simulate",
+}

@@ -16,8 +16,8 @@ from typing import Any
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.table import Row, Split, dataset_rows, read_rows, report
-from audio_judge.rubrics import AES_DATA_SCALE, get_rubric
+from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report
+from audio_judge.rubrics.rubric import AES_DATA_SCALE, get_rubric
 
 SCALE = AES_DATA_SCALE
 RUBRICS = {

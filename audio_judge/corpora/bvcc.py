@@ -13,7 +13,7 @@ from typing import Any
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.table import Row, Split, dataset_rows, read_rows, report
+from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report
 from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
 
 CORPUS = "BVCC"

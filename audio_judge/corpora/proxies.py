@@ -14,8 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from audio_judge.clips import RatedClip
-from audio_judge.rubrics import PROXY_RUBRICS
-from audio_judge.tasks.jastin import JastinTask, get_task, make_proxy_clips
+from audio_judge.corpora.jastin import JastinTask, get_task, make_proxy_clips
+from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def proxy_task(name: str) -> JastinTask:
     """Look up a proxy.
 
     Args:
-        name: A rubric of ``audio_judge.rubrics.PROXY_RUBRICS``.
+        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
 
     Raises:
         ValueError: If there is none of that name.
@@ -64,7 +64,7 @@ def write_proxies(
 
     Args:
         clean: Files of what the proxy's ``content`` says (speech, music or any), in an order that stays.
-        name: A rubric of ``audio_judge.rubrics.PROXY_RUBRICS``.
+        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
         folder: Made if it is not there.
         seed: Of everything that is drawn.
         untreated: Share of clips that stay as they are, 0 to 1.

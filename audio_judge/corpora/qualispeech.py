@@ -16,7 +16,7 @@ from typing import Any
 
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.table import Row, Split, dataset_rows, read_rows, report, split_name, time_spans
+from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report, split_name, time_spans
 
 CORPUS = "QualiSpeech"
 LOW, HIGH = 1.0, 5.0

@@ -28,7 +28,7 @@ from typing import Any
 
 from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.table import (
+from audio_judge.corpora.rows import (
     Row,
     Split,
     dataset_rows,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip, RatedPair
-from audio_judge.corpora.table import (
+from audio_judge.corpora.rows import (
     PREFERENCE_NAMES,
     Row,
     Split,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip
-from audio_judge.corpora.table import Row, Split, dataset_rows, rating_from_votes, read_rows, report
-from audio_judge.rubrics import Scale
+from audio_judge.corpora.rows import Row, Split, dataset_rows, rating_from_votes, read_rows, report
+from audio_judge.rubrics.rubric import Scale
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 import ctypes
 import ctypes.util
 import functools
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import soxr
 
@@ -14,9 +16,15 @@ from audio_judge.degrade.measures import fit_length
 SAMPLING_RATE = 48_000
 
 
+def _libopus_of_pyav() -> str | None:
+    """The library that a wheel of PyAV brings along, whose FFmpeg encodes with it, so that no system needs its own."""
+    folder = Path(av.__file__).parents[1] / "av.libs"
+    return next((str(path) for path in sorted(folder.glob("libopus*"))), None)
+
+
 @functools.cache
 def _libopus() -> Any:
-    path = ctypes.util.find_library("opus")
+    path = ctypes.util.find_library("opus") or _libopus_of_pyav()
     if path is None:
         raise ImportError("libopus not found, which concealment='opus' needs; install it (apt install libopus0)")
     library = ctypes.CDLL(path)

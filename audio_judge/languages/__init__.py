@@ -1,6 +1,6 @@
 """Languages of requests and answers.
 
-English stands in ``audio_judge.rubrics`` and ``audio_judge.tasks``; every other language is one data file here, with the keys
+English stands in ``audio_judge.rubrics.rubric`` and ``audio_judge.tasks``; every other language is one data file here, with the keys
 and placeholders of ``en.py``, and one entry in ``_FILES``. Targets know no language: a level, a cause or a verdict is the
 English word whatever language it was written in. Numbers that stand alone have a decimal point in every language.
 """

@@ -3,8 +3,8 @@
 Written here is only what the tasks put together in code. English rules of denial and of verdicts stay with the tasks.
 """
 
-from audio_judge import rubrics
 from audio_judge.languages.words import CauseWords, Language, RubricWords
+from audio_judge.rubrics import rubric
 from audio_judge.tasks import (
     assess,
     categorize,
@@ -48,11 +48,11 @@ LANGUAGE = Language(
     numbers=(),
     rubrics={
         name: RubricWords(rubric.label, rubric.levels, rubric.definition, rubric.questions)
-        for name, rubric in rubrics.ALL_RUBRICS.items()
+        for name, rubric in rubric.ALL_RUBRICS.items()
     },
     phrasings={
         "reference_notes": common.REFERENCE_NOTES,
-        "decide": rubrics.INSTRUCTIONS,
+        "decide": rubric.INSTRUCTIONS,
         "score": score.PHRASINGS,
         "categorize": categorize.PHRASINGS,
         "profile": profile.PHRASINGS,
@@ -70,7 +70,7 @@ LANGUAGE = Language(
     },
     held_out={
         "reference_notes": common.HELD_OUT_REFERENCE_NOTES,
-        "decide": rubrics.HELD_OUT_INSTRUCTIONS,
+        "decide": rubric.HELD_OUT_INSTRUCTIONS,
         "score": score.HELD_OUT_PHRASINGS,
         "categorize": categorize.HELD_OUT_PHRASINGS,
         "profile": profile.HELD_OUT_PHRASINGS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from audio_judge.languages import LANGUAGES, get_language, joined, rubric_labels, simplified, wordings
-from audio_judge.rubrics import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick, sentence_case
+from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick, sentence_case
 from audio_judge.tasks.common import ParseError, read_in, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought

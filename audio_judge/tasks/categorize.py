@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from audio_judge.languages import is_denied, name_pattern, simplified, wordings
-from audio_judge.rubrics import Rubric, get_rubric, in_language, pick
+from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
 from audio_judge.tasks.common import ParseError, read_in, with_reference_note
 
 PHRASINGS = (

@@ -24,7 +24,7 @@ from audio_judge.languages import (
     whole_words,
     wordings,
 )
-from audio_judge.rubrics import (
+from audio_judge.rubrics.rubric import (
     ALL_RUBRICS,
     RUBRICS,
     SPEECHEVAL_RUBRICS,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_judge.languages import get_language, wordings
-from audio_judge.rubrics import RUBRICS, fill_fields, get_rubric, in_language, pick, sentence_case
+from audio_judge.rubrics.rubric import RUBRICS, fill_fields, get_rubric, in_language, pick, sentence_case
 from audio_judge.tasks import explain
 from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_judge.languages import get_language, is_denied, whole_words, wordings
-from audio_judge.rubrics import pick
+from audio_judge.rubrics.rubric import pick
 from audio_judge.tasks.common import ParseError, read_in
 from audio_judge.tasks.thoughts import join_thought, split_thought
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from audio_judge.clips import Cause
 from audio_judge.languages import Language, candidates, get_language, is_denied, simplified, whole_words, wordings
-from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, in_language, sentence_case
+from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, in_language, sentence_case
 from audio_judge.tasks import profile
 from audio_judge.tasks.common import ParseError, read_in
 

@@ -7,7 +7,7 @@ make sense where ratings of such listeners exist. ``ask`` adds a profile to a re
 from dataclasses import dataclass
 from typing import Literal
 
-from audio_judge.rubrics import pick
+from audio_judge.rubrics.rubric import pick
 from audio_judge.tasks.common import ParseError
 
 Place = Literal["before", "after"]
@@ -235,3 +235,32 @@ def _asked(text: str) -> str:
     if not text.strip():
         raise ParseError("nothing is asked; a request is needed beside the listener")
     return text
+
+
+def as_listener(profile: str | Listener | None) -> Listener | None:
+    """Find the listener on whose behalf a clip is heard.
+
+    Args:
+        profile: Key of ``tasks.listeners.LISTENERS``, with or without "listener", an own ``Listener``, or free words.
+
+    Raises:
+        ValueError: If there are no words.
+
+    Example:
+        >>> as_listener("elderly listener").name, as_listener("opera singer").views
+        ('elderly', ('as an opera singer',))
+    """
+    if profile is None or isinstance(profile, Listener):
+        return profile
+    words = " ".join(profile.split())
+    if not words:
+        raise ValueError("an empty listener profile; name the listener, such as 'elderly listener', or leave it out")
+    known = LISTENERS | HELD_OUT_LISTENERS
+    key = words.casefold().removesuffix(" listener").replace(" ", "_").replace("-", "_")
+    if key in known:
+        return known[key]
+    opening = words.split()[0].casefold()
+    if opening not in ("as", "by", "on", "in", "like", "the"):
+        article = "" if opening in ("a", "an") else "an " if opening[0] in "aeiou" else "a "
+        words = f"as {article}{words}"
+    return Listener(profile, (words,), (words,))

@@ -6,7 +6,7 @@ from typing import Any
 
 from audio_judge.languages import get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.languages.words import Texts
-from audio_judge.rubrics import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick, sentence_case
+from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick, sentence_case
 from audio_judge.tasks.common import ParseError, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from audio_judge.languages import check_language, get_language, wordings
-from audio_judge.rubrics import Rubric, fill_fields, get_rubric, in_language, pick
+from audio_judge.rubrics.rubric import Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.score import ScoreTarget, read_number
 

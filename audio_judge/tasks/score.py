@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
-from audio_judge.rubrics import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
 from audio_judge.tasks.common import ParseError, with_reference_note
 
 __all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]

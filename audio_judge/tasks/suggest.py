@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from audio_judge.languages import LANGUAGES, get_language, simplified, wordings
-from audio_judge.rubrics import SPEECHEVAL_RUBRICS, in_language, pick
+from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, in_language, pick
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought

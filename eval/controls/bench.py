@@ -16,9 +16,9 @@ import soundfile
 
 from audio_judge.audio import AudioError, read_audio
 from audio_judge.clips import RatedClip
-from audio_judge.judge import AudioJudge
-from audio_judge.judgement import Judgement, Score
-from audio_judge.rubrics import ALL_RUBRICS, RUBRICS, Rubric
+from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Judgement, Score
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric
 
 from ..peers import LoadedPeer
 

@@ -1,6 +1,6 @@
 """Robustness: other words, other scales, rubrics never seen; the verdict must stay.
 
-Wordings are those kept for testing (``audio_judge.augment.ROBUSTNESS``, ``HELD_OUT_INSTRUCTIONS``); nothing here trains.
+Wordings are those kept for testing (``audio_judge.data.paraphrases.ROBUSTNESS``, ``HELD_OUT_INSTRUCTIONS``); nothing here trains.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,19 @@ from functools import partial
 
 import numpy as np
 
-from audio_judge.augment import invert, robustness_questions
-from audio_judge.rubrics import FIVE, HELD_OUT_INSTRUCTIONS, HUNDRED, RUBRICS, TEN, Rubric, Scale
+from audio_judge.clips import Rating
+from audio_judge.data.augment import Augmented, invert, turn
+from audio_judge.data.paraphrases import ROBUSTNESS
+from audio_judge.rubrics.rubric import (
+    FIVE,
+    HELD_OUT_INSTRUCTIONS,
+    HUNDRED,
+    NISQA_RUBRICS,
+    RUBRICS,
+    TEN,
+    Rubric,
+    Scale,
+)
 
 from ..metrics.agreement import pearson_correlation
 from .bench import Bench
@@ -216,3 +227,32 @@ def run_robustness(bench: Bench) -> list[Check]:
         bench: Judge and clips.
     """
     return [outcome for control in CONTROLS for outcome in control(bench)]
+
+
+def robustness_questions(name: str) -> list[Augmented]:
+    """List the wordings kept for testing of one of NISQA's rubrics, to be asked of clips with any rating.
+
+    Args:
+        name: Key of ``audio_judge.rubrics.rubric.NISQA_RUBRICS``.
+
+    Returns:
+        One per wording; ``provenance`` names its set, and with the inverted set the rubric is the turned one. The
+        rating is a stand-in at the low end: a benchmark turns its own with ``restore``.
+
+    Raises:
+        ValueError: If there are none for that rubric.
+
+    Example:
+        >>> [asked.provenance[-1]["set"] for asked in robustness_questions("mos")][:3]
+        ['short', 'short', 'restructured']
+    """
+    if name not in NISQA_RUBRICS:
+        raise ValueError(f"no wordings of {name!r} are kept for testing; known: {', '.join(NISQA_RUBRICS)}")
+    found = []
+    for group, texts in ROBUSTNESS.items():
+        rubric = NISQA_RUBRICS[name]
+        asked = turn(rubric, Rating(rubric.low)) if group == "inverted" else Augmented(rubric, Rating(rubric.low))
+        for text in texts[name]:
+            step = {"kind": "held_out", "set": group}
+            found.append(replace(asked, question=text, provenance=(*asked.provenance, step)))
+    return found

@@ -17,7 +17,7 @@ import soundfile
 
 from audio_judge.audio import resample
 from audio_judge.degrade.measures import active_level
-from audio_judge.rubrics import RUBRICS, Rubric
+from audio_judge.rubrics.rubric import RUBRICS, Rubric
 
 from .bench import Bench, Comparing
 from .check import Check, check, mean_interval, not_applicable

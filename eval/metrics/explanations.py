@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from audio_judge.clips import shared_time
-from audio_judge.rubrics import Rubric, get_rubric
+from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import categorize
 from audio_judge.tasks.common import ParseError
 from audio_judge.tasks.explain import named_causes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audio_judge.evaluator import WEIGHTS
+from audio_judge.text_models.criteria import WEIGHTS
 
 from .answers import check_lengths, coverage
 
@@ -164,7 +164,7 @@ def language_model_score(
     that the evaluator failed to grade is left out and lowers ``graded_share``.
 
     Args:
-        grades: Criterion to grade per answer, as ``audio_judge.evaluator`` gives them (0 to 1); None where it gave none.
+        grades: Criterion to grade per answer, as ``audio_judge.text_models.evaluator`` gives them (0 to 1); None where it gave none.
         answers: The judge's answers, None where missing; None if all answered.
         weights: Criterion to its weight in ``LScore``; a grade without one of these is an error.
         lowest: Lowest grade.

@@ -1,0 +1,207 @@
+"""Finds the clips that a command is to judge: files, globs, directories, JSON lines, CSV tables, data sets, standard input.
+
+Every clip becomes an :class:`Item` that keeps the row it came with. What is wrong with one row (no path, a time that is no
+number) is noted in its item, so that it is reported in its place; what is wrong with the request as a whole (no such list,
+no such column) is a :class:`UsageError`. No sound file is opened here.
+"""
+
+import csv
+import glob
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from audio_judge.batch.items import HUB, PATH_COLUMNS, Columns, Item, times_of
+from audio_judge.errors import UsageError
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+def find_items(
+    arguments: Sequence[str], columns: Columns | None = None, *, reference: str | None = None, stdin: Iterable[str] = ()
+) -> list[Item]:
+    """Find the clips that the arguments of a command name, in their order.
+
+    Args:
+        arguments: Files, glob patterns, directories (searched for sound files, sorted), ``.jsonl`` and ``.csv`` lists, whose
+            relative paths start at the list, data sets (``hf://datasets/OWNER/NAME:SPLIT``, or their folder), and ``-`` for
+            the lines of ``stdin``: paths, or JSON rows.
+        columns: Which columns say what; None for the usual ones.
+        reference: Undegraded original of every clip whose row names none.
+        stdin: Lines to read for ``-``.
+
+    Returns:
+        One item per clip.
+
+    Raises:
+        UsageError: If a list cannot be read or has no column of paths.
+
+    Example:
+        >>> [item.path for item in find_items(["b.wav", "a.wav"])]
+        ['b.wav', 'a.wav']
+    """
+    names = columns or Columns()
+    items = [item for argument in arguments for item in _expand(argument, names, stdin)]
+    if reference is None:
+        return items
+    return [
+        replace(item, reference=reference, row=item.row | {names.reference: reference})
+        if item.error is None and item.reference is None and item.read_reference is None
+        else item
+        for item in items
+    ]
+
+
+def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[Item]:
+    """The items of one argument."""
+    path = Path(argument)
+    place = data_set_place(argument)
+    if argument == "-":
+        yield from _stdin_items(stdin, columns)
+    elif place is not None:
+        from audio_judge.batch.data_sets import data_set_items
+
+        yield from data_set_items(*place, columns)
+    elif path.is_dir():
+        yield from _directory_items(path)
+    elif path.suffix.lower() in (".jsonl", ".csv") and not (_is_pattern(argument) and not path.exists()):
+        yield from (_jsonl_items if path.suffix.lower() == ".jsonl" else _csv_items)(path, columns)
+    elif _is_pattern(argument) and not path.exists():
+        yield from _glob_items(argument, columns)
+    else:
+        yield Item({"path": argument}, argument)
+
+
+def data_set_place(argument: str) -> tuple[str, str | None] | None:
+    """Say which data set an argument names.
+
+    Args:
+        argument: Of a command.
+
+    Returns:
+        Its address or folder and its split, None for the only one; None if it names no data set.
+
+    Example:
+        >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
+        (('hf://datasets/me/clips', 'test'), None)
+    """
+    if argument.startswith(HUB):
+        name, _, split = argument.removeprefix(HUB).partition(":")
+        return HUB + name, split or None
+    if Path(argument).is_dir():
+        return (argument, None) if _is_data_set(Path(argument)) else None
+    folder, colon, split = argument.rpartition(":")
+    is_there = bool(colon) and Path(folder).is_dir() and not Path(argument).exists()
+    return (folder, split) if is_there and _is_data_set(Path(folder)) else None
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether ``datasets`` has saved the folder, or it holds tables with sound inside instead of sound files."""
+    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        return True
+    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    return ".parquet" in suffixes and not suffixes & set(AUDIO_SUFFIXES)
+
+
+def _is_pattern(argument: str) -> bool:
+    return glob.has_magic(argument)
+
+
+def _directory_items(folder: Path) -> Iterator[Item]:
+    """Sound files below a folder; what begins with a dot is hidden, such as macOS's ``._clip.wav``."""
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    found = [folder / path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    if not found:
+        suffixes = ", ".join(suffix[1:] for suffix in AUDIO_SUFFIXES)
+        yield Item({"path": str(folder)}, error=f"{folder}: no sound file in it; {suffixes} are looked for")
+    yield from (Item({"path": str(path)}, str(path)) for path in found)
+
+
+def _glob_items(pattern: str, columns: Columns) -> Iterator[Item]:
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        yield Item({"path": pattern}, error=f"{pattern}: no file matches; check the pattern")
+    for path in found:
+        yield from _expand(path, columns, ())
+
+
+def _stdin_items(lines: Iterable[str], columns: Columns) -> Iterator[Item]:
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if text.startswith("{"):
+            yield _json_item(text, f"stdin:{number}", Path(), columns)
+        elif text == "-":
+            yield Item({"path": text}, error=f"stdin:{number}: '-' is no path")
+        elif text:
+            yield from _expand(text, columns, ())
+
+
+def _jsonl_items(path: Path, columns: Columns) -> Iterator[Item]:
+    for number, line in enumerate(_read_list(path).split("\n"), 1):
+        if line.strip():
+            yield _json_item(line, f"{path}:{number}", path.parent, columns)
+
+
+def _json_item(text: str, place: str, folder: Path, columns: Columns) -> Item:
+    try:
+        # NaN is not JSON, and would not be in the output either
+        row = json.loads(text, parse_constant=lambda _: None)
+    except ValueError as error:
+        return Item({}, error=f"{place}: no JSON ({error}); one object per line is needed")
+    if not isinstance(row, dict):
+        return Item({}, error=f'{place}: {text.strip()[:40]!r} is no JSON object; {{"path": …}} is needed')
+    return _row_item(row, place, folder, columns)
+
+
+def _csv_items(path: Path, columns: Columns) -> Iterator[Item]:
+    reader = csv.DictReader(io.StringIO(_read_list(path), newline=""), restval="")
+    try:
+        _check_header(reader.fieldnames or (), path, columns)
+        for row in reader:
+            place = f"{path}:{reader.line_num}"
+            extra = row.pop(None, None)  # type: ignore[call-overload]
+            if extra:
+                fields = len(row) + len(extra)
+                yield Item(row, error=f"{place}: {fields} fields for {len(row)} columns; quote fields with commas")
+            else:
+                yield _row_item(row, place, path.parent, columns)
+    except csv.Error as error:
+        raise UsageError(f"{path}:{reader.line_num}: no CSV ({error}); repair the line") from error
+
+
+def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
+    shown = ", ".join(header)
+    repeated = {name for name in header if list(header).count(name) > 1}
+    if repeated:
+        raise UsageError(f"{path}: column {min(repeated)!r} is there twice; rename one")
+    if columns.path is not None and columns.path not in header:
+        raise UsageError(f"{path}: no column {columns.path!r}; it has {shown}")
+    if columns.path is None and not set(PATH_COLUMNS) & set(header):
+        raise UsageError(f"{path}: no column {' or '.join(PATH_COLUMNS)}; name it with --path-column; it has {shown}")
+
+
+def _read_list(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+
+
+def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -> Item:
+    """The item of a row whose paths are relative to a folder."""
+    path, reference = columns.path_of(row), row.get(columns.reference) or None
+    if not isinstance(path, str):
+        return Item(row, error=f"{place}: no path ({path!r}); every row needs the path of a clip")
+    if not isinstance(reference, str | None):
+        return Item(row, error=f"{place}: {columns.reference} is {reference!r}; the path of a clip is needed")
+    try:
+        start, end = times_of(row)
+    except ValueError as error:
+        return Item(row, error=f"{place}: {error}")
+    return Item(row, str(folder / path), start, end, None if reference is None else str(folder / reference))

@@ -1,0 +1,160 @@
+"""What is judged in a batch: a clip, or a pair of clips, with the row it came with, and which columns say what."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PATH_COLUMNS = ("path", "wav_path", "filepath_deg")
+HUB = "hf://datasets/"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns, or JSON keys, say what.
+
+    Args:
+        path: Column of the clip's path; None for the first of ``PATH_COLUMNS`` that is filled.
+        reference: Column of the path of the undegraded original.
+    """
+
+    path: str | None = None
+    reference: str = "reference"
+
+    def path_of(self, row: Mapping[str, Any]) -> Any:
+        """The path in a row, None if it has none.
+
+        Args:
+            row: Column to value.
+
+        Example:
+            >>> Columns().path_of({"path": "", "wav_path": "a.wav"})
+            'a.wav'
+        """
+        names = PATH_COLUMNS if self.path is None else (self.path, *PATH_COLUMNS)
+        return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+    def identity(self, row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+        """What makes two rows the same one: path, start, end, reference, as they are written in it.
+
+        Args:
+            row: An input row, or an output row, which keeps the input row; numbers may have become text.
+
+        Example:
+            >>> Columns().identity({"path": "a.wav", "start_time": "1"})
+            ('a.wav', '1.0', '', '')
+        """
+        start, end = (_time_text(row.get(name)) for name in ("start_time", "end_time"))
+        return _text(self.path_of(row)), start, end, _text(row.get(self.reference))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip to judge.
+
+    Args:
+        row: The row it came with, kept in the output.
+        path: Where the clip is; empty if the row is unusable.
+        start_time: Where to start, in seconds; None for the beginning.
+        end_time: Where to end, in seconds; None for the end.
+        reference: Where its undegraded original is; None if it has none.
+        error: What is wrong with the row; None if it can be judged.
+        read: Gives the clip of a row of a data set, which has no path of its own; None for files.
+        read_reference: Gives the original of such a row; None if it has none.
+    """
+
+    row: dict[str, Any]
+    path: str = ""
+    start_time: float | None = None
+    end_time: float | None = None
+    reference: str | None = None
+    error: str | None = None
+    read: Callable[[], Any] | None = None
+    read_reference: Callable[[], Any] | None = None
+
+
+def times_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Read which part of its clip a row speaks of.
+
+    Args:
+        row: With ``start_time`` and ``end_time``, in seconds, or without.
+
+    Returns:
+        Start and end; None for the beginning and the end.
+
+    Raises:
+        ValueError: If one is no number, or below 0.
+
+    Example:
+        >>> times_of({"path": "a.wav", "start_time": "1.5"})
+        (1.5, None)
+    """
+    return _time(row, "start_time"), _time(row, "end_time")
+
+
+def _time(row: Mapping[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{name} is {value!r}; seconds, 0 or more, are needed")
+    return seconds
+
+
+def _text(value: Any) -> str:
+    # What is no valid text in a file name stands in a table as an escape
+    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _time_text(value: Any) -> str:
+    """One spelling for the 1, 1.0 and "1" of the same time."""
+    try:
+        return str(float(value))
+    except (TypeError, ValueError):
+        return _text(value)
+
+
+@dataclass(frozen=True)
+class PairColumns:
+    """Which columns, or JSON keys, hold the paths of a pair.
+
+    Args:
+        first: Column of clip A.
+        second: Column of clip B.
+    """
+
+    first: str = "a"
+    second: str = "b"
+
+    def identity(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """What makes two rows the same one: both paths, as they are written in it.
+
+        Args:
+            row: An input row, or an output row, which keeps the input row.
+
+        Example:
+            >>> PairColumns().identity({"a": "old.wav", "b": "new.wav", "better": "B"})[:1]
+            ('old.wav',)
+        """
+        return tuple(Columns(name).identity({name: row.get(name)})[0] for name in (self.first, self.second))
+
+
+@dataclass(frozen=True)
+class PairItem:
+    """Two clips to compare.
+
+    Args:
+        row: The row they came with, kept in the output.
+        first: Where clip A is; empty if the row is unusable.
+        second: Where clip B is.
+        error: What is wrong with the row; None if it can be judged.
+    """
+
+    row: dict[str, Any]
+    first: str = ""
+    second: str = ""
+    error: str | None = None

@@ -1,0 +1,95 @@
+"""Finds the pairs of clips that ``audio-judge compare`` is to judge: two files, two folders, or a list with both paths."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from audio_judge.batch.find import find_items
+from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
+from audio_judge.errors import UsageError
+
+
+def find_pairs(
+    arguments: Sequence[str], columns: PairColumns | None = None, *, stdin: Iterable[str] = ()
+) -> list[PairItem]:
+    """Find the pairs that the arguments of a command name.
+
+    Args:
+        arguments: Two files; two folders, whose clips are paired by their names; or ``.jsonl`` and ``.csv`` lists, whose
+            relative paths start at the list, and ``-`` for JSON rows of ``stdin``.
+        columns: Which columns hold the paths; None for ``a`` and ``b``.
+        stdin: Lines to read for ``-``.
+
+    Returns:
+        One item per pair; a clip of a folder without its fellow is one with an error.
+
+    Raises:
+        UsageError: If the arguments are no pairs, or a list cannot be read.
+
+    Example:
+        >>> find_pairs(["old.wav", "new.wav"])[0].row
+        {'a': 'old.wav', 'b': 'new.wav'}
+    """
+    names = columns or PairColumns()
+    if all(argument == "-" or Path(argument).suffix.lower() in (".jsonl", ".csv") for argument in arguments):
+        return [pair for argument in arguments for pair in _listed(argument, names, stdin)]
+    if len(arguments) != 2:
+        shown = ", ".join(arguments)
+        raise UsageError(
+            f"{shown}: no pairs; give two files, two folders, or a list with {names.first} and {names.second}"
+        )
+    first, second = map(Path, arguments)
+    if first.is_dir() != second.is_dir():
+        file = second if first.is_dir() else first
+        raise UsageError(f"{file} is no folder, but the other one is; give two files or two folders")
+    if first.is_dir():
+        return list(_by_name(first, second, names))
+    return [PairItem({names.first: arguments[0], names.second: arguments[1]}, *arguments)]
+
+
+def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterator[PairItem]:
+    """The pairs of a list: the rows are read twice over, once for each of their clips."""
+    rows = list(stdin) if argument == "-" else []
+    bare = [line.strip() for line in rows if line.strip() and not line.strip().startswith("{")]
+    if bare:
+        example = json.dumps({columns.first: "old.wav", columns.second: "new.wav"})
+        raise UsageError(f"stdin: {bare[0]!r} is no pair; {example} is needed")
+    sides = [find_items([argument], Columns(name, ""), stdin=rows) for name in (columns.first, columns.second)]
+    for first, second in zip(*sides, strict=True):
+        yield _pair(first, second, columns)
+
+
+def _pair(first: Item, second: Item, columns: PairColumns) -> PairItem:
+    missing = [name for name in (columns.first, columns.second) if not first.row.get(name)]
+    error = first.error or second.error
+    if error is None and missing:
+        error = f"no {missing[0]!r} in {json.dumps(first.row, ensure_ascii=False)[:80]}; every row needs both paths"
+    return PairItem(first.row, error=error) if error else PairItem(first.row, first.path, second.path)
+
+
+def _by_name(first: Path, second: Path, columns: PairColumns) -> Iterator[PairItem]:
+    """Clips with the same name, without its ending, at the same place in both folders."""
+    sides = [_named(folder) for folder in (first, second)]
+    for name in sorted(sides[0].keys() | sides[1].keys()):
+        paths = [side.get(name) for side in sides]
+        row = {columns.first: paths[0], columns.second: paths[1]}
+        lonely = [folder for folder, path in zip((first, second), paths, strict=True) if path is None]
+        if lonely:
+            yield PairItem(row, error=f"{paths[0] or paths[1]}: no clip {name!r} in {lonely[0]} to compare it with")
+        else:
+            yield PairItem(row, str(paths[0]), str(paths[1]))
+
+
+def _named(folder: Path) -> dict[str, str]:
+    """Name without ending to path of the sound files of a folder."""
+    found: dict[str, str] = {}
+    for item in find_items([str(folder)]):
+        if item.error is not None:
+            raise UsageError(item.error)
+        name = str(Path(item.path).relative_to(folder).with_suffix(""))
+        if name in found:
+            raise UsageError(
+                f"{item.path} and {found[name]} have the same name; a list of pairs (a, b) can tell them apart"
+            )
+        found[name] = item.path
+    return found

@@ -1,0 +1,288 @@
+"""Writes judgements as JSON lines, as CSV, or as a table for people, and finds out what an interrupted run has written.
+
+A row is the input row with the judgement added; a key of the input that the judgement needs itself is kept as
+``input_<key>``. Rows are flushed one by one, so that an interruption costs at most a half-written last line.
+"""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from audio_judge.errors import UsageError
+
+WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
+SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline")
+SETTINGS = ("model", "revision", "rubrics", "scale")
+# Of all commands; what is not said in a row does not apply to it
+ALL_SETTINGS = ("task", *SETTINGS, "profile", "questions", "own_rubrics", "answer_language")
+JSON_KEYS = (*SCORE_KEYS, *WORDS, *ALL_SETTINGS, "error")
+# Their items are single words, those of other lists are sentences
+LISTS_OF_WORDS = ("rubrics", "causes", "areas")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said about one clip or pair.
+
+    Args:
+        row: The part of a JSON row that is added to the input row; without the settings of the run.
+        said: The judge's own result, for people; None if there is none.
+        error: Why there is no answer; None if there is one.
+        cells: Rows of a CSV table; None for a single one, made of ``row``.
+    """
+
+    row: Mapping[str, Any] = field(default_factory=dict)
+    said: Any = None
+    error: str | None = None
+    cells: tuple[Mapping[str, Any], ...] | None = None
+
+
+def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
+    """Rename the keys of an input row that the judgement needs.
+
+    Args:
+        row: Input row.
+        reserved: Keys that the judgement needs.
+
+    Example:
+        >>> keep({"path": "a.wav", "model": "tts-2"}, JSON_KEYS)
+        {'path': 'a.wav', 'input_model': 'tts-2'}
+    """
+    kept: dict[str, Any] = {}
+    for key, value in row.items():
+        name = key
+        while name in reserved or (name != key and name in row):
+            name = f"input_{name}"
+        kept[name] = value
+    return kept
+
+
+def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a result row into the cells of a CSV table.
+
+    Args:
+        result: What ``result_row`` gives, or settings.
+
+    Example:
+        >>> flatten({"scores": {"mos": 4.1}, "std": {"mos": 0.5}, "level": {"mos": "good"}, "rubrics": ["mos"]})
+        {'mos': 4.1, 'mos_std': 0.5, 'mos_level': 'good', 'rubrics': 'mos'}
+    """
+    flat: dict[str, Any] = {}
+    for name in result.get("scores", ()):
+        flat |= {
+            name: result["scores"][name],
+            f"{name}_std": result["std"][name],
+            f"{name}_level": result["level"][name],
+        }
+    for key, value in result.items():
+        if key not in ("scores", "std", "level", "shares", "timeline"):
+            flat[key] = (" " if key in LISTS_OF_WORDS else "; ").join(value) if isinstance(value, list) else value
+    return flat
+
+
+class RowWriter:
+    """Writes rows to a file or to standard output, each at once.
+
+    Args:
+        path: ``.jsonl`` or ``.csv`` file; None for JSON lines on standard output.
+        input_columns: Columns of the input rows, for a CSV table.
+        result_columns: Columns of the answers, for a CSV table.
+        reserved: Keys of the answers in JSON.
+        start: Bytes of an existing file to go on after; 0 writes it anew.
+
+    Raises:
+        UsageError: If the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        input_columns: Sequence[str] = (),
+        result_columns: Sequence[str] = (),
+        reserved: Container[str] = JSON_KEYS,
+        start: int = 0,
+    ) -> None:
+        self.is_csv = path is not None and is_csv(path)
+        self.reserved = tuple(result_columns) if self.is_csv else reserved
+        self.columns = header(input_columns, result_columns)
+        self.file: TextIO = sys.stdout if path is None else _open_after(path, start)
+        self.is_own_file = path is not None
+        if self.is_csv and start == 0:
+            self._write_csv([self.columns])
+
+    def __enter__(self) -> "RowWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_own_file:
+            self.file.close()
+
+    def write(self, row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any]) -> None:
+        """Write what is said about one clip, and flush it.
+
+        Args:
+            row: Input row.
+            answer: What is said about it.
+            settings: Of the run, as in ``ALL_SETTINGS``.
+        """
+        kept = keep(row, self.reserved)
+        if not self.is_csv:
+            said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
+            self.file.write(json.dumps({**kept, **said}, ensure_ascii=False, allow_nan=False) + "\n")
+            self.file.flush()
+            return
+        flat = {**flatten(settings), "error": answer.error}
+        rows = [{}] if answer.error is not None else answer.cells or [flatten(answer.row)]
+        lines = [{**kept, **{name: cells[name] for name in cells if name in self.reserved}, **flat} for cells in rows]
+        self._write_csv([[_cell(line.get(column)) for column in self.columns] for line in lines])
+
+    def _write_csv(self, rows: Sequence[Sequence[str]]) -> None:
+        """All at once, so that an interruption does not cut between the rows of a clip."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        self.file.write(text.getvalue())
+        self.file.flush()
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is a CSV table, by its name.
+
+    Args:
+        path: Of the file.
+    """
+    return path.suffix.lower() == ".csv"
+
+
+def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[str]:
+    """Columns of a CSV table.
+
+    Args:
+        input_columns: Columns of the input rows; those that the judgement needs are renamed.
+        result_columns: Columns of the judgements.
+
+    Example:
+        >>> header(["path", "mos"], ["mos", "error"])
+        ['path', 'input_mos', 'mos', 'error']
+    """
+    return [*keep(dict.fromkeys(input_columns), result_columns), *result_columns]
+
+
+def _open_after(path: Path, start: int) -> TextIO:
+    """Open a file for writing after its first bytes; what follows them is cut off."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if start:
+            os.truncate(path, start)
+        # A file name that is no UTF-8 becomes an escape, in JSON the one that reads back as the same name
+        return path.open("a" if start else "w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def whole_records(path: Path) -> Iterator[bytes]:
+    r"""Read the rows that were written whole; a last one that was torn is left out.
+
+    Args:
+        path: ``.jsonl`` or ``.csv`` file; cells of a CSV table may contain line breaks.
+
+    Yields:
+        The bytes of each row with its line end; the first row of a CSV table is its header.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    record = b""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                record += line
+                if line.endswith(b"\n") and not (is_csv(path) and record.count(b'"') % 2):
+                    yield record
+                    record = b""
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); choose another --output") from error
+
+
+def complete_size(path: Path) -> int:
+    """Number of bytes up to the end of the last row that was written whole.
+
+    Args:
+        path: ``.jsonl`` or ``.csv`` file.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    return sum(map(len, whole_records(path)))
+
+
+def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
+    """Read the whole rows of an earlier run.
+
+    Args:
+        path: ``.jsonl`` or ``.csv`` file that ``RowWriter`` has written.
+        columns: Columns that a CSV table must have.
+
+    Yields:
+        The rows, and where they begin in the file and how many bytes they have; in CSV all values are text.
+
+    Raises:
+        UsageError: If it is not such a file, or has other columns.
+    """
+    end = 0
+    for number, record in enumerate(whole_records(path), 1):
+        start, end = end, end + len(record)
+        text = record.decode("utf-8", "surrogateescape")
+        if not is_csv(path):
+            yield _json_row(path, number, text), (start, len(record))
+            continue
+        cells = next(csv.reader(io.StringIO(text, newline="")), [])
+        if number > 1:
+            yield dict(zip(columns, cells, strict=False)), (start, len(record))
+        elif cells != list(columns):
+            raise UsageError(
+                f"{path}: was made with other rubrics or input columns ({', '.join(cells)}); choose another --output"
+            )
+
+
+def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or "task" not in row:
+        raise UsageError(f"{path}:{number}: not written by `audio-judge`; choose another --output")
+    return row
+
+
+def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse to mix judgements that were not made in the same way.
+
+    Args:
+        path: Where the row was found.
+        row: Row of an earlier run.
+        settings: Of this run, as in ``ALL_SETTINGS``.
+
+    Raises:
+        UsageError: If the row was made by another command, with another judge, other rubrics, another scale ….
+    """
+    flat = flatten(settings)
+    # In a table, other columns are those of the input
+    for name in flat if is_csv(path) else ALL_SETTINGS:
+        earlier, value = flatten({name: row.get(name)})[name], flat.get(name)
+        if earlier != value:
+            raise UsageError(f"{path}: was made with {name} {earlier!r}, not {value!r}; choose another --output")

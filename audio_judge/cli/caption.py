@@ -1,0 +1,138 @@
+"""``audio-judge caption``: a text model writes descriptions of rated clips, as training data."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from audio_judge.batch.items import PATH_COLUMNS
+from audio_judge.cli.data import reader_options, say, warnings_once
+from audio_judge.cli.options import positive_int, whole_number
+from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.corpora import CORPORA
+from audio_judge.corpora.corpus import Corpus
+from audio_judge.data.captions import TeacherUnavailableError, write_captions
+from audio_judge.errors import UsageError
+from audio_judge.text_models.backends import Endpoint
+from audio_judge.text_models.client import Client
+
+CAPTION_EXAMPLES = """examples:
+  audio-judge caption clips.csv --teacher http://localhost:8000/v1 --model Qwen3-8B --diverse 4 --out captions.jsonl
+  audio-judge caption /data/NISQA_Corpus --corpus nisqa --pairs 5000 --teacher http://localhost:8000/v1 --model Qwen3-8B --out captions.jsonl
+  audio-judge data captions captions.jsonl --tasks describe,compare --out train.parquet
+
+clips.csv has a path (path, wav_path or filepath_deg), mos and, if known, noisiness, coloration, discontinuity, loudness
+(or noi, col, dis, loud), 1 to 5. A run that was stopped goes on with the same command. Exit code: 0, 1 if some captions
+failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupted."""
+
+
+def add_caption_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``caption``."""
+    parser.add_argument("clips", metavar="PATH", help="table of rated clips, or the corpus named by --corpus")
+    parser.add_argument("--teacher", required=True, metavar="URL", help="address of an OpenAI-compatible server")
+    parser.add_argument("--model", required=True, metavar="NAME", help="name of the model as the server knows it")
+    parser.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; continued if it exists")
+    parser.add_argument("--diverse", type=whole_number, default=0, metavar="N", help="captions besides the greedy one")
+    parser.add_argument(
+        "--pairs", type=whole_number, default=0, metavar="N", help="comparisons of neighbours, too (default: 0)"
+    )
+    parser.add_argument("--corpus", choices=tuple(CORPORA), default="table", help="what PATH is (default: table)")
+    splits = ("train", "validation", "test")
+    parser.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips")
+    parser.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of wordings and replies (default: 0)"
+    )
+    parser.add_argument(
+        "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
+    )
+    parser.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache)")
+    parser.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
+    )
+
+
+# caption
+
+
+def caption(options: argparse.Namespace) -> int:
+    """Have a language model write descriptions and A/B tests from ratings, resumable.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Exit code: 0, 1 if some captions failed, 130 if interrupted.
+
+    Raises:
+        UsageError: If the request cannot be carried out.
+    """
+    out = Path(options.out)
+    if out.suffix.lower() != ".jsonl":
+        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    with warnings_once():
+        try:
+            report = asyncio.run(_caption(_caption_items(options), out, options))
+        except TeacherUnavailableError as error:
+            raise UsageError(f"{options.teacher}: {error}; the same command goes on where it stopped") from error
+        except (ValueError, RuntimeError, FileNotFoundError) as error:
+            raise UsageError(str(error)) from error
+        except KeyboardInterrupt:
+            say(f"\nstopped; {out} has what was written so far: the same command goes on")
+            return 130
+    kept = f", {report.kept} kept of an earlier run" if report.kept else ""
+    say(f"{report.written} captions written to {out}{kept}, {report.failed} failed, {report.requests} requests")
+    if report.failed:
+        say(f"  why they failed is in {out}.failed.jsonl; the same command tries them again")
+    return 1 if report.failed else 0
+
+
+async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: argparse.Namespace) -> Any:
+    key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
+    endpoint = Endpoint(options.teacher, options.model, api_key=key)
+    cache = Path(options.cache) if options.cache else out.with_name(f"{out.name}.cache")
+    async with Client(endpoint, cache=cache, concurrency=options.concurrency) as client:
+        return await write_captions(client, items, out, diverse=options.diverse, seed=options.seed)
+
+
+def _caption_items(options: argparse.Namespace) -> Iterator[RatedClip | RatedPair]:
+    """Clips of the corpus, and pairs of neighbours that differ."""
+    given = reader_options(options.option)
+    if options.corpus == "table" and "columns" not in given:
+        given["columns"] = _caption_columns(Path(options.clips))
+    corpus = Corpus(options.corpus, options.clips, options.split, options=given)
+    earlier: RatedClip | None = None
+    pairs = 0
+    for item in islice(corpus.read(), options.limit):
+        yield item
+        if not isinstance(item, RatedClip) or pairs >= options.pairs:
+            continue
+        if earlier is not None and earlier.path != item.path and "mos" in earlier.ratings and "mos" in item.ratings:
+            yield _pair(earlier, item)
+            pairs += 1
+        earlier = item
+
+
+def _pair(first: RatedClip, second: RatedClip) -> RatedPair:
+    lead = first.ratings["mos"].value - second.ratings["mos"].value
+    return RatedPair(first, second, {"mos": "tie" if lead == 0 else "A" if lead > 0 else "B"})
+
+
+def _caption_columns(path: Path) -> dict[str, Any]:
+    """Columns of a plain table: a path, and NISQA's rubrics under their names or the corpus's short ones."""
+    from audio_judge.corpora.rows import read_rows
+    from audio_judge.tasks.describe import META_KEYS
+
+    names = list(next(iter(read_rows(path))).values)
+    paths = [name for name in PATH_COLUMNS if name in names]
+    ratings = {rubric: name for rubric, key in META_KEYS.items() for name in (key, rubric) if name in names}
+    if not paths or "mos" not in ratings:
+        raise UsageError(
+            f"{path}: columns {', '.join(names)}; a path ({', '.join(PATH_COLUMNS)}) and mos are needed, "
+            "or give --option columns=JSON"
+        )
+    return {"path": paths[0], "ratings": ratings}

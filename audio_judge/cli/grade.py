@@ -1,0 +1,462 @@
+"""The command ``audio-judge grade``: what an evaluator thinks of finished judgements, and LScore over all of them.
+
+A row of predictions becomes the same row with ``grades``, ``lscore`` and the ``evaluator``, or with an ``error``. Rows are
+written as they come, in their order. Replies are kept beside the output, so that the same command goes on where a run
+stopped and asks again only for what failed.
+
+    audio-judge grade predictions.jsonl --evaluator http://localhost:8000/v1 --out graded.jsonl
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+from transformers.utils import logging
+
+from audio_judge.batch.write import keep
+from audio_judge.cli.options import fraction, positive_float, positive_int
+from audio_judge.errors import UsageError
+from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
+from audio_judge.text_models.evaluator import Case, Evaluator, EvaluatorDownError, Outcome, make_evaluator
+
+GRADE_EXAMPLES = """examples:
+  audio-judge grade predictions.jsonl --evaluator http://localhost:8000/v1 --out graded.jsonl
+  audio-judge grade predictions.jsonl --evaluator Qwen/Qwen3-8B --column output=answer --column truth=meta.ratings
+  audio-judge grade predictions.jsonl --evaluator https://api.example.org/v1 --model NAME --api-key-variable API_KEY
+
+A row has a request (request, prompt, question or messages), what the judge wrote (text, output, response or completion),
+the truth (truth, labels, reference or ground_truth), and a task (score, compare, suggest …) or a form (assessment,
+comparison, suggestion). It is kept, with grades from 0 to 1, their weighted mean lscore, or an error. A run that was
+stopped goes on with the same command. Exit code: 0, 1 if some rows got no grade (they say why), 2 if the request was
+unusable or the evaluator does not answer, 130 if interrupted."""
+
+
+def add_grade_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``grade``."""
+    parser.add_argument("predictions", metavar="FILE", help=".jsonl file of judgements with their truth")
+    parser.add_argument(
+        "--evaluator", required=True, metavar="PLACE", help="address of a server, or folder or Hub id of a model"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="name of the model as the server knows it (default: its only one)"
+    )
+    parser.add_argument("--out", metavar="FILE", help=".jsonl file (default: JSON lines on stdout)")
+    parser.add_argument(
+        "--form",
+        choices=("auto", "decision", "chat"),
+        default="auto",
+        help="how to ask (default: decision if answered)",
+    )
+    parser.add_argument(
+        "--task-form",
+        choices=("assessment", "comparison", "suggestion"),
+        help="of rows that name neither a task nor a form",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="column of the request, output or truth; repeatable",
+    )
+    parser.add_argument("--weights", metavar="NAMES", help="such as accuracy=2,detail=0.5 (default: 1, 1, 2, 0.5)")
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N rows")
+    parser.add_argument(
+        "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
+    )
+    parser.add_argument(
+        "--timeout", type=positive_float, default=120.0, metavar="S", help="longest wait for a reply (default: 120)"
+    )
+    parser.add_argument(
+        "--max-tokens", type=positive_int, default=64, metavar="N", help="longest reply in chat (default: 64)"
+    )
+    parser.add_argument(
+        "--max-failure-rate", type=fraction, default=0.1, metavar="P", help="stop if more cases fail (default: 0.1)"
+    )
+    parser.add_argument("--extra", metavar="JSON", help="more fields of a chat request, as an object")
+    parser.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache of --out)")
+    parser.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
+
+
+# The first column that is there counts; a dotted name is a key within an object.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "request": ("request", "prompt", "question", "messages"),
+    "output": ("text", "output", "response", "completion"),
+    "truth": ("truth", "labels", "reference", "ground_truth"),
+}
+RESULTS = ("grades", "lscore", "evaluator", "error")
+# Names of our tasks and of SpeechEval's; what is real or fake is not graded.
+TASK_FORMS: dict[str, Form] = {
+    **dict.fromkeys(("assess", "describe", "explain", "profile", "rate", "score", "singleeval"), "assessment"),
+    **dict.fromkeys(("compare", "compareeval"), "comparison"),
+    **dict.fromkeys(("suggest",), "suggestion"),
+}
+SHOWN_ERRORS = 10
+
+
+@dataclass
+class Summary:
+    """What all rows together come to.
+
+    Args:
+        weights: Criterion to weight.
+        rows: Rows seen.
+        errors: Rows that got no grade.
+        sums: Criterion to the sum of its grades.
+    """
+
+    weights: Mapping[str, float]
+    rows: int = 0
+    errors: int = 0
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CRITERIA, 0.0))
+
+    def add(self, grades: Mapping[str, float] | None) -> None:
+        """Count one more row.
+
+        Args:
+            grades: Criterion to grade, 0 to 1; None for a row without.
+        """
+        self.rows += 1
+        self.errors += grades is None
+        for name, grade in (grades or {}).items():
+            self.sums[name] += grade
+
+    def lines(self) -> list[str]:
+        """Write the means, 0 to 1, with the share of rows they are of.
+
+        Example:
+            >>> summary = Summary({"accuracy": 1.0})
+            >>> summary.add(dict.fromkeys(CRITERIA, 0.5))
+            >>> summary.add(None)
+            >>> summary.lines()[-1]
+            'LScore       0.500  coverage 50.0% (1 of 2 rows)'
+        """
+        graded = self.rows - self.errors
+        coverage = f"coverage {graded / max(self.rows, 1):.1%} ({graded} of {self.rows} rows)"
+        if not graded:
+            return [f"LScore       none   {coverage}"]
+        means = {name: total / graded for name, total in self.sums.items()}
+        shown = [f"{name:<11}  {mean:.3f}  weight {self.weights.get(name, 0.0):g}" for name, mean in means.items()]
+        return [*shown, f"LScore       {weighted(means, self.weights):.3f}  {coverage}"]
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade finished judgements and print LScore.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Exit code: 0, 1 if a row got no grade, 130 if interrupted.
+
+    Raises:
+        UsageError: If the request cannot be carried out, or the evaluator does not answer.
+    """
+    out = _out_path(options)
+    weights = parse_weights(options.weights)
+    columns = parse_columns(options.column)
+    rows = list(islice(_read_rows(Path(options.predictions)), options.limit))
+    if not rows:
+        raise UsageError(f"{options.predictions}: has no rows")
+    evaluator = _evaluator(options, out)
+    summary = Summary(weights)
+    try:
+        reasons = _grade_rows(evaluator, rows, columns, summary, out, options)
+    except EvaluatorDownError as error:
+        raise UsageError(f"{error}{_how_to_go_on(out)}") from error
+    except KeyboardInterrupt:
+        _say(f"\nstopped{_how_to_go_on(out)}")
+        return 130
+    for line in summary.lines():
+        print(line, file=sys.stderr if out is None else sys.stdout)
+    _report(reasons)
+    return 1 if reasons else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _how_to_go_on(out: Path | None) -> str:
+    return "" if out is None else f"; the same command goes on, replies that arrived are in {_cache_of(out)}"
+
+
+def _report(reasons: Sequence[str]) -> None:
+    if reasons:
+        _say(f"{len(reasons)} row{'s' * (len(reasons) != 1)} without a grade:")
+    for reason in reasons[:SHOWN_ERRORS]:
+        _say(f"  {reason}")
+    if len(reasons) > SHOWN_ERRORS:
+        _say(f"  … and {len(reasons) - SHOWN_ERRORS} more")
+
+
+def _out_path(options: argparse.Namespace) -> Path | None:
+    if options.out is None:
+        return None
+    out = Path(options.out)
+    if out.suffix.lower() != ".jsonl":
+        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    if out.resolve() == Path(options.predictions).resolve():
+        raise UsageError(f"--out {out} is also the input; choose another name")
+    return out
+
+
+def _cache_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.cache")
+
+
+def _evaluator(options: argparse.Namespace, out: Path | None) -> Evaluator:
+    """The evaluator that is asked for, without the chatter of the libraries."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
+    try:
+        return make_evaluator(
+            options.evaluator,
+            model=options.model,
+            form=options.form,
+            cache=options.cache or (None if out is None else _cache_of(out)),
+            concurrency=options.concurrency,
+            timeout=options.timeout,
+            max_tokens=options.max_tokens,
+            max_failure_rate=options.max_failure_rate,
+            api_key=key,
+            extra=_extra(options.extra),
+        )
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"--evaluator {options.evaluator}: {reason}") from error
+
+
+def _extra(text: str | None) -> dict[str, Any] | None:
+    try:
+        extra = None if text is None else json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--extra {text!r}: no JSON ({error})") from error
+    if not isinstance(extra, dict | None):
+        raise UsageError(f"--extra {text!r}: a JSON object is needed")
+    return extra
+
+
+def parse_weights(text: str | None) -> dict[str, float]:
+    """Read the weights of the criteria.
+
+    Args:
+        text: Such as ``accuracy=2,detail=0.5``; criteria that are not named keep their weight. None for the usual ones.
+
+    Raises:
+        UsageError: If it is none, or a weight is unusable.
+
+    Example:
+        >>> parse_weights("detail=0")
+        {'helpfulness': 1.0, 'relevance': 1.0, 'accuracy': 2.0, 'detail': 0.0}
+    """
+    weights = dict(WEIGHTS)
+    try:
+        for name, _, value in (part.partition("=") for part in (text or "").split(",") if part):
+            weights[name.strip()] = float(value)
+        check_weights(weights)
+    except ValueError as error:
+        raise UsageError(f"--weights {text}: {error}; such as accuracy=2,detail=0.5 is needed") from error
+    return weights
+
+
+def parse_columns(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read which columns say what.
+
+    Args:
+        texts: Such as ``output=answer``; what is not named is looked for under its usual names.
+
+    Returns:
+        ``request``, ``output``, ``truth`` to the names to look for, in their order.
+
+    Raises:
+        UsageError: If one is not of this kind.
+
+    Example:
+        >>> parse_columns(["truth=meta.ratings"])["truth"]
+        ('meta.ratings',)
+    """
+    columns = dict(COLUMNS)
+    for text in texts:
+        role, _, name = text.partition("=")
+        if role not in COLUMNS or not name:
+            raise UsageError(f"--column {text}: one of {', '.join(f'{role}=NAME' for role in COLUMNS)} is needed")
+        columns[role] = (name,)
+    return columns
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any] | str]:
+    """The rows of a file of JSON lines; a line that is none becomes what is wrong with it."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="backslashreplace", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _read_row(f"{path}:{number}", line)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); JSON lines are needed") from error
+
+
+def _read_row(place: str, line: str) -> dict[str, Any] | str:
+    try:
+        # NaN and what is read as infinity are not JSON, and would not be in the output either
+        row = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        return f"{place}: no JSON ({error}); one object per line is needed"
+    return row if isinstance(row, dict) else f"{place}: {line.strip()[:40]!r} is no JSON object"
+
+
+def _finite(text: str) -> float | None:
+    return value if math.isfinite(value := float(text)) else None
+
+
+def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form: Form | None = None) -> Case:
+    """Make a case of a row.
+
+    Args:
+        row: A prediction: a request, what the judge wrote, the truth, and ``form`` or ``task``. Texts may also be
+            messages or a list of them, of which those of the user (request) or the assistant (output) count, and the
+            truth may be any object.
+        columns: What ``parse_columns`` gives.
+        form: Form of rows that name neither a form nor a task.
+
+    Raises:
+        ValueError: If something is missing; the message says what.
+
+    Example:
+        >>> row = {"prompt": "Which is better?", "response": "A", "labels": {"mos": "A"}, "task": "compare"}
+        >>> read_case(row, COLUMNS)
+        Case(form='comparison', request='Which is better?', output='A', truth='{"mos": "A"}')
+    """
+    request = _words("request", _value("request", row, columns), "user")
+    output = _words("output", _value("output", row, columns), "assistant")
+    truth = _value("truth", row, columns)
+    written = truth if isinstance(truth, str) else json.dumps(truth, ensure_ascii=False)
+    if not written.strip():
+        raise ValueError(f"truth is {truth!r}; what is known about the clip is needed")
+    return Case(_form(row, form), request, output, written)
+
+
+def _form(row: Mapping[str, Any], default: Form | None) -> Form:
+    if row.get("form") in FORMS:
+        return row["form"]
+    if "task" not in row:
+        if default is None:
+            raise ValueError(f"no task and no form ({', '.join(FORMS)}); give --task-form")
+        return default
+    form = TASK_FORMS.get(str(row["task"]).casefold())
+    if form is None:
+        raise ValueError(f"task {row['task']!r} is not graded; one of {', '.join(TASK_FORMS)} is")
+    return form
+
+
+def _value(role: str, row: Mapping[str, Any], columns: Mapping[str, Sequence[str]]) -> Any:
+    """The first column of a role that is there and not null."""
+    for name in columns[role]:
+        value: Any = row if name not in row else {name: row[name]}
+        for key in [name] if name in row else name.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    raise ValueError(f"no {role}; {' or '.join(columns[role])} is needed, or --column {role}=NAME")
+
+
+def _words(role: str, value: Any, speaker: str) -> str:
+    """The text of a string, of a message, or of the last message of a speaker; clips show as their place."""
+    if isinstance(value, str):
+        return value
+    messages = [value] if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    said = [message for message in messages if isinstance(message, Mapping) and message.get("role") == speaker]
+    content = said[-1].get("content") if said else None
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(block, Mapping) for block in content):
+        return "".join(str(block.get("text", f"<{block.get('type')}>")) for block in content)
+    raise ValueError(f"{role} is {repr(value)[:60]}; a text or messages of the {speaker} are needed")
+
+
+def _grade_rows(
+    evaluator: Evaluator,
+    rows: Sequence[dict[str, Any] | str],
+    columns: Mapping[str, Sequence[str]],
+    summary: Summary,
+    out: Path | None,
+    options: argparse.Namespace,
+) -> list[str]:
+    """Grade all rows and write them; returns what is wrong with those that got no grade."""
+    reasons: list[str] = []
+    writer: TextIO | None = None
+    place = Path(options.predictions).name
+    hidden = True if out is None and sys.stdout.isatty() else options.no_progress or None
+    try:
+        with tqdm(total=len(rows), unit="row", disable=hidden, dynamic_ncols=True) as bar:
+            for start in range(0, len(rows), size := 8 * options.concurrency):
+                chunk = rows[start : start + size]
+                outcomes = _outcomes(evaluator, chunk, columns, options.task_form)
+                # Opened only now: an evaluator that is down must not empty the file of an earlier run
+                writer = writer or _open(out)
+                for number, (row, outcome) in enumerate(zip(chunk, outcomes, strict=True), start + 1):
+                    summary.add(outcome.grades)
+                    if outcome.reason is not None:
+                        reasons.append(f"{place} row {number}: {outcome.reason}")
+                    _write(writer, out, row, _result(evaluator, outcome, summary.weights))
+                    bar.update()
+    finally:
+        if writer is not None and out is not None:
+            writer.close()
+    return reasons
+
+
+def _outcomes(
+    evaluator: Evaluator,
+    rows: Iterable[dict[str, Any] | str],
+    columns: Mapping[str, Sequence[str]],
+    form: Form | None,
+) -> list[Outcome]:
+    """Grade the rows that can be, in one go."""
+    found: list[Case | Outcome] = []
+    for row in rows:
+        try:
+            found.append(Outcome(None, row) if isinstance(row, str) else read_case(row, columns, form))
+        except ValueError as error:
+            found.append(Outcome(None, str(error)))
+    graded = iter(evaluator.outcomes([each for each in found if isinstance(each, Case)]))
+    return [next(graded) if isinstance(each, Case) else each for each in found]
+
+
+def _result(evaluator: Evaluator, outcome: Outcome, weights: Mapping[str, float]) -> dict[str, Any]:
+    settings = {"model": evaluator.name, "form": evaluator.asking, "rubrics": RUBRIC_VERSION}
+    if outcome.grades is None:
+        return {"grades": None, "lscore": None, "evaluator": settings, "error": outcome.reason}
+    lscore = round(weighted(outcome.grades, weights), 6)
+    return {"grades": outcome.grades, "lscore": lscore, "evaluator": settings | {"weights": dict(weights)}}
+
+
+def _open(out: Path | None) -> TextIO:
+    if out is None:
+        return sys.stdout
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return out.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+def _write(writer: TextIO, out: Path | None, row: dict[str, Any] | str, result: Mapping[str, Any]) -> None:
+    kept = {} if isinstance(row, str) else keep(row, RESULTS)
+    try:
+        writer.write(json.dumps({**kept, **result}, ensure_ascii=False, allow_nan=False) + "\n")
+        writer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{out or 'stdout'}: cannot be written ({error.strerror}){_how_to_go_on(out)}") from error

@@ -1,0 +1,74 @@
+"""The command ``audio-judge ls``: the corpora, the rubrics and the tasks, as tables."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from audio_judge.corpora import CORPORA
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks import TASKS
+
+# Which scores of a rubric are good, in a listing
+BEST = {"high": "higher", "low": "lower", "middle": "middle"}
+
+LS_EXAMPLES = """examples:
+  audio-judge ls rubrics
+  audio-judge ls tasks
+  audio-judge ls corpora"""
+
+
+def add_ls_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ls``."""
+    parser.add_argument("what", choices=("corpora", "rubrics", "tasks"), help="what to list")
+
+
+Rows = list[tuple[str, ...]]
+
+
+def ls(options: argparse.Namespace) -> int:
+    """Print the corpora, the rubrics or the tasks as a table.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Exit code: 0.
+    """
+    if options.what == "rubrics":
+        rows = [(*row, ALL_RUBRICS[row[0]].definition) for row in rubric_rows()]
+        print_table(("rubric", "scale", "best", "levels", "what is judged"), rows)
+    elif options.what == "corpora":
+        print_table(("corpus", "what it is"), list(CORPORA.items()))
+    else:
+        print_table(("task", "what it does"), task_rows())
+    return 0
+
+
+def rubric_rows() -> Rows:
+    """Name, scale, good end and ends of the levels of each rubric."""
+    return [
+        (one.name, one.scale.name, BEST[one.best], f"{one.levels[0]} … {one.levels[-1]}")
+        for one in ALL_RUBRICS.values()
+    ]
+
+
+def task_rows() -> Rows:
+    """Name of each task, and what it does."""
+    return [(name, (task.__doc__ or "").partition("\n")[0].partition(": ")[2]) for name, task in TASKS.items()]
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print an aligned table.
+
+    Args:
+        titles: Of the columns.
+        rows: Cells.
+
+    Example:
+        >>> print_table(("a", "b"), [("long", "x")])
+        a     b
+        long  x
+    """
+    lines = [titles, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,131 @@
+"""The commands ``audio-judge push`` and ``audio-judge serve``: a judge as a repository on the Hub, and behind an address.
+
+    audio-judge push me/my-judge --judge runs/mini --card card.yaml
+    audio-judge serve --judge runs/mini
+
+``push`` writes the repository's folder first (all of it with ``--dry-run``, and nothing else then); ``serve`` becomes the
+server of transformers, which knows nothing of this package.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audio_judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from audio_judge.hub.card import Facts
+from audio_judge.hub.card import Facts, read_facts, read_results
+from audio_judge.hub.files import check_repo, is_adapter
+from audio_judge.hub.folder import merge, upload, write_folder
+
+PUSH_EXAMPLES = """examples:
+  audio-judge push me/my-judge --judge runs/mini --license apache-2.0 --dry-run upload
+  audio-judge push me/my-judge --judge runs/mini --card card.yaml --results runs/eval --result-judge runs/mini
+  audio-judge push me/my-judge --judge runs/mini --create-pr --message "Retrained with music"
+  audio-judge push me/my-lora --judge runs/mini/lora --base-model me/my-judge --license apache-2.0
+  audio-judge push me/my-judge --judge runs/mini/lora --merge --private --license apache-2.0
+
+card.yaml says what the weights do not; all keys but license may be left out:
+  license: cc-by-4.0
+  summary: Judges how warm a voice sounds.
+  datasets: [me/warm-voices]
+  limits: [Not for decisions about people.]
+Others: title, making, training_data, recipe, reaches, base_model, metrics, language, tags, license_name, license_link.
+
+Uploaded are weights (safetensors), configurations, processor, templates, the judge's three code files, card, evaluation
+results, handler.py and requirements.txt; other files of the folder stay here. Exit code: 0, 2 if the request was unusable or
+the Hub refused."""
+
+
+def add_push_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``push``.
+
+    Args:
+        parser: Of the command.
+    """
+    parser.add_argument("repo", metavar="REPO", help="id of the repository on the Hub, such as me/my-judge")
+    parser.add_argument("--judge", metavar="FOLDER", help="folder of a judge or of its LoRA (default: the one shipped)")
+    parser.add_argument("--merge", action="store_true", help="merge the LoRA into its judge and push the whole")
+    parser.add_argument(
+        "--base-model", metavar="NAME", help="judge of the LoRA on the Hub; with --merge, also a folder"
+    )
+    parser.add_argument("--card", metavar="FILE", help="YAML of facts for a new model card (default: the folder's own)")
+    parser.add_argument("--license", metavar="NAME", help="licence of the weights, such as apache-2.0, for a new card")
+    parser.add_argument("--results", metavar="FOLDER", help="run of `audio-judge eval`, for the card and .eval_results")
+    parser.add_argument("--result-judge", metavar="NAME", help="which judge of that run it is (default: the only one)")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
+    parser.add_argument("--revision", metavar="NAME", help="branch to push to, made if it is new")
+    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    parser.add_argument("--message", metavar="TEXT", help="message of the commit")
+    parser.add_argument("--dry-run", metavar="FOLDER", help="write everything to this new folder and upload nothing")
+
+
+def push(options: argparse.Namespace) -> int:
+    """Write the folder of a repository, and upload it unless it is a dry run.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Exit code: 0.
+
+    Raises:
+        UsageError: If the request cannot be carried out, or the Hub refuses.
+    """
+    check_repo(options.repo)
+    facts = _facts(options)
+    results = None if options.results is None else read_results(options.results, options.result_judge)
+    with tempfile.TemporaryDirectory() as scratch:
+        source, base = _source(options, Path(scratch) / "merged")
+        target = Path(options.dry_run or Path(scratch) / "upload")
+        files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
+        for name in files:
+            print(f"{(target / name).stat().st_size:>13,}  {name}")
+        for name in _left_out(source, files):
+            print(f"{'stays here':>13}  {name}")
+        if options.dry_run is not None:
+            print(f"nothing was uploaded; {options.repo} would get the {len(files)} files in {target}")
+            return 0
+        print(f"uploading {len(files)} files to {options.repo}", file=sys.stderr, flush=True)
+        shape = {"private": options.private, "create_pr": options.create_pr}
+        place = upload(target, options.repo, files=files, revision=options.revision, message=options.message, **shape)
+        print(place)
+    return 0
+
+
+def _facts(options: argparse.Namespace) -> "Facts | None":
+    """Facts of a new card; None to keep the folder's own."""
+    if options.card is not None:
+        facts = read_facts(options.card)
+        return replace(facts, license=options.license) if options.license else facts
+    return Facts(options.license) if options.license else None
+
+
+def _source(options: argparse.Namespace, merged: Path) -> tuple[Path, str | None]:
+    """Folder of what is pushed, and the name of the judge it is a LoRA of."""
+    from audio_judge.judge.judge import SHIPPED_JUDGE
+
+    source = Path(options.judge or SHIPPED_JUDGE)
+    if not source.is_dir():
+        raise UsageError(f"--judge {source}: no such folder; only a judge on this machine can be pushed")
+    if options.merge:
+        if not is_adapter(source):
+            raise UsageError(f"--merge: {source} is no LoRA (adapter_config.json alone); leave --merge out")
+        if options.card is None and options.license is None:
+            raise UsageError(
+                "--merge: the card of a LoRA is not that of a judge; give --card FACTS.yaml or --license NAME"
+            )
+        return merge(source, merged, options.base_model), None
+    if options.base_model is not None and not is_adapter(source):
+        raise UsageError(f"--base-model: {source} is no LoRA; say in --card what it was trained from (base_model)")
+    return source, options.base_model
+
+
+def _left_out(source: Path, files: Sequence[str]) -> list[str]:
+    """What of the folder is not pushed."""
+    return sorted(path.name for path in source.iterdir() if path.name not in {*files, ".eval_results"})

@@ -1,0 +1,71 @@
+"""The table that ``--table`` prints: one line a clip, its scores and their levels in words."""
+
+from collections.abc import Sequence
+
+from audio_judge.judge.judgement import Judgement
+from audio_judge.rubrics.rubric import Rubric, Scale
+
+
+class Table:
+    """Lines of an aligned table for people, one clip at a time.
+
+    Args:
+        names: What the clips will be called, for the width of the first column.
+        rubrics: What is judged.
+        scale: Scale of all scores; None if each rubric has its own.
+    """
+
+    def __init__(self, names: Sequence[str], rubrics: Sequence[Rubric], scale: Scale | None = None) -> None:
+        self.rubrics = [(one.on(scale) if scale else one) for one in rubrics]
+        self.width = max(map(len, ("clip", *names)))
+
+    def header(self) -> str:
+        """The line above the rows."""
+        return "  ".join(
+            [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{one.name:>5}" for one in self.rubrics), "in words"]
+        )
+
+    def line(self, name: str, judgement: Judgement) -> str:
+        """The row of one clip: scores, then the level of the first rubric and what else is less than best.
+
+        Args:
+            name: What the clip is called.
+            judgement: What was said about it.
+        """
+        scores = [(one, judgement.scores[one.name]) for one in self.rubrics]
+        cells = [f"{said.value:>{max(5, len(one.name))}.{_digits(one)}f}" for one, said in scores]
+        words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != _best(one)]
+        in_words = f"{words}: {', '.join(flaws)}" if flaws else words
+        return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
+
+    def error(self, name: str, reason: str) -> str:
+        """The row of a clip that could not be judged.
+
+        Args:
+            name: What the clip is called.
+            reason: Why.
+        """
+        return f"{name:<{self.width}}  error: {reason}"
+
+    def legend(self) -> str:
+        """What the numbers mean: a line for below the rows."""
+        best = ", ".join(f"{one.name} {_best_score(one):g} = {_best(one)}" for one in self.rubrics)
+        first = self.rubrics[0]
+        if any(one.scale != first.scale for one in self.rubrics):
+            return f"Each rubric has its own scale; best are:\n{best}."
+        is_high = all(one.best == "high" for one in self.rubrics)
+        which = f"{first.high:g} is best on every rubric" if is_high else "best are"
+        return f"Scores go from {first.low:g} to {first.high:g}; {which}:\n{best}."
+
+
+def _digits(rubric: Rubric) -> int:
+    return 2 if rubric.high - rubric.low < 20 else 1
+
+
+def _best(rubric: Rubric) -> str:
+    """Level at the good place of a rubric."""
+    return rubric.levels[{"low": 0, "middle": len(rubric.levels) // 2, "high": -1}[rubric.best]]
+
+
+def _best_score(rubric: Rubric) -> float:
+    return {"low": rubric.low, "middle": (rubric.low + rubric.high) / 2, "high": rubric.high}[rubric.best]

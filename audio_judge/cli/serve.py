@@ -1,0 +1,100 @@
+"""``audio-judge serve``: transformers' own server over a judge."""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audio_judge.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+from audio_judge.hub.files import is_local
+
+SERVE_EXAMPLES = """examples:
+  audio-judge serve
+  audio-judge serve --judge runs/mini --port 8080 --device cuda:0
+  audio-judge serve --judge me/my-judge --trust-remote-code
+  audio-judge serve -- --model-timeout 60 --enable-cors
+
+Becomes `transformers serve`: typed questions at /v1/systemone, chat at /v1/chat/completions. Options after -- are its own."""
+
+# Several questions in one prompt need it
+ATTENTION = ("--attn-implementation", "sdpa")
+SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve")
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``serve``.
+
+    Args:
+        parser: Of the command.
+    """
+    parser.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
+    parser.add_argument("--host", default="localhost", metavar="NAME", help="address to listen at (default: localhost)")
+    parser.add_argument("--port", type=_port, default=8000, metavar="N", help="port to listen at (default: 8000)")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    parser.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="run the code of a repository on the Hub; needed for those"
+    )
+    parser.add_argument("server_options", nargs="*", metavar="-- OPTION", help="options of `transformers serve`")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}; a port from 1 to 65535 is needed")
+    return int(text)
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Become the server of transformers.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Exit code of the server, where a process cannot become another one.
+
+    Raises:
+        UsageError: If there is no such judge, its code is not trusted, or the server is not installed.
+    """
+    missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the server needs {' and '.join(missing)}: pip install 'audio-judge[serve]'")
+    command = server_command(options)
+    if os.name == "nt":
+        return subprocess.run(command, check=False).returncode
+    sys.stdout.flush()
+    return os.execv(command[0], command)
+
+
+def server_command(options: argparse.Namespace) -> list[str]:
+    """Write the command line of the server.
+
+    Args:
+        options: Parsed options of the command.
+
+    Returns:
+        Words; the first is the path of Python.
+
+    Raises:
+        UsageError: If there is no such folder, or the code of a repository is not trusted.
+    """
+    from audio_judge.judge.judge import SHIPPED_JUDGE
+
+    judge = str(SHIPPED_JUDGE) if options.judge is None else options.judge
+    if is_local(judge):
+        judge = str(Path(judge).expanduser().resolve())
+        if not Path(judge, "config.json").is_file():
+            raise UsageError(f"--judge {judge}: no config.json; name the folder of a judge")
+    elif not options.trust_remote_code:
+        raise UsageError(
+            f"--judge {judge}: serving runs code of this repository; look at it, then add --trust-remote-code"
+        )
+    flags = ["--trust-remote-code", "--device", options.device, "--dtype", options.dtype, *ATTENTION]
+    flags += ["--host", options.host, "--port", str(options.port)]
+    return [sys.executable, *SERVER, judge, *flags, *options.server_options]

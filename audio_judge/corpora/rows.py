@@ -1,0 +1,434 @@
+"""Rows of a table on disk, cell by cell, with file and line in every complaint."""
+
+import csv
+import json
+import logging
+import math
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from audio_judge.clips import Rating
+from audio_judge.corpora import CorpusError
+
+logger = logging.getLogger(__name__)
+
+Split = Literal["train", "validation", "test"]
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "eval": "test",
+}
+
+PREFERENCE_NAMES = {"a": "A", "b": "B", "tie": "tie"}
+
+_BLANK = {"", "-", "nan", "na", "n/a", "none", "null", "<undefined>"}
+
+
+def split_name(name: str) -> Split:
+    """Bring a corpus's name of a split to ours.
+
+    Args:
+        name: Such as ``val``, ``dev`` or ``Test``.
+
+    Returns:
+        ``train``, ``validation`` or ``test``.
+
+    Raises:
+        ValueError: If the name is none of ``SPLIT_NAMES``.
+
+    >>> split_name("dev")
+    'validation'
+    """
+    if name.strip().lower() not in SPLIT_NAMES:
+        raise ValueError(f"split is {name!r}; one of {', '.join(SPLIT_NAMES)} expected")
+    return SPLIT_NAMES[name.strip().lower()]
+
+
+def rating_from_votes(votes: Iterable[float]) -> Rating:
+    """Sum up what single raters said.
+
+    Args:
+        votes: One rating per rater, on one scale; at least one.
+
+    Returns:
+        Mean, standard deviation (of the population of raters, so with ``n - 1``; None for a single rater) and number of votes.
+
+    Raises:
+        ValueError: If there are no votes.
+
+    >>> rating_from_votes([3, 4, 5])
+    Rating(value=4.0, std=1.0, votes=3)
+    """
+    values = list(votes)
+    if not values:
+        raise ValueError("no votes; at least one expected")
+    return Rating(
+        float(statistics.fmean(values)), float(statistics.stdev(values)) if len(values) > 1 else None, len(values)
+    )
+
+
+def time_spans(text: str) -> tuple[tuple[float, float], ...]:
+    """Find the stretches of time that a description names, such as ``0 s - 3.5 s`` or ``1.2–2.0s``.
+
+    Args:
+        text: A description; numbers without the unit second, or that run backwards, are no stretch.
+
+    Returns:
+        (start, end) in seconds, in the order of the text.
+
+    >>> time_spans("appeared between 0 s - 3.5 s (first half)")
+    ((0.0, 3.5),)
+    """
+    number, unit = r"(\d+(?:\.\d+)?)", r"s(?:ec(?:onds?)?)?\b"
+    pattern = rf"{number}\s*(?:{unit})?\s*(?:-|–|—|~|to|and)\s*{number}\s*{unit}"
+    found = ((float(start), float(end)) for start, end in re.findall(pattern, text, re.IGNORECASE))
+    return tuple((start, end) for start, end in found if start <= end)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a cell says nothing: None, NaN, an empty list, or one of the usual words for it.
+
+    Args:
+        value: A cell of a csv, of a jsonl or of a ``datasets.Dataset``.
+
+    >>> is_blank("N/A"), is_blank(0)
+    (True, False)
+    """
+    if isinstance(value, str):
+        return value.strip().lower() in _BLANK
+    return value is None or value == [] or (isinstance(value, float) and math.isnan(value))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table, read cell by cell so that every complaint can name file, line and column.
+
+    Args:
+        path: The file, or a name for the ``datasets.Dataset``.
+        line: Line in the file, or number of the row, counted from 1.
+        values: Column to cell; text from a csv, any JSON value otherwise.
+    """
+
+    path: str | Path
+    line: int
+    values: Mapping[str, Any]
+
+    def error(self, problem: str) -> CorpusError:
+        """Make the error that names this row.
+
+        Args:
+            problem: What is wrong, the value and the fix.
+        """
+        return CorpusError(self.path, self.line, problem)
+
+    def has(self, column: str) -> bool:
+        """Whether the cell is there and says something.
+
+        Args:
+            column: Name of the column.
+        """
+        return not is_blank(self.values.get(column))
+
+    def text(self, column: str) -> str | None:
+        """Read a cell as text.
+
+        Args:
+            column: Name of the column.
+
+        Returns:
+            The text without spaces around it; None if the cell is blank.
+
+        Raises:
+            CorpusError: If it holds a list or an object.
+        """
+        value = self.values.get(column)
+        if is_blank(value):
+            return None
+        if isinstance(value, (list, dict)):
+            raise self.error(f"{column} is {_short(value)}; text expected")
+        return str(value).strip()
+
+    def required(self, column: str) -> str:
+        """Read a cell as text that must be there.
+
+        Args:
+            column: Name of the column.
+
+        Raises:
+            CorpusError: If the cell is missing, blank, or no text.
+        """
+        text = self.text(column)
+        if text is None:
+            raise self.error(f"{column} is {'empty' if column in self.values else 'missing'}; text expected")
+        return text
+
+    def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+        """Read a cell as a number, also one written as text.
+
+        Args:
+            column: Name of the column.
+            low: Smallest number allowed.
+            high: Largest number allowed.
+
+        Returns:
+            The number; None if the cell is blank.
+
+        Raises:
+            CorpusError: If it is no number or out of range.
+        """
+        value = self.values.get(column)
+        return None if is_blank(value) else self.as_number(column, value, low, high)
+
+    def as_number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+        """Check a number that is part of a cell.
+
+        Args:
+            name: How to call it in the complaint.
+            value: A number, or its text.
+            low: Smallest number allowed.
+            high: Largest number allowed.
+
+        Raises:
+            CorpusError: If it is no number or out of range.
+        """
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            raise self.error(f"{name} is {_short(value)}; a number expected") from None
+        if not (math.isfinite(number) and low <= number <= high):
+            raise self.error(f"{name} is {_short(value)}; a number from {low:g} to {high:g} expected")
+        return number
+
+    def whole(self, column: str, low: int = 0) -> int | None:
+        """Read a cell as a whole number; ``24.0`` is one.
+
+        Args:
+            column: Name of the column.
+            low: Smallest number allowed.
+
+        Raises:
+            CorpusError: If it is not one.
+        """
+        number = self.number(column, low=low)
+        if number is not None and not number.is_integer():
+            raise self.error(f"{column} is {number:g}; a whole number expected")
+        return None if number is None else int(number)
+
+    def rating(self, column: str, low: float, high: float) -> Rating | None:
+        """Read a mean rating, or the list of what single raters said.
+
+        Args:
+            column: Name of the column; a list becomes mean, standard deviation and votes.
+            low: Lowest score of the scale.
+            high: Highest score of the scale.
+
+        Returns:
+            The rating; None if the cell is blank. A blank inside a list is a rater who gave none, and no vote.
+
+        Raises:
+            CorpusError: If a score is no number or off the scale.
+        """
+        value = self.values.get(column)
+        if not isinstance(value, list):
+            number = self.number(column, low, high)
+            return None if number is None else Rating(number)
+        votes = [self.as_number(column, vote, low, high) for vote in value if not is_blank(vote)]
+        return rating_from_votes(votes) if votes else None
+
+    def split(self, column: str) -> Split:
+        """Read a cell as the name of a split.
+
+        Args:
+            column: Name of the column.
+
+        Raises:
+            CorpusError: If there is no such split.
+        """
+        try:
+            return split_name(self.required(column))
+        except CorpusError:
+            raise
+        except ValueError as error:
+            raise self.error(f"{column}: {error}") from None
+
+    def audio(self, column: str, root: str | Path | None, save_as: Path | None = None) -> str:
+        """Read a cell as the path of an audio file, which is not opened.
+
+        Args:
+            column: Name of the column: a path, or an undecoded audio cell of ``datasets`` (``{"path", "bytes"}``).
+            root: Folder that a relative path starts from; None leaves it as it is.
+            save_as: Where to put audio that is embedded in the row, without an ending.
+
+        Returns:
+            The path.
+
+        Raises:
+            CorpusError: If there is no path, it leads out of ``root``, or the audio is decoded or embedded with nowhere to put it.
+        """
+        value = self.values.get(column)
+        if isinstance(value, Mapping) and set(value) <= {"path", "bytes"}:
+            if value.get("bytes"):
+                return self._save(column, value["bytes"], str(value.get("path") or ""), save_as)
+            value = value.get("path")
+        if is_blank(value):
+            raise self.error(f"{column} is {'empty' if column in self.values else 'missing'}; a path expected")
+        if not isinstance(value, str):
+            problem = f"{column} is decoded audio; call dataset.cast_column({column!r}, datasets.Audio(decode=False))"
+            raise self.error(f"{problem} before")
+        return self.resolve(column, value, root)
+
+    def resolve(self, name: str, path: str, root: str | Path | None) -> str:
+        """Join a path to the folder it starts from.
+
+        Args:
+            name: How to call it in the complaint.
+            path: A path as published, also with backslashes; an absolute one stays.
+            root: Folder of the corpus; None leaves the path as it is.
+
+        Raises:
+            CorpusError: If a relative path leads out of ``root``.
+        """
+        clean = path.strip().replace("\\", "/")
+        if ".." in clean.split("/"):
+            raise self.error(f"{name} is {path!r}; a path inside the folder of the corpus expected")
+        return clean if root is None else (Path(root) / clean).as_posix()
+
+    def _save(self, column: str, content: bytes, name: str, save_as: Path | None) -> str:
+        if save_as is None:
+            raise self.error(f"{column} is embedded in the row; give audio_dir, a folder to put the files into")
+        target = save_as.with_name(save_as.name + (Path(name).suffix or ".wav"))
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return target.as_posix()
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[str] | None = None) -> Iterator[Row]:
+    """Read the rows of a table one by one.
+
+    Args:
+        path: A ``.jsonl`` or ``.json`` with one object per line; a ``.tsv``; any other ending is a csv.
+        required: Columns that must be there.
+        header: Names of the columns of a csv that has no header line.
+
+    Returns:
+        Rows with their lines, counted from 1; empty lines are none.
+
+    Raises:
+        CorpusError: While reading, if the file is missing or empty, a column is missing, or a line is malformed.
+    """
+    table = Path(path)
+    if not table.is_file():
+        raise CorpusError(table, None, "no such file")
+    required = list(required)
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        if table.suffix.lower() in {".jsonl", ".json"}:
+            rows = _json_rows(table, file, required)
+        else:
+            rows = _csv_rows(table, file, required, None if header is None else list(header))
+        empty = True
+        for row in rows:
+            empty = False
+            yield row
+    if empty:
+        raise CorpusError(table, None, "no rows; fetch the file again")
+
+
+def _json_rows(table: Path, file: TextIO, required: list[str]) -> Iterator[Row]:
+    line = 0
+    try:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise CorpusError(table, line, f"a {type(values).__name__} where an object expected, one per line")
+            missing = [column for column in required if column not in values]
+            if missing:
+                raise CorpusError(table, line, f"{', '.join(missing)} is missing; found {', '.join(values)}")
+            yield Row(table, line, values)
+    except json.JSONDecodeError as error:
+        raise CorpusError(table, line, f"not JSON ({error.msg}); one object per line expected") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(table, line + 1, f"not UTF-8 ({error}); fetch the file again") from error
+
+
+def _csv_rows(table: Path, file: TextIO, required: list[str], header: list[str] | None) -> Iterator[Row]:
+    delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
+    reader = csv.DictReader(file, header, delimiter=delimiter, skipinitialspace=True)
+    try:
+        if reader.fieldnames is not None:
+            reader.fieldnames = [name.strip() for name in reader.fieldnames]
+        columns = reader.fieldnames or []
+        missing = [column for column in required if column not in columns]
+        if missing:
+            raise CorpusError(table, 1, f"column {', '.join(missing)} is missing; found {', '.join(columns) or 'none'}")
+        for values in reader:
+            # DictReader files surplus cells under the key None and fills absent ones with the value None.
+            if None in values or None in values.values():
+                raise CorpusError(table, reader.line_num, f"the row has not the {len(columns)} cells of the header")
+            yield Row(table, reader.line_num, values)
+    except (csv.Error, UnicodeDecodeError) as error:
+        problem = f"not a csv in UTF-8 ({error}); fetch the file again"
+        raise CorpusError(table, reader.line_num + 1, problem) from error
+
+
+def dataset_rows(dataset: Iterable[Mapping[str, Any]], name: str) -> Iterator[Row]:
+    """Number the rows of a ``datasets.Dataset``, or of anything that gives dicts.
+
+    Args:
+        dataset: Rows; audio must not be decoded (``dataset.cast_column("audio", datasets.Audio(decode=False))``).
+        name: How complaints call it.
+
+    Returns:
+        Rows numbered from 1.
+    """
+    for line, values in enumerate(dataset, start=1):
+        yield Row(name, line, values)
+
+
+def report(corpus: str, total: int, counts: Mapping[str, int]) -> None:
+    """Log how many rows had something to them.
+
+    Args:
+        corpus: Name of the corpus.
+        total: Number of rows read.
+        counts: What happened to rows, and to how many; zeros are not mentioned.
+    """
+    for problem, count in counts.items():
+        if count:
+            logger.warning("%s: %d of %d rows %s", corpus, count, total, problem)
+
+
+def preference_name(row: Row, column: str, names: Mapping[str, str] = PREFERENCE_NAMES) -> str:
+    """Read who is preferred.
+
+    Args:
+        row: The row.
+        column: Its column.
+        names: Spelling in lower case to ``A``, ``B`` or ``tie``.
+
+    Returns:
+        ``A``, ``B`` or ``tie``.
+
+    Raises:
+        CorpusError: If the spelling is unknown.
+    """
+    text = row.required(column)
+    if text.lower() not in names:
+        raise row.error(f"{column} is {text!r}; one of {', '.join(names)} expected")
+    return names[text.lower()]

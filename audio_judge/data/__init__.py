@@ -1,0 +1,1 @@
+"""From rated clips to training examples: instructions, mixtures, augmentation, captions."""

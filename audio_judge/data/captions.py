@@ -1,0 +1,298 @@
+"""ALLD's data step: a text-only expert writes descriptions of clips, and comparisons of two, from their ratings.
+
+Every reply is checked against the ratings it was written from; one that fails is asked for again with another seed, and
+then reported in a file of its own, so that the captions hold valid rows only. A run that was killed goes on where it
+stopped: finished rows are kept, and replies that had arrived come from the client's cache.
+
+    async with Client(Endpoint("http://localhost:8000/v1", "Qwen/Qwen3-8B"), cache=Path("replies")) as client:
+        report = await write_captions(client, clips, Path("captions.jsonl"), diverse=4)
+"""
+
+import hashlib
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from audio_judge.batch.lines import append_line, finished_ids
+from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks import ParseError, compare, describe
+from audio_judge.tasks.compare import Comparison
+from audio_judge.tasks.thoughts import split_thought
+from audio_judge.text_models.client import Client, in_order
+from audio_judge.text_models.replies import Failure, Sampling
+
+# Temperature and top-p of the captions that follow the greedy one, as in ALLD
+GRID = ((0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95))
+# So many calls in a row without an answer mean that the server is gone, not that a request is odd.
+GIVE_UP_AFTER = 20
+
+
+class TeacherUnavailableError(RuntimeError):
+    """The language model answered none of many requests in a row; what was written before is kept."""
+
+
+@dataclass(frozen=True)
+class CaptionReport:
+    """What became of the captions that were wanted.
+
+    Args:
+        written: Rows written by this run.
+        kept: Rows an earlier run had written.
+        failed: Rows in the file of failures: the call failed, or no reply was valid.
+        requests: Requests sent to the language model by this run, retries included.
+    """
+
+    written: int
+    kept: int
+    failed: int
+    requests: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One caption that is wanted: its row without the text, what to ask, and what the reply must end in."""
+
+    row: dict[str, Any]
+    messages: list[dict[str, Any]]
+    sampling: Sampling
+    truth: float | Comparison
+
+
+def samplings(diverse: int, seed: int = 0, max_tokens: int = 512) -> list[Sampling]:
+    """List how the captions of one clip are drawn: one greedy, and the grid of temperature and top-p.
+
+    Args:
+        diverse: Captions besides the greedy one; above four the grid is gone through again with the next seed.
+        seed: Of the first round.
+        max_tokens: Longest reply.
+
+    Raises:
+        ValueError: If ``diverse`` is negative.
+
+    Example:
+        >>> [(one.temperature, one.top_p) for one in samplings(2)]
+        [(0.0, 1.0), (0.9, 0.85), (0.9, 0.95)]
+    """
+    if diverse < 0:
+        raise ValueError(f"diverse {diverse}; 0 or more is needed")
+    drawn = [Sampling(*GRID[index % len(GRID)], max_tokens, seed + index // len(GRID)) for index in range(diverse)]
+    return [Sampling(0.0, 1.0, max_tokens, seed), *drawn]
+
+
+async def write_captions(
+    client: Client,
+    items: Iterable[RatedClip | RatedPair],
+    out: Path,
+    *,
+    diverse: int = 0,
+    seed: int = 0,
+    tries: int = 3,
+    tolerance: float = 0.1,
+) -> CaptionReport:
+    """Have a language model describe clips and compare pairs, one JSON line per caption, in the order of the items.
+
+    Failures go to ``<out>.failed.jsonl``, which every run writes anew; the next run tries them again.
+
+    Args:
+        client: Whom to ask; give it a cache, or a killed run asks again for replies that were not yet written.
+        items: Clips with an overall rating, or pairs with an overall preference.
+        out: File that is continued if it exists.
+        diverse: Captions of each besides the greedy one.
+        seed: Of the wording of the requests and of the replies.
+        tries: How many replies are asked for before a caption is given up.
+        tolerance: How far the score in a description may be from the rating.
+
+    Raises:
+        ValueError: If an item lacks what the reply is checked against, or ``out`` is not ours.
+        RuntimeError: If another run is writing the same file.
+        TeacherUnavailableError: If the language model answers nothing any more.
+    """
+    lock = FileLock(f"{out}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RuntimeError(f"{out}: another run is writing it; wait for it or choose another file") from error
+    try:
+        done, sent = finished_ids(out), client.counts.sent
+        kept: Counter[str] = Counter()
+        waiting = _unfinished(_jobs(items, samplings(diverse, seed), seed, client.backend.identity), done, kept)
+        written, failed = await _write_rows(client, waiting, out, tries, tolerance)
+        return CaptionReport(written, kept.total(), failed, client.counts.sent - sent)
+    finally:
+        lock.release()
+
+
+async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: int, tolerance: float) -> tuple[int, int]:
+    """Ask, check and write; returns how many rows were written and how many failed."""
+    written = failed = unanswered = 0
+    rows = in_order(partial(_caption, client, tries, tolerance), jobs, 4 * client.concurrency)
+    with out.open("a", encoding="utf-8") as captions, open(f"{out}.failed.jsonl", "w", encoding="utf-8") as failures:
+        async with aclosing(rows):
+            async for row in rows:
+                if "reason" not in row:
+                    append_line(captions, row)
+                    written, unanswered = written + 1, 0
+                    continue
+                append_line(failures, row)
+                failed, unanswered = failed + 1, 0 if row["reason"] == "invalid" else unanswered + 1
+                if unanswered == GIVE_UP_AFTER:
+                    raise TeacherUnavailableError(f"{unanswered} captions in a row without an answer: {row['message']}")
+    return written, failed
+
+
+def _unfinished(jobs: Iterable[_Job], done: set[str], kept: Counter[str]) -> Iterator[_Job]:
+    """Jobs whose row is not written yet, each once; those that are go to ``kept``."""
+    begun: set[str] = set()
+    for job in jobs:
+        key = job.row["id"]
+        if key in done:
+            kept[key] = 1
+        elif key not in begun:
+            begun.add(key)
+            yield job
+
+
+def _jobs(
+    items: Iterable[RatedClip | RatedPair], settings: list[Sampling], seed: int, identity: Mapping[str, Any]
+) -> Iterator[_Job]:
+    """All captions that are wanted; the request of a clip is worded differently from variant to variant."""
+    for item in items:
+        clips = [item] if isinstance(item, RatedClip) else [item.first, item.second]
+        paths = [clip.path for clip in clips]
+        wording = random.Random(f"{seed} {paths}").randrange(1000)
+        for variant, sampling in enumerate(settings):
+            task, messages, truth = _request(item, wording + variant)
+            facts = [task, paths, messages, asdict(sampling), dict(identity)]
+            key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+            row = {"id": key, "task": task, "audio": paths, "variant": variant}
+            yield _Job(row | {"model": dict(identity)}, messages, sampling, truth)
+
+
+def _request(item: RatedClip | RatedPair, wording: int) -> tuple[str, list[dict[str, Any]], float | Comparison]:
+    """The task, what the expert is asked, and what its reply must end in."""
+    if isinstance(item, RatedClip):
+        if "mos" not in item.ratings:
+            raise ValueError(f"{item.path}: no overall rating (mos), which a description ends in")
+        request = describe.EXPERT_REQUESTS[wording % len(describe.EXPERT_REQUESTS)]
+        return "describe", describe.expert_messages(_facts(item), request), item.ratings["mos"].value
+    target = _comparison(item)
+    aspects = [get_rubric(name).label for name in target.verdicts if name != "mos"]
+    request = COMPARISON_REQUESTS[wording % len(COMPARISON_REQUESTS)].format(
+        aspects=", ".join(aspects) or "none",
+        token=compare.TOKENS[target.preferred],
+        reason=_REASONS[target.preferred],
+    )
+    facts = f"SpeechA: {_facts(item.first)}\nSpeechB: {_facts(item.second)}"
+    return "compare", describe.expert_messages(facts, request), target
+
+
+def _comparison(pair: RatedPair) -> Comparison:
+    """The preference that was given, and the aspects with a gap above 0.5."""
+    preference, paths = pair.preferences.get("mos"), f"{pair.first.path}, {pair.second.path}"
+    if preference not in compare.TOKENS:
+        raise ValueError(f"{paths}: overall preference {preference!r}; A, B or tie is needed")
+    try:
+        gaps = compare.from_scores(_scores(pair.first), _scores(pair.second)).verdicts
+    except ValueError as error:
+        raise ValueError(f"{paths}: {error}") from error
+    return Comparison(gaps | {"mos": preference})
+
+
+def _scores(clip: RatedClip) -> dict[str, float]:
+    return {name: rating.value for name, rating in clip.ratings.items() if name in describe.META_KEYS}
+
+
+def _facts(clip: RatedClip) -> str:
+    return describe.meta_tuple(_scores(clip))
+
+
+_REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "neither was preferred"}
+COMPARISON_REQUESTS = (
+    "In two to four sentences, compare the two clips as if you had heard both. {reason}; explain why. Aspects that "
+    "clearly differ: {aspects}. Do not quote ratings. End with {token} and nothing after it.",
+    "Write what an attentive listener would say about the difference between SpeechA and SpeechB; {reason}. Speak about "
+    "these aspects only: {aspects}. Use no numbers. Close with the verdict {token}.",
+    "Explain to a colleague how the two clips differ and how that leads to the verdict: {reason}. What differs clearly: "
+    "{aspects}. No ratings in the text, please. The last thing you write is {token}.",
+)
+
+
+async def _caption(client: Client, tries: int, tolerance: float, job: _Job) -> dict[str, Any]:
+    """One finished row, or one with the reason why there is none."""
+    message = ""
+    for attempt in range(tries):
+        sampling = _other_draw(job.sampling, attempt)
+        outcome = await client.ask(job.messages, sampling)
+        if isinstance(outcome, Failure):
+            return job.row | {"reason": outcome.kind, "message": outcome.message}
+        try:
+            text = read_caption(outcome.text, job.truth, tolerance)
+        except ParseError as error:
+            message = str(error)
+        else:
+            return job.row | {"sampling": asdict(sampling), "truth": _truth(job.truth), "text": text}
+    return job.row | {"reason": "invalid", "message": f"{tries} replies, the last one: {message}"}
+
+
+def _truth(truth: float | Comparison) -> Any:
+    return truth.verdicts if isinstance(truth, Comparison) else truth
+
+
+def _other_draw(sampling: Sampling, attempt: int) -> Sampling:
+    """The sampling of a later try; a greedy reply would come out the same, so its next tries are drawn."""
+    if attempt == 0:
+        return sampling
+    # Far from the seeds that further rounds of the grid use
+    later = replace(sampling, seed=sampling.seed + 1000 * attempt)
+    return later if sampling.temperature else replace(later, temperature=GRID[0][0], top_p=GRID[0][1])
+
+
+def read_caption(reply: str, truth: float | Comparison, tolerance: float = 0.1) -> str:
+    """Check a reply against what it was written from.
+
+    Args:
+        reply: What the expert wrote; a leading ``<think>`` part is taken off.
+        truth: The overall rating that a description must end in, or the verdicts that a comparison must agree with.
+        tolerance: How far the score may be from the rating.
+
+    Returns:
+        The text, with nothing around it.
+
+    Raises:
+        ParseError: If the reply has no words, or ends in another score or verdict or in none.
+
+    Example:
+        >>> read_caption("The voice is clear. The MOS is 4.1.", 4.08)
+        'The voice is clear. The MOS is 4.1.'
+    """
+    text = split_thought(reply)[1].strip()
+    if isinstance(truth, Comparison):
+        _check_comparison(text, truth)
+        return text
+    mos = describe.parse(text).mos
+    if round(abs(mos - truth), 6) > tolerance:
+        raise ParseError(f"the text ends in {mos:g}, the rating is {truth:g}")
+    return text
+
+
+def _check_comparison(text: str, truth: Comparison) -> None:
+    token = compare.TOKENS[truth.preferred]
+    found = compare.parse(text).verdicts
+    words, _, rest = text.rpartition(token)
+    if found["mos"] != truth.preferred or rest.strip(" .*") or not re.search(r"\w", words):
+        raise ParseError(f"{text[-80:]!r} is not a comparison that ends in {token}")
+    for name, winner in found.items():
+        if truth.verdicts.get(name) != winner:
+            raise ParseError(
+                f"{text!r} gives {name} to {winner}; by the ratings it is {truth.verdicts.get(name, 'close')}"
+            )

@@ -1,0 +1,255 @@
+"""Training examples: a rated clip and a task make one request and its answer, as plain JSON-able dicts.
+
+Two forms. ``decide`` is a typed question per rubric, answered by shares of listeners over the levels:
+``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
+``{"task", "prompt", "completion", "seed"}``. Audio stays a path in both; ``audio_judge.collate`` reads it.
+
+``clip_state`` and ``text_messages`` are the only places that spell out how clips and requests are laid out, so that the
+prompts of training and of use are the same.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import RatedClip
+from audio_judge.data.augment import Augmented, Kind, augment_with_chances
+from audio_judge.data.paraphrases import Paraphrase
+from audio_judge.languages import wordings
+from audio_judge.messages import ReferenceUse, audio_blocks, clip_state, text_messages
+from audio_judge.rubrics.rubric import (
+    HELD_OUT_INSTRUCTIONS,
+    INSTRUCTIONS,
+    RUBRICS,
+    get_rubric,
+    in_language,
+)
+from audio_judge.rubrics.shares import level_shares
+from audio_judge.tasks import (
+    RUBRIC_TASKS,
+    CategoryTarget,
+    Explanation,
+    ScoreTarget,
+    categorize,
+    explain,
+    profile,
+    score,
+)
+from audio_judge.tasks.faults import draw_questions
+
+logger = logging.getLogger(__name__)
+
+DECIDE = "decide"
+Change = Callable[..., Augmented]
+
+
+def make_examples(
+    clips: Iterable[RatedClip],
+    tasks: Mapping[str, float] | Sequence[str],
+    *,
+    seed: int,
+    variants: int = 1,
+    with_reference: ReferenceUse = "never",
+    all_rubrics: bool = False,
+    held_out: bool = False,
+    augment: Mapping[Kind, float] | None = None,
+    paraphrases: Sequence[Paraphrase] = (),
+) -> Iterator[dict[str, Any]]:
+    """Make training examples; the same arguments make the same ones.
+
+    Args:
+        clips: Rated clips; one without ratings is left out, and so is, with ``always``, one without a reference.
+        tasks: Weight of each task (``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``), or tasks of equal weight.
+        seed: Of the task, the phrasing, the rubrics and their order.
+        variants: Examples per clip.
+        with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
+        all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
+        held_out: Whether to use the phrasings that are kept out of training.
+        augment: Chance of each kind of ``audio_judge.data.augment.KINDS`` for ``decide``, ``score`` and ``categorize``; what
+            was done to an example is its ``provenance``. Only for training.
+        paraphrases: Wordings that ``augment`` may use besides our own.
+
+    Yields:
+        Examples, the variants of a clip one after the other.
+
+    Raises:
+        ValueError: If a task is unknown, a weight is negative, or what is held out is to be augmented.
+    """
+    if augment and held_out:
+        raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
+    weights = check_tasks(tasks)
+    change = partial(augment_with_chances, chances=augment, paraphrases=paraphrases) if augment else None
+    left_out = 0
+    for index, clip in enumerate(clips):
+        if not clip.ratings or (with_reference == "always" and clip.reference is None):
+            left_out += 1
+            continue
+        for variant in range(variants):
+            rng = random.Random(f"{seed} {index} {variant}")
+            task = rng.choices(list(weights), list(weights.values()))[0]
+            use_reference = with_reference == "always" or (with_reference == "sometimes" and rng.random() < 0.5)
+            yield from clip_examples(clip, task, rng, use_reference, all_rubrics, held_out, change)
+    if left_out:
+        logger.warning("left out %d clips without ratings or without the reference that is asked for", left_out)
+
+
+def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """Read the weights of a mixture of tasks.
+
+    Args:
+        tasks: Task to weight, or tasks of equal weight.
+
+    Raises:
+        ValueError: If there is no task, an unknown one, or no positive weight.
+
+    Example:
+        >>> check_tasks(["decide", "explain"])
+        {'decide': 1.0, 'explain': 1.0}
+    """
+    weights = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, 1.0)
+    for name, weight in weights.items():
+        if name not in (DECIDE, *RUBRIC_TASKS):
+            raise ValueError(f"no task {name!r}; known: {', '.join((DECIDE, *RUBRIC_TASKS))}")
+        if not weight >= 0:
+            raise ValueError(f"task {name!r}: weight {weight}; 0 or more is needed")
+    if not sum(weights.values()) > 0:
+        raise ValueError("no task with a positive weight; give at least one, such as decide")
+    return weights
+
+
+def clip_examples(
+    clip: RatedClip,
+    task: str,
+    rng: random.Random,
+    use_reference: bool,
+    all_rubrics: bool,
+    held_out: bool,
+    change: Change | None,
+    language: str = "en",
+    *,
+    all_faults: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
+
+    Args:
+        clip: A rated clip.
+        task: ``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``.
+        rng: Draws everything.
+        use_reference: Whether the reference is heard too, where there is one.
+        all_rubrics: Whether every rated rubric is asked for.
+        held_out: Whether to use the phrasings that are kept out of training.
+        change: What augments a rubric and its rating; None for nothing.
+        language: Of request and answer; an augmented rubric and questions about faults stay in English.
+        all_faults: Whether ``decide`` asks about all known faults and not only about a few.
+
+    Yields:
+        Examples.
+    """
+    reference = clip.reference if use_reference else None
+    state = clip_state(clip, reference)
+    seed = rng.randrange(2**31)
+    if task == DECIDE:
+        found = _decisions(clip, rng, all_rubrics, held_out, change, language, all_faults)
+        yield {"task": task, "state": state, "seed": seed} | found
+        return
+    single = task in ("score", "categorize")
+    together = [name for name in RUBRICS if name in clip.ratings]
+    rubrics = list(clip.ratings) if single or len(together) < 2 else together
+    if single and not all_rubrics:
+        rubrics = [rng.choice(rubrics)]
+    for chosen in [[name] for name in rubrics] if single else [rubrics]:
+        if single and change:
+            asked = change(get_rubric(chosen[0]), clip.ratings[chosen[0]], rng=rng)
+            if asked.provenance:
+                example = _augmented(asked, task, state, rng, reference is not None)
+                yield {"task": task, "seed": seed} | example
+                continue
+        answer, facts = _answer(clip, task, chosen, rng, language)
+        english = RUBRIC_TASKS[task].PHRASINGS, RUBRIC_TASKS[task].HELD_OUT_PHRASINGS
+        phrasings = wordings(task, language, english)[held_out]
+        how = {"held_out": held_out, "with_reference": reference is not None, "language": language}
+        subject: Any = chosen[0] if single else chosen
+        request = RUBRIC_TASKS[task].ask(subject, phrasing=rng.randrange(len(phrasings)), **how)
+        completion = [{"role": "assistant", "content": answer}]
+        yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | facts
+
+
+def _augmented(
+    asked: Augmented, task: str, state: list[dict[str, Any]], rng: random.Random, with_reference: bool
+) -> dict[str, Any]:
+    """A request about an augmented rubric and its answer; ``target`` is left out, for no table has that rubric."""
+    own = asked.request(task)
+    phrasing = rng.randrange(len(RUBRIC_TASKS[task].PHRASINGS)) if own is None else own
+    request = RUBRIC_TASKS[task].ask(asked.rubric, phrasing=phrasing, with_reference=with_reference)
+    if task == "score":
+        answer = score.write(ScoreTarget(asked.rubric, asked.value))
+    else:
+        answer = categorize.write(CategoryTarget(asked.rubric, asked.rubric.level_of(asked.value)))
+    completion = [{"role": "assistant", "content": answer}]
+    return {"prompt": text_messages(state, request), "completion": completion, "provenance": list(asked.provenance)}
+
+
+def _answer(
+    clip: RatedClip, task: str, rubrics: list[str], rng: random.Random, language: str
+) -> tuple[str, dict[str, Any]]:
+    """The answer of a task in text, and what evaluation needs to know about it."""
+    values = {name: clip.ratings[name].value for name in rubrics}
+    if task == "score":
+        target = {"rubric": rubrics[0], "value": values[rubrics[0]]}
+        return score.write(ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])), {"target": target}
+    if task == "categorize":
+        rubric = get_rubric(rubrics[0])
+        return categorize.write(CategoryTarget(rubric, rubric.level_of(values[rubric.name])), language), {}
+    if task == "profile":
+        return profile.write(values, rubrics, language), {}
+    return explain.write(Explanation(values, clip.causes), rng, rubrics, language), {}
+
+
+def _decisions(
+    clip: RatedClip,
+    rng: random.Random,
+    all_rubrics: bool,
+    held_out: bool,
+    change: Change | None,
+    language: str,
+    all_faults: bool,
+) -> dict[str, Any]:
+    """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
+    names = list(clip.ratings)
+    chosen = names if all_rubrics else rng.sample(names, rng.randint(1, len(names)))
+    questions, targets, provenance = {}, {}, {}
+    for name in chosen:
+        asked = Augmented(get_rubric(name), clip.ratings[name])
+        if change:
+            asked = change(asked.rubric, asked.rating, rng=rng)
+        rubric, rating = asked.rubric, asked.rating
+        spoken = "en" if asked.provenance else language
+        training, kept_out = wordings("decide", spoken, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+        phrasings = kept_out if held_out else in_language(rubric, spoken).questions + training
+        own = asked.request(DECIDE)
+        phrasing = rng.randrange(len(phrasings)) if own is None else own
+        questions[rubric.name] = rubric.question(phrasing, held_out=held_out, language=spoken)
+        shares = level_shares(rating.value, rating.std, rubric.low, rubric.high, len(rubric.levels))
+        targets[rubric.name] = [round(float(share), 6) for share in shares]
+        if asked.provenance:
+            provenance[rubric.name] = list(asked.provenance)
+    if not all_rubrics and not held_out:
+        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=all_faults).items():
+            questions[name], targets[name] = question, fault_shares
+    found: dict[str, Any] = {"questions": questions, "targets": targets}
+    return found | {"provenance": provenance} if provenance else found
+
+
+def audio_paths(example: Mapping[str, Any]) -> list[Path]:
+    """List the files an example hears, in order.
+
+    Args:
+        example: An example of either form.
+    """
+    return [Path(block["path"]) for block in audio_blocks(example)]
+
+
+Example = dict[str, Any]

@@ -1,0 +1,483 @@
+"""Examples of all tasks from all rated items: clips and pairs, whatever each of them has.
+
+``audio_judge.examples`` makes the examples of the tasks about rubrics that a caller names. This module adds the others
+(describe, compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can
+serve. What an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
+
+Each example also has the facts ``corpus`` and ``scores`` (the ratings before augmentation), and where they apply
+``listener``, ``form`` and ``provenance``.
+"""
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from audio_judge.clips import Item, RatedClip, RatedPair, Rating
+from audio_judge.data.augment import Augmented, Kind, augment_with_chances
+from audio_judge.data.examples import DECIDE, Change, Example, clip_examples
+from audio_judge.data.paraphrases import Paraphrase
+from audio_judge.data.targets import (
+    LackingError,
+    assessment_of,
+    check_rated,
+    comparison_of,
+    description_of,
+    detection_of,
+    listener_of,
+    overall_of,
+    preference_shares,
+    suggestions_of,
+)
+from audio_judge.languages import check_language, wordings
+from audio_judge.messages import ReferenceUse, clip_state, pair_state, text_messages
+from audio_judge.rubrics.rubric import ALL_RUBRICS, get_rubric
+from audio_judge.tasks import (
+    RUBRIC_TASKS,
+    TASKS,
+    Comparison,
+    ScoreTarget,
+    assess,
+    compare,
+    describe,
+    detect,
+    listeners,
+    rate,
+    suggest,
+)
+from audio_judge.tasks.compare import Form
+
+DETECT_QUESTION = "detect_question"
+COMPARE_QUESTION = "compare_question"
+COMPARING = ("compare", COMPARE_QUESTION)
+ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
+# A request for one of these is about a single rubric; the others are about the clip or the pair.
+_NO_REFERENCE = (*COMPARING, "suggest", "detect", DETECT_QUESTION, "rate")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How items are made into examples.
+
+    Args:
+        with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
+        all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
+        held_out: Whether to use the phrasings that are kept out of training.
+        augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes scale and invert.
+        paraphrases: Wordings that ``augment`` may use besides our own.
+        listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
+            ``tasks.listeners``, else the standard of the corpus, if there is one.
+        both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
+        partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
+        tie_within: Overall ratings that differ by no more than this are a tie.
+        fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the same
+            chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
+        languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented rubrics,
+            published texts (captions, descriptions, suggestions) and the listener's profile stay in English, or as they are.
+    """
+
+    with_reference: ReferenceUse = "never"
+    all_rubrics: bool = False
+    held_out: bool = False
+    augment: Mapping[Kind, float] = field(default_factory=dict)
+    paraphrases: Sequence[Paraphrase] = ()
+    listener: float = 0.0
+    both_orders: bool = True
+    partners: int = 256
+    tie_within: float = 0.0
+    fault_questions: Literal["some", "all"] = "some"
+    languages: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.with_reference not in ("never", "sometimes", "always"):
+            raise ValueError(f"with_reference {self.with_reference!r}; never, sometimes or always is needed")
+        if self.augment and self.held_out:
+            raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
+        if self.fault_questions not in ("some", "all"):
+            raise ValueError(f"fault_questions {self.fault_questions!r}; some or all is needed")
+        if not 0 <= self.listener <= 1 or self.partners < 1:
+            raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
+        for code, weight in (self.languages or {}).items():
+            if not weight >= 0:
+                raise ValueError(f"language {check_language(code)!r}: weight {weight}; 0 or more is needed")
+            check_language(code)
+        if self.languages is not None and not sum(self.languages.values()) > 0:
+            raise ValueError("no language with a positive weight; give at least one, such as en")
+        # An unknown kind or chance is found now and not at the first clip that draws it
+        augment_with_chances(get_rubric("mos"), Rating(3.0), self.augment, random.Random(0))
+
+
+class Instructor:
+    """Makes examples of items one by one, and counts what they lack.
+
+    Args:
+        tasks: Task to weight, or tasks of equal weight; names of ``ALL_TASKS``.
+        seed: Of everything that is drawn.
+        manner: How.
+
+    Attributes:
+        lacking: (task, reason) to number of items that cannot serve it.
+        left_out: Number of items that can serve no task.
+
+    Raises:
+        ValueError: If a task is unknown, or none has a positive weight.
+    """
+
+    def __init__(self, tasks: Mapping[str, float] | Sequence[str], seed: int, manner: Manner | None = None) -> None:
+        self.weights = check_weights(tasks)
+        self.seed, self.manner = seed, manner or Manner()
+        self.lacking: Counter[tuple[str, str]] = Counter()
+        self.left_out = 0
+        self._language = "en"
+        self._earlier: dict[tuple[str, str], deque[RatedClip]] = {}
+        augment = self.manner.augment
+        self._change: Change | None = (
+            partial(augment_with_chances, chances=augment, paraphrases=self.manner.paraphrases) if augment else None
+        )
+
+    def examples(self, item: Item, index: int, variants: int = 1) -> Iterator[Example]:
+        """Make the examples of one item; the task of each variant is drawn among those the item can serve.
+
+        Args:
+            item: A clip or a pair.
+            index: Its place in its corpus, which seeds it.
+            variants: How many times to draw.
+
+        Yields:
+            One example per variant; more with ``all_rubrics``, and two for a pair in both orders.
+        """
+        usable = self._usable(item)
+        for variant in range(variants if usable else 0):
+            rng = random.Random(f"{self.seed} {index} {variant}")
+            task = rng.choices(list(usable), list(usable.values()))[0]
+            self._language = self._draw_language(f"{self.seed} {index} {variant} language")
+            spoken = {} if self._language == "en" else {"language": self._language}
+            for example in self._make(item, task, rng):
+                yield example | spoken | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
+        if isinstance(item, RatedClip) and any(task in self.weights for task in COMPARING):
+            self._partners(item).append(item)
+
+    def _draw_language(self, seed: str) -> str:
+        """Draws apart from everything else, so that examples in English are the same with other languages as without."""
+        chances = self.manner.languages
+        return random.Random(seed).choices(list(chances), list(chances.values()))[0] if chances else "en"
+
+    def _usable(self, item: Item) -> dict[str, float]:
+        """Weights of the tasks that the item has everything for."""
+        usable = {}
+        for task, weight in self.weights.items():
+            reason = "" if weight == 0 else self._lacks(item, task)
+            if reason:
+                self.lacking[task, reason] += 1
+            elif weight:
+                usable[task] = weight
+        self.left_out += not usable
+        return usable
+
+    def _lacks(self, item: Item, task: str) -> str:
+        """What the item lacks for a task; nothing if it lacks nothing."""
+        if isinstance(item, RatedPair):
+            if task not in COMPARING:
+                return "a pair, which is for compare and compare_question only"
+            return "" if overall_of(item) else "a pair without a preference overall or for naturalness"
+        if self.manner.with_reference == "always" and task not in _NO_REFERENCE and item.reference is None:
+            return "no reference"
+        if task in COMPARING:
+            if "mos" not in item.ratings:
+                return "no overall rating (mos) to compare by"
+            known = self._partners(item)
+            return (
+                "" if any(one.path != item.path for one in known) else "no earlier clip of its corpus to compare with"
+            )
+        return _reason(_CHECKS[task], item)
+
+    def _partners(self, clip: RatedClip) -> deque[RatedClip]:
+        key = (clip.corpus, clip.split)
+        if key not in self._earlier:
+            self._earlier[key] = deque(maxlen=self.manner.partners)
+        return self._earlier[key]
+
+    def _make(self, item: Item, task: str, rng: random.Random) -> Iterator[Example]:
+        if task in COMPARING:
+            pair = item if isinstance(item, RatedPair) else self._pair_up(item, rng)
+            yield from self._comparisons(pair, rng) if task == "compare" else self._comparison_questions(pair, rng)
+            return
+        assert isinstance(item, RatedClip)
+        if task == DECIDE or task in RUBRIC_TASKS:
+            heard = self.manner.all_rubrics, self.manner.held_out, self._change
+            has_reference = self._reference(item, rng) is not None
+            all_faults = self.manner.fault_questions == "all"
+            for example in clip_examples(item, task, rng, has_reference, *heard, self._language, all_faults=all_faults):
+                yield self._with_listener(example, item, rng)
+        elif task == "rate":
+            yield from self._ratings(item, rng)
+        elif task == DETECT_QUESTION:
+            yield self._detection_question(item, rng)
+        else:
+            yield self._whole_clip(item, task, rng)
+
+    def _reference(self, clip: RatedClip, rng: random.Random) -> str | None:
+        use = self.manner.with_reference
+        return clip.reference if use == "always" or (use == "sometimes" and rng.random() < 0.5) else None
+
+    def _phrasing(
+        self, kind: str, training: tuple[str, ...], held_out: tuple[str, ...], rng: random.Random
+    ) -> dict[str, Any]:
+        """The choice of a wording, as the ``ask`` of every task takes it; kind is a key of ``Language.phrasings``."""
+        own = wordings(kind, self._language, (training, held_out))[self.manner.held_out]
+        return {"phrasing": rng.randrange(len(own)), "held_out": self.manner.held_out, "language": self._language}
+
+    def _text_example(
+        self, task: str, state: list[dict[str, Any]], request: str, answer: str, rng: random.Random, **facts: Any
+    ) -> Example:
+        completion = [{"role": "assistant", "content": answer}]
+        prompt = text_messages(state, request)
+        return {"task": task, "prompt": prompt, "completion": completion, "seed": rng.randrange(2**31)} | facts
+
+    def _whole_clip(self, clip: RatedClip, task: str, rng: random.Random) -> Example:
+        """Describe, assess, suggest or detect."""
+        module = TASKS[task]
+        how = self._phrasing(task, module.PHRASINGS, module.HELD_OUT_PHRASINGS, rng)
+        reference = None if task in _NO_REFERENCE else self._reference(clip, rng)
+        if reference is not None:
+            how["with_reference"] = True
+        answer = _WRITERS[task](clip, rng, self._language)
+        example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng)
+        return self._with_listener(example, clip, rng)
+
+    def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
+        question = detect.question(
+            **self._phrasing("detect_question", detect.QUESTIONS, detect.HELD_OUT_QUESTIONS, rng)
+        )
+        is_fake = detection_of(clip).is_fake
+        targets = {"fake": [float(is_fake), float(not is_fake)]}
+        seed = rng.randrange(2**31)
+        state = clip_state(clip)
+        return {
+            "task": DETECT_QUESTION,
+            "state": state,
+            "questions": {"fake": question},
+            "targets": targets,
+            "seed": seed,
+        }
+
+    def _ratings(self, clip: RatedClip, rng: random.Random) -> Iterator[Example]:
+        """The rate task on one rated rubric, or on all of them."""
+        names = list(clip.ratings)
+        chances: dict[Kind, float] = {
+            kind: chance for kind, chance in self.manner.augment.items() if kind in ("scale", "invert")
+        }
+        for name in names if self.manner.all_rubrics else [rng.choice(names)]:
+            asked = Augmented(get_rubric(name), clip.ratings[name])
+            if chances:
+                asked = augment_with_chances(asked.rubric, asked.rating, chances, rng)
+            cues = wordings("rate_cues", self._language, (rate.CUES, rate.HELD_OUT_CUES))[self.manner.held_out]
+            places: tuple[rate.Place, ...] = ("start", "middle", "end")
+            how = self._phrasing("rate", rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
+            request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
+            request, facts = self._name_listener(request, clip, rng)
+            content = rate.content(request, *clip_state(clip))
+            # No table has an augmented rubric, so evaluation is given a target for the others only.
+            facts |= {"provenance": list(asked.provenance)} if asked.provenance else {}
+            facts |= {} if asked.provenance else {"target": {"rubric": name, "value": asked.value}}
+            answer = rate.write(ScoreTarget(asked.rubric, asked.value))
+            example = self._text_example("rate", [], "", answer, rng, **facts)
+            yield example | {"prompt": [{"role": "user", "content": content}]}
+
+    def _with_listener(self, example: Example, clip: RatedClip, rng: random.Random) -> Example:
+        """Name the listener in the request, which is the last block of the prompt; typed questions name none."""
+        if "prompt" not in example:
+            return example
+        *blocks, last = example["prompt"][0]["content"]
+        request, facts = self._name_listener(last["text"].removeprefix("\n"), clip, rng)
+        content = [*blocks, {"type": "text", "text": f"\n{request}"}]
+        return example | {"prompt": [{"role": "user", "content": content}]} | facts
+
+    def _name_listener(self, request: str, clip: RatedClip, rng: random.Random) -> tuple[str, dict[str, Any]]:
+        name = listener_of(clip)
+        if name is None or rng.random() >= self.manner.listener:
+            return request, {}
+        profile = listeners.get_listener(name)
+        views = profile.held_out_views if self.manner.held_out else profile.views
+        places: tuple[listeners.Place, ...] = ("before", "after")
+        texts = listeners.HELD_OUT_PHRASINGS if self.manner.held_out else listeners.PHRASINGS
+        how: dict[str, Any] = {"phrasing": rng.randrange(len(texts)), "held_out": self.manner.held_out}
+        how |= {"wording": rng.randrange(len(views)), "place": rng.choice(places)}
+        return listeners.ask(request, profile, **how), {"listener": name}
+
+    # Comparisons
+
+    def _pair_up(self, clip: RatedClip, rng: random.Random) -> RatedPair:
+        """Compare a clip with an earlier one of its corpus, by their ratings."""
+        other = rng.choice([one for one in self._partners(clip) if one.path != clip.path])
+        scores = [{name: rating.value for name, rating in one.ratings.items()} for one in (other, clip)]
+        clear = compare.from_scores(scores[0], scores[1], tie_within=self.manner.tie_within).verdicts
+        # The dimensions form has a line for every dimension; the other form passes over ties.
+        alike = {name: "tie" for name in assess.TITLES if name in scores[0] and name in scores[1]}
+        return RatedPair(other, clip, alike | dict(clear))
+
+    def _comparisons(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
+        """One example, or both orders; the form is drawn where the verdicts fit both."""
+        target = comparison_of(pair)
+        form: Form = rng.choice(_forms(target))
+        orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
+        for is_swapped in orders:
+            first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
+            own = compare.swapped(target) if is_swapped else target
+            example = self._comparison(pair, own, form, is_swapped, pair_state(first, second), rng)
+            yield self._with_listener(example, first, rng)
+
+    def _comparison_questions(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
+        """Typed questions about one to three rubrics, the whole among them, in one order drawn or in both."""
+        shares = preference_shares(pair)
+        others = [name for name in shares if name != "mos"]
+        names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]
+        if self.manner.all_rubrics:
+            names = list(shares)
+        english = compare.QUESTIONS, compare.HELD_OUT_QUESTIONS
+        asked = {name: compare.question(name, **self._phrasing("compare_question", *english, rng)) for name in names}
+        orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
+        for is_swapped in orders:
+            first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
+            targets = {name: [shares[name][i] for i in ((1, 0, 2) if is_swapped else (0, 1, 2))] for name in names}
+            state = pair_state(first, second)
+            seed = rng.randrange(2**31)
+            yield {"task": COMPARE_QUESTION, "state": state, "questions": asked, "targets": targets, "seed": seed}
+
+    def _comparison(
+        self,
+        pair: RatedPair,
+        target: Comparison,
+        form: Form,
+        is_swapped: bool,
+        state: list[dict[str, Any]],
+        rng: random.Random,
+    ) -> Example:
+        if form == "dimensions":
+            how = self._phrasing(
+                "compare_dimensions", compare.DIMENSION_PHRASINGS, compare.HELD_OUT_DIMENSION_PHRASINGS, rng
+            )
+            request = compare.ask(form=form, **how)
+        else:
+            how = self._phrasing("compare", compare.PHRASINGS, compare.HELD_OUT_PHRASINGS, rng)
+            request = compare.ask(_asked_aspects(pair), **how)
+        answer = compare.write(target, rng, form=form, language=self._language)
+        if "caption" in pair.extra and not is_swapped:  # a caption names A and B, so it fits one order only
+            answer, form = pair.extra["caption"], "preference"
+        return self._text_example("compare", state, request, answer, rng, form=form, verdicts=dict(target.verdicts))
+
+
+def make_instructions(
+    items: Iterable[Item],
+    tasks: Mapping[str, float] | Sequence[str],
+    *,
+    seed: int,
+    variants: int = 1,
+    manner: Manner | None = None,
+    lacking: Counter[tuple[str, str]] | None = None,
+) -> Iterator[Example]:
+    """Make examples of any tasks in a stream; the same arguments make the same ones.
+
+    Args:
+        items: Clips and pairs.
+        tasks: Task to weight, or tasks of equal weight; names of ``ALL_TASKS``.
+        seed: Of everything that is drawn.
+        variants: Examples per item.
+        manner: How; see ``Manner``.
+        lacking: Filled with (task, reason) to number of items that cannot serve it.
+
+    Yields:
+        Examples, those of an item one after the other.
+
+    Raises:
+        ValueError: If a task is unknown, or none has a positive weight.
+
+    Example:
+        >>> clip = RatedClip("a.wav", {"mos": Rating(3.4)}, "train", "NISQA")
+        >>> next(make_instructions([clip], ["rate"], seed=0))["completion"][0]["content"]
+        '3.40'
+    """
+    instructor = Instructor(tasks, seed, manner)
+    if lacking is not None:
+        instructor.lacking = lacking
+    for index, item in enumerate(items):
+        yield from instructor.examples(item, index, variants)
+
+
+def check_weights(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """Read the weights of a mixture of any tasks.
+
+    Args:
+        tasks: Task to weight, or tasks of equal weight.
+
+    Raises:
+        ValueError: If there is no task, an unknown one, a negative weight, or no positive one.
+
+    Example:
+        >>> check_weights(["describe", "detect_question"])
+        {'describe': 1.0, 'detect_question': 1.0}
+    """
+    weights = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, 1.0)
+    for name, weight in weights.items():
+        if name not in ALL_TASKS:
+            raise ValueError(f"no task {name!r}; known: {', '.join(ALL_TASKS)}")
+        if not weight >= 0:
+            raise ValueError(f"task {name!r}: weight {weight}; 0 or more is needed")
+    if not sum(weights.values()) > 0:
+        raise ValueError("no task with a positive weight; give at least one, such as score")
+    return weights
+
+
+def _forms(target: Comparison) -> list[Form]:
+    """The dimensions form speaks of SpeechEval's dimensions only, and needs more than the verdict overall."""
+    names = set(target.verdicts)
+    fits = names <= set(assess.TITLES) and len(names) > 1
+    return ["preference", "dimensions"] if fits else ["preference"]
+
+
+def _asked_aspects(pair: RatedPair) -> list[str]:
+    """Aspects a request may name: those rated on both sides or preferred, not only those that differ, which would tell."""
+    shared = [name for name in pair.first.ratings if name in pair.second.ratings and name in ALL_RUBRICS]
+    named = [name for name in pair.preferences if name in ALL_RUBRICS]
+    return list(dict.fromkeys([*shared, *named])) or ["mos"]
+
+
+def _clips(item: Item) -> tuple[RatedClip, ...]:
+    return (item.first, item.second) if isinstance(item, RatedPair) else (item,)
+
+
+def _scores_of(item: Item) -> dict[str, float]:
+    return {} if isinstance(item, RatedPair) else {name: rating.value for name, rating in item.ratings.items()}
+
+
+def _reason(check: Callable[[RatedClip], Any], clip: RatedClip) -> str:
+    """Why a check fails; nothing if it does not."""
+    try:
+        check(clip)
+    except LackingError as lacking:
+        return str(lacking)
+    return ""
+
+
+def _write_description(clip: RatedClip, rng: random.Random, language: str) -> str:
+    if "caption" in clip.extra:
+        return clip.extra["caption"]
+    return describe.write(description_of(clip, rng, language), rng, language)
+
+
+_WRITERS: dict[str, Callable[[RatedClip, random.Random, str], str]] = {
+    "describe": _write_description,
+    "assess": lambda clip, rng, language: assess.write(assessment_of(clip), rng, language),
+    "suggest": lambda clip, rng, language: suggest.write(suggestions_of(clip, rng, language), language),
+    "detect": lambda clip, _, language: detect.write(detection_of(clip), language),
+}
+_CHECKS: dict[str, Callable[[RatedClip], Any]] = {
+    **dict.fromkeys((DECIDE, *RUBRIC_TASKS, "rate"), check_rated),
+    "describe": description_of,
+    "assess": assessment_of,
+    "suggest": suggestions_of,
+    "detect": detection_of,
+    DETECT_QUESTION: detection_of,
+}

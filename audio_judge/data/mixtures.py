@@ -1,0 +1,276 @@
+"""Mixtures of corpora: which clips, how often, for which tasks, in a stream that needs no more memory for a longer corpus.
+
+    seed: 0
+    tasks: {decide: 3, score: 1, explain: 1}
+    augment: {scale: 0.3, invert: 0.1, binary: 0.1, paraphrase: 0.3}
+    corpora:
+      - {reader: nisqa, path: /data/NISQA_Corpus, split: train, weight: 1, balance: mos}
+    tested_on:
+      - {reader: nisqa, path: /data/NISQA_Corpus, split: validation}
+
+Every corpus is read twice: once to count its clips, their classes and what would leak, and once to make examples. Only
+tables are read; audio stays a path.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from audio_judge.clips import Item, RatedPair
+from audio_judge.corpora.corpus import Corpus
+from audio_judge.corpora.splits import check_disjoint
+from audio_judge.data.examples import Example
+from audio_judge.data.instructions import Instructor, Manner, check_weights
+from audio_judge.data.paraphrases import load_paraphrases
+from audio_judge.data.statistics import Statistics
+from audio_judge.rubrics.rubric import get_rubric
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Corpora, tasks and how examples are made.
+
+    Args:
+        corpora: What is learned from.
+        tasks: Task to weight; a name of ``audio_judge.data.instructions.ALL_TASKS``.
+        tested_on: What will be tested on; nothing of it may be among the corpora.
+        leakage: What may not be shared: fields of ``audio_judge.corpora.splits.check_disjoint``; empty for no check.
+        manner: How items are made into examples.
+        variants: Examples per use of a clip.
+        shuffle: Examples among which the next one is drawn; 1 keeps the order.
+        limit: Most examples; None for all.
+        seed: Of everything that is drawn.
+
+    Raises:
+        ValueError: If there is no corpus, a task is unknown, or a number is out of range.
+    """
+
+    corpora: tuple[Corpus, ...]
+    tasks: Mapping[str, float]
+    tested_on: tuple[Corpus, ...] = ()
+    leakage: tuple[str, ...] = ("path",)
+    manner: Manner = field(default_factory=Manner)
+    variants: int = 1
+    shuffle: int = 10_000
+    limit: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.corpora:
+            raise ValueError("no corpora; give at least one with its reader and path")
+        for corpus in self.corpora:
+            check_weights(corpus.tasks or self.tasks)
+            replace(self.manner, with_reference=corpus.with_reference or self.manner.with_reference)
+        if self.variants < 1 or self.shuffle < 1 or (self.limit is not None and self.limit < 1):
+            raise ValueError(
+                f"variants {self.variants}, shuffle {self.shuffle}, limit {self.limit}; 1 or more is needed"
+            )
+
+
+def read_mixture(path: str | Path) -> Mixture:
+    """Read a mixture from YAML; relative paths start from the folder of the file.
+
+    Args:
+        path: YAML with the fields of ``Mixture``; those of ``Manner`` stand beside them, and ``paraphrases`` is a file
+            of ``audio_judge.data.paraphrases.save_paraphrases``.
+
+    Raises:
+        ValueError: If the file is no such YAML; the message names the file and the field.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: fields such as corpora and tasks are needed, as in recipes/data")
+    try:
+        return mixture_of(values, Path(path).parent)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def mixture_of(values: Mapping[str, Any], folder: Path = Path()) -> Mixture:
+    """Make a mixture of plain values.
+
+    Args:
+        values: As in YAML.
+        folder: Where relative paths start.
+
+    Raises:
+        ValueError: If a field is unknown or missing, or a value unusable.
+
+    Example:
+        >>> mixture_of({"corpora": [{"reader": "nisqa", "path": "/data"}], "tasks": ["score"]}).corpora[0].weight
+        1.0
+    """
+    known = {*Mixture.__dataclass_fields__, *Manner.__dataclass_fields__} - {"manner"}
+    unknown = [name for name in values if name not in known]
+    if unknown or not {"corpora", "tasks"} <= set(values):
+        raise ValueError(
+            f"unknown {unknown}; corpora and tasks are needed, and there may be {', '.join(sorted(known))}"
+        )
+    ours = {name: value for name, value in values.items() if name in Mixture.__dataclass_fields__}
+    manner = {name: value for name, value in values.items() if name in Manner.__dataclass_fields__}
+    if isinstance(manner.get("paraphrases"), str):
+        manner["paraphrases"] = load_paraphrases(folder / manner["paraphrases"])
+    for name in ("corpora", "tested_on"):
+        ours[name] = tuple(_corpus_of(entry, folder) for entry in ours.get(name) or ())
+    ours["tasks"] = check_weights(ours["tasks"])
+    if "leakage" in ours:
+        ours["leakage"] = tuple(ours["leakage"] or ())
+    return Mixture(**ours, manner=Manner(**manner))
+
+
+def _corpus_of(entry: Any, folder: Path) -> Corpus:
+    if not isinstance(entry, Mapping) or not {"reader", "path"} <= set(entry):
+        raise ValueError(f"corpus {entry!r}; fields reader and path are needed")
+    unknown = [name for name in entry if name not in Corpus.__dataclass_fields__]
+    if unknown:
+        raise ValueError(
+            f"corpus {entry['reader']}: unknown {unknown}; known: {', '.join(Corpus.__dataclass_fields__)}"
+        )
+    tasks = {"tasks": check_weights(entry["tasks"])} if entry.get("tasks") else {}
+    return Corpus(**{**entry, **tasks, "path": str(folder / str(entry["path"]))})
+
+
+@dataclass
+class _Stream:
+    """One corpus while it is read for the second time."""
+
+    corpus: Corpus
+    instructor: Instructor
+    factors: dict[str, float]  # class to how often its clips are used
+    expected: float  # uses that are still to come
+    items: Iterator[tuple[int, Item]]
+
+
+def iterate(mixture: Mixture, statistics: Statistics | None = None) -> Iterator[Example]:
+    """Make the examples of a mixture in a stream; the same mixture makes the same ones.
+
+    Args:
+        mixture: What to mix.
+        statistics: Filled on the way.
+
+    Yields:
+        Examples, shuffled within a buffer of ``mixture.shuffle``.
+
+    Raises:
+        CorpusError: If a corpus is not there or cannot be trusted.
+        SplitError: If something is learned from that will be tested on, before the first example.
+    """
+    found = Statistics() if statistics is None else statistics
+    check_leakage(mixture)
+    streams = [_open(corpus, mixture, number) for number, corpus in enumerate(mixture.corpora)]
+    rng = random.Random(f"{mixture.seed} order")
+    examples = _shuffled(_interleaved(streams, mixture, rng, found), mixture.shuffle, rng)
+    for given, example in enumerate(examples, start=1):
+        found.count(example)
+        yield example
+        if given == mixture.limit:
+            break
+    for stream in streams:
+        found.left_out += stream.instructor.left_out
+        for (task, reason), count in stream.instructor.lacking.items():
+            found.lacking[f"{task}, {reason}"] += count
+
+
+def check_leakage(mixture: Mixture) -> int:
+    """Refuse a mixture that learns from what it is tested on, or whose corpora have several splits that share something.
+
+    Args:
+        mixture: What to check; reads the tables of all its corpora, and keeps a short hash of every clip.
+
+    Returns:
+        Number of clips looked at; 0 if there is nothing to check.
+
+    Raises:
+        SplitError: If something is shared; the message names examples.
+    """
+    if not mixture.leakage or not (mixture.tested_on or any(corpus.split is None for corpus in mixture.corpora)):
+        return 0
+    items = chain.from_iterable(_as_split(corpus, "") for corpus in mixture.corpora)
+    tested_on = chain.from_iterable(_as_split(corpus, "tested on") for corpus in mixture.tested_on)
+    return check_disjoint(chain(items, tested_on), mixture.leakage)
+
+
+def _as_split(corpus: Corpus, name: str) -> Iterator[Item]:
+    """The items of a corpus; with a name, all of them as of one split, for a corpus may be tested on whatever its split."""
+    for item in corpus.read():
+        if not name:
+            yield item
+        elif isinstance(item, RatedPair):
+            yield replace(item, first=replace(item.first, split=name), second=replace(item.second, split=name))
+        else:
+            yield replace(item, split=name)
+
+
+def _open(corpus: Corpus, mixture: Mixture, number: int) -> _Stream:
+    """Count a corpus and its classes, and get ready to read it again."""
+    counts = Counter(_class(item, corpus.balance) for item in corpus.read())
+    total = counts.total()
+    classes = {name: count for name, count in counts.items() if name}
+    factors = {"": corpus.weight}
+    for name, count in classes.items():
+        even = sum(classes.values()) / len(classes) / count
+        factors[name] = min(corpus.weight * even, float(corpus.most)) if corpus.balance else corpus.weight
+    manner = replace(mixture.manner, with_reference=corpus.with_reference or mixture.manner.with_reference)
+    # Two corpora of one mixture must not draw the same
+    instructor = Instructor(
+        corpus.tasks or mixture.tasks, random.Random(f"{mixture.seed} {number}").randrange(2**31), manner
+    )
+    expected = sum(factors[name] * count for name, count in counts.items()) if total else 0.0
+    return _Stream(corpus, instructor, factors, expected, enumerate(corpus.read()))
+
+
+def _class(item: Item, balance: str) -> str:
+    """What an item counts as for balance; empty for nothing."""
+    if balance == "preference":
+        return (
+            str(item.preferences.get("mos", item.preferences.get("naturalness", "")))
+            if isinstance(item, RatedPair)
+            else ""
+        )
+    if balance == "label":
+        return str(item.extra.get("label", ""))
+    if not balance or isinstance(item, RatedPair) or balance not in item.ratings:
+        return ""
+    return get_rubric(balance).level_of(item.ratings[balance].value)
+
+
+def _interleaved(streams: list[_Stream], mixture: Mixture, rng: random.Random, found: Statistics) -> Iterator[Example]:
+    """Draw the next corpus by what it still has to give, so that all end at about the same time."""
+    left = list(streams)
+    while left:
+        stream = rng.choices(left, [max(one.expected, 1e-6) for one in left])[0]
+        entry = next(stream.items, None)
+        if entry is None:
+            left.remove(stream)
+            continue
+        index, item = entry
+        factor = stream.factors[_class(item, stream.corpus.balance)]
+        stream.expected -= factor
+        draw = random.Random(f"{mixture.seed} {stream.instructor.seed} {index} uses").random()
+        uses = int(factor) + (draw < factor % 1)
+        found.not_drawn += uses == 0
+        yield from stream.instructor.examples(item, index, uses * mixture.variants)
+
+
+def _shuffled(examples: Iterable[Example], size: int, rng: random.Random) -> Iterator[Example]:
+    """Shuffle within a buffer: each example that comes takes the place of one drawn at random."""
+    buffer: list[Example] = []
+    for example in examples:
+        if len(buffer) < size:
+            buffer.append(example)
+            continue
+        place = rng.randrange(size)
+        yield buffer[place]
+        buffer[place] = example
+    if size > 1:
+        rng.shuffle(buffer)
+    yield from buffer

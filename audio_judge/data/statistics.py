@@ -1,0 +1,117 @@
+"""What a set of examples holds: tasks, corpora, scales, levels, answers."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audio_judge.data.instructions import COMPARE_QUESTION
+from audio_judge.rubrics.rubric import ALL_RUBRICS, get_rubric
+
+
+@dataclass
+class Statistics:
+    """What a mixture gave.
+
+    Args:
+        examples: Number of examples.
+        tasks: Examples per task.
+        corpora: Examples per corpus.
+        scales: Answers per scale that was asked for, such as ``0-100``.
+        scores: Rubric to examples per level of the clip's rating.
+        classes: Examples per label or preference, for detection and comparison.
+        augmentations: Questions per kind of augmentation.
+        listeners: Examples per listener that was named.
+        lacking: What items lacked for a task, to how many.
+        left_out: Items that could serve no task.
+        not_drawn: Items that weight or balance passed over.
+    """
+
+    examples: int = 0
+    tasks: Counter[str] = field(default_factory=Counter)
+    corpora: Counter[str] = field(default_factory=Counter)
+    scales: Counter[str] = field(default_factory=Counter)
+    scores: dict[str, Counter[str]] = field(default_factory=dict)
+    classes: Counter[str] = field(default_factory=Counter)
+    augmentations: Counter[str] = field(default_factory=Counter)
+    listeners: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+    not_drawn: int = 0
+
+    def count(self, example: Mapping[str, Any]) -> None:
+        """Count one example.
+
+        Args:
+            example: As ``audio_judge.data.instructions`` makes them.
+        """
+        self.examples += 1
+        self.tasks[example["task"]] += 1
+        self.corpora[example["corpus"]] += 1
+        for name, value in example["scores"].items():
+            if name in ALL_RUBRICS:
+                self.scores.setdefault(name, Counter())[get_rubric(name).level_of(value)] += 1
+        for rubric, steps in _asked(example).items():
+            self.scales[_scale_asked(rubric, steps)] += 1
+            self.augmentations.update(step["kind"] for step in steps)
+        if "verdicts" in example:
+            self.classes[f"preferred: {example['verdicts']['mos']}"] += 1
+        if example["task"] == COMPARE_QUESTION:
+            preferred = "A", "B", "tie"
+            shares = example["targets"]["mos"]
+            self.classes[f"preferred: {preferred[shares.index(max(shares))]}"] += 1
+        if example["task"] == "detect_question":
+            self.classes["fake" if example["targets"]["fake"][0] else "real"] += 1
+        elif example["task"] == "detect":
+            self.classes["fake" if "fake" in example["completion"][0]["content"] else "real"] += 1
+        self.listeners.update([example["listener"]] if "listener" in example else [])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain dicts, for JSON."""
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()} | {
+            "scores": {name: dict(counts) for name, counts in self.scores.items()}
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.examples} examples"]
+        for title, counts in (
+            ("tasks", self.tasks),
+            ("corpora", self.corpora),
+            ("scales", self.scales),
+            ("classes", self.classes),
+            ("augmentations", self.augmentations),
+            ("listeners", self.listeners),
+        ):
+            lines += [f"{title}:", *_shares(counts, counts.most_common())] if counts else []
+        for name, counts in self.scores.items():
+            lines += [f"{name}:", *_shares(counts, [(level, counts[level]) for level in get_rubric(name).levels])]
+        lines += [f"could not serve {reason}: {count}" for reason, count in self.lacking.most_common()]
+        lines += [f"left out, could serve no task: {self.left_out}"] if self.left_out else []
+        lines += [f"passed over by weight or balance: {self.not_drawn}"] if self.not_drawn else []
+        return "\n".join(lines)
+
+
+def _shares(counts: Counter[str], rows: Iterable[tuple[str, int]]) -> list[str]:
+    return [f"  {name:<24}{count:>9}  {count / counts.total():6.1%}" for name, count in rows]
+
+
+def _asked(example: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Rubric that is asked for to what augmentation did to it; nothing for tasks without rubrics."""
+    done = example.get("provenance", [])
+    if "questions" in example:
+        scored = [name for name, question in example["questions"].items() if question["type"] == "score"]
+        return {name: done.get(name, []) if isinstance(done, Mapping) else [] for name in scored}
+    if example["task"] in ("profile", "explain"):
+        return {name: [] for name in example["scores"]}
+    if example["task"] in ("score", "categorize", "rate"):
+        return {example["target"]["rubric"] if "target" in example else next(iter(example["scores"])): list(done)}
+    return {}
+
+
+def _scale_asked(rubric: str, steps: list[dict[str, Any]]) -> str:
+    scales = [step["to"] for step in steps if step["kind"] == "scale"]
+    if any(step["kind"] == "binary" for step in steps):
+        scales = [[0, 1]]
+    if scales:
+        return f"{scales[-1][0]:g}-{scales[-1][1]:g}"
+    return get_rubric(rubric).scale.name if rubric in ALL_RUBRICS else "1-5"

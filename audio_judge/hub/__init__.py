@@ -1,0 +1,1 @@
+"""A judge's folder to the Hub: files, card, upload."""

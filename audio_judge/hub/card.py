@@ -1,0 +1,276 @@
+"""The model card: facts and results in, README.md with its metadata out."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+from safetensors import safe_open
+from yaml import YAMLError, safe_load
+
+from audio_judge.errors import UsageError
+from audio_judge.hub.files import INDEX, is_adapter, read_json, template_text, trained_rubrics, weight_files
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+
+LIBRARY, PIPELINE_TAG = "transformers", "audio-text-to-text"
+TAGS = ("audio", "audio-judge", "decision", "custom_code")
+# Ids of metrics on the Hub
+METRIC_IDS = {"pcc": "pearsonr", "srcc": "spearmanr", "mae": "mae", "accuracy": "accuracy", "f1": "f1"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a card says that cannot be read from the weights; nothing is claimed for what is left out.
+
+    Args:
+        license: Id of the licence on the Hub, such as ``apache-2.0``.
+        title: Name of the judge; that of the repository if empty.
+        summary: What it judges, in a sentence or two.
+        making: How it was made, Markdown.
+        training_data: What it was trained on, in words.
+        recipe: Text of the recipe.
+        reaches: How good it is and how that was measured, Markdown; figures of an evaluation are added.
+        limits: Where it must not be used, one sentence each.
+        base_model: Hub ids of what it was trained from.
+        datasets: Hub ids of data sets.
+        metrics: Hub ids of metrics; those of the evaluation if empty.
+        language: ISO 639-1 codes of the speech it was trained on.
+        tags: More tags.
+        license_name: Name of a licence that the Hub does not know.
+        license_link: Where that licence stands.
+    """
+
+    license: str
+    title: str = ""
+    summary: str = ""
+    making: str = ""
+    training_data: str = ""
+    recipe: str = ""
+    reaches: str = ""
+    limits: tuple[str, ...] = ()
+    base_model: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    license_name: str = ""
+    license_link: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """An evaluation that ``audio-judge eval`` made.
+
+    Args:
+        found: Content of its ``metrics.json``.
+        judge: Name of the judge in it.
+        benchmarks: Its benchmarks, ``audio_judge.eval.benchmarks.Benchmark``.
+    """
+
+    found: Mapping[str, Any]
+    judge: str
+    benchmarks: Sequence[Any]
+
+
+def read_facts(path: str | Path) -> Facts:
+    """Read the facts of a card.
+
+    Args:
+        path: YAML file whose keys are fields of ``Facts``; a list may be a single text.
+
+    Raises:
+        UsageError: If it cannot be read, a key is unknown or ill-typed, or there is no licence.
+    """
+    try:
+        given = safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    lists = {field.name for field in fields(Facts) if field.default == ()}
+    known = [field.name for field in fields(Facts)]
+    if not isinstance(given, dict) or (unknown := sorted(map(str, set(given) - set(known)))):
+        raise UsageError(
+            f"{path}: {', '.join(unknown) if isinstance(given, dict) else given}; keys are {', '.join(known)}"
+        )
+    for name, value in given.items():
+        texts = value if name in lists and isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError(
+                f"{path}: {name} is {value!r}; {'a list of texts' if name in lists else 'a text'} is needed"
+            )
+        given[name] = tuple(texts) if name in lists else value.strip()
+    if not given.get("license"):
+        raise UsageError(f"{path}: no license; say which, such as `license: apache-2.0`")
+    return Facts(**given)
+
+
+def read_results(folder: str | Path, judge: str | None = None) -> Results:
+    """Read the figures of an evaluation.
+
+    Args:
+        folder: Where ``audio-judge eval run`` wrote ``metrics.json``.
+        judge: Name of the judge in it; None if there is only one.
+
+    Raises:
+        UsageError: If there are no figures, or none of that judge.
+    """
+    from audio_judge.eval.benchmarks import parse
+
+    if not (Path(folder) / "metrics.json").is_file():
+        raise UsageError(f"{folder}: no metrics.json; finish the run of `audio-judge eval run` first")
+    found = read_json(Path(folder) / "metrics.json")
+    defined = read_json(Path(folder) / "config.json")["benchmarks"]
+    shown = [parse({key: one[key] for key in one if key != "name"}, name) for name, one in defined.items()]
+    judges = list(found["judges"])
+    if judge is None and len(judges) == 1:
+        judge = judges[0]
+    if judge is None or judge not in judges:
+        raise UsageError(f"{folder}: judge {judge!r}; name one of {', '.join(judges)}")
+    return Results(found, judge, shown)
+
+
+def write_card(
+    folder: str | Path,
+    facts: Facts,
+    *,
+    repo: str = "",
+    results: Results | None = None,
+    base_model: str | None = None,
+) -> Path:
+    """Write the model card of a judge from facts.
+
+    Args:
+        folder: A judge, or a LoRA of one; its size, rubrics and form are read from it.
+        facts: What cannot be read from it.
+        repo: Id of its repository; the folder's name if empty.
+        results: An evaluation, shown side by side with the other judges of the same run.
+        base_model: Hub id of the judge that a LoRA belongs to.
+
+    Returns:
+        Path of ``README.md``.
+
+    Raises:
+        UsageError: If the folder holds no judge.
+    """
+    folder = Path(folder)
+    repo = repo or folder.resolve().name
+    facts = replace(facts, title=facts.title or repo.rpartition("/")[2])
+    adapter = is_adapter(folder)
+    processor = read_json(folder / "processor_config.json")
+    rubrics = trained_rubrics(processor)
+    card = ModelCard.from_template(
+        ModelCardData(**_metadata(facts, repo, results, base_model if adapter else None)),
+        template_str=template_text("model_card.md"),
+        facts=facts,
+        repo=repo,
+        adapter=adapter,
+        base=base_model,
+        shape=judge_shape(folder),
+        window=f"{processor.get('window_seconds', 10.0):g}",
+        rubrics=rubrics if processor.get("trained_rubrics") else [],
+        example=json.dumps({name: ALL_RUBRICS[name].question() for name in rubrics[:1]}),
+        figures="" if results is None else _figures(results),
+    )
+    path = folder / "README.md"
+    path.write_text(str(card).rstrip() + "\n", encoding="utf-8")
+    return path
+
+
+def _figures(results: Results) -> str:
+    """Tables of an evaluation, one level below the headings of a card."""
+    from audio_judge.eval.tables import markdown
+
+    return markdown(results.found, _shown(results)).strip().replace("\n## ", "\n### ").replace("## ", "### ", 1)
+
+
+def _shown(results: Results) -> list[Any]:
+    """The benchmarks that the judge was run on."""
+    return [benchmark for benchmark in results.benchmarks if benchmark.name in results.found["judges"][results.judge]]
+
+
+def _metadata(facts: Facts, repo: str, results: Results | None, base: str | None) -> dict[str, Any]:
+    """What stands at the head of a card; empty entries are left out."""
+    index = _model_index(results, repo)
+    found = {metric["type"] for model in index for result in model["results"] for metric in result["metrics"]}
+    known = [METRIC_IDS[name] for name in sorted(found) if name in METRIC_IDS]
+    data = {
+        "license": facts.license,
+        "license_name": facts.license_name,
+        "license_link": facts.license_link,
+        "library_name": "peft" if base else LIBRARY,
+        "pipeline_tag": PIPELINE_TAG,
+        "base_model": [base] if base else list(facts.base_model),
+        "base_model_relation": "adapter" if base else "",
+        "datasets": list(facts.datasets),
+        "language": list(facts.language),
+        "metrics": list(facts.metrics) or known,
+        "tags": list(dict.fromkeys([*TAGS, *(["lora", "peft"] if base else []), *facts.tags])),
+        "model-index": index,
+    }
+    return {key: value for key, value in data.items() if value}
+
+
+def _model_index(results: Results | None, repo: str) -> list[dict[str, Any]]:
+    if results is None:
+        return []
+    from audio_judge.eval.hub_results import model_index
+
+    return model_index(results.found, results.judge, _shown(results), model_name=repo.rpartition("/")[2])
+
+
+def complete_card(source: Path, target: Path, repo: str, results: Results | None, base: str | None) -> None:
+    """Copies a judge's own card and adds what the Hub wants to know; what it says already stays."""
+    path = source / "README.md"
+    try:
+        card = ModelCard(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, YAMLError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    own = {} if card is None else card.data.to_dict()
+    if card is None or not own.get("license"):
+        raise UsageError(f"{path}: no card that names a license; give --card FACTS.yaml, or at least --license NAME")
+    # PEFT puts the place of the judge on this machine into its cards
+    tags = tuple(tag for tag in own.get("tags") or () if not tag.startswith("base_model:"))
+    data = _metadata(Facts(own["license"], tags=tags), repo, results, base if is_adapter(target) else None)
+    replaced = {"tags", "model-index", *({"base_model"} if base else ())} & set(data)
+    card.data = ModelCardData(**(data | {key: value for key, value in own.items() if key not in replaced}))
+    card.save(target / "README.md")
+
+
+def judge_shape(folder: str | Path) -> dict[str, str]:
+    """Describe a judge by what its files say.
+
+    Args:
+        folder: A judge, or a LoRA of one.
+
+    Returns:
+        Rows of a table: name to value.
+    """
+    folder = Path(folder)
+    processor = read_json(folder / "processor_config.json")
+    names = [name for name in weight_files(folder) if name != INDEX]
+    megabytes = sum((folder / name).stat().st_size for name in names) / 1e6
+    rows: dict[str, str] = {}
+    config: dict[str, Any] = {} if is_adapter(folder) else read_json(folder / "config.json")
+    if config:
+        rows["audio encoder"] = config["audio_config"]["model_type"]
+        rows["adapter"] = config["adapter"]
+        rows["language model"] = config["text_config"]["model_type"]
+    if "quantization_config" not in config:  # packed weights cannot be counted
+        rows["parameters"] = f"{sum(_counts(folder, names)):,}"
+    rows["weights"] = f"{megabytes:,.1f} MB"
+    rate = processor.get("feature_extractor", {}).get("sampling_rate")
+    rows |= {"sampling rate": f"{rate:,} Hz"} if rate else {}
+    rows["window"] = f"{processor.get('window_seconds', 10.0):g} s; longer clips are cut into windows"
+    form = processor.get("answer_form", "decision")
+    rows["scores are read as"] = "a number in digits" if form == "decimal" else "a probability per level"
+    return rows
+
+
+def _counts(folder: Path, names: Sequence[str]) -> Iterator[int]:
+    """Number of values in each tensor."""
+    for name in names:
+        with safe_open(folder / name, "pt") as tensors:
+            for key in tensors.keys():  # noqa: SIM118 - it is no dict
+                yield math.prod(tensors.get_slice(key).get_shape())

@@ -1,0 +1,234 @@
+"""Which files of a judge's folder go to the Hub, and what is wrong with those that must not."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+from safetensors import SafetensorError, safe_open
+
+from audio_judge.errors import UsageError
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS
+
+CODE_FILES = ("configuration_audio_judge.py", "modeling_audio_judge.py", "processing_audio_judge.py")
+PROCESSOR_NEEDS = (
+    "processor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "decision.json",
+    "decision_template.jinja",
+)  # fmt: skip
+PROCESSOR_MAY = (
+    "preprocessor_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+    "vocab.txt", "tokenizer.model",
+)  # fmt: skip
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a judge's folder."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def is_adapter(folder: str | Path) -> bool:
+    """Say whether a folder holds a LoRA rather than a whole judge.
+
+    Args:
+        folder: Where a model was saved.
+    """
+    return (Path(folder) / ADAPTER_CONFIG).is_file() and not (Path(folder) / "config.json").is_file()
+
+
+def base_of(folder: str | Path) -> str:
+    """Name the judge that a LoRA was trained on.
+
+    Args:
+        folder: Folder of the LoRA.
+
+    Returns:
+        Hub id, or folder.
+
+    Raises:
+        UsageError: If it does not say.
+    """
+    base = read_json(Path(folder) / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not base:
+        raise UsageError(f"{folder}/{ADAPTER_CONFIG}: no base_model_name_or_path; give --base-model")
+    return str(base)
+
+
+def weight_files(folder: str | Path) -> list[str]:
+    """List the weights of a judge or of a LoRA, after a look into each.
+
+    Args:
+        folder: Where the model was saved.
+
+    Returns:
+        Names of the files, all of them safetensors but for the index of several.
+
+    Raises:
+        UsageError: If there are none, one is missing or damaged, or they are pickled.
+    """
+    folder = Path(folder)
+    if is_adapter(folder):
+        names = [ADAPTER_WEIGHTS]
+    elif (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+        names = [WEIGHTS]
+    else:
+        names = [*sorted(set(read_json(folder / INDEX)["weight_map"].values())), INDEX]
+    for name in names:
+        if name != INDEX:
+            _check_weights(folder, name)
+    return names
+
+
+def _check_weights(folder: Path, name: str) -> None:
+    if Path(name).name != name or not name.endswith(".safetensors"):
+        raise UsageError(f"{folder}: weights {name!r}; a .safetensors file in the folder itself is needed")
+    if not (folder / name).is_file():
+        pickled = [file.name for file in sorted(folder.glob("*model*")) if file.suffix in (".bin", ".pt", ".pth")]
+        hint = f"{pickled[0]} is pickled and not uploaded; save it again with save_pretrained" if pickled else "save it"
+        raise UsageError(f"{folder}: no {name}; {hint}")
+    try:
+        with safe_open(folder / name, "pt"):
+            pass
+    except SafetensorError as error:
+        raise UsageError(f"{folder / name}: {error}; save it again") from error
+
+
+def select_files(folder: str | Path, processor: str | Path | None = None) -> dict[str, Path]:
+    """Choose what of a folder goes to the Hub: weights, configurations, processor and code, nothing else.
+
+    Args:
+        folder: A judge as ``save_pretrained`` or a training script wrote it, or a LoRA of one.
+        processor: Where the processor is; None for the folder itself.
+
+    Returns:
+        Name in the repository to file here.
+
+    Raises:
+        UsageError: If something is missing, or it is no judge.
+    """
+    folder, place = Path(folder), Path(processor or folder)
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    chosen = {name: folder / name for name in weight_files(folder)}
+    if is_adapter(folder):
+        chosen[ADAPTER_CONFIG] = folder / ADAPTER_CONFIG
+    else:
+        kind = read_json(folder / "config.json").get("model_type")
+        if kind != "audio_judge":
+            raise UsageError(f"{folder}: model_type {kind!r}; push judges here, others with their own push_to_hub")
+        names = ("config.json", "generation_config.json")
+        chosen |= {name: folder / name for name in names if (folder / name).is_file()}
+    if missing := [name for name in PROCESSOR_NEEDS if not (place / name).is_file()]:
+        raise UsageError(f"{place}: no {', '.join(missing)}; save the processor there, too (processor.save_pretrained)")
+    chosen |= {name: place / name for name in PROCESSOR_NEEDS + PROCESSOR_MAY if (place / name).is_file()}
+    has_code = all((folder / name).is_file() for name in CODE_FILES)
+    source = folder if has_code else Path(__file__).parents[1]
+    chosen |= {name: source / name for name in CODE_FILES}
+    results = sorted((folder / ".eval_results").glob("*.yaml"))
+    return chosen | {f".eval_results/{path.name}": path for path in results}
+
+
+def processor_folder(source: Path) -> Path:
+    """Where the processor of a judge is: a LoRA may have left it with its judge."""
+    if is_adapter(source) and not (source / PROCESSOR_NEEDS[0]).is_file() and Path(base_of(source)).is_dir():
+        return Path(base_of(source))
+    return source
+
+
+def check_base(base: str) -> str:
+    """Make sure that others can find the judge a LoRA belongs to.
+
+    Args:
+        base: Its name.
+
+    Returns:
+        The name.
+
+    Raises:
+        UsageError: If it is a folder, or no Hub id.
+    """
+    if is_local(base):
+        raise UsageError(
+            f"the LoRA's judge is the folder {base}; push that first, and name it with --base-model me/judge"
+        )
+    return check_repo(base)
+
+
+def check_repo(repo: str) -> str:
+    """Make sure that a name can be a repository.
+
+    Args:
+        repo: The name.
+
+    Returns:
+        The name.
+
+    Raises:
+        UsageError: If it is not of the form ``owner/name``.
+    """
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise UsageError(f"{repo}: {error}") from error
+    if repo.count("/") != 1:
+        raise UsageError(f"{repo}: a name of the form owner/name is needed, such as me/my-judge")
+    return repo
+
+
+def is_local(name: str) -> bool:
+    """Say whether a name is that of a folder here rather than of a repository.
+
+    Args:
+        name: Of a model.
+
+    Example:
+        >>> is_local("/data/judge"), is_local("me/a-judge-that-is-nowhere")
+        (True, False)
+    """
+    return name.startswith((".", "~")) or Path(name).is_absolute() or Path(name).is_dir()
+
+
+def without_local_names(config: Any, base: str | None) -> Any:
+    """A configuration that does not tell where its parts lay on this machine, and names a LoRA's judge on the Hub."""
+    if isinstance(config, list):
+        return [without_local_names(one, base) for one in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("base_model_name_or_path") is not None:
+        config = config | {"base_model_name_or_path": base}
+    names = ("_name_or_path", "name_or_path")
+    hidden = [key for key in names if isinstance(config.get(key), str) and is_local(config[key])]
+    return {key: without_local_names(value, base) for key, value in config.items() if key not in hidden}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file of a judge's folder."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def template_text(name: str) -> str:
+    """Read a template that the package brings."""
+    return package_files("audio_judge").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def trained_rubrics(config: Mapping[str, Any]) -> list[str]:
+    """Name the rubrics that a judge can be asked for by name.
+
+    Args:
+        config: Content of its ``processor_config.json``.
+
+    Returns:
+        Those it was trained on as far as this package knows them; NISQA's five if it does not say.
+
+    Example:
+        >>> trained_rubrics({"trained_rubrics": ["mos", "charm of the unknown"]})
+        ['mos']
+    """
+    return [name for name in config.get("trained_rubrics") or RUBRICS if name in ALL_RUBRICS]

@@ -1,0 +1,203 @@
+"""A judge as a repository on the Hub: only what is needed to load, run and understand it, and a card made from facts.
+
+    files = write_folder("runs/mini", "upload", repo="me/my-judge", facts=read_facts("card.yaml"))
+    upload("upload", "me/my-judge")
+
+A folder that comes out of training also holds optimizer states, pickled arguments and logs. Files go up by name, never
+because they are there; weights are safetensors only. A LoRA goes up as it is, or merged into its judge first.
+"""
+
+import pprint
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+
+from audio_judge.errors import UsageError
+from audio_judge.hub.card import Facts, Results, complete_card, write_card
+from audio_judge.hub.files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    INDEX,
+    PROCESSOR_NEEDS,
+    base_of,
+    check_base,
+    check_repo,
+    is_adapter,
+    processor_folder,
+    read_json,
+    select_files,
+    template_text,
+    trained_rubrics,
+    without_local_names,
+    write_json,
+)
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks import score
+
+# What an earlier push of other weights may have left: a LoRA beside merged weights would be applied twice
+REPLACED = ("model*.safetensors", INDEX, ADAPTER_WEIGHTS, ADAPTER_CONFIG, "config.json", "generation_config.json")
+REQUIREMENTS = ("transformers>=5.23,<6", "safetensors>=0.8", "soundfile>=0.14", "soxr>=1")
+ADAPTER_REQUIREMENTS = ("peft>=0.21",)
+
+
+def write_folder(
+    source: str | Path,
+    target: str | Path,
+    *,
+    repo: str,
+    facts: Facts | None = None,
+    results: Results | None = None,
+    base_model: str | None = None,
+) -> list[str]:
+    """Write a folder that holds just what a repository on the Hub shall hold.
+
+    Args:
+        source: A judge as ``save_pretrained`` or a training script wrote it, or a LoRA of one.
+        target: New or empty folder.
+        repo: Id of the repository, ``me/my-judge``; the card speaks of it.
+        facts: For a new card; None to keep the folder's own, which must name a licence, with metadata added.
+        results: An evaluation, for the card and ``.eval_results``.
+        base_model: Hub id of the judge that a LoRA belongs to; None for what the LoRA says.
+
+    Returns:
+        Names of the files, sorted.
+
+    Raises:
+        UsageError: If something is missing or unusable; the message says what.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target}: exists and is not an empty folder; name a new one")
+    base = check_base(base_model or base_of(source)) if source.is_dir() and is_adapter(source) else base_model
+    chosen = select_files(source, processor_folder(source) if source.is_dir() else None)
+    for name, path in chosen.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if name in ("config.json", "tokenizer_config.json", ADAPTER_CONFIG):
+            write_json(target / name, without_local_names(read_json(path), base))
+        else:
+            shutil.copyfile(path, target / name)
+    (target / "handler.py").write_text(handler_text(target), encoding="utf-8")
+    required = REQUIREMENTS + (ADAPTER_REQUIREMENTS if is_adapter(target) else ())
+    (target / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
+    if results is not None:
+        _write_results(target, results)
+    if facts is None:
+        complete_card(source, target, repo, results, base)
+    else:
+        write_card(target, facts, repo=repo, results=results, base_model=base)
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+
+
+def _write_results(folder: Path, results: Results) -> None:
+    from audio_judge.eval.hub_results import eval_results
+
+    for name, text in eval_results(results.found, results.judge, results.benchmarks).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def handler_text(folder: str | Path) -> str:
+    """Write the ``handler.py`` of a judge, which knows the rubrics that the judge was trained on by name.
+
+    Args:
+        folder: Where its ``processor_config.json`` is.
+    """
+    text = template_text("handler.py")
+    config = read_json(Path(folder) / "processor_config.json")
+    known = {}
+    for name in trained_rubrics(config):
+        rubric = ALL_RUBRICS[name]
+        question = rubric.question()
+        known[name] = {"instructions": question["instructions"], "levels": question["criteria"]}
+        known[name] |= {"low": rubric.low, "high": rubric.high}
+        if config.get("answer_form") == "decimal":
+            known[name] |= {"request": score.ask(rubric)}
+    line = "RUBRICS: dict[str, dict[str, Any]] = "
+    return text.replace(f"{line}{{}}", line + pprint.pformat(known, indent=1, width=118, sort_dicts=False))
+
+
+def merge(adapter: str | Path, target: str | Path, base: str | None = None) -> Path:
+    """Fold a LoRA into its judge, and save both as one whole judge.
+
+    Args:
+        adapter: Folder of the LoRA.
+        target: Where to save.
+        base: Hub id or folder of the judge; None for what the LoRA says.
+
+    Returns:
+        The target.
+
+    Raises:
+        UsageError: If the judge cannot be loaded, or training's packages are not there.
+    """
+    from transformers import AutoModelForCausalLM, AutoProcessor
+
+    adapter, target = Path(adapter), Path(target)
+    name = base or base_of(adapter)
+    try:
+        from audio_judge.training.tuning import merge_lora
+
+        merged = merge_lora(AutoModelForCausalLM.from_pretrained(name), str(adapter))
+        place = str(adapter) if (adapter / PROCESSOR_NEEDS[0]).is_file() else name
+        processor = AutoProcessor.from_pretrained(place)
+    except ImportError as error:
+        raise UsageError(f"{error}; merging needs: pip install 'audio-judge[train]'") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{adapter}: cannot be merged into {name}: {error}") from error
+    merged.save_pretrained(target)
+    processor.save_pretrained(target)
+    return target
+
+
+def upload(
+    folder: str | Path,
+    repo: str,
+    *,
+    files: Sequence[str],
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str | None = None,
+) -> str:
+    """Create the repository if there is none, and put the files of a folder there.
+
+    Args:
+        folder: As ``write_folder`` wrote it.
+        repo: Id of the repository.
+        files: Names of the files that go up; weights and configurations of an earlier push that are not among them go away.
+        private: Whether a new repository is private.
+        revision: Branch, made if it is new; None for the main one.
+        create_pr: Whether to open a pull request instead of committing.
+        message: Of the commit.
+
+    Returns:
+        Address of the commit or of the pull request.
+
+    Raises:
+        UsageError: If the Hub refuses, or is not reached.
+    """
+    from httpx2 import HTTPError
+
+    check_repo(repo)
+    api = HfApi(library_name="audio-judge")
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        if revision is not None and not revision.startswith("refs/"):
+            api.create_branch(repo, branch=revision, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=list(files),
+            delete_patterns=list(REPLACED),
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=message or "Upload judge",
+        )
+    except LocalTokenNotFoundError as error:
+        raise UsageError(f"{repo}: not logged in; run `hf auth login`, or set HF_TOKEN") from error
+    except (HTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+        raise UsageError(f"{repo}: not uploaded: {str(error).strip().partition(chr(10))[0]}") from error
+    return str(commit.pr_url if create_pr else commit.commit_url)

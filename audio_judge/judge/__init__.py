@@ -1,0 +1,1 @@
+"""The judge: load once, ask, read."""

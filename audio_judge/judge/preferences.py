@@ -1,0 +1,106 @@
+"""Comparison of two clips that cannot depend on their order: both orders are asked, and their answers averaged."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from audio_judge.judge.requests import Reading
+from audio_judge.tasks.compare import TOKENS, Verdict
+
+Piece = TypeVar("Piece")
+VERDICTS: tuple[Verdict, ...] = tuple(TOKENS)
+# Leads smaller than rounding errors are none
+NO_LEAD = 1e-6
+MOST_ASPECTS = 3
+
+
+def aligned(
+    first: Iterator[Piece], second: Iterator[Piece], first_count: int, second_count: int
+) -> Iterator[tuple[Piece, Piece]]:
+    """Pair the windows of two clips by their place; those of the clip with fewer windows come several times.
+
+    Args:
+        first: Windows of clip A, in order.
+        second: Windows of clip B.
+        first_count: How many there are of A.
+        second_count: How many there are of B.
+
+    Yields:
+        Pairs, as many as the clip with more windows has.
+
+    Example:
+        >>> list(aligned(iter("abcd"), iter("xy"), 4, 2))
+        [('a', 'x'), ('b', 'x'), ('c', 'y'), ('d', 'y')]
+    """
+    most = max(first_count, second_count)
+    places = [-1, -1]
+    current: list[Any] = [None, None]
+    for index in range(most):
+        for side, (pieces, count) in enumerate(((first, first_count), (second, second_count))):
+            while places[side] < index * count // most:
+                current[side] = next(pieces, current[side])
+                places[side] += 1
+        yield current[0], current[1]
+
+
+def both_orders(reading: Reading, name: str) -> np.ndarray:
+    """Average the two orders of each window.
+
+    Args:
+        reading: A pair whose windows were decided in turn as A, B and as B, A.
+        name: Name of the question.
+
+    Returns:
+        Probabilities of A, B and tie, of shape (windows, 3).
+    """
+    shares = np.array([window[name] for window in reading.probabilities], dtype=np.float64)
+    return (shares[0::2] + shares[1::2][:, [1, 0, 2]]) / 2
+
+
+def preference(reading: Reading, name: str) -> dict[str, float]:
+    """Length-weighted mean over the windows of ``both_orders``.
+
+    Args:
+        reading: A decided pair.
+        name: Name of the question.
+
+    Returns:
+        ``A``, ``B`` and ``tie`` to their probabilities.
+    """
+    lengths = [end - start for start, end in reading.spans[0::2]]
+    shares = np.average(both_orders(reading, name), axis=0, weights=lengths)
+    return dict(zip(VERDICTS, (shares / shares.sum()).tolist(), strict=True))
+
+
+def verdict(shares: dict[str, float]) -> Verdict:
+    """Choose the likeliest answer; without a lead of either clip it is a tie.
+
+    Args:
+        shares: ``A``, ``B`` and ``tie`` to their probabilities.
+
+    Example:
+        >>> verdict({"A": 0.4, "B": 0.4, "tie": 0.2})
+        'tie'
+    """
+    if abs(shares["A"] - shares["B"]) < NO_LEAD:
+        return "tie"
+    return cast(Verdict, max(shares, key=lambda name: shares[name]))
+
+
+def clearest(shares: dict[str, dict[str, float]]) -> dict[str, Verdict]:
+    """Choose the aspects worth naming: those with a winner, the clearest first; the others are ties.
+
+    Args:
+        shares: Aspect to ``A``, ``B`` and ``tie`` to their probabilities.
+
+    Example:
+        >>> clearest({"noisiness": {"A": 0.8, "B": 0.1, "tie": 0.1}, "loudness": {"A": 0.2, "B": 0.2, "tie": 0.6}})
+        {'noisiness': 'A', 'loudness': 'tie'}
+    """
+    ranked = sorted(shares, key=lambda name: -abs(shares[name]["A"] - shares[name]["B"]))
+    verdicts = {name: verdict(shares[name]) for name in ranked}
+    won = [name for name in ranked if verdicts[name] != "tie"][:MOST_ASPECTS]
+    return {name: verdicts[name] for name in won} | {
+        name: cast(Verdict, "tie") for name in ranked if verdicts[name] == "tie"
+    }

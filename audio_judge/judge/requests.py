@@ -1,0 +1,158 @@
+"""What a judge is asked about: clips in any form, pairs of them, parts of them, and on whose behalf they are heard."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audio_judge.audio import Audio, AudioSource
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip to judge.
+
+    Args:
+        clip: Anything ``read_audio`` takes.
+        reference: The undegraded original, for a double-ended judgement.
+        start_time: Where to start, in the clip and in its reference, in seconds; None for the beginning.
+        end_time: Where to end, in seconds; None for the end.
+    """
+
+    clip: AudioSource
+    reference: AudioSource | None = None
+    start_time: float | None = None
+    end_time: float | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips to compare.
+
+    Args:
+        first: Clip A.
+        second: Clip B.
+    """
+
+    first: Request
+    second: Request
+
+
+@dataclass
+class Reading:
+    """A request or a pair on its way through the windows: what has been decided so far, or what went wrong.
+
+    Args:
+        request: What is judged.
+        spans: (start, end) of the windows read so far, in seconds.
+        probabilities: Per window that has been decided, question name to probabilities (options,).
+        error: What went wrong.
+        is_read: Whether no window is missing.
+    """
+
+    request: Any
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    probabilities: list[dict[str, np.ndarray]] = field(default_factory=list)
+    error: str | None = None
+    is_read: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to be decided."""
+        return self.is_read and (self.error is not None or len(self.probabilities) == len(self.spans))
+
+    def mean(self, name: str) -> np.ndarray:
+        """Length-weighted mean over the windows of a question's probabilities (options,)."""
+        lengths = [end - start for start, end in self.spans]
+        return np.average([window[name] for window in self.probabilities], axis=0, weights=lengths)
+
+    def joined(self, name: str) -> np.ndarray:
+        """The probabilities of all frames of all windows (frames,) of a question about when."""
+        return np.concatenate([window[name] for window in self.probabilities])
+
+
+def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:
+    """Bring clips into one form.
+
+    Args:
+        clips: One clip or ``Request``, or a list of them; a row of a data set may hold its clip as ``audio``.
+        reference: The original of the clip, or a list with one per clip.
+
+    Returns:
+        The requests, and whether it was a single one.
+
+    Raises:
+        ValueError: If there are not as many references as clips.
+
+    Example:
+        >>> as_requests({"id": 7, "audio": {"path": "a.wav", "bytes": None}})[0][0].clip["path"]
+        'a.wav'
+    """
+    is_single = not isinstance(clips, list)
+    several = [clips] if is_single else clips
+    references = reference if isinstance(reference, list) else [reference] * len(several)
+    if len(references) != len(several):
+        raise ValueError(f"{len(several)} clips but {len(references)} references: give one reference per clip")
+    requests = [
+        clip if isinstance(clip, Request) else Request(_audio_of(clip), _audio_of(original))
+        for clip, original in zip(several, references, strict=True)
+    ]
+    return requests, is_single
+
+
+def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
+    """Bring two clips, or two lists of clips, into one form.
+
+    Args:
+        first: Clip A, or a list.
+        second: Clip B, or a list of the same length.
+
+    Returns:
+        The pairs, and whether it was a single one.
+
+    Raises:
+        ValueError: If one is a list and the other is not, their lengths differ, or a clip has a reference.
+    """
+    (firsts, is_single), (seconds, is_single_too) = as_requests(first), as_requests(second)
+    if any(request.reference is not None for request in firsts + seconds):
+        raise ValueError("clips are compared with each other, so they take no reference")
+    if is_single != is_single_too or len(firsts) != len(seconds):
+        raise ValueError(f"{len(firsts)} first and {len(seconds)} second clips: give two clips, or two equal lists")
+    return [Pair(*pair) for pair in zip(firsts, seconds, strict=True)], is_single
+
+
+def _audio_of(clip: Any) -> Any:
+    """The clip of a data set's row."""
+    is_row = isinstance(clip, Mapping) and "audio" in clip and clip.get("array") is None and clip.get("bytes") is None
+    return clip["audio"] if is_row else clip
+
+
+def clip_name(clip: AudioSource) -> str:
+    """Say what to call a clip in its judgement.
+
+    Args:
+        clip: Anything ``read_audio`` takes.
+
+    Example:
+        >>> clip_name("a.wav"), clip_name((np.zeros(9), 8000))
+        ('a.wav', 'array')
+    """
+    if isinstance(clip, Audio):
+        return clip.name
+    if isinstance(clip, Mapping):
+        return str(clip.get("path") or "array")
+    return str(clip) if isinstance(clip, str | Path) else "array"
+
+
+def part(audio: Audio, start: float, end: float) -> Audio:
+    """Cut a clip.
+
+    Args:
+        audio: The clip.
+        start: Where to start, in seconds.
+        end: Where to end, in seconds.
+    """
+    first, last = round(start * audio.sampling_rate), round(end * audio.sampling_rate)
+    return replace(audio, samples=audio.samples[first:last])

@@ -1,0 +1,103 @@
+"""The one layout of a prompt: clips and words as chat messages, or as the state of typed decisions."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from audio_judge.audio import Audio
+from audio_judge.clips import RatedClip
+
+ReferenceUse = Literal["never", "sometimes", "always"]
+Payload = str | os.PathLike[str] | Audio | np.ndarray | RatedClip
+
+
+def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict[str, Any]]:
+    """Lay out one or two clips, each with its role, as the state of a decision or the beginning of a message.
+
+    Args:
+        degraded: The clip that is judged: a path, an ``Audio``, an array (samples,) at the judge's own rate, or a
+            ``RatedClip``, whose rated part is heard.
+        reference: Its undegraded original, in any of these forms.
+
+    Returns:
+        Blocks of type ``text`` and ``audio``; an audio block has a ``role``.
+
+    Example:
+        >>> [block["type"] for block in clip_state("degraded.wav", "clean.wav")]
+        ['text', 'audio', 'text', 'audio']
+    """
+    if reference is None:
+        return [_audio_block(degraded, "degraded")]
+    return [
+        {"type": "text", "text": "Degraded clip: "},
+        _audio_block(degraded, "degraded"),
+        {"type": "text", "text": "\nReference clip: "},
+        _audio_block(reference, "reference"),
+    ]
+
+
+def pair_state(first: Payload, second: Payload) -> list[dict[str, Any]]:
+    """Lay out two clips that are compared, A before B.
+
+    Args:
+        first: Clip A, in any form that ``clip_state`` takes.
+        second: Clip B.
+
+    Example:
+        >>> [block.get("role") for block in pair_state("a.wav", "b.wav")]
+        [None, 'A', None, 'B']
+    """
+    return [
+        {"type": "text", "text": "Clip A: "},
+        _audio_block(first, "A"),
+        {"type": "text", "text": "\nClip B: "},
+        _audio_block(second, "B"),
+    ]
+
+
+def _audio_block(payload: Payload, role: str) -> dict[str, Any]:
+    if isinstance(payload, Audio):
+        return {"type": "audio", "audio": payload.samples, "sampling_rate": payload.sampling_rate, "role": role}
+    if isinstance(payload, np.ndarray):
+        return {"type": "audio", "audio": payload, "role": role}
+    if isinstance(payload, RatedClip):
+        times = {"start_time": payload.start_time, "end_time": payload.end_time}
+        return {"type": "audio", "path": payload.path, "role": role} | {k: v for k, v in times.items() if v is not None}
+    return {"type": "audio", "path": os.fspath(payload), "role": role}
+
+
+def text_messages(state: Sequence[Mapping[str, Any]], request: str) -> list[dict[str, Any]]:
+    r"""Put a request in words after the clips.
+
+    Args:
+        state: Blocks as ``clip_state`` makes them.
+        request: What the ``ask`` of a task wrote.
+
+    Returns:
+        One user message.
+
+    Example:
+        >>> text_messages(clip_state("a.wav"), "How noisy is it?")[0]["content"][-1]
+        {'type': 'text', 'text': '\nHow noisy is it?'}
+    """
+    return [{"role": "user", "content": [*state, {"type": "text", "text": f"\n{request}"}]}]
+
+
+def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the audio blocks of an example in the order of their placeholders.
+
+    Args:
+        example: An example of either form.
+
+    Example:
+        >>> audio_blocks({"state": clip_state("a.wav")})
+        [{'type': 'audio', 'path': 'a.wav', 'role': 'degraded'}]
+    """
+    if "state" in example:
+        blocks = example["state"]
+    else:
+        messages = [*example["prompt"], *example["completion"]]
+        blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
+    return [block for block in blocks if block["type"] == "audio"]

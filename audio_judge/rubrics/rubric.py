@@ -1,0 +1,637 @@
+"""Rubrics (what can be judged), their scales, and the shares of listeners over a rubric's levels.
+
+A rubric is data: NISQA's five are in ``RUBRICS``, those of all corpora in ``ALL_RUBRICS``, a user's own is one
+``Rubric(...)``. Answers in text are the business of ``audio_judge.tasks``; this module only knows numbers, names and the
+typed question of a decision model.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from audio_judge.languages import get_language, wordings
+
+
+def _check_ends(owner: str, low: float, high: float) -> None:
+    """Refuse ends that are out of order or that one decimal cannot write."""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"{owner}: low {low} and high {high}; low must be smaller than high")
+    if round(low, 1) != low or round(high, 1) != high:
+        raise ValueError(f"{owner}: low {low} and high {high}; at most one decimal can be written")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range a score is asked on.
+
+    Args:
+        low: Lowest score, with at most one decimal.
+        high: Highest score, with at most one decimal; larger than ``low``.
+        name: How people call the scale.
+
+    Raises:
+        ValueError: If the ends are not finite, have more than one decimal, or are in the wrong order.
+    """
+
+    low: float
+    high: float
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _check_ends(f"scale {self.name!r}", self.low, self.high)
+
+    def numbers(self, count: int) -> tuple[str, ...]:
+        """Write evenly spaced numbers of the scale, lowest first, which may stand in place of level names.
+
+        Args:
+            count: How many, 2 or more.
+
+        Example:
+            >>> Scale(0, 100).numbers(5)
+            ('0', '25', '50', '75', '100')
+        """
+        return tuple(f"{value:g}" for value in np.linspace(self.low, self.high, count))
+
+
+FIVE = Scale(1.0, 5.0, "1-5")
+TEN = Scale(1.0, 10.0, "1-10")
+HUNDRED = Scale(0.0, 100.0, "0-100")
+BINARY = Scale(0.0, 1.0, "0-1")
+
+
+def convert(value: float, source: Scale, target: Scale) -> float:
+    """Move a score from one scale to another, ends to ends.
+
+    Args:
+        value: Score on ``source``; values outside it stay outside.
+        source: Scale the score is on.
+        target: Scale it is wanted on.
+
+    Returns:
+        The score on ``target``.
+
+    Example:
+        >>> convert(3.0, FIVE, HUNDRED)
+        50.0
+    """
+    return target.low + (value - source.low) / (source.high - source.low) * (target.high - target.low)
+
+
+# {label}, {low} … are filled in by Rubric.fill; short, because a decision prompt must stay small for a tiny model.
+INSTRUCTIONS = (
+    "How good is the clip in terms of {label}?",
+    "Rate the {label} of the speech.",
+    "What is the {label} of this clip?",
+    "Judge the {label}.",
+    "Please rate the {label} you hear.",
+    "Which level of {label} fits this recording?",
+    "How would listeners rate the {label}?",
+    "Give the {label} of the recording.",
+    "{label}: which level fits best?",
+    "Score this clip for {label}.",
+    "Assess the {label} of the audio.",
+    "How do you judge the {label} here?",
+    "Pick the level that describes the {label}.",
+    "Estimate the average listener rating of {label}.",
+    "What would a listening panel say about {label}?",
+    "Listen and rate the {label}.",
+    "In your opinion, how is the {label}?",
+    "Tell me the {label} of this signal.",
+    "Grade the {label} of the sample.",
+    "How does the clip do on {label}?",
+    "Mean opinion on {label}, please.",
+    "Choose the fitting level of {label}.",
+)
+HELD_OUT_INSTRUCTIONS = (
+    "What do you think of the {label}?",
+    "Evaluate this audio for {label}.",
+    "How would you describe the {label} of the speech?",
+    "Determine the {label} of the clip.",
+    "Where does this sample stand in {label}?",
+    "I need a rating of the {label}.",
+    "Say how people would vote on {label}.",
+    "{label} of this file?",
+)
+
+
+def _check_words(rubric: "Rubric") -> None:
+    """Refuse names that an answer could not be read back from."""
+    levels = [level.casefold() for level in rubric.levels]
+    if len(levels) < 2 or len(set(levels)) < len(levels):
+        raise ValueError(f"rubric {rubric.name!r}: levels {rubric.levels}; two or more different names are needed")
+    for level in rubric.levels:
+        if not level or level != " ".join(level.split()):
+            raise ValueError(f"rubric {rubric.name!r}: level {level!r}; a name without extra spaces is needed")
+    for word in (rubric.name, rubric.label):
+        # These characters separate names from scores in a profile.
+        if not re.fullmatch(r"\w(?:[\w &/'-]*\w)?", word):
+            raise ValueError(f"rubric {word!r}: letters, digits, spaces, and & / ' - inside are allowed in a name")
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """One thing that can be judged.
+
+    Args:
+        name: Key in tables and files, such as ``noisiness``.
+        definition: One sentence that says what is judged and what its two ends mean.
+        low: Lowest score, with at most one decimal.
+        high: Highest score, with at most one decimal.
+        higher_is_better: Whether ``high`` is the good end.
+        levels: Level names from the lowest score to the highest, two or more.
+        label: How running text names it; the name with spaces if empty.
+        questions: Own short questions, tried before the general ``INSTRUCTIONS``.
+        middle_is_best: Whether the middle is the good place, as for speed; ``higher_is_better`` does not count then.
+
+    Raises:
+        ValueError: If the ends, the level names or the names are unusable; the message says which.
+
+    Example:
+        >>> Rubric("warmth", "How warm the voice is: the highest score is warm.", levels=("cold", "warm")).level_of(4.2)
+        'warm'
+    """
+
+    name: str
+    definition: str
+    low: float = 1.0
+    high: float = 5.0
+    higher_is_better: bool = True
+    levels: tuple[str, ...] = ("very low", "low", "medium", "high", "very high")
+    label: str = ""
+    questions: tuple[str, ...] = ()
+    middle_is_best: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))
+        object.__setattr__(self, "label", self.label or self.name.replace("_", " "))
+        _check_ends(f"rubric {self.name!r}", self.low, self.high)
+        _check_words(self)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale its scores are on."""
+        return Scale(self.low, self.high, f"{self.low:g}-{self.high:g}")
+
+    @property
+    def best(self) -> Literal["high", "low", "middle"]:
+        """Where on its scale the good scores are."""
+        return "middle" if self.middle_is_best else "high" if self.higher_is_better else "low"
+
+    def goodness(self, value: float) -> float:
+        """Say how good a score is, whatever the direction of the scale.
+
+        Args:
+            value: Score within the rubric's range.
+
+        Returns:
+            0 (worst) to 1 (best).
+
+        Raises:
+            ValueError: If the score is out of range.
+
+        Example:
+            >>> get_rubric("speech_rate").goodness(4.0)
+            0.5
+        """
+        self.check(value)
+        share = (value - self.low) / (self.high - self.low)
+        if self.middle_is_best:
+            return 1 - abs(2 * share - 1)
+        return share if self.higher_is_better else 1 - share
+
+    @property
+    def level_values(self) -> np.ndarray:
+        """Scores of the levels, evenly spaced from low to high, of shape (levels,).
+
+        Example:
+            >>> get_rubric("mos").level_values.tolist()
+            [1.0, 2.0, 3.0, 4.0, 5.0]
+        """
+        return np.linspace(self.low, self.high, len(self.levels))
+
+    def on(self, scale: Scale) -> "Rubric":
+        """Return the same rubric asked on another scale.
+
+        Args:
+            scale: The scale wanted; convert scores with ``convert``.
+
+        Example:
+            >>> get_rubric("noisiness").on(TEN).high
+            10.0
+        """
+        return replace(self, low=scale.low, high=scale.high)
+
+    def level_of(self, value: float) -> str:
+        """Name the level nearest to a score; halfway goes up, as in 2.5 is fair.
+
+        Args:
+            value: Score within the rubric's range.
+
+        Raises:
+            ValueError: If the score is out of range.
+
+        Example:
+            >>> get_rubric("mos").level_of(2.5)
+            'fair'
+        """
+        self.check(value)
+        position = (value - self.low) / (self.high - self.low) * (len(self.levels) - 1)
+        return self.levels[math.floor(position + 0.5)]
+
+    def check(self, value: float) -> None:
+        """Raise a ValueError that names the rubric if a score is outside its range.
+
+        Args:
+            value: Score to look at.
+
+        Raises:
+            ValueError: If the score is out of range or not a number.
+        """
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name}: {value} is outside {self.low:g} to {self.high:g}; clip or convert it")
+
+    def fill(self, template: str, language: str = "en") -> str:
+        """Fill the fields of a phrasing; other braces stay as they are.
+
+        Args:
+            template: Text with ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``.
+            language: Of the template; one of ``audio_judge.languages.LANGUAGES``.
+
+        Example:
+            >>> get_rubric("mos").fill("Rate the {label} from {low} to {high} ({good_end} is best).")
+            'Rate the overall quality from 1 to 5 (5 is best).'
+        """
+        spoken = in_language(self, language)
+        fields = {
+            "label": spoken.label,
+            "definition": spoken.definition,
+            "levels": (", " if language == "en" else get_language(language).marks["comma"]).join(spoken.levels),
+            "low": f"{self.low:g}",
+            "high": f"{self.high:g}",
+            "good_end": f"{ {'high': self.high, 'low': self.low, 'middle': (self.low + self.high) / 2}[self.best]:g}",
+        }
+        return sentence_case(fill_fields(template, fields))
+
+    def question(self, phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
+        """Write the typed question of a decision model.
+
+        Args:
+            phrasing: Number of one of our phrasings, or an own text.
+            held_out: Number the phrasings kept out of training instead.
+            language: Of the question and its levels.
+
+        Returns:
+            ``{"type": "score", "instructions": …, "criteria": level texts, lowest first}``.
+
+        Example:
+            >>> get_rubric("mos").question()["criteria"]
+            ['bad', 'poor', 'fair', 'good', 'excellent']
+        """
+        text = instructions(self, phrasing, held_out=held_out, language=language)
+        return {"type": "score", "instructions": text, "criteria": list(in_language(self, language).levels)}
+
+
+def in_language(rubric: Rubric, language: str) -> Rubric:
+    """Put one of our rubrics into another language: label, level names, definition and questions.
+
+    Args:
+        rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is.
+        language: One of ``audio_judge.languages.LANGUAGES``.
+
+    Raises:
+        ValueError: If there is no such language.
+
+    Example:
+        >>> in_language(RUBRICS["mos"], "fr").levels
+        ('mauvaise', 'médiocre', 'passable', 'bonne', 'excellente')
+    """
+    if language == "en":
+        return rubric
+    words, ours = get_language(language).rubrics.get(rubric.name), ALL_RUBRICS.get(rubric.name)
+    if words is None or ours is None or (rubric.definition, rubric.levels) != (ours.definition, ours.levels):
+        return rubric
+    return replace(
+        rubric, label=words.label, levels=words.levels, definition=words.definition, questions=words.questions
+    )
+
+
+def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> str:
+    """Write the short instructions of a typed question about one rubric.
+
+    Args:
+        rubric: What is judged.
+        phrasing: Number of a phrasing (the rubric's own questions come first), or an own text with fields.
+        held_out: Number the phrasings kept out of training instead.
+        language: Of the question; one of ``audio_judge.languages.LANGUAGES``.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> instructions(get_rubric("noisiness"))
+        'How noisy is the speech?'
+    """
+    training, held_out_texts = wordings("decide", language, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+    own = in_language(rubric, language).questions
+    return rubric.fill(pick(own + training, held_out_texts, phrasing, held_out), language)
+
+
+def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int | str, held_out: bool) -> str:
+    """Choose a phrasing by number, or take the caller's own text.
+
+    Args:
+        training: Phrasings to train with.
+        held_out_texts: Phrasings to test with.
+        phrasing: Number, or the text itself.
+        held_out: Whether the number counts in ``held_out_texts``.
+
+    Raises:
+        IndexError: If there is no phrasing of that number.
+
+    Example:
+        >>> pick(("a", "b"), ("c",), 1, False)
+        'b'
+    """
+    if isinstance(phrasing, str):
+        return phrasing
+    texts = held_out_texts if held_out else training
+    if not 0 <= phrasing < len(texts):
+        raise IndexError(f"phrasing {phrasing} does not exist; use 0 to {len(texts) - 1} or an own text")
+    return texts[phrasing]
+
+
+def fill_fields(template: str, fields: dict[str, str]) -> str:
+    """Replace ``{name}`` for the given names only, in one pass, so that text in braces of a user survives.
+
+    Args:
+        template: Text with fields.
+        fields: Name to text.
+
+    Example:
+        >>> fill_fields("{low} {other}", {"low": "1"})
+        '1 {other}'
+    """
+    return re.sub(r"\{(\w+)\}", lambda match: fields.get(match[1], match[0]), template)
+
+
+def sentence_case(text: str) -> str:
+    """Write the first character as a capital and leave the rest alone.
+
+    Args:
+        text: Any text, may be empty.
+
+    Example:
+        >>> sentence_case("overall MOS")
+        'Overall MOS'
+    """
+    return text[:1].upper() + text[1:]
+
+
+RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "mos",
+            "How good the speech sounds on the whole: the highest score means excellent, the lowest bad.",
+            levels=("bad", "poor", "fair", "good", "excellent"),
+            label="overall quality",
+            questions=("How good does the speech sound overall?", "How is the overall quality of this clip?"),
+        ),
+        Rubric(
+            "noisiness",
+            "How free the speech is of noise: the highest score means not noisy, the lowest very noisy.",
+            levels=("very noisy", "noisy", "somewhat noisy", "slightly noisy", "not noisy"),
+            questions=("How noisy is the speech?", "How much noise is there?"),
+        ),
+        Rubric(
+            "coloration",
+            "How natural the timbre of the speech is: the highest score means not coloured, the lowest very coloured.",
+            levels=("very coloured", "coloured", "somewhat coloured", "slightly coloured", "not coloured"),
+            questions=("How coloured does the voice sound?", "How natural is the timbre of the voice?"),
+        ),
+        Rubric(
+            "discontinuity",
+            "How unbroken the speech is: the highest score means not interrupted, the lowest very interrupted.",
+            levels=(
+                "very interrupted",
+                "interrupted",
+                "somewhat interrupted",
+                "slightly interrupted",
+                "not interrupted",
+            ),
+            questions=("How interrupted is the speech?", "Does the speech run through without breaks?"),
+        ),
+        Rubric(
+            "loudness",
+            "How well the loudness suits a listener: the highest score means just right, the lowest very unsuitable, "
+            "be it far too quiet or far too loud.",
+            levels=("very unsuitable", "unsuitable", "somewhat unsuitable", "slightly unsuitable", "just right"),
+            questions=("How suitable is the loudness of the speech?", "Is the loudness right?"),
+        ),
+    )
+}
+
+NISQA_RUBRICS = RUBRICS
+SPEECHEVAL_RUBRICS: dict[str, Rubric] = {"mos": RUBRICS["mos"]} | {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "intelligibility",
+            "How easily the words are understood: the highest score means effortless, the lowest incomprehensible.",
+            levels=("incomprehensible", "hard to follow", "partly clear", "mostly clear", "effortless"),
+            questions=("How well can the words be understood?", "How intelligible is the speech?"),
+        ),
+        Rubric(
+            "distortion",
+            "How free the speech is of any distortion, noise or dropouts: the highest score means undistorted, the lowest "
+            "very distorted.",
+            levels=("very distorted", "distorted", "somewhat distorted", "slightly distorted", "undistorted"),
+            questions=("How distorted is the speech?", "How much distortion is there?"),
+        ),
+        Rubric(
+            "speech_rate",
+            "How fast the person speaks: the highest score means fast, the lowest slow, and the middle suits best.",
+            levels=("slow", "slightly slow", "appropriate", "slightly fast", "fast"),
+            questions=("How fast does the person speak?", "Is the pace of the speech right?"),
+            middle_is_best=True,
+        ),
+        Rubric(
+            "dynamic_range",
+            "How naturally soft and loud passages alternate: the highest score means lively, the lowest flat or erratic.",
+            levels=("flat or erratic", "uneven", "acceptable", "smooth", "lively"),
+            questions=("How natural are the changes between soft and loud?",),
+        ),
+        Rubric(
+            "emotional_impact",
+            "How strongly the feeling in the voice reaches the listener: the highest score means gripping, the lowest "
+            "expressionless.",
+            levels=("expressionless", "weak", "moderate", "moving", "gripping"),
+            questions=("How much emotion does the voice convey?",),
+        ),
+        Rubric(
+            "artistic_expression",
+            "How artfully rhythm, stress and melody are used: the highest score means masterly, the lowest mechanical.",
+            levels=("mechanical", "plain", "adequate", "skilful", "masterly"),
+            questions=("How artful is the delivery?",),
+        ),
+        Rubric(
+            "subjective_experience",
+            "How pleasant it is to listen: the highest score means delightful, the lowest unbearable.",
+            levels=("unbearable", "unpleasant", "neutral", "pleasant", "delightful"),
+            label="listening experience",
+            questions=("How pleasant is it to listen to this?",),
+        ),
+    )
+}
+# QualiSpeech calls two of its seven like others here do; those have names of their own.
+QUALISPEECH_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "speed",
+            "How quick the speech is: the highest score means too quick, the lowest too slow, and the middle suits best.",
+            levels=("too slow", "rather slow", "just right", "rather quick", "too quick"),
+            label="speaking speed",
+            questions=("How quick is the speech?",),
+            middle_is_best=True,
+        ),
+        Rubric(
+            "naturalness",
+            "How much the voice sounds like a real person: the highest score means human, the lowest artificial.",
+            levels=("artificial", "mostly artificial", "in between", "mostly human", "human"),
+            questions=("How natural does the voice sound?", "Does this sound like a real person?"),
+        ),
+        Rubric(
+            "background_noise",
+            "How quiet the background is: the highest score means silent, the lowest overwhelming noise.",
+            levels=("overwhelming noise", "strong noise", "moderate noise", "faint noise", "silent"),
+            questions=("How quiet is the background?",),
+        ),
+        Rubric(
+            "distortion_level",
+            "How clean the voice itself is, apart from the background: the highest score means intact, the lowest ruined.",
+            levels=("ruined", "damaged", "rough", "nearly intact", "intact"),
+            questions=("How clean is the voice itself?",),
+        ),
+        Rubric(
+            "listening_effort",
+            "How relaxed one can be and still understand: the highest score means no effort, the lowest all effort in vain.",
+            levels=("all effort in vain", "great effort", "some effort", "little effort", "no effort"),
+            questions=("How much effort does listening take?",),
+        ),
+        Rubric(
+            "continuity",
+            "How well the speech flows, without dropouts and odd pauses: the highest score means fluent, the lowest "
+            "fragmented.",
+            levels=("fragmented", "often broken", "sometimes broken", "nearly fluent", "fluent"),
+            questions=("How well does the speech flow?",),
+        ),
+    )
+} | {"mos": RUBRICS["mos"]}
+# Listeners were asked on 1 to 10, but the published ratings also hold lower values, down to 0; see AES_DATA_SCALE.
+AES_DATA_SCALE = Scale(0.0, 10.0, "0-10")
+AES_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "production_quality",
+            "How well the audio is made, technically: the highest score means flawless, the lowest unusable.",
+            high=10.0,
+            levels=("unusable", "amateurish", "decent", "professional", "flawless"),
+            questions=("How well is this audio produced?",),
+        ),
+        Rubric(
+            "production_complexity",
+            "How many sound sources and layers there are: the highest score means very rich, the lowest a single source.",
+            high=10.0,
+            levels=("a single source", "sparse", "moderate", "rich", "very rich"),
+            questions=("How complex is the audio scene?",),
+        ),
+        Rubric(
+            "content_enjoyment",
+            "How much one enjoys what is heard, as taste and art: the highest score means wonderful, the lowest dreadful.",
+            high=10.0,
+            levels=("dreadful", "dull", "fine", "enjoyable", "wonderful"),
+            questions=("How enjoyable is this to hear?",),
+        ),
+        Rubric(
+            "content_usefulness",
+            "How well the audio could serve as material for a new work: the highest score means ideal, the lowest useless.",
+            high=10.0,
+            levels=("useless", "of little use", "usable", "useful", "ideal"),
+            questions=("How useful is this as source material?",),
+        ),
+    )
+}
+# What a judge can learn to hear from data that is cheap to make; see audio_judge.corpora.jastin.
+PROXY_RUBRICS: dict[str, Rubric] = {
+    rubric.name: rubric
+    for rubric in (
+        Rubric(
+            "child_voice",
+            "Whether the speaker is a child: the highest score means child, the lowest adult.",
+            low=0.0,
+            high=1.0,
+            levels=("adult", "child"),
+            questions=("Is this a child speaking?",),
+        ),
+        Rubric(
+            "whispering",
+            "Whether the style of speaking is a whisper: the highest score means whispered, the lowest voiced.",
+            low=0.0,
+            high=1.0,
+            levels=("voiced", "whispered"),
+            questions=("Does the person whisper?",),
+        ),
+        Rubric(
+            "reverberation",
+            "How strongly the room is heard: the highest score means very reverberant, the lowest dry.",
+            higher_is_better=False,
+            levels=("dry", "slightly reverberant", "somewhat reverberant", "reverberant", "very reverberant"),
+            questions=("How reverberant is the recording?",),
+        ),
+        Rubric(
+            "music_distortion",
+            "How much foreign sounds disturb the music: the highest score means very disturbed, the lowest undisturbed.",
+            higher_is_better=False,
+            levels=("undisturbed", "slightly disturbed", "somewhat disturbed", "disturbed", "very disturbed"),
+            questions=("How much do foreign sounds disturb the music?",),
+        ),
+        Rubric(
+            "sudden_silence",
+            "How much of the clip falls silent all of a sudden: the highest score means most of it, the lowest none of it.",
+            higher_is_better=False,
+            levels=("none of it", "a little of it", "some of it", "much of it", "most of it"),
+            questions=("How much of the clip is suddenly silent?",),
+        ),
+    )
+}
+ALL_RUBRICS: dict[str, Rubric] = NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEECH_RUBRICS | AES_RUBRICS | PROXY_RUBRICS
+
+
+def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
+    """Look up one of our rubrics by name; a rubric passes through.
+
+    Args:
+        name_or_rubric: Key of ``ALL_RUBRICS``, or a rubric of the user's own.
+
+    Raises:
+        ValueError: If there is no rubric of that name; the message lists the names and the closest one.
+
+    Example:
+        >>> get_rubric("noisness")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: no rubric 'noisness'; did you mean 'noisiness'? Known: mos, noisiness, coloration, ...
+    """
+    if isinstance(name_or_rubric, Rubric):
+        return name_or_rubric
+    if name_or_rubric in ALL_RUBRICS:
+        return ALL_RUBRICS[name_or_rubric]
+    close = difflib.get_close_matches(name_or_rubric.lower(), ALL_RUBRICS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else "write your own with Rubric(...). "
+    raise ValueError(f"no rubric {name_or_rubric!r}; {hint}Known: {', '.join(ALL_RUBRICS)}")

@@ -1,0 +1,1 @@
+"""Text language models as teachers, evaluators, extractors: one client."""

@@ -1,0 +1,356 @@
+"""Who answers a text model's request: servers with OpenAI's or System One's interface, and models on this machine."""
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import Any, cast
+
+import httpx2
+import torch
+from huggingface_hub import AsyncInferenceClient, get_async_session
+from huggingface_hub.errors import HfHubHTTPError
+from transformers import DecisionPipeline, TextGenerationPipeline, pipeline
+
+from audio_judge.text_models.replies import CallError, Completion, Message, Sampling
+
+
+class _LocalAddressClient(AsyncInferenceClient):
+    """The Hub's client without the Hub's hooks: HF_HUB_OFFLINE must not cut off a server on one's own machine."""
+
+    async def _get_async_client(self) -> httpx2.AsyncClient:
+        if self._async_client is None:
+            session = get_async_session()
+            session.event_hooks = {"request": [], "response": []}
+            self._async_client = await self.exit_stack.enter_async_context(session)
+        return self._async_client
+
+
+class Endpoint:
+    """A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, ``transformers serve``, a hosted service.
+
+    Replies are cached under the model's name, not the address, so that a restarted server elsewhere is not asked again:
+    give different models different names.
+
+    Args:
+        url: Address, with or without ``/v1``.
+        model: Name of the model as the server knows it.
+        api_key: Sent as a bearer token; None sends no secret, not even a token of the Hub that is logged in.
+        timeout: Longest wait for one reply, in seconds.
+        extra: More fields of the request, such as ``{"chat_template_kwargs": {"enable_thinking": False}}``.
+
+    Raises:
+        ValueError: If the address or the name is unusable.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 120.0,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        _check_address(url, model)
+        self.url, self.model, self.timeout, self.extra = url, model, timeout, dict(extra or {})
+        # Without a key the Hub's client would send the user's own Hub token to this address.
+        self._client = _LocalAddressClient(base_url=url, api_key=api_key or "none")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name of the model and the extra fields."""
+        return {"model": self.model, "extra": self.extra}
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Answer one request once.
+
+        Args:
+            messages: ``{"role", "content"}`` each.
+            sampling: How to draw the reply.
+
+        Raises:
+            CallError: If there is no usable reply.
+        """
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await self._client.chat_completion(
+                    [dict(message) for message in messages],
+                    model=self.model,
+                    extra_body=self.extra,
+                    **asdict(sampling),
+                )
+        except TimeoutError as error:
+            raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
+        except HfHubHTTPError as error:
+            raise _status_error(self.url, error.response) from error
+        except httpx2.TransportError as error:
+            raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:  # the Hub's client parsing what is no chat completion
+            raise CallError("malformed_reply", f"{self.url}: not a chat completion ({error})") from error
+        return _read_completion(self.url, answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def _check_address(url: str, model: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"endpoint {url!r}; an address such as http://localhost:8000/v1 is needed")
+    if not model:
+        raise ValueError(f"endpoint {url}: no model; give the name the server knows it by")
+
+
+def _status_error(url: str, response: httpx2.Response) -> CallError:
+    """Sort a status: 429 and a server's own faults may pass, other refusals will not."""
+    status = response.status_code
+    message = f"{url}: status {status} {response.text[:200].strip()!r}"
+    if status == 429:
+        return CallError("rate_limited", message, _seconds(response.headers.get("retry-after")))
+    if status == 408 or status >= 500:
+        return CallError("server_error", message, _seconds(response.headers.get("retry-after")))
+    return CallError("refused", message)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a Retry-After in seconds; one that is a date is left to the back-off."""
+    return float(retry_after) if retry_after is not None and retry_after.strip().isdecimal() else None
+
+
+def _read_completion(url: str, answer: Mapping[str, Any]) -> Completion:
+    """Take the text out of a chat completion, whose fields the Hub's client leaves unchecked."""
+    match answer:
+        case {"choices": [{"message": {"content": str(text)}, **choice}, *_]}:
+            return Completion(text, cut_off=choice.get("finish_reason") == "length")
+    raise CallError("malformed_reply", f"{url}: no text in {json.dumps(answer, default=str)[:200]}")
+
+
+class LocalModel:
+    """A transformers model in this process, one request at a time.
+
+    Args:
+        model: Repo or folder of a chat model, or a ready ``pipeline("text-generation")``.
+        name: Name in the cache key; the repo or folder if None.
+        options: Passed to ``pipeline``: ``revision``, ``dtype``, ``device`` …
+
+    Raises:
+        ValueError: If the model has no chat template.
+    """
+
+    def __init__(self, model: str | TextGenerationPipeline, *, name: str | None = None, **options: Any) -> None:
+        self._pipeline = cast(Any, pipeline("text-generation", model, **options) if isinstance(model, str) else model)
+        self.name = name or str(self._pipeline.model.config.name_or_path)
+        self._options = {key: str(value) for key, value in options.items() if key in ("revision", "dtype")}
+        self._turn = threading.Lock()  # unlike a lock of asyncio it serves the event loops of several runs
+        if self._pipeline.tokenizer.chat_template is None:
+            raise ValueError(f"{self.name}: no chat template; an instruction-tuned model is needed")
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name of the model and how it was loaded."""
+        return {"local": self.name, **self._options}
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Answer one request once, in a thread, so that others may wait meanwhile.
+
+        Args:
+            messages: ``{"role", "content"}`` each.
+            sampling: How to draw the reply.
+        """
+        return await asyncio.to_thread(self._generate, messages, sampling)
+
+    def _generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        tokenizer, model = self._pipeline.tokenizer, self._pipeline.model
+        inputs = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(model.device)
+        drawn: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature:
+            drawn = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        # The random numbers of whoever trains in this process stay as they are.
+        with self._turn, torch.random.fork_rng(), torch.inference_mode():
+            torch.manual_seed(sampling.seed)
+            ids = model.generate(**inputs, max_new_tokens=sampling.max_tokens, **drawn)
+        written = ids[0, inputs["input_ids"].shape[1] :].tolist()
+        ends = model.generation_config.eos_token_id
+        ends = set(ends) if isinstance(ends, list) else {ends}
+        cut_off = len(written) >= sampling.max_tokens and written[-1] not in ends
+        return Completion(tokenizer.decode(written, skip_special_tokens=True), cut_off)
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+
+def decision_request(state: str, questions: Mapping[str, Mapping[str, Any]]) -> list[Message]:
+    """Write typed questions as the one message that ``DecisionEndpoint`` and ``LocalDecisionModel`` answer.
+
+    Args:
+        state: What the questions are about.
+        questions: Name to question, as ``transformers.decision`` reads them: ``{"type", "instructions", "criteria"}``.
+
+    Example:
+        >>> decision_request("a hiss", {"noisy": {"type": "noul"}})[0]["content"]
+        '{"state": "a hiss", "questions": {"noisy": {"type": "noul"}}}'
+    """
+    request = {"state": state, "questions": {name: dict(question) for name, question in questions.items()}}
+    return [{"role": "user", "content": json.dumps(request, ensure_ascii=False)}]
+
+
+class DecisionEndpoint:
+    """A model that answers typed questions at ``/v1/systemone``: ``transformers serve``, SGLang.
+
+    Its completions are JSON, question name to answer; every answer is checked to have a value in range.
+
+    Args:
+        url: Address, with or without ``/v1``.
+        model: Name of the model as the server knows it; the key of cached replies, as of ``Endpoint``.
+        api_key: Sent as a bearer token; None sends none.
+        timeout: Longest wait for one reply, in seconds.
+
+    Raises:
+        ValueError: If the address or the name is unusable.
+    """
+
+    def __init__(self, url: str, model: str, *, api_key: str | None = None, timeout: float = 120.0) -> None:
+        _check_address(url, model)
+        self.url, self.model, self.timeout = url, model, timeout
+        self._client = httpx2.AsyncClient(
+            timeout=None, headers=_bearer(api_key), follow_redirects=True, verify=_certificates()
+        )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name of the model, and that it decides."""
+        return {"model": self.model, "decision": True}
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Answer one request once.
+
+        Args:
+            messages: What ``decision_request`` writes.
+            sampling: Not used; nothing is drawn.
+
+        Raises:
+            CallError: If there is no usable reply.
+        """
+        request = json.loads(messages[-1]["content"])
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._client.post(_path(self.url, "systemone"), json={"model": self.model, **request})
+        except TimeoutError as error:
+            raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
+        except httpx2.RequestError as error:
+            raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
+        if response.status_code >= 400:
+            raise _status_error(self.url, response)
+        try:
+            return _read_answers(self.url, request["questions"], response.json()["answers"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CallError("malformed_reply", f"{self.url}: no answers in {response.text[:200]!r}") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0) -> str:
+    """Ask a server which model it serves.
+
+    Args:
+        url: Address, with or without ``/v1``.
+        api_key: Sent as a bearer token; None sends none.
+        timeout: Longest wait in seconds.
+
+    Returns:
+        The name of its only model.
+
+    Raises:
+        ValueError: If it does not say, or serves none or several.
+    """
+    try:
+        response = httpx2.get(_path(url, "models"), headers=_bearer(api_key), timeout=timeout, follow_redirects=True)
+        names = [str(model["id"]) for model in response.raise_for_status().json()["data"]]
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ValueError(f"{url}: does not say which model it serves ({reason}); name the one to ask") from error
+    if len(names) != 1:
+        listed = f"{', '.join(names[:5])}{' …' * (len(names) > 5)}" if names else "none"
+        raise ValueError(f"{url}: lists {len(names)} models ({listed}); name the one to ask")
+    return names[0]
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read the certificates once; they take longer than a short request."""
+    return httpx2.create_ssl_context()
+
+
+def _path(url: str, name: str) -> str:
+    return f"{url.rstrip('/').removesuffix('/v1')}/v1/{name}"
+
+
+def _bearer(api_key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def _read_answers(place: str, questions: Mapping[str, Any], answers: Mapping[str, Any]) -> Completion:
+    """Check that every question has an answer of its type, and leave out what only repeats the question."""
+    kept = {}
+    for name, question in questions.items():
+        answer = answers[name]
+        value = answer[question["type"]]  # score, noul and choice name their values as themselves
+        highest = len(question["criteria"]) - 1 if question["type"] == "score" else 1
+        # NaN is in no range; the sum over the levels may exceed the highest in its last digits
+        if question["type"] != "choice" and not (0 <= float(value) <= highest + 1e-3):
+            raise CallError("malformed_reply", f"{place}: {name} is {value!r}; 0 to {highest} is needed")
+        kept[name] = {key: part for key, part in answer.items() if key != "legend"}
+    return Completion(json.dumps(kept, ensure_ascii=False))
+
+
+class LocalDecisionModel:
+    """A transformers model in this process that answers typed questions, one request at a time.
+
+    Args:
+        model: Repo or folder, or a ready ``pipeline("decision")``. A chat model without a decision head will do: it is
+            read off its next token.
+        name: Name in the cache key; the repo or folder if None.
+        options: Passed to ``pipeline``: ``revision``, ``dtype``, ``device`` …
+    """
+
+    def __init__(self, model: str | DecisionPipeline, *, name: str | None = None, **options: Any) -> None:
+        self.pipeline = cast(Any, pipeline("decision", model, **options) if isinstance(model, str) else model)
+        self.name = name or str(self.pipeline.model.config.name_or_path)
+        self._options = {key: str(value) for key, value in options.items() if key in ("revision", "dtype")}
+        self._turn = threading.Lock()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name of the model, how it was loaded, and that it decides."""
+        return {"local": self.name, "decision": True, **self._options}
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Answer one request once, in a thread, so that others may wait meanwhile.
+
+        Args:
+            messages: What ``decision_request`` writes.
+            sampling: Not used; nothing is drawn.
+
+        Raises:
+            CallError: If the model cannot answer such questions.
+        """
+        return await asyncio.to_thread(self._decide, json.loads(messages[-1]["content"]))
+
+    def _decide(self, request: dict[str, Any]) -> Completion:
+        try:
+            with self._turn:
+                answers = self.pipeline(request)
+        except (ValueError, RuntimeError, IndexError) as error:  # no single-token labels, no memory, no such position
+            raise CallError("refused", f"{self.name}: {error}") from error
+        return _read_answers(self.name, request["questions"], answers)
+
+    async def close(self) -> None:
+        """Nothing to release."""

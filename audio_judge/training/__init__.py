@@ -1,0 +1,1 @@
+"""How judges are trained: SFT, GRPO, ALLD."""

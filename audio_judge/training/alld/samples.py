@@ -1,0 +1,145 @@
+"""The judge's own answers, drawn for ALLD as the rejected texts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from audio_judge.batch.lines import append_line, finished_ids
+from audio_judge.messages import audio_blocks
+from audio_judge.text_models.replies import GREEDY, Sampling
+from audio_judge.training.alld.requests import Request, digest_of
+from audio_judge.training.collate import JudgeCollator
+
+# The judge's own samples
+
+
+class SeededNoise(LogitsProcessor):
+    """Adds Gumbel noise from one generator per row, so that the best token is a draw that no other row can change.
+
+    Args:
+        seeds: One per row.
+        device: Where the scores are.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Scores (rows, vocabulary) with noise."""
+        draws = [torch.empty_like(scores[0]).exponential_(generator=generator) for generator in self.generators]
+        return scores - torch.stack(draws).log()  # type: ignore[return-value]
+
+
+def write_answers(
+    model: Any, collator: JudgeCollator, requests: Sequence[Request], sampling: Sampling = GREEDY
+) -> list[tuple[str, bool]]:
+    """Have a judge answer one batch of requests.
+
+    Args:
+        model: An ``AudioJudgeForCausalLM``.
+        collator: Reads the clips, as it does in training.
+        requests: As ``make_requests`` makes them; their ``seed`` and that of ``sampling`` seed each row on its own.
+        sampling: Temperature 0 is greedy.
+
+    Returns:
+        Text, and whether it was ended by the model rather than by ``sampling.max_tokens``.
+    """
+    processor = collator.processor
+    clips = [clip for request in requests for clip in collator.read_clips(request | {"completion": []})]
+    texts = [processor.apply_chat_template(request["prompt"], add_generation_prompt=True) for request in requests]
+    text_options = {"padding": True, "padding_side": "left", "return_tensors": "pt", "add_special_tokens": False}
+    audio_options = {"sampling_rate": processor.sampling_rate}
+    inputs = processor(text=texts, audio=clips, text_kwargs=text_options, audio_kwargs=audio_options)
+    inputs = {name: value.to(model.device) for name, value in inputs.items() if torch.is_tensor(value)}
+    end = processor.tokenizer.convert_tokens_to_ids(processor.end_of_turn)
+    with torch.no_grad():
+        tokens = model.generate(
+            **inputs,
+            logits_processor=_drawing(sampling, [request["seed"] for request in requests], model.device),
+            max_new_tokens=sampling.max_tokens,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=processor.tokenizer.pad_token_id,
+        )
+    written = tokens[:, inputs["input_ids"].shape[1] :]
+    decoded = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+    return [(text.strip(), end in row.tolist()) for text, row in zip(decoded, written, strict=True)]
+
+
+def _drawing(sampling: Sampling, seeds: list[int], device: torch.device) -> LogitsProcessorList:
+    if sampling.temperature == 0:
+        return LogitsProcessorList()
+    noise = SeededNoise([(seed + sampling.seed) % 2**63 for seed in seeds], device)
+    shape = [TemperatureLogitsWarper(float(sampling.temperature)), TopPLogitsWarper(float(sampling.top_p))]
+    return LogitsProcessorList([*shape, noise])
+
+
+def sample_rejected(
+    model: Any,
+    collator: JudgeCollator,
+    requests: Sequence[Request],
+    out: Path,
+    *,
+    sampling: Sampling,
+    identity: str,
+    batch_size: int = 8,
+) -> int:
+    """Write the judge's own answers, one JSON line per request, going on where a killed run stopped.
+
+    Args:
+        model: An ``AudioJudgeForCausalLM`` in evaluation mode.
+        collator: Reads the clips.
+        requests: As ``make_requests`` makes them.
+        out: File that is continued if it exists. A row holds ``id, task, audio, chosen, rejected, complete``.
+        sampling: How answers are drawn.
+        identity: Of the judge, as ``model_identity`` gives it; samples of another judge are not taken for its own.
+        batch_size: Requests at a time.
+
+    Returns:
+        Number of rows written.
+
+    Raises:
+        ValueError: If ``out`` is not ours.
+        filelock.Timeout: If another run is writing the same file.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{out}.lock", timeout=0):
+        done = finished_ids(out)
+        waiting = {sample_id(request, sampling, identity): request for request in requests}
+        waiting = {key: request for key, request in waiting.items() if key not in done}
+        keys = list(waiting)
+        with out.open("a", encoding="utf-8") as file:
+            for start in tqdm(range(0, len(keys), batch_size), desc="sampling", disable=None):
+                batch = keys[start : start + batch_size]
+                answers = write_answers(model, collator, [waiting[key] for key in batch], sampling)
+                for key, (text, complete) in zip(batch, answers, strict=True):
+                    append_line(file, _sample_row(key, waiting[key], text, complete))
+    return len(keys)
+
+
+def _sample_row(key: str, request: Request, text: str, complete: bool) -> dict[str, Any]:
+    audio = [block["path"] for block in audio_blocks(request | {"completion": []})]
+    row = {"id": key, "task": request["task"], "audio": audio, "chosen": request["chosen"]}
+    return row | {"rejected": text, "complete": complete}
+
+
+def sample_id(request: Request, sampling: Sampling, identity: str) -> str:
+    """Name the sample of a request: what was asked, how it was drawn, and by whom.
+
+    Args:
+        request: As ``make_requests`` makes it.
+        sampling: How it is drawn.
+        identity: Of the judge.
+    """
+    return digest_of([request, asdict(sampling), identity])

@@ -1,0 +1,470 @@
+"""The collator: training examples to one right-padded batch, audio files read on the way.
+
+Text examples learn their answer and its end of turn, decisions learn the shares of listeners at the token where the
+answer is read; both may be in one batch. Every text goes through the chat template and the tokenizer once, with one
+placeholder per clip, which then becomes as many as the clip has audio tokens.
+"""
+
+import json
+import logging
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers.decision import label_token_ids, prepare_inputs
+
+from audio_judge.audio import Audio, AudioError, align, read_audio, resample
+from audio_judge.configuration_audio_judge import count_frames
+from audio_judge.data.files import read_example
+from audio_judge.judge.native import Messages, encode_prompt, join_audio, without_payload
+from audio_judge.messages import audio_blocks
+from audio_judge.processing_audio_judge import is_span, without_spans
+from audio_judge.rubrics.rubric import RUBRICS, get_rubric
+
+logger = logging.getLogger(__name__)
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    """One row of a batch before padding.
+
+    Args:
+        ids: Token ids (length,).
+        weights: Weight of each token as a label (length,); 0 is not learned.
+        marks: Column of each question's mark.
+        option_ids: Token ids of each question's answers, lowest level first.
+    """
+
+    ids: torch.Tensor
+    weights: torch.Tensor
+    marks: tuple[int, ...] = ()
+    option_ids: tuple[list[int], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """What is heard of a clip: its samples (samples,) at the judge's rate, and how many seconds before them were left out."""
+
+    samples: np.ndarray
+    start: float = 0.0
+
+
+class JudgeCollator:
+    """Makes batches for ``audio_judge.training.sft.AudioSFTTrainer``.
+
+    Args:
+        processor: The judge's ``AudioJudgeProcessor``.
+        max_seconds: Longest clip in seconds; the encoder's own limit holds too. None for no other limit.
+        random_crop: Whether a longer clip is cut at a place drawn from the example's seed; else its beginning is kept.
+        skip_bad: Whether an unreadable clip is counted in ``skipped`` and its example replaced by another one of the
+            batch; else it is an error.
+        rubrics: Names of the columns of ``targets``; other rubrics are trained but not evaluated.
+    """
+
+    def __init__(
+        self,
+        processor: Any,
+        *,
+        max_seconds: float | None = None,
+        random_crop: bool = False,
+        skip_bad: bool = False,
+        rubrics: Sequence[str] = tuple(RUBRICS),
+    ) -> None:
+        self.processor, self.random_crop, self.skip_bad = processor, random_crop, skip_bad
+        limits = [limit for limit in (max_seconds, processor.max_seconds) if limit is not None]
+        self.max_samples = int(min(limits) * processor.sampling_rate) if limits else None
+        self.rubrics = tuple(rubrics)
+        self.skipped = 0
+        self._questions: dict[str, tuple[torch.Tensor, torch.Tensor, list[int]]] = {}
+        self._checked_template = False
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Make one batch.
+
+        Args:
+            rows: Examples of ``audio_judge.data.examples``, or rows of its ``to_dataset``.
+
+        Returns:
+            ``input_ids, attention_mask`` (batch, length); ``input_features, input_features_mask`` of all clips in order;
+            ``labels`` (batch, length), -100 where nothing is learned, and ``loss_weights`` (batch, length);
+            ``marks`` (questions, 2), row and column of each question's mark; ``option_ids`` (questions, options), padded
+            with -1; ``shares`` (questions, options), padded with 0; ``columns`` (questions,), place of each question's
+            rubric in ``rubrics`` or -1; ``targets`` (batch, rubrics), expected level from 0 up, NaN if not asked for;
+            ``span_marks`` (spans, 3), row, column and clip of each question about when, and ``span_targets``
+            (spans, frames), 1 where it is heard; ``clips`` (batch,), number of clips per row.
+
+        Raises:
+            AudioError: If a clip cannot be read; with ``skip_bad`` only if none of the batch can.
+            ValueError: If an example has another number of placeholders than of clips, or nothing to learn.
+        """
+        examples, clips = self._read_all([read_example(row) for row in rows])
+        audio, tokens_per_clip = self._features([clip.samples for row in clips for clip in row])
+        prompts, remaining = [], iter(tokens_per_clip)
+        for example, row in zip(examples, clips, strict=True):
+            prompts.append(self._expand(self._prompt(example), [next(remaining) for _ in row], example))
+        asked = _asked(examples, prompts)
+        about_when = [question for question in asked if is_span(question.asked)]
+        ids = pad_sequence([p.ids for p in prompts], True, self.processor.tokenizer.pad_token_id)
+        weights = pad_sequence([p.weights for p in prompts], True, 0.0)
+        return {
+            "input_ids": ids,
+            "attention_mask": pad_sequence([torch.ones_like(p.ids) for p in prompts], True, 0),
+            **audio,
+            "labels": ids.masked_fill(weights == 0, IGNORED),
+            "loss_weights": weights,
+            **self._decisions([question for question in asked if not is_span(question.asked)]),
+            **self._spans(about_when, clips, audio["input_features_mask"]),
+            "targets": torch.tensor([self._targets(example) for example in examples]),
+            "clips": torch.tensor([len(row) for row in clips]),
+        }
+
+    # Audio
+
+    def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[_Clip]]]:
+        """The examples and their clips; unreadable ones replaced if that is allowed."""
+        readable: list[tuple[dict[str, Any], list[_Clip]]] = []
+        errors = []
+        for example in examples:
+            try:
+                readable.append((example, self._read_clips(example)))
+            except AudioError as error:
+                if not self.skip_bad:
+                    raise
+                errors.append(error)
+                logger.warning("example skipped: %s", error)
+        if not readable:
+            raise errors[0]
+        self.skipped += len(errors)
+        readable += [readable[index % len(readable)] for index in range(len(errors))]
+        return [example for example, _ in readable], [clips for _, clips in readable]
+
+    def read_clips(self, example: Mapping[str, Any]) -> list[np.ndarray]:
+        """Read the clips of an example at the judge's rate, a reference aligned to its degraded clip.
+
+        Args:
+            example: An example of either form; an audio block may have a ``start_time`` and an ``end_time`` in seconds.
+
+        Returns:
+            Mono float32 arrays (samples,), all cut at the same place if they are too long.
+
+        Raises:
+            AudioError: If a file cannot be read, or is not a path.
+        """
+        return [clip.samples for clip in self._read_clips(example)]
+
+    def _read_clips(self, example: Mapping[str, Any]) -> list[_Clip]:
+        blocks = audio_blocks(example)
+        heard = [_read(block) for block in blocks]
+        starts = [block.get("start_time") or 0.0 for block in blocks]
+        roles = [block.get("role") for block in blocks]
+        if "degraded" in roles and "reference" in roles:
+            degraded, reference = roles.index("degraded"), roles.index("reference")
+            heard[degraded], heard[reference], shift = align(heard[degraded], heard[reference])
+            starts[degraded] += max(shift, 0.0)
+        rate = self.processor.sampling_rate
+        clips = [
+            _Clip(resample(audio.samples, audio.sampling_rate, rate), start)
+            for audio, start in zip(heard, starts, strict=True)
+        ]
+        return self._crop(clips, example.get("seed", 0))
+
+    def _crop(self, clips: list[_Clip], seed: int) -> list[_Clip]:
+        """Drawn from the example's own seed, so that neither workers nor a resumed run change what is heard."""
+        if self.max_samples is None:
+            return clips
+        spare = max(len(clip.samples) for clip in clips) - self.max_samples
+        drawn = random.Random(seed).randint(0, spare) if self.random_crop and spare > 0 else 0
+        cropped = []
+        for clip in clips:
+            first = min(drawn, max(0, len(clip.samples) - self.max_samples))
+            samples = clip.samples[first : first + self.max_samples]
+            cropped.append(_Clip(samples, clip.start + first / self.processor.sampling_rate))
+        return cropped
+
+    def _features(self, clips: list[np.ndarray]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """The model's audio inputs and the number of audio tokens of each clip."""
+        if not clips:
+            raise ValueError("no example of the batch has a clip; a judge is trained with audio")
+        audio, _ = self.processor._process_audio(clips)
+        return audio, audio.pop("num_audio_tokens")
+
+    # Text
+
+    def _prompt(self, example: Mapping[str, Any]) -> _Prompt:
+        return self._decision_prompt(example) if "questions" in example else self._text_prompt(example)
+
+    def _text_prompt(self, example: Mapping[str, Any]) -> _Prompt:
+        """A conversation whose last turns, the completion, are learned."""
+        encoded = self.processor.tokenizer.apply_chat_template(
+            [*example["prompt"], *example["completion"]],
+            chat_template=self.processor.chat_template,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+            tokenizer_kwargs={"return_offsets_mapping": True},
+        )
+        answer = torch.tensor(encoded["assistant_masks"]).bool()
+        run = (answer & ~torch.roll(answer, 1)).cumsum(0)  # which answer a token is of; earlier ones are not learned
+        answer &= run > run[-1] - len(example["completion"])
+        weights = answer.float()
+        offsets = torch.tensor(encoded["offset_mapping"])
+        if example.get("completion_weights"):
+            start = int(offsets[answer][0, 0])
+            for first, last, weight in example["completion_weights"]:
+                weights[answer & (offsets[:, 1] > start + first) & (offsets[:, 0] < start + last)] = weight
+        return _Prompt(torch.tensor(encoded["input_ids"]), weights)
+
+    def _decision_prompt(self, example: Mapping[str, Any]) -> _Prompt:
+        """The shared beginning, then each question; a question's tokens do not depend on the others, so they are kept."""
+        shown = [{"type": "audio"} if block["type"] == "audio" else block for block in example["state"]]
+        parts = [self._question(shown, name, question) for name, question in example["questions"].items()]
+        pieces = [parts[0][0], *(tail for _, tail, _ in parts)]
+        ids = torch.cat(pieces)
+        if not self._checked_template and len(parts) > 1:
+            self._check_template(shown, example["questions"], ids)
+        ends = np.cumsum([len(piece) for piece in pieces])[1:] - 1
+        return _Prompt(ids, torch.zeros(len(ids)), tuple(ends.tolist()), tuple(labels for _, _, labels in parts))
+
+    def _question(
+        self, shown: list[dict[str, Any]], name: str, question: dict[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+        """Ids before the question, ids from its opening token to its mark, and the ids of its labels; remembered."""
+        key = json.dumps([shown, question], ensure_ascii=False)
+        if key not in self._questions:
+            ids, asked = self._joint_prompt(shown, {name: question})
+            opening = int((ids == self.processor.question_token_id).nonzero()[0, 0])
+            labels = label_token_ids(self.processor.tokenizer, tuple(asked[0].labels))
+            self._questions[key] = ids[:opening], ids[opening:], labels
+        return self._questions[key]
+
+    def _joint_prompt(self, shown: list[dict[str, Any]], questions: dict[str, Any]) -> tuple[torch.Tensor, list[Any]]:
+        request = {"state": shown, "questions": without_spans(questions)}
+        inputs, asked = prepare_inputs(self.processor.decision_config, request, self.processor.tokenizer)[0]
+        return inputs["input_ids"][0], asked
+
+    def _check_template(self, shown: list[dict[str, Any]], questions: dict[str, Any], ids: torch.Tensor) -> None:
+        """An own decision template may write things between or after the questions; then they cannot be kept one by one."""
+        if not torch.equal(self._joint_prompt(shown, questions)[0], ids):
+            raise ValueError("the decision template of this judge does not keep the questions of a prompt apart")
+        self._checked_template = True
+
+    def _expand(self, prompt: _Prompt, tokens_per_clip: list[int], example: Mapping[str, Any]) -> _Prompt:
+        """Give each placeholder as many tokens as its clip has."""
+        is_audio = prompt.ids == self.processor.audio_token_id
+        if int(is_audio.sum()) != len(tokens_per_clip) or not (prompt.marks or prompt.weights.any()):
+            raise ValueError(
+                f"{int(is_audio.sum())} placeholders for {len(tokens_per_clip)} clips and "
+                f"{len(prompt.marks) + int(prompt.weights.count_nonzero())} things to learn in {json.dumps(example)[:300]}"
+            )
+        times = torch.ones_like(prompt.ids)
+        times[is_audio] = torch.tensor(tokens_per_clip)
+        ends = times.cumsum(0) - 1
+        return replace(
+            prompt,
+            ids=prompt.ids.repeat_interleave(times),
+            weights=prompt.weights.repeat_interleave(times),
+            marks=tuple(int(ends[mark]) for mark in prompt.marks),
+        )
+
+    # Targets
+
+    def _decisions(self, asked: list["_Asked"]) -> dict[str, torch.Tensor]:
+        """Where each question is read, what its answers are, and what share of listeners gives each."""
+        labels = [torch.tensor(question.option_ids) for question in asked]
+        columns = [self.rubrics.index(q.name) if self._is_score(q.name, q.asked) else -1 for q in asked]
+        shares = [torch.tensor(question.target) for question in asked]
+        for question, ids, target in zip(asked, labels, shares, strict=True):
+            if len(ids) != len(target):
+                raise ValueError(f"question {question.name!r}: {len(target)} shares for {len(ids)} levels")
+        return {
+            "marks": torch.tensor([[q.row, q.mark] for q in asked], dtype=torch.long).view(-1, 2),
+            "option_ids": pad_sequence(labels, True, -1) if labels else torch.zeros(0, 1, dtype=torch.long),
+            "shares": pad_sequence(shares, True, 0.0) if shares else torch.zeros(0, 1),
+            "columns": torch.tensor(columns, dtype=torch.long),
+        }
+
+    def _spans(self, asked: list["_Asked"], clips: list[list[_Clip]], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Where each question about when is read, and in which frames of the first clip of its example it is heard."""
+        before = np.cumsum([0, *(len(row) for row in clips)])
+        marks = [[q.row, q.mark, int(before[q.row])] for q in asked]
+        counts = count_frames(mask.sum(1).long(), self.processor.frame_steps).tolist()
+        frames = [self._heard(clips[q.row][0], counts[before[q.row]], q.target) for q in asked]
+        return {
+            "span_marks": torch.tensor(marks, dtype=torch.long).view(-1, 3),
+            "span_targets": pad_sequence(frames, True, 0.0) if frames else torch.zeros(0, 1),
+        }
+
+    def _heard(self, clip: _Clip, frames: int, spans: Sequence[Sequence[float]]) -> torch.Tensor:
+        """(frames,), 1 in each encoder frame of a clip that one of the spans, in seconds of the whole file, reaches into."""
+        step = len(clip.samples) / self.processor.sampling_rate / frames
+        heard = torch.zeros(frames)
+        for start, end in spans:
+            first, last = (start - clip.start) / step, (end - clip.start) / step
+            if last > 0 and first < frames:
+                heard[max(0, math.floor(first)) : max(1, math.ceil(last))] = 1.0
+        return heard
+
+    def _is_score(self, name: str, question: Mapping[str, Any]) -> bool:
+        """Whether a question is about the levels of an evaluated rubric; a comparison in that rubric is not."""
+        return question["type"] == "score" and name in self.rubrics
+
+    def _targets(self, example: Mapping[str, Any]) -> list[float]:
+        """Expected level per column, from 0 for the lowest; NaN where the example does not ask for a single score."""
+        levels = {
+            name: sum(k * share for k, share in enumerate(example["targets"][name]))
+            for name, question in example.get("questions", {}).items()
+            if self._is_score(name, question)
+        }
+        if "target" in example:
+            rubric = get_rubric(example["target"]["rubric"])
+            levels[rubric.name] = rubric_level(rubric, example["target"]["value"])
+        return [levels.get(name, float("nan")) for name in self.rubrics]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question of a batch: where it is read, what was asked and what the answer is."""
+
+    name: str
+    row: int
+    mark: int
+    option_ids: list[int]
+    asked: dict[str, Any]
+    target: Any
+
+
+def _asked(examples: list[dict[str, Any]], prompts: list[_Prompt]) -> list[_Asked]:
+    """The questions of all examples in order."""
+    found = []
+    for row, (example, prompt) in enumerate(zip(examples, prompts, strict=True)):
+        questions = example.get("questions", {}).items()
+        for (name, question), mark, ids in zip(questions, prompt.marks, prompt.option_ids, strict=True):
+            found.append(_Asked(name, row, mark, ids, question, example["targets"][name]))
+    return found
+
+
+def rubric_level(rubric: Any, value: float) -> float:
+    """Place a score between the levels of its rubric, counted from 0.
+
+    Args:
+        rubric: A ``Rubric``.
+        value: Score on the rubric's scale.
+
+    Example:
+        >>> rubric_level(get_rubric("mos"), 3.5)
+        2.5
+    """
+    return (value - rubric.low) / (rubric.high - rubric.low) * (len(rubric.levels) - 1)
+
+
+def _read(block: Mapping[str, Any]) -> Audio:
+    """Only paths: data columns of other kinds would have to be decoded by someone else's code."""
+    if not isinstance(block.get("path"), str):
+        raise AudioError(f"audio block {sorted(block)}: a training example gives its clip as a `path`")
+    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))
+
+
+IGNORED = -100
+
+
+class NativeCollator:
+    """Makes batches for TRL's ``SFTTrainer`` from examples that are answered in text.
+
+    Args:
+        processor: Of a native audio language model (or of a judge).
+        max_seconds: Longer clips are cut off there; None for no limit.
+    """
+
+    def __init__(self, processor: Any, max_seconds: float | None = None) -> None:
+        self.processor, self.max_seconds = processor, max_seconds
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Make one batch.
+
+        Args:
+            rows: Examples with ``prompt`` and ``completion``, or rows of ``audio_judge.data.files.to_dataset``.
+
+        Returns:
+            ``input_ids, attention_mask, labels`` (batch, length), padded on the right, labels -100 outside the answer
+            and its end of turn; and the audio inputs of all clips in order.
+
+        Raises:
+            AudioError: If a clip cannot be read.
+            ValueError: If an example is a typed decision.
+        """
+        examples = [read_example(row) for row in rows]
+        if any("prompt" not in example for example in examples):
+            raise ValueError("a native audio language model answers in text; leave decide out of the tasks")
+        prompts = [encode_prompt(self.processor, example["prompt"], self.max_seconds) for example in examples]
+        answers = [answer_ids(self.processor, one["prompt"], one["completion"]) for one in examples]
+        pairs = list(zip(prompts, answers, strict=True))
+        ids = [torch.tensor(prompt.ids + answer) for prompt, answer in pairs]
+        labels = [torch.tensor([IGNORED] * len(prompt.ids) + answer) for prompt, answer in pairs]
+        return {
+            "input_ids": pad_sequence(ids, True, self.processor.tokenizer.pad_token_id),
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0),
+            "labels": pad_sequence(labels, True, IGNORED),
+            **join_audio([prompt.audio for prompt in prompts]),
+        }
+
+
+def text_examples(dataset: Any) -> Any:
+    """Keep the examples that are answered in text, and tell how many typed decisions are left out.
+
+    Args:
+        dataset: As ``audio_judge.data.files.to_dataset`` makes it, or a stream of such rows, of which nothing is counted.
+
+    Raises:
+        ValueError: If nothing is left.
+    """
+    from datasets import IterableDataset
+
+    kept = dataset.filter(_is_text)
+    if isinstance(dataset, IterableDataset):
+        logger.warning("typed questions are left out: a native audio language model answers in text")
+        return kept
+    if not len(kept):
+        raise ValueError(
+            f"all {len(dataset)} examples are typed questions; a native audio language model answers in text"
+        )
+    if len(kept) < len(dataset):
+        dropped = len(dataset) - len(kept)
+        logger.warning(
+            "%d of %d examples are typed questions and left out: a native audio language model answers in text",
+            dropped,
+            len(dataset),
+        )
+    return kept
+
+
+def _is_text(row: Mapping[str, Any]) -> bool:
+    return "prompt" in read_example(row)
+
+
+def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[int]:
+    """Tokenize what the chat template writes for an answer: its text and its end of turn.
+
+    Args:
+        processor: Its template must continue a prompt without changing it.
+        prompt: Messages before the answer.
+        completion: The answer, one message.
+
+    Raises:
+        ValueError: If the template writes the prompt in another way once it is answered.
+    """
+    tokenizer = processor.tokenizer
+    if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
+        return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    shown = [without_payload(message) for message in prompt]
+    answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
+    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False)
+    whole = processor.apply_chat_template([*shown, *answer], tokenize=False)
+    if not whole.startswith(before):
+        raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
+    return tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]

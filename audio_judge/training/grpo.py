@@ -1,0 +1,329 @@
+"""Learning from rewards: TRL's ``GRPOTrainer`` with only what carries audio overridden, and the rows it learns from.
+
+A row is an example whose answer became facts: what is asked (``prompt``, ``task``, ``rubrics``) and what is true
+(``scores, causes, label, verdicts, spans``), which the functions of ``audio_judge.rewards`` take as columns. Audio
+stays a path until the trainer reads it, once per prompt and step, however many answers are generated for it.
+
+Left out: vLLM and typed questions; the first sends no audio, the second generate nothing.
+"""
+
+import json
+import logging
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from safetensors import SafetensorError
+from torch.utils.data import Sampler
+from trl import GRPOTrainer
+
+from audio_judge.judge.native import (
+    EncodedPrompt,
+    Messages,
+    encode_prompt,
+    generate_answers,
+    join_audio,
+    placeholder_id,
+)
+from audio_judge.tasks import ParseError
+from audio_judge.training.reward_rows import Row
+from audio_judge.training.rewards import REWARDS, Facts, read_facts
+from audio_judge.training.tuning import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+
+# Order
+
+
+class GroupSampler(Sampler[int]):
+    """The order of TRL's ``RepeatSampler``, with both orders of a pair in one batch and the same order after a restart.
+
+    Args:
+        groups: Indices of rows that belong together, one or two.
+        generations: Answers per prompt; each index is repeated so often.
+        batch_size: Prompts per generation batch.
+        repeat_count: How often a batch comes.
+        seed: Of the order.
+        epoch: Says which epoch begins; each has its own order.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[int]],
+        *,
+        generations: int,
+        batch_size: int,
+        repeat_count: int,
+        seed: int,
+        epoch: Callable[[], int],
+    ) -> None:
+        self.groups, self.generations, self.batch_size = groups, generations, batch_size
+        self.repeat_count, self.seed, self.epoch = repeat_count, seed, epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield indices; what does not fill a batch is left out of the epoch."""
+        order = list(self.groups)
+        random.Random(f"{self.seed} {self.epoch()}").shuffle(order)
+        indices = _packed(order, self.batch_size)
+        for start in range(0, len(indices) - self.batch_size + 1, self.batch_size):
+            batch = indices[start : start + self.batch_size]
+            yield from [i for _ in range(self.repeat_count) for i in batch for _ in range(self.generations)]
+
+    def __len__(self) -> int:
+        """Number of indices of an epoch."""
+        batches = sum(map(len, self.groups)) // self.batch_size
+        return batches * self.batch_size * self.repeat_count * self.generations
+
+
+def _packed(groups: Sequence[Sequence[int]], size: int) -> list[int]:
+    """The groups one after the other; one that would lie across two batches waits until a smaller one has filled up."""
+    placed: list[int] = []
+    waiting: list[Sequence[int]] = []
+    for group in groups:
+        if len(group) <= size and len(placed) % size + len(group) > size:
+            waiting.append(group)
+            continue
+        placed += group
+        while waiting and len(placed) % size + len(waiting[0]) <= size:
+            placed += waiting.pop(0)
+    return placed + [index for group in waiting for index in group]
+
+
+def group_rows(pairs: Sequence[str]) -> list[list[int]]:
+    """Put the two orders of a pair together.
+
+    Args:
+        pairs: The column ``pair``; empty for what is no comparison.
+
+    Returns:
+        Groups of indices, in the order in which they begin.
+
+    Example:
+        >>> group_rows(["", "a | b", "", "a | b"])
+        [[0], [1, 3], [2]]
+    """
+    groups: list[list[int]] = []
+    open_groups: dict[str, list[int]] = {}
+    for index, pair in enumerate(pairs):
+        if pair and pair in open_groups:
+            open_groups.pop(pair).append(index)
+            continue
+        groups.append([index])
+        if pair:
+            open_groups[pair] = groups[-1]
+    return groups
+
+
+# The trainer
+
+
+class AudioGRPOTrainer(GRPOTrainer):
+    """Trains a judge, or a native audio language model, on rows of ``make_rows``.
+
+    The audio inputs of each answer are kept beside it, as a list, so that prompts with one and with two clips mix and
+    the trainer's own shuffling and splitting carry them along.
+
+    Args:
+        args: Of ``GRPOTrainer``.
+        max_seconds: Longer clips are cut off there; None for no limit.
+        kwargs: Of ``GRPOTrainer``; ``train_dataset`` is made by ``to_dataset``.
+
+    Raises:
+        ValueError: If checkpoints would fall between the uses of one batch of answers.
+    """
+
+    args: Any
+    model: Any
+    processing_class: Any
+    train_dataset: Any
+    eval_dataset: Any
+    num_generations: Any
+    max_completion_length: Any
+    # The audio inputs of the sequences that are generated or scored now
+    _audio: Sequence[Mapping[str, torch.Tensor]] = ()
+
+    def __init__(self, *args: Any, max_seconds: float | None = None, **kwargs: Any) -> None:
+        self.max_seconds = max_seconds
+        model, config = kwargs["model"], kwargs["args"]
+        placeholder = placeholder_id(model)
+        if "image_token_id" not in model.config.to_dict() and "image_token_id" not in model.config.attribute_map:
+            model.config.image_token_id = placeholder  # TRL reads it of every model that comes with a processor
+        # A placeholder in an answer would ask for audio that is not there
+        config.generation_kwargs = {"suppress_tokens": [placeholder]} | (config.generation_kwargs or {})
+        super().__init__(*args, **kwargs)
+        self._check_save_steps()
+
+    def _check_save_steps(self) -> None:
+        """A resumed run generates anew, so a checkpoint must not lie inside a batch of answers that is used again."""
+        uses = self.args.steps_per_generation * self.num_iterations
+        steps = uses // np.gcd(uses, self.args.gradient_accumulation_steps)
+        if self.args.save_strategy == "steps" and self.args.save_steps % steps:
+            raise ValueError(
+                f"save_steps {self.args.save_steps}: a multiple of {steps} is needed, as each batch of answers serves "
+                f"{steps} steps (steps_per_generation {self.args.steps_per_generation}, num_iterations "
+                f"{self.num_iterations}, gradient_accumulation_steps {self.args.gradient_accumulation_steps})"
+            )
+
+    def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
+        rows = self.train_dataset if dataset is None else dataset
+        return GroupSampler(
+            group_rows(rows[:]["pair"]),
+            generations=self.num_generations,
+            batch_size=self.args.generation_batch_size // self.num_generations,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            seed=self.args.seed,
+            epoch=lambda: int((self.state.epoch or 0) + 1e-6),
+        )
+
+    def _tokenize_prompts(self, prompts: list[Messages]) -> tuple[list[list[int]], None, dict[str, torch.Tensor]]:
+        """Ids and audio inputs of prompts; equal ones are read once and share their tensors."""
+        encoded: dict[str, EncodedPrompt] = {}
+        keys = [json.dumps(prompt) for prompt in prompts]
+        for key, prompt in zip(keys, prompts, strict=True):
+            if key not in encoded:
+                ids, audio = encode_prompt(self.processing_class, prompt, self.max_seconds)
+                there = {name: tensor.to(self.accelerator.device) for name, tensor in audio.items()}
+                encoded[key] = EncodedPrompt(ids, there)
+        self._audio = [encoded[key].audio for key in keys]
+        return [encoded[key].ids for key in keys], None, join_audio(self._audio)
+
+    def _generate_and_score_completions(self, inputs: list[Row]) -> dict[str, Any]:
+        return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        size = batch_size or len(input_ids)
+        score = super()._get_per_token_logps_and_entropies
+        parts = []
+        for start in range(0, len(input_ids), size):
+            own = slice(start, start + size)
+            hearing = partial(model, **join_audio(self._audio[own]))
+            parts.append(score(hearing, input_ids[own], attention_mask[own], logits_to_keep, **kwargs))
+        log_probabilities, entropies, auxiliary = zip(*parts, strict=True)
+        return (
+            torch.cat(log_probabilities),
+            None if entropies[0] is None else torch.cat(entropies),
+            None if auxiliary[0] is None else torch.stack(auxiliary).mean(),
+        )
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._audio = inputs["audio"]
+        return super()._compute_loss(model, inputs)
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Answer validation prompts greedily, measure the answers and log the numbers; each process takes its share.
+
+        Args:
+            eval_dataset: As ``to_dataset`` makes it; None for the trainer's own.
+            ignore_keys: Not used.
+            metric_key_prefix: Of the names of the numbers.
+
+        Returns:
+            What ``judge_metrics`` gives, with the prefix.
+        """
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        rows, share = [dataset[index] for index in range(len(dataset))], self.accelerator.num_processes
+        model = self.accelerator.unwrap_model(self.model)
+        mine = rows[self.accelerator.process_index :: share]
+        own = generate_answers(
+            model,
+            self.processing_class,
+            [row["prompt"] for row in mine],
+            max_new_tokens=self.max_completion_length,
+            eos_token_id=self.eos_token_ids,
+            max_seconds=self.max_seconds,
+            batch_size=self.args.per_device_eval_batch_size,
+        )
+        numbers = range(self.accelerator.process_index, len(rows), share)
+        answers = dict(gather_object(list(zip(numbers, own, strict=True))))
+        metrics = judge_metrics([answers[number] for number in range(len(rows))], rows)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        super(GRPOTrainer, self).log(dict(named))  # TRL's own would add a table of completions
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+        return named
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """As the base class; what could not be written whole is taken away."""
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise CheckpointError(
+                f"{folder} could not be written ({error}); the checkpoints before it are whole: make room and go on "
+                "with --resume_from_checkpoint last"
+            ) from error
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before
+        dtypes = {name: parameter.dtype for name, parameter in self.model.named_parameters()}
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        for name, parameter in self.model.named_parameters():
+            if parameter.dtype != dtypes[name]:
+                parameter.data = parameter.data.to(dtypes[name])
+
+
+def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
+    """Measure answers against what is true.
+
+    Args:
+        answers: One per row.
+        rows: As ``make_rows`` makes them.
+
+    Returns:
+        ``coverage``, the share that can be read; the mean of each reward that applies by its name (``agreement``,
+        ``causes`` …), where what cannot be read counts 0; ``pcc``, the mean over the rubrics of the Pearson correlation
+        of the scores that can be read, 0 for a rubric that is always scored the same.
+
+    Example:
+        >>> row = {"prompt": "", "task": "score", "rubrics": ["mos"], "scores": {"mos": 4.0}, "clip": "a"}
+        >>> row |= {"reference": "4.0", "causes": None, "label": "", "verdicts": {}, "spans": {}}
+        >>> row |= {"pair": "", "is_swapped": False}
+        >>> judge_metrics(["3.0"], [row])
+        {'coverage': 1.0, 'agreement': 0.75, 'format': 1.0}
+    """
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    read = [_read(answer, row) for answer, row in zip(answers, rows, strict=True)]
+    metrics = {"coverage": sum(one is not None for one in read) / len(rows)}
+    for name, reward in REWARDS.items():
+        values = [value for value in reward(answers, prompts=columns["prompt"], **columns) if value is not None]
+        if values:
+            metrics[name] = sum(values) / len(values)
+    correlations = list(_correlations(read, rows))
+    return metrics | ({"pcc": sum(correlations) / len(correlations)} if correlations else {})
+
+
+def _read(answer: str, row: Row) -> Facts | None:
+    try:
+        return read_facts(row["task"], answer, row["rubrics"])
+    except ParseError:
+        return None
+
+
+def _correlations(read: Sequence[Facts | None], rows: Sequence[Row]) -> Iterator[float]:
+    """Per rubric with differing truths, how its scores go with them."""
+    for name in dict.fromkeys(name for row in rows for name in row["scores"]):
+        pairs = [
+            (facts.scores[name], row["scores"][name])
+            for facts, row in zip(read, rows, strict=True)
+            if facts is not None and name in facts.scores and name in row["scores"]
+        ]
+        said, true = np.array(pairs, dtype=float).reshape(-1, 2).T
+        if len(pairs) > 1 and true.std() > 0:
+            yield float(np.corrcoef(said, true)[0, 1]) if said.std() > 1e-9 else 0.0

@@ -1,0 +1,146 @@
+"""Rows of reinforcement learning: a prompt and the facts that its answer is held against."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from audio_judge.messages import audio_blocks
+from audio_judge.rubrics.rubric import RUBRICS, get_rubric
+from audio_judge.tasks import TASKS, ParseError, categorize, profile
+from audio_judge.training.rewards import SCORED, Facts, read_facts
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+# Rows
+
+
+def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Make rows to learn from rewards; examples that no reward can read are left out, and logged with their number.
+
+    Args:
+        examples: As ``audio_judge.data.instructions``, ``audio_judge.data.mixtures`` and ``audio-judge data`` make them.
+
+    Returns:
+        Rows with the keys ``prompt, task, rubrics, scores, causes, label, verdicts, spans, clip, pair, is_swapped,
+        reference, truth``.
+
+    Raises:
+        ValueError: If no example is left.
+    """
+    rows, left_out = [], Counter[str]()
+    for example in examples:
+        try:
+            rows.append(make_row(example))
+        except ValueError as error:  # a ParseError is one, too
+            left_out[str(error).partition(";")[0][:80]] += 1
+    for reason, number in left_out.most_common(5):
+        logger.warning("%d examples left out: %s", number, reason)
+    if not rows:
+        raise ValueError(f"none of {left_out.total()} examples can be learned from rewards: {dict(left_out)}")
+    return rows
+
+
+def make_row(example: Mapping[str, Any]) -> Row:
+    r"""Make a row from an example.
+
+    Args:
+        example: With ``task``, ``prompt`` and ``completion``.
+
+    Raises:
+        ValueError: If it is a typed question, asks on a scale of its own, or its answer cannot be read.
+
+    Example:
+        >>> blocks = [{"type": "audio", "path": "a.wav"}, {"type": "text", "text": "Is it fake?"}]
+        >>> prompt = [{"role": "user", "content": blocks}]
+        >>> answer = [{"role": "assistant", "content": "<think>\n</think>\n\n<answer>\nfake\n</answer>"}]
+        >>> make_row({"task": "detect", "prompt": prompt, "completion": answer})["label"]
+        'fake'
+    """
+    task = example["task"]
+    if task not in TASKS or "prompt" not in example:
+        raise ValueError(f"{task} is not answered in text")
+    if example.get("provenance"):
+        raise ValueError(f"{task} on an augmented scale, which no reward knows")
+    text = example["completion"][0]["content"]
+    rubrics = _asked(example, text)
+    facts = read_facts(task, text, rubrics)
+    rated = example.get("scores") or {}
+    scores = {name: rated.get(name, value) for name, value in facts.scores.items()}
+    clips = [_name(block) for block in audio_blocks(example)]
+    asked = rubrics or (list(scores) if task in SCORED else [])
+    return {
+        "prompt": [dict(message) for message in example["prompt"]],
+        "task": task,
+        "rubrics": asked,
+        "scores": scores,
+        "causes": None if facts.causes is None else list(facts.causes),
+        "label": facts.label,
+        "verdicts": facts.verdicts,
+        "spans": facts.spans,
+        "clip": " | ".join(clips),
+        "pair": " | ".join(sorted(clips)) if task == "compare" else "",
+        "is_swapped": clips != sorted(clips),
+        "reference": text,
+        "truth": _truth(scores, facts, text),
+    }
+
+
+def _name(block: Mapping[str, Any]) -> str:
+    """Path of a clip, with its times where only a part is heard."""
+    times = [f"{block[key]:g}" for key in ("start_time", "end_time") if block.get(key) is not None]
+    return " ".join([block["path"], *times])
+
+
+def _asked(example: Mapping[str, Any], text: str) -> list[str]:
+    """Names of the rubrics that an example asks for, of the tasks that are asked for some."""
+    task, rated = example["task"], example.get("scores") or {}
+    if task in ("score", "rate"):
+        return [example["target"]["rubric"]]
+    if task in ("profile", "explain"):
+        head = text.partition("\n\n")[0]
+        return list(profile.parse(head, list(rated) or list(RUBRICS), strict=True))
+    if task != "categorize":
+        return []
+    fitting = [name for name, value in rated.items() if _is_level(name, value, text)]
+    if len(fitting) != 1:
+        raise ValueError(f"categorize: {text!r} is a level of {', '.join(fitting) or 'nothing that is rated'}")
+    return fitting
+
+
+def _is_level(name: str, value: float, text: str) -> bool:
+    try:
+        return categorize.parse(text, name, strict=True).level == get_rubric(name).level_of(value)
+    except ParseError:
+        return False
+
+
+def _truth(scores: Mapping[str, float], facts: Facts, reference: str) -> str:
+    """What is known about the clips, in words for the evaluator."""
+    lines = [f"{get_rubric(name).label}: {value:g} of {get_rubric(name).high:g}" for name, value in scores.items()]
+    lines += [f"{get_rubric(name).label}: {verdict}" for name, verdict in facts.verdicts.items()]
+    if facts.causes is not None:
+        lines.append(f"known faults: {', '.join(facts.causes) or 'none'}")
+    return "\n".join([*lines, f"reference answer: {reference}"])
+
+
+def to_dataset(rows: Sequence[Row]) -> Any:
+    """Pack rows as a ``datasets.Dataset`` that gives them back as they were.
+
+    Arrow would join the keys of all rows and fill what is missing with None, so it holds each row as JSON.
+
+    Args:
+        rows: As ``make_rows`` makes them.
+    """
+    from datasets import Dataset
+
+    return Dataset.from_dict({"row": [json.dumps(row, ensure_ascii=False) for row in rows]}).with_transform(_unpack)
+
+
+def _unpack(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
+    rows = [json.loads(text) for text in batch["row"]]
+    return {name: [row[name] for row in rows] for name in rows[0]}

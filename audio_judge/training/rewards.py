@@ -1,0 +1,632 @@
+"""Rewards of what a judge writes: plain functions ``(completions, **columns) -> list[float | None]``, each from 0 to 1.
+
+None means that a reward does not apply (another task, nothing known, a grade that failed); an answer that cannot be
+read is 0 where the reward applies. The columns are those of ``audio_judge.grpo.make_rows``. Everything is read by
+``read_facts``, that is by the ``parse`` of the task; truth and answer go through the same door.
+
+Within a group of answers to one prompt a constant does not matter, so no reward subtracts a baseline. What keeps a
+judge from saying "3" to everything is that ``agreement_reward`` also looks across the prompts of a batch.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from audio_judge.clips import shared_time
+from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, get_rubric
+from audio_judge.tasks import (
+    Comparison,
+    Distortion,
+    ParseError,
+    assess,
+    categorize,
+    compare,
+    describe,
+    detect,
+    explain,
+    profile,
+    rate,
+    score,
+    suggest,
+)
+from audio_judge.tasks.thoughts import split_thought
+from audio_judge.text_models.criteria import CRITERIA, WEIGHTS, Form, weighted
+from audio_judge.text_models.evaluator import Case, Evaluator
+
+Completion = str | Sequence[Mapping[str, Any]]
+Reward = Callable[..., list[float | None]]
+Spans = dict[str, list[tuple[float, float]]]
+
+SCORED = ("score", "rate", "categorize", "profile", "explain", "describe", "assess")
+# Truths closer than this share of the scale say nothing about which clip is the better one
+LEAST_DIFFERENCE = 0.1
+# A longer answer than this times its reference loses its format reward, all of it at twice as much
+LENGTH_FACTOR, LEAST_WORDS = 2.0, 40
+
+_MIRROR = {"A": "B", "B": "A", "tie": "tie"}
+_FORMS: dict[str, Form] = {"compare": "comparison", "suggest": "suggestion"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an answer states, or what is true.
+
+    Args:
+        scores: Rubric name to score on the rubric's scale.
+        causes: Kinds of causes named; None where the task names none.
+        label: ``real`` or ``fake``; empty where the task says neither.
+        verdicts: Rubric name to ``A``, ``B`` or ``tie``.
+        spans: Kind of artifact, with its clip where there are two, to (start, end) in seconds.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    causes: tuple[str, ...] | None = None
+    label: str = ""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    spans: Spans = field(default_factory=dict)
+
+
+def read_facts(task: str, text: str, rubrics: Sequence[str] = (), *, strict: bool = False) -> Facts:
+    """Read what an answer states, by the ``parse`` of its task.
+
+    Args:
+        task: Name of a task that is answered in text.
+        text: The answer.
+        rubrics: Names of the rubrics that were asked for, of the tasks that are asked for some.
+        strict: Whether only what the task's ``write`` writes counts.
+
+    Raises:
+        ParseError: If the answer cannot be read.
+        ValueError: If the task is unknown.
+
+    Example:
+        >>> read_facts("score", "3.4", ["mos"]).scores
+        {'mos': 3.4}
+    """
+    readers: dict[str, Callable[[], Facts]] = {
+        "score": lambda: Facts({rubrics[0]: score.parse(text, rubrics[0], strict=strict).value}),
+        "rate": lambda: Facts({rubrics[0]: rate.parse(text, rubrics[0], strict=strict).value}),
+        "categorize": lambda: _category(text, rubrics[0], strict),
+        "profile": lambda: Facts(profile.parse(text, rubrics, strict=strict)),
+        "explain": lambda: _explanation(text, rubrics, strict),
+        "describe": lambda: Facts({"mos": describe.parse(text, strict=strict).mos}),
+        "assess": lambda: _assessment(text, strict),
+        "compare": lambda: _comparison(compare.parse(text, strict=strict)),
+        "suggest": lambda: _nothing(suggest.parse(text, strict=strict)),
+        "detect": lambda: Facts(label="fake" if detect.parse(text, strict=strict).is_fake else "real"),
+    }
+    if task not in readers:
+        raise ValueError(f"no reward reads task {task!r}; known: {', '.join(readers)}")
+    return readers[task]()
+
+
+def _category(text: str, name: str, strict: bool) -> Facts:
+    rubric = get_rubric(name)
+    level = rubric.levels.index(categorize.parse(text, name, strict=strict).level)
+    return Facts({name: float(rubric.level_values[level])})
+
+
+def _explanation(text: str, rubrics: Sequence[str], strict: bool) -> Facts:
+    found = explain.parse(text, rubrics, strict=strict)
+    return Facts(found.scores, tuple(cause.kind for cause in found.causes))
+
+
+def _assessment(text: str, strict: bool) -> Facts:
+    found = assess.parse(text, strict=strict)
+    scores = dict(found.scores)
+    if found.speech_rate:
+        rubric = SPEECHEVAL_RUBRICS["speech_rate"]
+        scores["speech_rate"] = float(rubric.level_values[rubric.levels.index(found.speech_rate)])
+    return Facts(scores, spans=_spans("", found.distortions))
+
+
+def _comparison(found: Comparison) -> Facts:
+    first, second = found.details
+    return Facts(
+        verdicts=dict(found.verdicts), spans=_spans("A ", first.distortions) | _spans("B ", second.distortions)
+    )
+
+
+def _nothing(_: Any) -> Facts:
+    """Suggestions state nothing that could be right or wrong by rule."""
+    return Facts()
+
+
+def _spans(clip: str, distortions: Sequence[Distortion]) -> Spans:
+    return {clip + one.kind: list(one.spans) for one in distortions if one.spans}
+
+
+def text_of(completion: Completion) -> str:
+    """Take the text out of a completion.
+
+    Args:
+        completion: A text, or messages of which the last one counts.
+
+    Example:
+        >>> text_of([{"role": "assistant", "content": "3.4"}])
+        '3.4'
+    """
+    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+
+
+def _facts(
+    completions: Sequence[Completion], task: Sequence[str], rubrics: Sequence[Sequence[str]], wanted: Sequence[str]
+) -> list[Facts | None]:
+    """What each completion of one of the wanted tasks states; None if it cannot be read or is of another task."""
+    found: list[Facts | None] = []
+    for completion, name, asked in zip(completions, task, rubrics, strict=True):
+        try:
+            found.append(read_facts(name, text_of(completion), asked) if name in wanted else None)
+        except ParseError:
+            found.append(None)
+    return found
+
+
+# Agreement with listeners
+
+
+def agreement_reward(
+    completions: Sequence[Completion],
+    *,
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    scores: Sequence[Mapping[str, float]],
+    clip: Sequence[str],
+    **_: Any,
+) -> list[float | None]:
+    """Reward scores that are close to those of listeners and set clips apart as listeners do.
+
+    The mean of two parts, each the mean over the rubrics asked for, where a missing score counts 0. *Closeness* is 1
+    less the error as a share of the scale. *Order* compares with the mean answer to every other clip of the batch that
+    listeners rated clearly otherwise: 1 if the whole difference (or more) is shown, 0.5 if none, 0 if it is turned
+    round. "3" to everything is never far off, but shows no difference at all. Where no other clip can be compared with,
+    closeness alone counts.
+
+    Args:
+        completions: Answers.
+        task: Of each answer.
+        rubrics: Names that were asked for.
+        scores: Rubric name to what listeners said.
+        clip: What was heard; answers with the same one are about the same clip.
+
+    Returns:
+        0 to 1; None for tasks without scores.
+
+    Example:
+        >>> agreement_reward(["3.0"], task=["score"], rubrics=[["mos"]], scores=[{"mos": 4.0}], clip=["a.wav"])
+        [0.75]
+    """
+    found = _facts(completions, task, rubrics, SCORED)
+    said = [{} if one is None else one.scores for one in found]
+    means = _means(said, scores, clip)
+    rewards: list[float | None] = []
+    for own, truth, name, here in zip(said, scores, task, clip, strict=True):
+        known = {rubric: value for rubric, value in truth.items() if name in SCORED}
+        parts = [_agreement(rubric, own.get(rubric), value, here, means[rubric]) for rubric, value in known.items()]
+        rewards.append(sum(parts) / len(parts) if parts else None)
+    return rewards
+
+
+def _means(
+    said: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]], clip: Sequence[str]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Per rubric and clip, the mean answer and the truth."""
+    answers: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    truths: dict[tuple[str, str], float] = {}
+    for own, truth, here in zip(said, scores, clip, strict=True):
+        for rubric in own.keys() & truth.keys():
+            answers[rubric][here].append(own[rubric])
+            truths[rubric, here] = truth[rubric]
+    means: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
+    for rubric, clips in answers.items():
+        means[rubric] = {here: (sum(v) / len(v), truths[rubric, here]) for here, v in clips.items()}
+    return means
+
+
+def _agreement(
+    rubric: str, value: float | None, truth: float, here: str, means: Mapping[str, tuple[float, float]]
+) -> float:
+    """Closeness and order of one score."""
+    if value is None:
+        return 0.0
+    span = get_rubric(rubric).high - get_rubric(rubric).low
+    closeness = max(0.0, 1 - abs(value - truth) / span)
+    shown = [
+        min(1.0, max(-1.0, (value - mean) / (truth - other)))
+        for clip, (mean, other) in means.items()
+        if clip != here and abs(truth - other) >= LEAST_DIFFERENCE * span
+    ]
+    return closeness if not shown else closeness / 2 + (0.5 + sum(shown) / len(shown) / 2) / 2
+
+
+# Other things that are right or wrong
+
+
+def causes_reward(
+    completions: Sequence[Completion],
+    *,
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    causes: Sequence[Sequence[str] | None],
+    **_: Any,
+) -> list[float | None]:
+    r"""Reward naming the known causes and no others: the F1 of the kinds, 1 where there are none and none is named.
+
+    Args:
+        completions: Answers.
+        task: Of each answer; ``explain`` counts.
+        rubrics: Names that were asked for.
+        causes: Kinds that are known; None where nothing is known.
+
+    Returns:
+        0 to 1; None for other tasks.
+
+    Example:
+        >>> text = "Overall quality: 2.0\n\nI hear strong background noise and a slight echo."
+        >>> round(causes_reward([text], task=["explain"], rubrics=[["mos"]], causes=[["noise"]])[0], 3)
+        0.667
+    """
+    rewards: list[float | None] = []
+    for found, name, known in zip(_facts(completions, task, rubrics, ("explain",)), task, causes, strict=True):
+        if name != "explain" or known is None:
+            rewards.append(None)
+        elif found is None:
+            rewards.append(0.0)
+        else:
+            rewards.append(_f1(set(found.causes or ()), set(known)))
+    return rewards
+
+
+def _f1(named: set[str], known: set[str]) -> float:
+    return 2 * len(named & known) / (len(named) + len(known)) if named or known else 1.0
+
+
+def detection_reward(
+    completions: Sequence[Completion],
+    *,
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    label: Sequence[str],
+    **_: Any,
+) -> list[float | None]:
+    """Reward calling real speech real and fake speech fake, in any case and any usual word.
+
+    Args:
+        completions: Answers.
+        task: Of each answer; ``detect`` counts.
+        rubrics: Not used.
+        label: ``real`` or ``fake``; empty where unknown.
+
+    Returns:
+        0 or 1; None for other tasks.
+
+    Example:
+        >>> detection_reward(["Fake", "real"], task=["detect"] * 2, rubrics=[[], []], label=["fake", "fake"])
+        [1.0, 0.0]
+    """
+    found = _facts(completions, task, rubrics, ("detect",))
+    return [
+        float(one is not None and one.label == known) if name == "detect" and known else None
+        for one, name, known in zip(found, task, label, strict=True)
+    ]
+
+
+def preference_reward(
+    completions: Sequence[Completion],
+    *,
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    verdicts: Sequence[Mapping[str, str]],
+    pair: Sequence[str],
+    is_swapped: Sequence[bool],
+    **_: Any,
+) -> list[float | None]:
+    """Reward the right preference, as far as the answers to the other order of the clips agree with it.
+
+    Args:
+        completions: Answers.
+        task: Of each answer; ``compare`` counts.
+        rubrics: Not used.
+        verdicts: What listeners prefer, in the order in which the clips were heard; ``mos`` is the whole.
+        pair: Which two clips; the same for both orders.
+        is_swapped: Which of the orders.
+
+    Returns:
+        Share of the answers to the other order that give the same clip, if the preference is right; else 0. None for
+        other tasks and where the other order is not in the batch.
+
+    Example:
+        >>> said, truth = ["[SpeechA]", "[SpeechA]"], [{"mos": "A"}, {"mos": "B"}]
+        >>> both = {"pair": ["p", "p"], "is_swapped": [False, True], "rubrics": [[], []], "verdicts": truth}
+        >>> preference_reward(said, task=["compare"] * 2, **both)
+        [0.0, 0.0]
+    """
+    found = _facts(completions, task, rubrics, ("compare",))
+    preferred = [None if one is None else one.verdicts["mos"] for one in found]
+    rewards: list[float | None] = []
+    for own, name, truth, here, swapped in zip(preferred, task, verdicts, pair, is_swapped, strict=True):
+        others = [
+            verdict
+            for verdict, other, order, kind in zip(preferred, pair, is_swapped, task, strict=True)
+            if kind == "compare" and other == here and order != swapped
+        ]
+        if name != "compare" or "mos" not in truth or not others:
+            rewards.append(None)
+        elif own is None or own != truth["mos"]:
+            rewards.append(0.0)
+        else:
+            rewards.append(sum(other is not None and _MIRROR[other] == own for other in others) / len(others))
+    return rewards
+
+
+def overlap_reward(
+    completions: Sequence[Completion],
+    *,
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    spans: Sequence[Mapping[str, Sequence[Sequence[float]]]],
+    **_: Any,
+) -> list[float | None]:
+    r"""Reward saying when each artifact is heard: time in both over time in either, the mean over all kinds.
+
+    Args:
+        completions: Answers.
+        task: Of each answer; ``assess`` and ``compare`` count.
+        rubrics: Not used.
+        spans: Kind of artifact to (start, end) in seconds; empty where unknown. A kind that is only named, or only
+            known, counts 0.
+
+    Returns:
+        0 to 1; None where no time is known.
+
+    Example:
+        >>> text = "<think>\nDistortion: 2/5 (jitter 0.0-2.0 s)\n</think>\nIt stumbles."
+        >>> overlap_reward([text], task=["assess"], rubrics=[[]], spans=[{"jitter": [[1.0, 2.0]]}])
+        [0.5]
+    """
+    found = _facts(completions, task, rubrics, ("assess", "compare"))
+    rewards: list[float | None] = []
+    for one, name, known in zip(found, task, spans, strict=True):
+        if name not in ("assess", "compare") or not known:
+            rewards.append(None)
+        elif one is None:
+            rewards.append(0.0)
+        else:
+            kinds = one.spans.keys() | known.keys()
+            rewards.append(sum(shared_time(one.spans.get(k, ()), known.get(k, ())) or 0.0 for k in kinds) / len(kinds))
+    return rewards
+
+
+# Form
+
+
+def format_reward(
+    completions: Sequence[Completion],
+    *,
+    prompts: Sequence[Completion],
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    reference: Sequence[str],
+    **_: Any,
+) -> list[float | None]:
+    """Reward answers in the grammar of their task, without repetition, not copied from the request, and not too long.
+
+    Args:
+        completions: Answers.
+        prompts: What was asked: a text, or messages.
+        task: Of each answer.
+        rubrics: Names that were asked for; an answer without one of them is not in the grammar.
+        reference: A good answer, by which the length is measured.
+
+    Returns:
+        1 for what the task's ``write`` writes, 0.5 for what can be read all the same, else 0; times how little too long
+        it is.
+
+    Example:
+        >>> known = {"task": ["score"] * 2, "rubrics": [["mos"]] * 2, "reference": ["3.0"] * 2}
+        >>> format_reward(["3.4", "I say 3.4."], prompts=["Rate it."] * 2, **known)
+        [1.0, 0.5]
+    """
+    columns = zip(completions, prompts, task, rubrics, reference, strict=True)
+    return [
+        0.0
+        if repeats(text_of(completion)) or copies(text_of(completion), _request(prompt))
+        else _grammar(name, text_of(completion), asked) * _brevity(text_of(completion), good)
+        for completion, prompt, name, asked, good in columns
+    ]
+
+
+def _grammar(task: str, text: str, rubrics: Sequence[str]) -> float:
+    for strict, worth in ((True, 1.0), (False, 0.5)):
+        try:
+            found = read_facts(task, text, rubrics, strict=strict)
+        except ParseError:
+            continue
+        if set(rubrics) <= set(found.scores) or task not in SCORED:
+            return worth
+    return 0.0
+
+
+def _brevity(text: str, reference: str) -> float:
+    limit = max(LEAST_WORDS, LENGTH_FACTOR * len(reference.split()))
+    return min(1.0, max(0.0, 2 - len(text.split()) / limit))
+
+
+def repeats(text: str) -> bool:
+    """Say whether a text says the same thing again: a sentence or line twice, or five words three times.
+
+    Args:
+        text: The answer; in a thought, lines of the same words about several dimensions are no repetition.
+
+    Example:
+        >>> repeats("The voice is clear. It is loud. The voice is clear.")
+        True
+    """
+    sentences = [" ".join(part.casefold().split()) for part in re.split(r"(?<=[.!?])\s+|\n+", text)]
+    said = [part for part in sentences if len(part.split()) >= 3]
+    try:
+        answer = split_thought(text)[1]
+    except ParseError:
+        answer = text
+    words = re.findall(r"\w+", answer.casefold())
+    runs = [tuple(words[start : start + 5]) for start in range(len(words) - 4)]
+    return len(set(said)) < len(said) or any(runs.count(run) >= 3 for run in set(runs))
+
+
+def copies(text: str, request: str) -> bool:
+    """Say whether a text holds eight words in a row of the request, or all of a shorter one.
+
+    Args:
+        text: The answer.
+        request: What was asked.
+
+    Example:
+        >>> copies("Is this speech real or fake? Real.", "Is this speech real or fake?")
+        True
+    """
+    words, said = (re.findall(r"[^\W_]+", part.casefold()) for part in (request, text))
+    length = min(8, len(words))
+    there = {tuple(said[start : start + length]) for start in range(len(said) - length + 1)}
+    return length >= 4 and any(tuple(words[at : at + length]) in there for at in range(len(words) - length + 1))
+
+
+def _request(prompt: Completion) -> str:
+    """The words of a prompt."""
+    if isinstance(prompt, str):
+        return prompt
+    content = prompt[-1]["content"]
+    return content if isinstance(content, str) else " ".join(block.get("text") or "" for block in content)
+
+
+# The evaluator
+
+
+class EvaluatorReward:
+    """Reward by the grades of a language model; ``detect`` is left to ``detection_reward``.
+
+    Args:
+        evaluator: What grades.
+        weights: Weight of each criterion.
+    """
+
+    __name__ = "evaluator_reward"
+
+    def __init__(self, evaluator: Evaluator, weights: Mapping[str, float] = WEIGHTS) -> None:
+        self.evaluator, self.weights = evaluator, dict(weights)
+
+    def __call__(
+        self,
+        completions: Sequence[Completion],
+        *,
+        prompts: Sequence[Completion],
+        task: Sequence[str],
+        truth: Sequence[str],
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        """Grade answers.
+
+        Args:
+            completions: Answers.
+            prompts: What was asked.
+            task: Of each answer.
+            truth: What is known about the clips, in words.
+            log_extra: Takes the grades by criterion, as columns of the table of completions.
+            log_metric: Takes the share of answers that got no grade.
+
+        Returns:
+            Weighted mean of the grades, 0 to 1; None for ``detect`` and where the evaluator gave no grade.
+
+        Raises:
+            EvaluatorDownError: If too many grades fail.
+        """
+        graded = [index for index, name in enumerate(task) if name != "detect"]
+        cases = [
+            Case(_FORMS.get(task[i], "assessment"), _request(prompts[i]), text_of(completions[i]), truth[i])
+            for i in graded
+        ]
+        grades: dict[int, dict[str, float] | None] = dict(zip(graded, self.evaluator.grade(cases), strict=True))
+        rows = [grades.get(index) for index in range(len(completions))]
+        if log_extra is not None:
+            for criterion in CRITERIA:
+                log_extra(f"evaluator/{criterion}", [None if row is None else row[criterion] for row in rows])
+        if log_metric is not None and graded:
+            log_metric("evaluator/failed", sum(rows[index] is None for index in graded) / len(graded))
+        return [None if row is None else weighted(row, self.weights) for row in rows]
+
+
+# By recipe
+
+REWARDS: dict[str, Reward] = {
+    "agreement": agreement_reward,
+    "causes": causes_reward,
+    "detection": detection_reward,
+    "format": format_reward,
+    "overlap": overlap_reward,
+    "preference": preference_reward,
+}
+EVALUATOR = "evaluator"
+
+
+def read_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Read the rewards of a recipe.
+
+    Args:
+        texts: Such as ``agreement=1`` or ``format``, which has weight 1.
+
+    Returns:
+        Name to weight.
+
+    Raises:
+        ValueError: If a name is unknown or comes twice, or a weight is no positive number.
+
+    Example:
+        >>> read_weights(["agreement=2", "format"])
+        {'agreement': 2.0, 'format': 1.0}
+    """
+    weights: dict[str, float] = {}
+    for text in texts:
+        name, _, amount = text.partition("=")
+        if name not in (*REWARDS, EVALUATOR) or name in weights:
+            raise ValueError(f"reward {text!r}; each of {', '.join((*REWARDS, EVALUATOR))} may be given once")
+        try:
+            weights[name] = float(amount or 1)
+        except ValueError as error:
+            raise ValueError(f"reward {text!r}; a number is needed after the equals sign") from error
+        if not 0 < weights[name] < float("inf"):
+            raise ValueError(f"reward {text!r}; a weight above 0 is needed")
+    if not weights:
+        raise ValueError("no reward; give at least one, such as agreement=1")
+    return weights
+
+
+def make_rewards(
+    texts: Sequence[str], evaluator: Evaluator | None = None, criteria: Mapping[str, float] = WEIGHTS
+) -> tuple[list[Reward], list[float]]:
+    """Put together the rewards of a recipe.
+
+    Args:
+        texts: As ``read_weights`` takes them.
+        evaluator: Needed for ``evaluator``.
+        criteria: Weight of each of the evaluator's criteria.
+
+    Returns:
+        Functions and their weights.
+
+    Raises:
+        ValueError: If there is no evaluator for a reward that needs one.
+
+    Example:
+        >>> make_rewards(["format=0.5"])[1]
+        [0.5]
+    """
+    weights = read_weights(texts)
+    if (EVALUATOR in weights) != (evaluator is not None):
+        raise ValueError(
+            f"rewards {', '.join(weights)}: {EVALUATOR!r} and an evaluator are given together or not at all"
+        )
+    known = REWARDS if evaluator is None else REWARDS | {EVALUATOR: EvaluatorReward(evaluator, criteria)}
+    return [known[name] for name in weights], list(weights.values())

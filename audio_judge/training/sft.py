@@ -1,0 +1,281 @@
+"""The trainer of judges: TRL's ``SFTTrainer`` with only what carries audio and soft labels overridden.
+
+Left out: TRL's fused head, since a judge's decisions are read at marks and not at labels; the logits are computed for
+the rows that are learned only. Packing and padding-free batches do not go together with audio.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EvalPrediction
+from trl import SFTTrainer
+
+from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks import score
+from audio_judge.training.collate import IGNORED, rubric_level
+
+MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask")
+ENCODER = "audio_tower."
+
+
+class SupervisedLosses(NamedTuple):
+    """What one forward pass says about the supervised items of a batch.
+
+    Args:
+        token: Cross-entropy of each learned token times its weight (tokens,).
+        token_weights: Weight of each learned token (tokens,).
+        decision: Cross-entropy of each question against the shares of listeners (questions,).
+        levels: Expected level of each question, from 0 up (questions,).
+        span: Mean over the frames of the cross-entropy of each question about when (spans,).
+    """
+
+    token: torch.Tensor
+    token_weights: torch.Tensor
+    decision: torch.Tensor
+    levels: torch.Tensor
+    span: torch.Tensor
+
+
+def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> SupervisedLosses:
+    """Run the model once and compare it with all targets of a batch.
+
+    Args:
+        model: A judge, wrapped or not; its ``forward`` takes ``logits_to_keep``.
+        batch: As ``audio_judge.training.collate.JudgeCollator`` makes it, on the model's device.
+    """
+    labels, marks, option_ids = batch["labels"], batch["marks"], batch["option_ids"]
+    predicts = torch.zeros_like(labels, dtype=torch.bool)
+    predicts[:, :-1] = labels[:, 1:] != IGNORED
+    keep = predicts.clone()
+    keep[marks[:, 0], marks[:, 1]] = True
+    inputs = {name: batch[name] for name in MODEL_INPUTS}
+    if len(batch["span_marks"]):
+        inputs["span_marks"] = batch["span_marks"]
+    outputs = model(**inputs, logits_to_keep=keep, use_cache=False)
+    logits = outputs.logits.float()  # (learned positions, vocabulary)
+    row_of = (keep.flatten().cumsum(0) - 1).view_as(keep)
+    learned = labels[:, 1:][predicts[:, :-1]]
+    weights = batch["loss_weights"][:, 1:][predicts[:, :-1]]
+    token = nn.functional.cross_entropy(logits[row_of[predicts]], learned, reduction="none") * weights
+    at_marks = logits[row_of[marks[:, 0], marks[:, 1]]].gather(1, option_ids.clamp(min=0))
+    log_shares = at_marks.masked_fill(option_ids < 0, -torch.inf).log_softmax(1)
+    decision = -(batch["shares"].float() * log_shares.masked_fill(option_ids < 0, 0.0)).sum(1)
+    levels = (log_shares.detach().exp() * torch.arange(option_ids.shape[1], device=labels.device)).sum(1)
+    span = decision.new_zeros(0)
+    if len(batch["span_marks"]):
+        span = span_loss(outputs.span_logits, batch["span_targets"])
+    return SupervisedLosses(token, weights, decision, levels, span)
+
+
+def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean over the real frames of the cross-entropy of each question about when.
+
+    Args:
+        logits: (spans, frames), minus infinity past the end of a clip.
+        targets: (spans, frames or fewer), 1 in the frames where it is heard, 0 elsewhere.
+
+    Returns:
+        (spans,).
+
+    Example:
+        >>> span_loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[1.0]])).round(decimals=3)
+        tensor([0.6930])
+    """
+    real = logits.isfinite()
+    wanted = nn.functional.pad(targets, (0, logits.shape[1] - targets.shape[1])).float()
+    losses = nn.functional.binary_cross_entropy_with_logits(logits.masked_fill(~real, 0.0), wanted, reduction="none")
+    return (losses * real).sum(1) / real.sum(1)
+
+
+class AudioSFTTrainer(SFTTrainer):
+    """Trains a judge on batches of ``JudgeCollator``.
+
+    The loss is the mean over supervised items: each answer token counts its own weight, each question counts
+    ``decision_weight``. The mean is over all micro-batches and processes of a step.
+
+    Args:
+        args: Of ``SFTTrainer``.
+        decision_weight: How many answer tokens a question is worth.
+        encoder_learning_rate: Learning rate of the audio encoder; None for that of everything else.
+        kwargs: Of ``SFTTrainer``; ``data_collator`` is a ``JudgeCollator``.
+    """
+
+    loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
+    data_collator: Any
+    processing_class: Any
+    model: Any
+
+    def __init__(
+        self, *args: Any, decision_weight: float = 1.0, encoder_learning_rate: float | None = None, **kwargs: Any
+    ) -> None:
+        self.decision_weight, self.encoder_learning_rate = decision_weight, encoder_learning_rate
+        super().__init__(*args, **kwargs)
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, device: torch.device
+    ) -> tuple[list[Any], torch.Tensor | None]:
+        """As the base class, with the weight of all supervised items in place of the number of labels."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if not batches:
+            return batches, None
+        total = torch.stack([self._weight_of(batch) for batch in batches]).sum().to(device)
+        if self.args.average_tokens_across_devices and self.args.world_size > 1:
+            total = self.accelerator.gather(total).sum()
+        return batches, total
+
+    def _weight_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        # The first column is never predicted
+        questions = len(batch["marks"]) + len(batch["span_marks"])
+        return batch["loss_weights"][:, 1:].sum().cpu() + self.decision_weight * questions
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Mean loss over the supervised items of the step; the outputs are ``SupervisedLosses``."""
+        losses = supervised_losses(model, inputs)
+        total = losses.token.sum() + self.decision_weight * (losses.decision.sum() + losses.span.sum())
+        items = num_items_in_batch
+        if items is None:
+            questions = len(losses.decision) + len(losses.span)
+            items = losses.token_weights.sum() + self.decision_weight * questions
+        loss = total / items
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            loss = (
+                loss * self.accelerator.num_processes
+            )  # DDP takes the mean over processes, `items` counts all of them
+        self._log_parts(losses)
+        return (loss, losses) if return_outputs else loss
+
+    def _log_parts(self, losses: SupervisedLosses) -> None:
+        """Both kinds of loss, each by its own mean."""
+        sums = [
+            losses.token.sum(),
+            losses.token_weights.sum(),
+            losses.decision.sum(),
+            losses.decision.new_tensor(len(losses.decision)),
+            losses.span.sum(),
+            losses.span.new_tensor(len(losses.span)),
+        ]
+        token, weight, decision, questions, span, spans = self.accelerator.reduce(torch.stack(sums).detach()).tolist()
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        if weight:
+            metrics["token_loss"].append(token / weight)
+        if questions:
+            metrics["decision_loss"].append(decision / questions)
+        if spans:
+            metrics["span_loss"].append(span / spans)
+
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Loss, and expected levels (batch, rubrics) with their targets, NaN where a rubric was not asked for."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            loss, losses = self.compute_loss(model, inputs, return_outputs=True)
+            if prediction_loss_only:
+                return loss, None, None
+            levels = torch.full_like(inputs["targets"], torch.nan, dtype=torch.float32)
+            known = inputs["columns"] >= 0
+            levels[inputs["marks"][known, 0], inputs["columns"][known]] = losses.levels[known].float()
+            self._read_decimals(self.accelerator.unwrap_model(model), inputs, levels)
+        return loss.detach(), levels, inputs["targets"].float()
+
+    def _read_decimals(self, model: Any, inputs: dict[str, torch.Tensor], levels: torch.Tensor) -> None:
+        """Fills in the scores that are answered in text: the expectation over all decimals the grammar allows."""
+        in_text = torch.ones(len(levels), dtype=torch.bool, device=levels.device)
+        in_text[inputs["marks"][:, 0]] = False
+        for column, name in enumerate(self.data_collator.rubrics):
+            rows = (in_text & ~inputs["targets"][:, column].isnan()).nonzero()[:, 0]
+            if len(rows):
+                answers = score.grammar(name)
+                ids = self.processing_class.tokenizer(
+                    [answer + self.processing_class.end_of_turn for answer in answers], add_special_tokens=False
+                )["input_ids"]
+                prompts = _prompts_only(inputs, rows, self.processing_class.tokenizer.pad_token_id)
+                log_probabilities = model.candidate_log_probabilities(candidates=ids, **prompts)
+                values = torch.tensor([rubric_level(get_rubric(name), float(answer)) for answer in answers])
+                levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        # PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before
+        dtypes = {name: parameter.dtype for name, parameter in self.model.named_parameters()}
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        for name, parameter in self.model.named_parameters():
+            if parameter.dtype != dtypes[name]:
+                parameter.data = parameter.data.to(dtypes[name])
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """As the base class, with the encoder in groups of its own if it has its own learning rate."""
+        optimizer = super().create_optimizer(model)
+        if self.encoder_learning_rate is None:
+            return optimizer
+        named = (self.model if model is None else model).named_parameters()
+        encoder = {id(parameter) for name, parameter in named if ENCODER in name}
+        groups = []
+        for group in optimizer.param_groups:
+            for rate, in_encoder in ((group["lr"], False), (self.encoder_learning_rate, True)):
+                parameters = [p for p in group["params"] if (id(p) in encoder) == in_encoder]
+                groups.append({**group, "params": parameters, "lr": rate})
+        optimizer.param_groups[:] = [group for group in groups if group["params"]]
+        return optimizer
+
+
+def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor, pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Some rows of a batch without their answers, padded on the left."""
+    owner = torch.arange(len(inputs["clips"]), device=rows.device).repeat_interleave(inputs["clips"])
+    heard = torch.isin(owner, rows)
+    ends = (inputs["labels"][rows] != IGNORED).int().argmax(1).tolist()
+    ids = [row[:end].flip(0) for row, end in zip(inputs["input_ids"][rows], ends, strict=True)]
+    masks = [torch.ones_like(row) for row in ids]
+    pad = nn.utils.rnn.pad_sequence
+    return {
+        "input_ids": pad(ids, True, pad_token_id).flip(1),
+        "attention_mask": pad(masks, True).flip(1),
+        "input_features": inputs["input_features"][heard],
+        "input_features_mask": inputs["input_features_mask"][heard],
+    }
+
+
+def score_metrics(rubrics: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
+    """Make the ``compute_metrics`` of an ``AudioSFTTrainer``.
+
+    Args:
+        rubrics: Names of the columns, as given to the collator.
+
+    Returns:
+        A function that gives ``pcc_<rubric>`` (Pearson correlation, -1 to 1) and ``mae_<rubric>`` (mean absolute error in
+        levels) for each rubric with two or more differing targets, and their means ``pcc`` and ``mae``.
+
+    Example:
+        >>> metrics = score_metrics(["mos"])
+        >>> metrics(EvalPrediction(np.array([[1.0], [2.0], [3.0]]), np.array([[0.0], [2.0], [4.0]])))["pcc"]
+        1.0
+    """
+
+    def compute(prediction: EvalPrediction) -> dict[str, float]:
+        result: dict[str, float] = {}
+        for column, name in enumerate(rubrics):
+            predicted, wanted = (
+                np.asarray(prediction.predictions)[:, column],
+                np.asarray(prediction.label_ids)[:, column],
+            )
+            known = np.isfinite(predicted) & np.isfinite(wanted)
+            predicted, wanted = predicted[known].astype(float), wanted[known].astype(float)
+            if known.sum() > 1 and wanted.std() > 0:
+                # A model that answers the same to everything has no correlation; 0 lets a better one be found
+                constant = predicted.std() < 1e-9
+                result[f"pcc_{name}"] = 0.0 if constant else round(float(np.corrcoef(predicted, wanted)[0, 1]), 6)
+                result[f"mae_{name}"] = round(float(np.abs(predicted - wanted).mean()), 6)
+        for kind in ("pcc", "mae"):
+            values = [value for key, value in result.items() if key.startswith(kind)]
+            result[kind] = float(np.mean(values)) if values else float("nan")
+        return result
+
+    return compute

@@ -1,0 +1,164 @@
+"""What of a model is trained (patterns, LoRA, 4 bit), and the checkpoint that a run goes on from."""
+
+import difflib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import BitsAndBytesConfig
+from transformers.trainer_utils import get_last_checkpoint
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written; the one before is whole."""
+
+
+def last_checkpoint(folder: str | Path) -> str:
+    """Find the newest whole checkpoint and take away what a killed run left half written after it.
+
+    Args:
+        folder: Output folder of a run.
+
+    Returns:
+        Its path.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    while (found := get_last_checkpoint(str(folder))) is not None:
+        if _is_whole(Path(found)):
+            return found
+        logger.warning("%s is not whole and is taken away", found)
+        shutil.rmtree(found)
+    raise ValueError(f"{folder}: no whole checkpoint to go on from; start without --resume_from_checkpoint")
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """The state of the trainer is what is written last."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (checkpoint / "optimizer.pt").exists() and (checkpoint / "scheduler.pt").exists()
+
+
+def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:
+    r"""Train the parameters whose names match and freeze all others.
+
+    Args:
+        model: Any module.
+        patterns: Regular expressions, found anywhere in a name: ``.`` is everything, ``audio_tower.*\.q_proj`` the
+            attention queries of the encoder, ``adapter`` the adapter.
+
+    Returns:
+        Names of the parameters that are trained now.
+
+    Raises:
+        ValueError: If a pattern matches nothing (the closest names are given), or matches quantized parameters.
+
+    Example:
+        >>> select_trainable(nn.ModuleDict({"adapter": nn.Linear(2, 2), "head": nn.Linear(2, 2)}), ["adapter"])
+        ['adapter.weight', 'adapter.bias']
+    """
+    parameters = dict(model.named_parameters())
+    selected = set[str]()
+    for pattern in patterns:
+        selected |= set(_matching(pattern, list(parameters)))
+    quantized = [name for name in selected if not parameters[name].is_floating_point()]
+    if quantized:
+        raise ValueError(f"{quantized[0]} is quantized and cannot be trained; leave it out and use `lora_target`")
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in selected)
+    return [name for name in parameters if name in selected]
+
+
+def _matching(pattern: str, names: list[str]) -> list[str]:
+    matching = [name for name in names if re.search(pattern, name)]
+    if not matching:
+        close = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
+        raise ValueError(f"pattern {pattern!r} matches no parameter; the closest are {', '.join(close)}")
+    return matching
+
+
+def add_lora(
+    model: Any,
+    target: str,
+    trainable: Sequence[str] = (),
+    *,
+    tokens: Sequence[int] = (),
+    rank: int = 16,
+    alpha: int = 32,
+    dropout: float = 0.05,
+) -> Any:
+    r"""Add LoRA to some Linear layers, and train some modules in full beside it.
+
+    Args:
+        model: A judge.
+        target: Regular expression that the whole name of a layer must match, such as
+            ``.*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)``; the encoder may have layers of the same names.
+        trainable: Patterns as in ``select_trainable``; the modules that own these parameters are saved with the LoRA.
+        tokens: Ids of tokens whose embeddings are trained, such as the judge's own that the language model never saw.
+        rank: Rank of the update.
+        alpha: Scaling of the update, divided by the rank.
+        dropout: Dropout before the update, 0 to 1.
+
+    Returns:
+        The model wrapped by PEFT.
+
+    Raises:
+        ValueError: If a pattern matches nothing.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    if not any(re.fullmatch(target, name) for name in layers):
+        close = difflib.get_close_matches(target, layers, n=3, cutoff=0.0)
+        raise ValueError(f"lora_target {target!r} matches no layer in full; the closest are {', '.join(close)}")
+    selected = select_trainable(model, trainable) if trainable else []
+    modules = list(dict.fromkeys(name.rpartition(".")[0] for name in selected))
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target, modules_to_save=modules or None,
+        trainable_token_indices={"embed_tokens": list(tokens)} if tokens else None, task_type="CAUSAL_LM",
+    )  # fmt: skip
+    return get_peft_model(model, config)
+
+
+def merge_lora(base: Any, folder: str) -> Any:
+    """Fold a trained LoRA, and the modules saved with it, into a judge of full precision.
+
+    Args:
+        base: The judge that the LoRA was trained on, not quantized.
+        folder: Where PEFT saved the LoRA.
+
+    Returns:
+        A judge without PEFT, to be saved and loaded like any other.
+    """
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, folder).merge_and_unload()
+
+
+def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
+    """Describe a language model in 4 bits: nf4 with double quantization, computing in bfloat16.
+
+    Args:
+        whole_judge: Whether it is for a judge, ours or a native audio language model, whose encoders, adapter and head stay
+            as they are, or for a language model.
+    """
+    parts = ("audio_tower", "visual", "adapter", "multi_modal_projector")
+    skipped = [*(rf"(.*\.)?{part}" for part in parts), "lm_head"]  # matched from the root of the model
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=skipped if whole_judge else None,
+    )

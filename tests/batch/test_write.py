@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten, whole_records
+from audio_judge.cli.score import result_row
+from audio_judge.cli.score_table import Table
+from audio_judge.errors import UsageError
+from audio_judge.judge.judgement import Judgement, Score
+from audio_judge.rubrics.rubric import HUNDRED, get_rubric
+
+SAID = Judgement(
+    "a.wav",
+    2.0,
+    {name: Score(name, 3.5, 0.5, "good", {"bad": 0.25, "good": 0.75}) for name in ("mos", "loudness")},
+    text="raw",
+    reasons="Because.",
+    causes=("noise", "hum"),
+)
+
+
+class TestResultRow:
+    def test_only_the_rubrics_that_were_asked_for(self):
+        row = result_row(SAID, ["mos"])
+        assert row["scores"] == {"mos": 3.5}
+        assert (row["reasons"], row["text"], row["causes"]) == ("Because.", "raw", ["noise", "hum"])
+        assert "suggestions" not in row
+
+
+class TestFlatten:
+    def test_words_and_sentences_are_joined_differently(self):
+        flat = flatten({"causes": ["noise", "hum"], "suggestions": ["Move closer.", "Turn off the fan."]})
+        assert flat == {"causes": "noise hum", "suggestions": "Move closer.; Turn off the fan."}
+
+
+class TestRowWriter:
+    def test_extra_cells_do_not_hide_input_columns(self, tmp_path):
+        with RowWriter(tmp_path / "a.csv", ["path", "clip"], ["real", "error"]) as writer:
+            writer.write({"path": "a", "clip": "mine"}, Answer(cells=({"real": 0.5, "clip": "theirs"},)), {})
+        assert (tmp_path / "a.csv").read_text() == "path,clip,real,error\na,mine,0.5,\n"
+
+    def test_nan_never_gets_into_json(self, tmp_path):
+        with RowWriter(tmp_path / "a.jsonl") as writer, pytest.raises(ValueError, match="JSON"):
+            writer.write({"path": "a"}, Answer({"seconds": float("nan")}), {})
+
+    def test_error_takes_the_place_of_the_answer(self, tmp_path):
+        with RowWriter(tmp_path / "a.jsonl") as writer:
+            writer.write({"path": "a"}, Answer({"scores": {}}, error="a: broken"), {"task": "score"})
+        assert json.loads((tmp_path / "a.jsonl").read_text()) == {"path": "a", "task": "score", "error": "a: broken"}
+
+
+class TestWholeRecords:
+    def test_torn_last_line_is_left_out(self, tmp_path):
+        (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a": ')
+        assert list(whole_records(tmp_path / "a.jsonl")) == [b'{"a": 1}\n']
+
+    def test_torn_cell_is_left_out(self, tmp_path):
+        (tmp_path / "a.csv").write_text('path,text\na,"x\ny"\nb,"x\n')
+        assert list(whole_records(tmp_path / "a.csv")) == [b"path,text\n", b'a,"x\ny"\n']
+
+
+class TestEarlierRows:
+    @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+    def test_places_are_those_in_the_file(self, tmp_path, suffix):
+        path = tmp_path / f"a.{suffix}"
+        with RowWriter(path, ["path", "note"], ["task", "error"]) as writer:
+            for name in ("a", "ü"):
+                writer.write({"path": name, "note": "one\ntwo"}, Answer(), {"task": "score"})
+        rows = list(earlier_rows(path, ["path", "note", "task", "error"]))
+        assert [row["path"] for row, _ in rows] == ["a", "ü"]
+        assert rows[1][0]["note"] == "one\ntwo"
+        start, size = rows[1][1]
+        content = path.read_bytes()
+        assert start + size == len(content)
+        assert "ü".encode() in content[start:]
+        assert b"a" not in content[start : start + 3]
+
+    def test_other_columns_are_refused(self, tmp_path):
+        (tmp_path / "a.csv").write_text("path,x\na,1\n")
+        with pytest.raises(UsageError, match="other rubrics or input columns"):
+            list(earlier_rows(tmp_path / "a.csv", ["path", "mos"]))
+
+
+class TestCheckSameSettings:
+    def test_setting_that_is_new_or_gone(self, tmp_path):
+        with pytest.raises(UsageError, match="profile 'elderly', not None"):
+            check_same_settings(tmp_path / "a.jsonl", {"task": "score", "profile": "elderly"}, {"task": "score"})
+
+    def test_input_column_of_a_table_is_no_setting(self, tmp_path):
+        check_same_settings(tmp_path / "a.csv", {"task": "score", "profile": "mine"}, {"task": "score"})
+
+
+class TestTable:
+    def test_other_scale_for_all(self):
+        assert "from 0 to 100; 100 is best" in Table([], [get_rubric("mos")], HUNDRED).legend()
+
+    def test_scales_of_their_own(self):
+        table = Table([], [get_rubric("mos"), get_rubric("production_quality"), get_rubric("speech_rate")])
+        assert "Each rubric has its own scale; best are:\nmos 5 = excellent, production_quality 10 = " in table.legend()
+        assert "speech_rate 3 = " in table.legend()

@@ -1,0 +1,120 @@
+"""The reader of AES and AudioMOS-2025, on tiny files in their published layout."""
+
+import json
+
+import pytest
+from datasets import Dataset
+
+from audio_judge.clips import Rating
+from audio_judge.corpora import CorpusError
+from audio_judge.corpora.aes import from_dataset, read_aes
+from audio_judge.rubrics.rubric import get_rubric
+
+AXES = ("Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness")
+
+
+def a_row(path="a.wav", **changes):
+    return {"data_path": path} | {axis: [7.5, 8.0, 0.0, 10, 6, 7, 8, 9, 5.5, 4] for axis in AXES} | changes
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+class TestJsonl:
+    def test_ten_ratings_from_zero_to_ten(self, tmp_path):
+        (clip,) = read_aes(write(tmp_path / "AES_natural_speech.jsonl", a_row()))
+        assert set(clip.ratings) == {
+            "production_quality", "production_complexity", "content_enjoyment", "content_usefulness"
+        }  # fmt: skip
+        assert clip.ratings["production_quality"].value == pytest.approx(6.5)
+        assert clip.ratings["production_quality"].std == pytest.approx((74 / 9) ** 0.5)
+        assert clip.ratings["production_quality"].votes == 10
+        assert (clip.split, clip.corpus, clip.extra) == ("test", "AES", {"set": "AES_natural_speech"})
+
+    def test_mean_below_one_is_lifted_and_counted(self, tmp_path, caplog):
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Content_Enjoyment=[0.0] * 10)))
+        assert clip.ratings["content_enjoyment"] == Rating(1.0, 0.0, 10)
+        assert clip.extra["published"] == {"content_enjoyment": 0.0}
+        assert "1 of 1 rows have a mean below 1, lifted to 1" in caplog.text
+
+    def test_mean_below_one_as_published(self, tmp_path):
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Content_Enjoyment=[0.0] * 10)), lift=False)
+        assert clip.ratings["content_enjoyment"] == Rating(0.0, 0.0, 10)
+        assert "published" not in clip.extra
+
+    def test_folder(self, tmp_path):
+        for name in ("AES_natural_music", "AES_PAM"):
+            write(tmp_path / f"{name}.jsonl", a_row())
+        write(tmp_path / "other.jsonl", {"nothing": 1})
+        assert [clip.extra["set"] for clip in read_aes(tmp_path)] == ["AES_PAM", "AES_natural_music"]
+
+    def test_folder_without_files(self, tmp_path):
+        with pytest.raises(CorpusError, match="AES_"):
+            read_aes(tmp_path)
+
+    @pytest.mark.parametrize("vote", [-0.5, 10.5, "loud"])
+    def test_bad_vote(self, tmp_path, vote):
+        file = write(tmp_path / "a.jsonl", a_row(), a_row(Production_Quality=[5, vote]))
+        with pytest.raises(CorpusError, match=r"a\.jsonl, line 2: Production_Quality is .*expected"):
+            list(read_aes(file))
+
+    def test_rater_without_a_rating_is_no_vote_and_counted(self, tmp_path, caplog):
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Production_Quality=[5, None, 7])))
+        assert clip.ratings["production_quality"].votes == 2
+        assert "1 of 1 rows have a rater without a rating" in caplog.text
+
+    def test_missing_axis_is_counted(self, tmp_path, caplog):
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Content_Usefulness=None)))
+        assert "content_usefulness" not in clip.ratings
+        assert "1 of 1 rows lack an axis" in caplog.text
+
+    def test_row_without_any_axis(self, tmp_path):
+        with pytest.raises(CorpusError, match="line 1: none of Production_Quality"):
+            list(read_aes(write(tmp_path / "a.jsonl", {"data_path": "a.wav"})))
+
+    def test_row_without_a_path(self, tmp_path):
+        with pytest.raises(CorpusError, match="line 1: data_path is empty"):
+            list(read_aes(write(tmp_path / "a.jsonl", a_row(path=""))))
+
+    def test_excerpt(self, tmp_path):
+        row = {"path": "a.wav", "start_time": 1, "end_time": 2.5, "CE": 5.1, "CU": 6, "PC": 2, "PQ": 7}
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", row))
+        assert (clip.start_time, clip.end_time) == (1.0, 2.5)
+        assert clip.ratings["production_complexity"] == Rating(2.0)
+
+
+class TestAudioMos:
+    HEADER = ",".join(("sample_id", "data_path", *AXES))
+
+    def test_csv_with_means(self, tmp_path):
+        file = tmp_path / "train.csv"
+        file.write_text(f"{self.HEADER}\nutt1,wav/utt1.wav,7.1,2.2,6.3,5.4\n")
+        (clip,) = read_aes(file, "train", corpus="AudioMOS-2025")
+        assert clip.path == f"{tmp_path}/wav/utt1.wav"
+        assert clip.ratings["content_usefulness"] == Rating(5.4)
+        assert (clip.split, clip.corpus, clip.extra["sample_id"]) == ("train", "AudioMOS-2025", "utt1")
+
+    def test_bad_mean(self, tmp_path):
+        file = tmp_path / "train.csv"
+        file.write_text(f"{self.HEADER}\nutt1,utt1.wav,7.1,2.2,6.3,54\n")
+        with pytest.raises(CorpusError, match=r"train\.csv, line 2: Content_Usefulness is '54'"):
+            list(read_aes(file, "train"))
+
+
+class TestFromDataset:
+    def test_same_as_the_file(self, tmp_path):
+        (clip,) = from_dataset(Dataset.from_list([a_row()]), "validation", root="/d")
+        assert (clip.path, clip.split, clip.ratings["content_enjoyment"].votes) == ("/d/a.wav", "validation", 10)
+
+    def test_error_names_the_row(self):
+        with pytest.raises(CorpusError, match="AES, line 2"):
+            list(from_dataset([a_row(), a_row(Production_Quality=11)], "test"))
+
+
+class TestRubrics:
+    def test_ratings_are_on_the_scale_of_the_rubrics(self, tmp_path):
+        (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(**{axis: [0, 0.5] for axis in AXES})))
+        for name, rating in clip.ratings.items():
+            get_rubric(name).check(rating.value)

@@ -1,0 +1,117 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from audio_judge.corpora import teachers
+
+RATE = 48_000
+
+
+def tone(seconds: float = 1.0, frequency: float = 440.0) -> np.ndarray:
+    time = np.arange(int(seconds * RATE)) / RATE
+    return (0.1 * np.sin(2 * np.pi * frequency * time) * (1 + np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+
+
+def noise(seconds: float = 1.0, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(int(seconds * RATE))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def library():
+    if not teachers.NISQA_WEIGHTS.exists():
+        pytest.skip("no NISQA weights")
+    return pytest.importorskip("torchmetrics.functional.audio.nisqa", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module")
+def distillmos():
+    try:
+        return teachers._distill_mos_model()
+    except ModuleNotFoundError:
+        pytest.skip("distillmos is not installed")
+
+
+class TestNisqa:
+    def test_equals_the_library(self, library):
+        clip = tone() + noise()
+        expected = library.non_intrusive_speech_quality_assessment(torch.from_numpy(clip), RATE)
+        scores, _ = teachers.nisqa(clip[None])
+        assert list(scores[0].values()) == pytest.approx(expected.tolist(), abs=1e-5)
+
+    def test_axes_are_named_in_the_networks_order(self, library):
+        scores, _ = teachers.nisqa(tone()[None])
+        assert list(scores[0]) == ["mos", "noisiness", "discontinuity", "coloration", "loudness"]
+
+    def test_a_batch_is_rated_like_its_clips(self, library):
+        scores, states = teachers.nisqa(np.stack([tone(), noise()]))
+        (alone,), alone_states = teachers.nisqa(noise()[None])
+        assert scores[1] == pytest.approx(alone, abs=1e-4)
+        np.testing.assert_allclose(states[1], alone_states[0], atol=1e-3)
+
+    def test_states_come_every_40_ms(self, library):
+        _, short = teachers.nisqa(tone(1.0)[None])
+        _, long = teachers.nisqa(tone(2.0)[None])
+        assert short.shape[::2] == (1, 64)
+        assert long.shape[1] - short.shape[1] == 1 / teachers.NISQA_FRAME_SECONDS
+
+    def test_states_are_what_the_network_pools(self, library):
+        scores, states = teachers.nisqa(tone()[None])
+        _, model, _ = teachers._nisqa_model()
+        with torch.inference_mode():
+            pooled = model.pool_layers[0](torch.from_numpy(states), torch.tensor([states.shape[1]]))
+        assert float(pooled) == pytest.approx(scores[0]["mos"], abs=1e-5)
+
+    def test_leaves_no_hook_behind(self, library):
+        teachers.nisqa(tone()[None])
+        assert not teachers._nisqa_model()[1].time_dependency._forward_hooks
+
+    def test_one_dimension_is_refused(self):
+        with pytest.raises(ValueError, match=r"\(48000,\); \(clips, samples\) is needed"):
+            teachers.nisqa(tone())
+
+    def test_absent_weights_are_named(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(teachers, "NISQA_WEIGHTS", tmp_path / "nisqa.tar")
+        with pytest.raises(FileNotFoundError, match=r"nisqa\.tar: no NISQA v2\.0 weights"):
+            teachers._nisqa_model.__wrapped__()
+
+
+class TestDistillMos:
+    def test_equals_the_network_on_the_padded_clip(self, distillmos):
+        model, _ = distillmos
+        clip = np.random.default_rng(0).standard_normal(32_000).astype(np.float32)
+        padded = torch.zeros(1, teachers.DISTILL_MOS_SAMPLES)
+        padded[0, :32_000] = torch.from_numpy(clip)
+        with torch.inference_mode():
+            expected = float(model(padded))
+        assert teachers.distill_mos([clip], 16_000) == pytest.approx([expected], abs=1e-4)
+
+    def test_clips_in_a_batch_do_not_touch(self, distillmos):
+        together = teachers.distill_mos([tone(1.0), noise(0.7)])
+        apart = teachers.distill_mos([tone(1.0)]) + teachers.distill_mos([noise(0.7)])
+        assert together == pytest.approx(apart, abs=1e-4)
+
+    def test_bfloat16_stays_close(self, distillmos):
+        clips = [tone(0.5), noise(0.5)]
+        assert teachers.distill_mos(clips, bfloat16=True) == pytest.approx(teachers.distill_mos(clips), abs=0.05)
+
+    def test_level_is_not_heard(self, distillmos):
+        assert teachers.distill_mos([0.1 * noise()]) == pytest.approx(teachers.distill_mos([noise()]), abs=0.01)
+
+    def test_what_follows_7_68_seconds_is_not_heard(self, distillmos):
+        long = np.random.default_rng(0).standard_normal(130_000).astype(np.float32)
+        scores = teachers.distill_mos([long, long[: teachers.DISTILL_MOS_SAMPLES]], 16_000)
+        assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+    def test_two_channels_are_refused(self, distillmos):
+        with pytest.raises(ValueError, match=r"\(2, 100\); \(samples,\) is needed"):
+            teachers.distill_mos([np.zeros((2, 100))])
+
+
+class TestDistillMosImports:
+    def test_stand_ins_are_gone_afterwards(self):
+        before = {name: sys.modules.get(name) for name in ("torchaudio", "xls_r_sqa")}
+        with teachers._distill_mos_imports():
+            assert "xls_r_sqa.sqa_model" in sys.modules
+        assert {name: sys.modules.get(name) for name in before} == before

@@ -1,0 +1,377 @@
+import asyncio
+import itertools
+import json
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import torch
+from stub import serving
+from tiny import make_tokenizer, text_config
+from transformers import AutoModelForCausalLM
+
+from audio_judge.batch.lines import finished_ids
+from audio_judge.clips import RatedClip, RatedPair, Rating
+from audio_judge.data import captions
+from audio_judge.data.captions import TeacherUnavailableError, read_caption, samplings, write_captions
+from audio_judge.tasks import ParseError
+from audio_judge.tasks.compare import Comparison
+from audio_judge.text_models.backends import Endpoint, LocalModel
+from audio_judge.text_models.client import Client
+from audio_judge.text_models.replies import Reply, Sampling
+
+
+def clip(path="a.wav", mos=3.4, noisiness=2.0):
+    return RatedClip(path, {"mos": Rating(mos), "noisiness": Rating(noisiness)}, "train", "own")
+
+
+def pair(preference="A"):
+    return RatedPair(clip("a.wav", 4.0, 4.0), clip("b.wav", 2.0, 2.0), {"mos": preference})
+
+
+CLIPS = [clip(f"{index}.wav", 1 + index / 10) for index in range(12)]
+
+
+def expert(request, _times=1):
+    """A teacher that does as it is told."""
+    text = request["messages"][-1]["content"]
+    if token := re.search(r"\[\w+\]", text):
+        return f"SpeechA is better than SpeechB in noisiness.\n{token[0]}"
+    mos = re.search(r'"mos": ([\d.]+)', text)[1]
+    return f"The voice is clear (drawn at {request['temperature']}, {request['top_p']}). The MOS is {mos}."
+
+
+def write(url, folder, items, concurrency=2, attempts=1, **options):
+    async def run():
+        backend = Endpoint(url, "tiny")
+        async with Client(
+            backend, cache=folder / "cache", concurrency=concurrency, attempts=attempts, first_wait=0
+        ) as client:
+            return await write_captions(client, items, folder / "captions.jsonl", **options)
+
+    return asyncio.run(run())
+
+
+def rows(folder, name="captions.jsonl"):
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
+class TestSamplings:
+    def test_four_diverse_captions_are_the_grid_after_a_greedy_one(self):
+        found = [(one.temperature, one.top_p) for one in samplings(4)]
+        assert found == [(0.0, 1.0), (0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95)]
+
+    def test_no_two_are_alike_beyond_the_grid(self):
+        assert len(set(samplings(11))) == 12
+
+    def test_refuses_a_negative_number(self):
+        with pytest.raises(ValueError, match="-1"):
+            samplings(-1)
+
+
+class TestReadCaption:
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "The voice is clear. The MOS is 3.4.",
+            "<think>mos 3.4</think>\nSome hiss. MOS: 3.4/5",
+            "Noise all over. **MOS 3.5**",  # within the tolerance
+        ],
+    )
+    def test_a_description_that_ends_in_the_rating(self, reply):
+        assert "<think>" not in read_caption(reply, 3.4)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "The voice is clear. The MOS is 3.6.",  # another score
+            "The MOS is 3.4.",  # no words
+            "The MOS is 3.4. The voice is clear.",  # not at the end
+            "The voice is clear.",
+            "",
+            "<think>The MOS is 3.4.",
+        ],
+    )
+    def test_refuses_other_descriptions(self, reply):
+        with pytest.raises(ParseError):
+            read_caption(reply, 3.4)
+
+    TRUTH = Comparison({"mos": "A", "noisiness": "A"})
+
+    @pytest.mark.parametrize("reply", ["A is cleaner. [SpeechA]", "SpeechA beats SpeechB in noisiness.\n**[SpeechA]**"])
+    def test_a_comparison_that_ends_in_the_preference(self, reply):
+        assert read_caption(reply, self.TRUTH) == reply
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "B is cleaner. [SpeechB]",  # the other one
+            "[SpeechA]",  # no words
+            "[SpeechA] because it is cleaner.",  # not at the end
+            "Not [SpeechB]. [SpeechA]",  # both
+            "SpeechB beats SpeechA in noisiness. [SpeechA]",  # against the ratings
+            "SpeechA beats SpeechB in loudness. [SpeechA]",  # no clear gap there
+            "A is cleaner.",
+        ],
+    )
+    def test_refuses_other_comparisons(self, reply):
+        with pytest.raises(ParseError):
+            read_caption(reply, self.TRUTH)
+
+
+class TestWriteCaptions:
+    def test_writes_a_row_per_caption_in_the_order_of_the_clips(self, tmp_path):
+        with serving(expert) as stub:
+            report = write(stub.url, tmp_path, CLIPS[:3], diverse=4)
+        found = rows(tmp_path)
+        assert (report.written, report.failed, report.requests) == (15, 0, 15)
+        assert [(row["audio"], row["variant"]) for row in found] == [([c.path], v) for c in CLIPS[:3] for v in range(5)]
+        assert found[3]["text"] == "The voice is clear (drawn at 1.1, 0.85). The MOS is 1.0."
+        assert found[3]["sampling"]["temperature"] == 1.1
+
+    @pytest.mark.parametrize("preference", ["A", "B", "tie"])
+    def test_pairs_end_in_their_preference(self, preference, tmp_path):
+        with serving(expert) as stub:
+            write(stub.url, tmp_path, [pair(preference)])
+        (row,) = rows(tmp_path)
+        assert (row["task"], row["audio"]) == ("compare", ["a.wav", "b.wav"])
+        assert row["text"].endswith({"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}[preference])
+
+    def test_the_expert_reads_the_ratings_of_both_clips(self, tmp_path):
+        with serving(expert) as stub:
+            write(stub.url, tmp_path, [pair()])
+        text = stub.requests[0]["messages"][-1]["content"]
+        assert 'SpeechA: {"mos": 4.0, "noi": 4.0}\nSpeechB: {"mos": 2.0, "noi": 2.0}' in text
+
+    def test_an_invalid_reply_is_asked_for_with_another_seed(self, tmp_path):
+        def reply(request, times):
+            return "I will not." if request["seed"] == 0 else expert(request)
+
+        with serving(reply) as stub:
+            report = write(stub.url, tmp_path, [clip()])
+        assert (report.written, report.requests) == (1, 2)
+        assert stub.requests[0]["temperature"] == 0.0
+        assert stub.requests[1]["temperature"] > 0  # a greedy reply would be the same again
+        assert rows(tmp_path)[0]["sampling"]["seed"] == stub.requests[1]["seed"]
+
+    def test_what_stays_invalid_is_reported(self, tmp_path):
+        with serving(lambda *_: "The MOS is great.") as stub:
+            report = write(stub.url, tmp_path, [clip()], tries=3)
+        (row,) = rows(tmp_path, "captions.jsonl.failed.jsonl")
+        assert (report.written, report.failed, len(stub.requests)) == (0, 1, 3)
+        assert row["reason"] == "invalid"
+        assert "The MOS is great" in row["message"]
+
+    def test_a_failed_call_is_reported_and_tried_by_the_next_run(self, tmp_path):
+        with serving(lambda request, times: {"status": 500} if times == 1 else expert(request)) as stub:
+            first = write(stub.url, tmp_path, [clip()])
+            reason = rows(tmp_path, "captions.jsonl.failed.jsonl")[0]["reason"]
+            second = write(stub.url, tmp_path, [clip()])
+        assert (first.failed, reason, second.written, second.failed) == (1, "server_error", 1, 0)
+        assert rows(tmp_path, "captions.jsonl.failed.jsonl") == []
+
+    def test_a_server_that_is_gone_stops_the_run(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(captions, "GIVE_UP_AFTER", 3)
+        with serving(lambda *_: {"status": 502}) as stub, pytest.raises(TeacherUnavailableError, match="502"):
+            write(stub.url, tmp_path, CLIPS, concurrency=1)
+        assert len(stub.requests) < len(CLIPS)
+
+    def test_a_finished_file_asks_nothing(self, tmp_path):
+        with serving(expert) as stub:
+            write(stub.url, tmp_path, CLIPS)
+            before = (tmp_path / "captions.jsonl").read_bytes()
+            report = write(stub.url, tmp_path, CLIPS)
+        assert (report.kept, report.written, report.requests) == (12, 0, 0)
+        assert (tmp_path / "captions.jsonl").read_bytes() == before
+
+    def test_a_changed_rating_is_a_new_caption(self, tmp_path):
+        with serving(expert) as stub:
+            write(stub.url, tmp_path, [clip(mos=3.4)])
+            report = write(stub.url, tmp_path, [clip(mos=2.4)])
+        assert (report.kept, report.written) == (0, 1)
+
+    def test_the_same_clip_twice_is_written_once(self, tmp_path):
+        with serving(expert) as stub:
+            assert write(stub.url, tmp_path, [clip(), clip()]).written == 1
+
+    @pytest.mark.parametrize(
+        ("item", "message"),
+        [
+            (RatedClip("x.wav", {"noisiness": Rating(2)}, "train", "own"), "x.wav: no overall rating"),
+            (pair("C"), "a.wav, b.wav: overall preference 'C'"),
+        ],
+    )
+    def test_refuses_items_it_could_not_check(self, item, message, tmp_path):
+        with pytest.raises(ValueError, match=message):
+            write("http://localhost:1", tmp_path, [item])
+
+    def test_refuses_a_file_another_run_is_writing(self, tmp_path):
+        lock = captions.FileLock(f"{tmp_path / 'captions.jsonl'}.lock")
+        with lock, pytest.raises(RuntimeError, match="another run"):
+            write("http://localhost:1", tmp_path, [clip()])
+
+
+class TestKill:
+    def test_a_killed_run_goes_on_and_asks_nothing_again_that_was_answered(self, tmp_path):
+        def reply(request, _times):
+            return {"text": expert(request), "delay": 0.03}
+
+        with serving(reply) as stub:
+            context = multiprocessing.get_context("fork")
+            child = context.Process(target=write, args=(stub.url, tmp_path, CLIPS))
+            child.start()
+            while len(stub.requests) < 6:
+                assert child.is_alive()
+            os.kill(child.pid, signal.SIGKILL)
+            child.join()
+            with sqlite3.connect(tmp_path / "cache" / "replies.sqlite") as database:
+                stored = database.execute("SELECT COUNT(*) FROM replies").fetchone()[0]
+            sent = len(stub.requests)
+            report = write(stub.url, tmp_path, CLIPS)
+        assert child.exitcode == -signal.SIGKILL
+        assert 0 < stored <= sent < len(CLIPS)
+        # Only what was under way when it was killed, two requests at most, is sent again.
+        assert report.requests == len(CLIPS) - stored
+        assert sent - stored <= 2
+        assert [row["audio"] for row in rows(tmp_path)] == [[one.path] for one in CLIPS]
+
+    def test_a_line_that_was_cut_is_written_again(self, tmp_path):
+        with serving(expert) as stub:
+            write(stub.url, tmp_path, CLIPS)
+            out = tmp_path / "captions.jsonl"
+            whole = out.read_bytes()
+            out.write_bytes(whole[:-9])
+            report = write(stub.url, tmp_path, CLIPS)
+        assert (report.written, report.requests) == (1, 0)  # the reply itself was in the cache
+        assert out.read_bytes() == whole
+
+
+class TestFinishedIds:
+    @pytest.mark.parametrize("line", ["{}", "[1]", "3", "no json"])
+    def test_refuses_a_file_that_is_not_ours(self, line, tmp_path):
+        path = tmp_path / "captions.jsonl"
+        path.write_text(f'{{"id": "1"}}\n{line}\n')
+        with pytest.raises(ValueError, match="line 2"):
+            finished_ids(path)
+
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PIECES = ("The voice is clear", " and a little noisy.", " The MOS is 3.4.")
+SAID = "".join(PIECES)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """Folder of a tiny language model that gives one reply to anything: each token it says follows from the one before."""
+    folder = tmp_path_factory.mktemp("teacher") / "model"
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.add_tokens(list(PIECES))
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(text_config(len(tokenizer), tie=False))
+    newline = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    chain = [*newline, *tokenizer.convert_tokens_to_ids(list(PIECES)), tokenizer.eos_token_id]
+    with torch.no_grad():
+        for layer in model.model.layers:  # a layer that adds nothing leaves the token itself
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight.zero_()
+        for token, following in itertools.pairwise(chain):
+            model.lm_head.weight[following] = 100 * model.get_input_embeddings().weight[token]
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(teacher):
+    """Address of `transformers serve` on the teacher."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = "from transformers.cli.transformers import main; main()"
+    command = [sys.executable, "-c", program, "serve", str(teacher), "--device", "cpu", "--dtype", "float32"]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    log = teacher.parent / "server.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, stdout=file, stderr=file
+        )
+        try:
+            for _ in range(600):
+                assert process.poll() is None, log.read_text()[-3000:]
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            else:
+                pytest.fail(log.read_text()[-3000:])
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.kill()
+            process.wait()
+
+
+class TestTransformersServe:
+    """A real server with a real model; the teacher says always the same, which suits the first clip only."""
+
+    def write(self, address, teacher, folder, **options):
+        async def run():
+            backend = Endpoint(address, str(teacher))
+            async with Client(backend, cache=folder / "cache", first_wait=0) as client:
+                return await write_captions(
+                    client, [clip("a.wav", 3.4), clip("b.wav", 1.2)], folder / "c.jsonl", **options
+                )
+
+        return asyncio.run(run())
+
+    def test_valid_replies_are_kept_and_others_reported(self, address, teacher, tmp_path):
+        report = self.write(address, teacher, tmp_path, diverse=1, tries=2)
+        assert (report.written, report.failed) == (2, 2)
+        assert [(row["audio"], row["text"]) for row in rows(tmp_path, "c.jsonl")] == [(["a.wav"], SAID)] * 2
+        failed = rows(tmp_path, "c.jsonl.failed.jsonl")
+        assert [(row["audio"], row["reason"]) for row in failed] == [(["b.wav"], "invalid")] * 2
+        assert "the text ends in 3.4, the rating is 1.2" in failed[0]["message"]
+
+    def test_nothing_is_asked_twice(self, address, teacher, tmp_path):
+        first = self.write(address, teacher, tmp_path, tries=1)
+        second = self.write(address, teacher, tmp_path, tries=1)
+        assert (first.requests, second.requests, second.kept) == (2, 0, 1)
+
+    def test_same_words_as_the_model_in_this_process(self, address, teacher):
+        async def ask(backend, sampling):
+            async with Client(backend, cache=None) as client:
+                return await client.ask([{"role": "user", "content": "Hello, how noisy is this?"}], sampling)
+
+        for sampling in (Sampling(max_tokens=64), Sampling(0.9, 0.85, 64, seed=3)):
+            served = asyncio.run(ask(Endpoint(address, str(teacher)), sampling))
+            assert served == asyncio.run(ask(LocalModel(str(teacher), device="cpu"), sampling)) == Reply(SAID)
+
+    def test_a_reply_that_is_cut_off_is_asked_for_with_more_tokens(self, address, teacher):
+        async def ask():
+            async with Client(Endpoint(address, str(teacher)), cache=None, first_wait=0) as client:
+                outcome = await client.ask([{"role": "user", "content": "How?"}], Sampling(max_tokens=2))
+                return outcome, client.counts.sent
+
+        outcome, sent = asyncio.run(ask())
+        assert (outcome, sent > 1) == (Reply(SAID), True)
+
+    def test_a_model_the_server_does_not_have(self, address):
+        async def ask():
+            async with Client(Endpoint(address, "no/such-model"), cache=None, attempts=1) as client:
+                return await client.ask([{"role": "user", "content": "How?"}])
+
+        assert asyncio.run(ask()).kind in ("refused", "server_error")

@@ -1,0 +1,168 @@
+import pytest
+from eval_data import nisqa_corpus, own_table, small_benchmark, speecheval_folder
+
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.errors import UsageError
+from audio_judge.eval import benchmarks
+from audio_judge.eval.benchmarks import Places, items, load, names, paired, parse
+from audio_judge.eval.own import table_benchmark
+
+
+class TestLoad:
+    @pytest.mark.parametrize("name", names())
+    def test_every_file_is_sound_and_says_where_to_get_its_data(self, name):
+        benchmark = load(name)
+        assert benchmark.title
+        assert benchmark.place
+        assert len(benchmark.where) > 10
+
+    def test_published_figures_name_their_source(self):
+        references = [one for name in names() for one in load(name).references]
+        assert len(references) > 50
+        assert all(one.source and one.figures for one in references)
+
+    def test_published_figures_are_those_of_the_papers(self):
+        jastin = next(one for one in load("qualispeech").references if one.judge == "Jastin")
+        assert jastin.figures["naturalness/PCC"] == 0.604  # Table I
+        detection = next(one for one in load("speecheval_detect").references if one.judge == "SQ-LLM")
+        assert detection.figures == {"detect/EER": 0.06249, "detect/minDCF": 0.142, "detect/ACC": 0.89358}  # Table 6
+
+    def test_has_what_was_asked_for(self):
+        wanted = {"nisqa_test", "nisqa_test_reference", "speecheval_assess", "speecheval_compare", "speecheval_suggest"}
+        wanted |= {
+            "speecheval_detect",
+            "qualispeech",
+            "aes_speech",
+            "aes_sound",
+            "aes_music",
+            "audiomos2025",
+            "asmr_ood",
+        }
+        wanted |= {"alld", "alld_ab", "speechjudge", "deepfake", "simulated", "simulated_held_out", "simulated_wild"}
+        wanted |= {
+            f"speechqualityllm_{f}" for f in ("mos_numeric", "dim_numeric", "dim_categ", "multi_dim", "explanatory")
+        }
+        assert wanted | {"sanity", "robustness", "bias"} <= set(names())
+
+    def test_figures_of_others_are_not_inherited(self):
+        assert load("speechqualityllm_multi_dim_reference").references != load("speechqualityllm_multi_dim").references
+
+    def test_unknown_name(self):
+        with pytest.raises(UsageError, match="nisqa_test"):
+            load("nisqa_tset")
+
+
+class TestParse:
+    def test_own_rubric(self):
+        rubric = {"name": "warmth", "definition": "How warm it is: the highest score means warm, the lowest cold."}
+        assert parse({"title": "t", "task": "score", "rubrics": [rubric]}, "x").rubrics[0].name == "warmth"
+
+    def test_unknown_task(self):
+        with pytest.raises(ValueError, match="sing"):
+            parse({"title": "t", "task": "sing"}, "x")
+
+
+class TestItems:
+    def test_nisqa_without_and_with_reference(self, tmp_path):
+        places = Places(nisqa_corpus(tmp_path))
+        assert len(items(load("nisqa_test"), places)) == 12
+        with_reference = items(load("nisqa_test_reference"), places)
+        assert len(with_reference) == 11
+        assert all(item.question.heard_reference for item in with_reference)
+
+    def test_truth_groups_and_ids(self, tmp_path):
+        (first, *_) = items(load("nisqa_test"), Places(nisqa_corpus(tmp_path)))
+        assert first.question.id == "NISQA_TEST_P501/deg/c0.wav"
+        assert first.truth["scores"]["mos"] == 1.0
+        assert first.truth["std"]["mos"] == 0.7
+        assert first.groups == {"condition": "NISQA_TEST_P501/0"}
+
+    def test_five_families(self, tmp_path):
+        places = Places(nisqa_corpus(tmp_path))
+        truth = {
+            family: items(load(f"speechqualityllm_{family}"), places)[1].truth
+            for family in ("mos_numeric", "dim_numeric", "dim_categ", "multi_dim", "explanatory")
+        }
+        assert list(truth["mos_numeric"]["scores"]) == ["mos"]
+        assert "mos" not in truth["dim_numeric"]["scores"]
+        assert truth["dim_categ"]["levels"]["noisiness"] == "noisy"  # 2.0
+        assert len(truth["multi_dim"]["scores"]) == 5
+
+    def test_speecheval(self, tmp_path):
+        places = Places(speecheval_folder(tmp_path))
+        first = items(load("speecheval_assess"), places)[0]
+        assert first.truth["scores"]["distortion"] == 2.0
+        assert first.truth["speech_rate"] == "appropriate"
+        assert first.truth["answer"] == "It is 2."
+        labels = [item.truth["is_real"] for item in items(load("speecheval_detect"), places)]
+        assert labels == [True, False]
+
+    def test_missing_data_say_where_to_get_them(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
+        with pytest.raises(UsageError, match=r"depositonce.*--data-root.*AUDIO_JUDGE_DATA_NISQA_CORPUS"):
+            items(load("nisqa_test"), Places(tmp_path))
+
+    def test_place_from_the_environment(self, tmp_path, monkeypatch):
+        root = nisqa_corpus(tmp_path)
+        monkeypatch.setenv("AUDIO_JUDGE_DATA", str(root))
+        assert len(items(load("nisqa_test"), Places())) == 12
+        monkeypatch.setenv("AUDIO_JUDGE_DATA_NISQA_CORPUS", str(root / "elsewhere"))
+        with pytest.raises(UsageError, match="elsewhere"):
+            items(load("nisqa_test"), Places())
+
+    def test_labels(self, tmp_path):
+        (tmp_path / "labels.csv").write_text("path,label\na.wav,bonafide\nb.wav,spoof\n")
+        found = items(load("deepfake"), Places(given={"Deepfake": tmp_path}))
+        assert [item.truth["is_real"] for item in found] == [True, False]
+
+    def test_no_item_for_the_task(self, tmp_path):
+        table = own_table(tmp_path / "small.csv", with_audio=False)
+        benchmark = small_benchmark(task="compare", options={"columns": {"path": "path", "ratings": {"mos": "mos"}}})
+        with pytest.raises(UsageError, match="single clip"):
+            items(benchmark, Places(given={"small": table}))
+
+
+class TestTableBenchmark:
+    def test_finds_columns_by_name(self, tmp_path):
+        table = own_table(tmp_path / "mine.csv", with_audio=False)
+        benchmark = table_benchmark(table, {})
+        found = items(benchmark, Places(given={"mine": table}))
+        assert (benchmark.name, benchmark.group_by, len(found)) == ("mine", ("system",), 8)
+        assert found[1].groups == {"system": "b"}
+
+    def test_mapped_columns_on_another_scale(self, tmp_path):
+        (tmp_path / "t.csv").write_text("clip,score\na.wav,50\n")
+        columns = {"path": "clip", "mos": "score", "mos.scale": "0-100"}
+        found = items(table_benchmark(tmp_path / "t.csv", columns), Places(given={"t": tmp_path / "t.csv"}))
+        assert found[0].truth["scores"] == {"mos": 3.0}
+
+    def test_no_ratings(self, tmp_path):
+        (tmp_path / "t.csv").write_text("path,colour\na.wav,red\n")
+        with pytest.raises(UsageError, match="colour"):
+            table_benchmark(tmp_path / "t.csv", {})
+
+
+class TestPaired:
+    CLIPS = tuple(RatedClip(f"{i}", {"mos": Rating(1.0 + i // 2)}, "test", "c") for i in range(8))
+
+    def test_higher_rating_wins_and_equal_ones_are_not_paired(self):
+        for pair in paired(self.CLIPS, pairs=10, seed=3):
+            a, b = (clip.ratings["mos"].value for clip in (pair.first, pair.second))
+            assert pair.preferences["mos"] == ("A" if a > b else "B")
+
+    def test_same_seed_same_pairs_and_none_twice(self):
+        several = [[(p.first.path, p.second.path) for p in paired(self.CLIPS, pairs=24, seed=1)] for _ in range(2)]
+        assert several[0] == several[1]
+        assert len({frozenset(pair) for pair in several[0]}) == len(several[0])
+
+    def test_both_places_win(self):
+        winners = {pair.preferences["mos"] for pair in paired(self.CLIPS, pairs=20, seed=0)}
+        assert winners == {"A", "B"}
+
+
+class TestClips:
+    def test_examples_where_no_corpus_is(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
+        found = benchmarks.clips(load("sanity"), Places())
+        assert found
+        assert all("clean" in clip.path for clip in found)

@@ -1,0 +1,266 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from eval_data import FakeJudge, nisqa_corpus, own_table
+
+from audio_judge.errors import UsageError
+from audio_judge.eval import cli
+from audio_judge.eval.benchmarks import Places, load
+from audio_judge.eval.predictions import read_rows
+from audio_judge.eval.runner import Run, run, this_process
+
+ROOT = Path(__file__).parents[2]
+
+
+def nisqa_run(tmp_path, out="out", **values):
+    if not (tmp_path / "NISQA_Corpus").exists():
+        nisqa_corpus(tmp_path)
+    settings = {"judges": ("fake",), "benchmarks": (load("nisqa_test"),), "resamples": 0, "batch_size": 4}
+    return Run(out=tmp_path / out, places=Places(tmp_path), **settings | values)
+
+
+def figures(found, judge="fake", benchmark="nisqa_test"):
+    return found["judges"][judge][benchmark]["figures"]
+
+
+class TestRun:
+    def test_writes_everything(self, tmp_path):
+        found = run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
+        out = tmp_path / "out"
+        assert {path.name for path in out.iterdir()} >= {
+            "config.json",
+            "predictions.jsonl",
+            "metrics.json",
+            "cost.json",
+        }
+        assert json.loads((out / "metrics.json").read_text()) == found
+        config = json.loads((out / "config.json").read_text())
+        assert config["versions"]["torch"]
+        assert config["judges"] == {"fake": {"kind": "fake"}}
+        assert len(list(read_rows(out / "predictions.jsonl"))) == 12
+
+    def test_figures_have_intervals_and_coverage(self, tmp_path):
+        found = figures(run(nisqa_run(tmp_path, resamples=20), loader=lambda _: FakeJudge()))
+        figure = found["mos/PCC"]
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        assert (figure["n"], figure["coverage"]) == (12, 1.0)
+        assert found["mos/RMSE@condition"]["better"] == "lower"
+
+    def test_killed_and_continued_gives_the_same(self, tmp_path):
+        whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
+        with pytest.raises(KeyboardInterrupt):
+            run(nisqa_run(tmp_path), loader=lambda _: FakeJudge(lives=6))
+        part = tmp_path / "out" / "predictions.jsonl"
+        assert 0 < len(list(read_rows(part))) < 12
+        part.write_bytes(part.read_bytes()[:-20])  # as if the last line had only half arrived
+        second = FakeJudge()
+        assert run(nisqa_run(tmp_path), loader=lambda _: second) == whole
+        assert len(second.asked) == 12 - 3
+        assert [row.id for row in read_rows(part)] == [
+            row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")
+        ]
+
+    def test_nothing_left_loads_no_judge(self, tmp_path):
+        run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
+
+        def refuse(_):
+            raise AssertionError("loaded for nothing")
+
+        assert figures(run(nisqa_run(tmp_path), loader=refuse))
+
+    def test_side_by_side_and_later_judges_are_compared(self, tmp_path):
+        only = {"benchmarks": (load("speechqualityllm_mos_numeric"),), "resamples": 20}
+        run(nisqa_run(tmp_path, **only), loader=lambda _: FakeJudge())
+        several = nisqa_run(tmp_path, judges=("fake", "other"), **only)
+        found = run(several, loader=lambda _: FakeJudge(offset=-0.2))
+        assert set(found["judges"]) == {"fake", "other"}
+        one, other = (figures(found, judge, "speechqualityllm_mos_numeric") for judge in ("fake", "other"))
+        test = next(one for one in found["pairs"]["speechqualityllm_mos_numeric"] if one["figure"] == "mos/MAE")
+        assert test["judges"] == ["fake", "other"]
+        assert test["difference"] == pytest.approx(one["mos/MAE"]["value"] - other["mos/MAE"]["value"], abs=1e-5)
+
+    def test_a_judge_that_cannot_do_a_task_has_no_figures(self, tmp_path):
+        what = nisqa_run(tmp_path, benchmarks=(load("speechqualityllm_explanatory"),))
+        found = run(what, loader=lambda _: FakeJudge())
+        assert found["judges"]["fake"]["speechqualityllm_explanatory"] == {"unable": "it only scores"}
+
+    def test_another_seed_needs_another_folder(self, tmp_path):
+        run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
+        with pytest.raises(UsageError, match="seed 0, not 1"):
+            run(nisqa_run(tmp_path, seed=1), loader=lambda _: FakeJudge())
+
+    def test_missing_predictions_count_against_the_judge(self, tmp_path):
+        class Silent(FakeJudge):
+            def answer(self, questions):
+                from audio_judge.eval.judges import Answer
+
+                answers = super().answer(questions)
+                return [
+                    Answer(error="no words") if "c1" in q.id else a for q, a in zip(questions, answers, strict=True)
+                ]
+
+        whole = figures(run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge()))["mos/MAE"]
+        found = run(nisqa_run(tmp_path), loader=lambda _: Silent())
+        figure = figures(found)["mos/MAE"]
+        assert figure["coverage"] == pytest.approx(9 / 12)  # c1, c10, c11
+        assert figure["value"] > whole["value"]
+        assert found["judges"]["fake"]["nisqa_test"]["errors"] == {"no words": 3}
+
+
+class TestProcesses:
+    def test_shares_are_merged_without_loss_or_duplicates(self, tmp_path):
+        whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
+        judges = [FakeJudge() for _ in range(3)]
+        found = [
+            run(nisqa_run(tmp_path, process=process, processes=3), loader=lambda _, process=process: judges[process])
+            for process in range(3)
+        ]
+        assert found == [None, None, whole]
+        assert sorted(name for judge in judges for name in judge.asked) == sorted(
+            row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")
+        )
+        assert not list((tmp_path / "out").glob("predictions.*.jsonl"))
+
+    def test_killed_with_three_and_continued_with_two(self, tmp_path):
+        whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
+        run(nisqa_run(tmp_path, process=0, processes=3), loader=lambda _: FakeJudge())
+        with pytest.raises(KeyboardInterrupt):
+            run(nisqa_run(tmp_path, process=1, processes=3, batch_size=1), loader=lambda _: FakeJudge(lives=2))
+        found = [
+            run(nisqa_run(tmp_path, process=process, processes=2), loader=lambda _: FakeJudge()) for process in (1, 0)
+        ]
+        assert found == [None, whole]
+
+    def test_environment(self, monkeypatch):
+        monkeypatch.setenv("RANK", "2")
+        monkeypatch.setenv("WORLD_SIZE", "4")
+        assert this_process() == (2, 4)
+        monkeypatch.setenv("RANK", "4")
+        with pytest.raises(UsageError, match="RANK 4"):
+            this_process()
+
+    def test_beside_another_process(self, tmp_path, monkeypatch):
+        """A real second process, with the variables that accelerate and torchrun set; predictions stand in for a judge."""
+        table = own_table(tmp_path / "mine.csv")
+        lines = []
+        for index in range(8):
+            row = {"id": f"clip{index}.wav", "benchmark": "mine", "judge": "j", "task": "score", "rubrics": ["mos"]}
+            lines.append(json.dumps(row | {"prediction": {"scores": {"mos": 1 + index / 2}}}) + "\n")
+        (tmp_path / "old.jsonl").write_text("".join(lines))
+        words = ["run", "--judge", f"predictions:{tmp_path / 'old.jsonl'}", "--data", str(table)]
+        words += ["--out", str(tmp_path / "out"), "--resamples", "0"]
+        shared = os.environ | {"RANK": "1", "WORLD_SIZE": "2"}
+        other = subprocess.Popen([sys.executable, "-m", "eval", *words], cwd=ROOT, env=shared, stdout=subprocess.PIPE)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        assert cli.main(words) == 0
+        other.communicate(timeout=300)
+        assert other.returncode == 0
+        assert [row.id for row in read_rows(tmp_path / "out" / "predictions.jsonl")] == [
+            f"clip{i}.wav" for i in range(8)
+        ]
+        found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+        own = figures(found, f"predictions:{tmp_path / 'old.jsonl'}", "mine")
+        assert own["mos/PCC"]["value"] == pytest.approx(1.0, abs=1e-4)  # the table is rounded
+
+
+class TestCli:
+    def test_run_score_and_report(self, tmp_path, capsys, monkeypatch):
+        table = own_table(tmp_path / "mine.csv", with_audio=False)
+        monkeypatch.setattr("audio_judge.eval.runner.load_judge", lambda *_, **__: FakeJudge())
+        words = ["run", "--judge", "fake", "--data", str(table), "--out", str(tmp_path / "out"), "--resamples", "0"]
+        assert cli.main(words) == 0
+        shown = capsys.readouterr().out
+        assert "| mos | fake |" in shown
+        assert cli.main(["report", str(tmp_path / "out")]) == 0
+        assert capsys.readouterr().out == shown
+
+    def test_missing_data_is_exit_code_2(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
+        words = ["run", "--judge", "peer:nisqa", "--tasks", "nisqa_test,qualispeech", "--out", str(tmp_path / "out")]
+        assert cli.main(words) == 2
+        said = capsys.readouterr().err
+        assert "depositonce" in said
+        assert "tsinghua-ee/QualiSpeech" in said
+        assert not (tmp_path / "out").exists()
+
+    def test_score_of_a_csv_with_truth(self, tmp_path, capsys):
+        lines = ["file,guess,mos", *(f"c{i}.wav,{i},{i}" for i in (1, 2, 3)), "c4.wav,,4"]
+        (tmp_path / "p.csv").write_text("\n".join(lines))
+        columns = "id=file,mos=guess,truth.mos=mos"
+        words = [
+            "score",
+            str(tmp_path / "p.csv"),
+            "--task",
+            "score",
+            "--columns",
+            columns,
+            "--out",
+            str(tmp_path / "o"),
+        ]
+        assert cli.main([*words, "--resamples", "0"]) == 0
+        found = json.loads((tmp_path / "o" / "metrics.json").read_text())
+        figure = figures(found, "predictions", "score")["mos/MAE"]
+        assert figure["value"] == 0.75  # one of four is missing: |1 - 4| / 4
+        assert figure["answered"] == 0.0
+        assert "75.0 %" in capsys.readouterr().out
+
+    def test_score_joins_with_a_benchmark(self, tmp_path):
+        nisqa_corpus(tmp_path)
+        (tmp_path / "p.csv").write_text("file,guess\n" + "".join(f"c{i}.wav,3\n" for i in range(11)))
+        words = ["score", str(tmp_path / "p.csv"), "--task", "nisqa_test", "--columns", "id=file,mos=guess"]
+        words += ["--data-root", str(tmp_path), "--resamples", "0", "--out", str(tmp_path / "o")]
+        assert cli.main(words) == 0
+        found = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions")
+        assert found["mos/PCC"]["coverage"] == pytest.approx(11 / 12, abs=1e-6)
+        assert "noisiness/PCC" not in found
+
+    def test_score_parses_raw_words(self, tmp_path):
+        lines = ["id,answer,label", 'a,"<answer>Fake</answer>",fake', "b,It is real.,real", "c,who knows,real"]
+        (tmp_path / "p.csv").write_text("\n".join(lines))
+        words = ["score", str(tmp_path / "p.csv"), "--task", "detect", "--columns", "text=answer,truth.label=label"]
+        assert cli.main([*words, "--resamples", "0", "--out", str(tmp_path / "o")]) == 0
+        found = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "detect")
+        assert found["detect/ACC"]["value"] == pytest.approx(2 / 3, abs=1e-6)
+
+    def test_score_of_our_own_predictions(self, tmp_path):
+        found = run(nisqa_run(tmp_path, resamples=0), loader=lambda _: FakeJudge())
+        words = ["score", str(tmp_path / "out" / "predictions.jsonl"), "--task", "nisqa_test", "--resamples", "0"]
+        assert cli.main([*words, "--out", str(tmp_path / "again")]) == 0
+        again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+        assert again["judges"] == found["judges"]
+
+    def test_ls(self, capsys):
+        assert cli.main(["ls"]) == 0
+        assert "nisqa_test (profile)" in capsys.readouterr().out
+        assert cli.main(["ls", "peers"]) == 0
+        assert "needs the original" in capsys.readouterr().out
+
+    def test_from_the_package(self, capsys):
+        from audio_judge.cli.main import main
+
+        assert main(["eval", "ls", "nisqa_tset"]) == 2
+        assert "audio-judge eval ls: no benchmark" in capsys.readouterr().err
+
+    def test_hub(self, tmp_path, capsys):
+        import yaml
+        from huggingface_hub import parse_eval_result_entries
+
+        figure = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 5, "coverage": 1.0, "answered": 0.7, "better": "higher"}
+        one = {"task": "score", "n": 5, "coverage": 1.0, "errors": {}, "left_out": {}, "figures": {"mos/PCC": figure}}
+        (tmp_path / "metrics.json").write_text(
+            json.dumps({"rule": "r", "judges": {"j": {"qualispeech": one}}, "pairs": {}})
+        )
+        defined = dict(yaml.safe_load((ROOT / "eval" / "benchmarks" / "qualispeech.yaml").read_text()))
+        (tmp_path / "config.json").write_text(json.dumps({"benchmarks": {"qualispeech": defined}}))
+        words = ["hub", str(tmp_path), "--judge", "j", "--model", "org/judge", "--out", str(tmp_path / "hub")]
+        assert cli.main(words) == 0
+        path = tmp_path / "hub" / ".eval_results" / "qualispeech.yaml"
+        (entry,) = parse_eval_result_entries(yaml.safe_load(path.read_text()))
+        assert (entry.dataset_id, entry.value) == ("tsinghua-ee/QualiSpeech", 0.7)
+        card = yaml.safe_load((tmp_path / "hub" / "model_index.yaml").read_text())
+        assert card["model-index"][0]["results"][0]["metrics"][0] == {"type": "pcc", "value": 0.7, "name": "mos/PCC"}
+        assert cli.main([*words[:3], "nobody", *words[4:]]) == 2

@@ -1,0 +1,213 @@
+"""Native audio language models of transformers, tiny and random, through the code paths of SFT and GRPO.
+
+Voxtral's own tokenizer needs the package mistral-common, which is not among ours; a stand-in with the same interface
+(ids and decoded clips from a conversation) takes its place, so its prompt format is not tested here.
+"""
+
+import pytest
+import soundfile
+import torch
+from native_models import NATIVE, qwen2_audio
+from tiny import make_judge, tone
+from trl import GRPOConfig, SFTConfig, SFTTrainer
+
+from audio_judge.data.files import read_example
+from audio_judge.data.files import to_dataset as examples_dataset
+from audio_judge.judge.native import encode_prompt, load_audio_model
+from audio_judge.training.collate import NativeCollator, answer_ids, text_examples
+from audio_judge.training.grpo import AudioGRPOTrainer
+from audio_judge.training.reward_rows import make_rows, to_dataset
+from audio_judge.training.tuning import nf4_config
+
+
+@pytest.fixture(scope="module", params=NATIVE)
+def native(request):
+    torch.manual_seed(0)
+    return request.param, *NATIVE[request.param]()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for i, seconds in enumerate([0.5, 0.7, 0.9, 1.1, 0.5]):
+        soundfile.write(folder / f"{i}.wav", tone(seconds, 300 + 200 * i, 16_000), 16_000)
+    return [str(folder / f"{i}.wav") for i in range(5)]
+
+
+def example(path, answer="3.0"):
+    content = [{"type": "audio", "path": path}, {"type": "text", "text": "Rate this."}]
+    return {
+        "task": "score", "prompt": [{"role": "user", "content": content}], "target": {"rubric": "mos", "value": 3.0},
+        "completion": [{"role": "assistant", "content": answer}], "seed": 0, "scores": {"mos": 3.0},
+    }  # fmt: skip
+
+
+def parameters(model):
+    return {name: value.clone() for name, value in model.named_parameters()}
+
+
+class TestEncodePrompt:
+    def test_model_hears_the_clip(self, native, clips):
+        """The same ids with another clip of the same length give other logits."""
+        _, model, processor = native
+        first, second = (encode_prompt(processor, example(path)["prompt"]) for path in (clips[0], clips[4]))
+        assert first.ids == second.ids
+        ids = torch.tensor([first.ids])
+        with torch.no_grad():
+            logits = [
+                model(input_ids=ids, attention_mask=torch.ones_like(ids), **one.audio).logits for one in (first, second)
+            ]
+        assert (logits[0][0, -1] - logits[1][0, -1]).abs().max() > 1e-6
+
+    def test_two_clips(self, native, clips):
+        name, model, processor = native
+        prompt = example(clips[0])["prompt"]
+        prompt[0]["content"] += [{"type": "audio", "path": clips[1]}]
+        if name == "audioflamingo3":  # one clip per prompt is all it takes
+            with pytest.raises(ValueError, match="must match 1:1"):
+                encode_prompt(processor, prompt)
+            return
+        ids, audio = encode_prompt(processor, prompt)
+        assert len(audio["input_features"]) == 2
+        model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), **audio)
+
+
+class TestNativeCollator:
+    def test_answer_and_end_of_turn_are_learned(self, native, clips):
+        _, _, processor = native
+        batch = NativeCollator(processor)([example(clips[0]), example(clips[1], "2.5 or so")])
+        learned = [row[row != -100].tolist() for row in batch["labels"]]
+        texts = [processor.tokenizer.decode(ids) for ids in learned]
+        assert [text.replace("<|im_end|>", "") for text in texts] == ["3.0", "2.5 or so"]
+        assert all(ids[-1] == processor.tokenizer.eos_token_id for ids in learned)
+
+    def test_typed_decisions_are_refused(self, native):
+        with pytest.raises(ValueError, match="leave decide out"):
+            NativeCollator(native[2])([{"task": "decide", "state": [], "questions": {}}])
+
+    def test_template_that_rewrites_the_prompt_is_an_error(self, clips):
+        _, processor = qwen2_audio()
+        processor.chat_template = "{{ messages | length }}"
+        with pytest.raises(ValueError, match="rewrites the prompt"):
+            answer_ids(processor, example(clips[0])["prompt"], example(clips[0])["completion"])
+
+
+TYPED = {"task": "decide", "state": [], "questions": {}}
+
+
+class TestTextExamples:
+    def test_typed_questions_are_dropped_with_a_count(self, caplog):
+        kept = text_examples(examples_dataset([example("a.wav"), TYPED, example("b.wav")]))
+        assert [read_example(row)["task"] for row in kept] == ["score", "score"]
+        assert "1 of 3 examples are typed questions" in caplog.text
+
+    def test_nothing_is_told_of_what_is_all_text(self, caplog):
+        assert len(text_examples(examples_dataset([example("a.wav")]))) == 1
+        assert not caplog.text
+
+    def test_nothing_left_is_an_error(self):
+        with pytest.raises(ValueError, match="all 2 examples are typed questions"):
+            text_examples(examples_dataset([TYPED, TYPED]))
+
+    def test_streams_are_not_counted(self, caplog):
+        kept = text_examples(examples_dataset([TYPED, example("a.wav")]).to_iterable_dataset())
+        assert [read_example(row)["task"] for row in kept] == ["score"]
+        assert "typed questions are left out" in caplog.text
+
+
+class TestTraining:
+    def test_two_steps_of_sft(self, native, clips, tmp_path):
+        _, model, processor = native
+        before = parameters(model)
+        args = SFTConfig(
+            str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=2, report_to="none",
+            per_device_train_batch_size=2, learning_rate=1e-3, remove_unused_columns=False, max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True}, save_strategy="no", disable_tqdm=True, logging_steps=1,
+        )  # fmt: skip
+        trainer = SFTTrainer(
+            model=model, args=args, processing_class=processor, data_collator=NativeCollator(processor),
+            train_dataset=examples_dataset([example(path) for path in clips[:4]]),
+        )  # fmt: skip
+        trainer.train()
+        assert trainer.state.global_step == 2
+        changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        assert any("audio_tower" in name for name in changed)
+        assert any("language_model" in name for name in changed)
+
+    def test_two_steps_of_grpo(self, native, clips, tmp_path):
+        _, model, processor = native
+        before = parameters(model)
+        args = GRPOConfig(
+            output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=2,
+            report_to="none", per_device_train_batch_size=4, num_generations=2, max_completion_length=4, seed=0,
+            learning_rate=1e-3, save_strategy="no", disable_tqdm=True, logging_steps=1,
+        )  # fmt: skip
+        rows = to_dataset(make_rows(example(path) for path in clips[:4]))
+        trainer = AudioGRPOTrainer(
+            model=model, args=args, processing_class=processor, train_dataset=rows, eval_dataset=rows,
+            reward_funcs=[lambda completions, **_: [float(index % 2) for index in range(len(completions))]],
+        )  # fmt: skip
+        trainer.train()
+        assert trainer.state.global_step == 2
+        changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+        assert any("audio_tower" in name for name in changed)
+        assert any("language_model" in name for name in changed)
+        assert 0 <= trainer.evaluate()["eval_coverage"] <= 1
+
+    def test_log_probabilities_are_those_of_a_manual_forward(self, native, clips, tmp_path):
+        _, model, processor = native
+        args = GRPOConfig(
+            output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none",
+            per_device_train_batch_size=4, num_generations=2, max_completion_length=4,
+        )  # fmt: skip
+        rows = make_rows(example(path) for path in clips[:4])
+        trainer = AudioGRPOTrainer(
+            model=model, args=args, processing_class=processor, train_dataset=to_dataset(rows),
+            reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
+        )  # fmt: skip
+        model.eval()
+        given = [rows[0], rows[0], rows[3], rows[3]]
+        out = trainer._generate_and_score_completions(given)
+        whole = [torch.cat([out[f"prompt_{n}"], out[f"completion_{n}"]], 1) for n in ("ids", "mask")]
+        with torch.no_grad():
+            found = trainer._get_per_token_logps_and_entropies(model, *whole, out["completion_ids"].shape[1])[0]
+        for number, row in enumerate(given):
+            prompt = encode_prompt(processor, row["prompt"])
+            answer = out["completion_ids"][number][out["completion_mask"][number].bool()]
+            ids = torch.cat([torch.tensor(prompt.ids), answer])[None]
+            with torch.no_grad():
+                logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), **prompt.audio).logits
+            wanted = logits[0, len(prompt.ids) - 1 : -1].log_softmax(-1).gather(1, answer[:, None])[:, 0]
+            assert torch.allclose(found[number, : len(answer)], wanted, atol=1e-5)
+
+
+class TestLoading:
+    @pytest.mark.parametrize("name", ["qwen2_audio", "audioflamingo3"])
+    def test_from_a_folder(self, name, tmp_path):
+        for part in NATIVE[name]():
+            part.save_pretrained(tmp_path)
+        model, processor = load_audio_model(str(tmp_path))
+        assert type(model).__name__ == type(NATIVE[name]()[0]).__name__
+        assert type(processor).__name__ == type(NATIVE[name]()[1]).__name__
+
+    @pytest.mark.parametrize("name", NATIVE)
+    def test_four_bits_are_for_the_language_model_only(self, name, tmp_path):
+        model, _ = NATIVE[name]()
+        model.save_pretrained(tmp_path)
+        model = type(model).from_pretrained(tmp_path, quantization_config=nf4_config(whole_judge=True))
+        quantized = {name for name, weight in model.named_parameters() if not weight.is_floating_point()}
+        assert quantized
+        assert not any(part in name for name in quantized for part in ("audio_tower", "visual", "projector", "lm_head"))
+
+    def test_judge(self, backbones, tmp_path):
+        for part in make_judge(backbones):
+            part.save_pretrained(tmp_path)
+        model, processor = load_audio_model(str(tmp_path))
+        assert type(model).__name__ == "AudioJudgeForCausalLM"
+        assert processor.decision_config.chat_template
+
+    def test_model_that_does_not_listen_is_an_error(self, backbones):
+        make_judge(backbones)
+        [text] = backbones.glob("text-True-64-False")
+        with pytest.raises(ValueError, match="a model of type 'llama'"):
+            load_audio_model(str(text))

@@ -1,0 +1,149 @@
+"""Native audio language models of transformers, tiny and random."""
+
+import base64
+import io
+
+import soundfile
+from tiny import make_tokenizer
+from transformers import (
+    AudioFlamingo3Config,
+    AudioFlamingo3ForConditionalGeneration,
+    AudioFlamingo3Processor,
+    PreTrainedTokenizerFast,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+    VoxtralConfig,
+    VoxtralForConditionalGeneration,
+    VoxtralProcessor,
+    WhisperFeatureExtractor,
+)
+from transformers.image_processing_base import ImageProcessingMixin
+
+QWEN = {
+    "audio_token": "<|AUDIO|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
+    "image_token": "<|IMAGE|>", "video_token": "<|VIDEO|>",
+    "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
+}  # fmt: skip
+
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for block in message.content %}"
+    "{% if block.type == 'audio' %}PLACEHOLDER{% else %}{{ block.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048, "pad_token_id": 0, "eos_token_id": 2, "bos_token_id": None,
+}  # fmt: skip
+
+
+def tokenizer_with(*tokens, **named):
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": [*tokens, *named.values()]})
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>", padding_side="left",
+        extra_special_tokens=named,
+    )  # fmt: skip
+    return wrapped
+
+
+def feature_extractor():
+    return WhisperFeatureExtractor(feature_size=16, chunk_length=2)
+
+
+class VoxtralTokenizer(PreTrainedTokenizerFast):
+    """What VoxtralProcessor wants of Mistral's tokenizer; token 24 is the placeholder, 375 of them per 30 s."""
+
+    def apply_chat_template(self, conversations, **_):
+        rows, clips = [], []
+        for conversation in conversations:
+            ids = []
+            for block in conversation[-1]["content"]:
+                if block["type"] == "audio":
+                    samples, _ = soundfile.read(io.BytesIO(base64.b64decode(block["base64"])), dtype="float32")
+                    clips.append(samples)
+                    ids += [24] * 375
+                else:
+                    ids += self(block["text"], add_special_tokens=False)["input_ids"]
+            rows.append([*ids, 1])
+        return {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "audio": clips}
+
+
+class OmniProcessor(Qwen2_5OmniProcessor):
+    """The real one but for its image and video parts, which need torchvision and are not used."""
+
+    def check_argument_for_proper_class(self, argument_name, argument):
+        if argument_name not in ("image_processor", "video_processor"):
+            super().check_argument_for_proper_class(argument_name, argument)
+
+
+def omni():
+    tokenizer = tokenizer_with(**QWEN)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in QWEN.items()}
+    config = Qwen2_5OmniThinkerConfig(
+        audio_config={"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
+                      "d_model": 16, "max_source_positions": 100, "n_window": 50, "output_dim": 32},
+        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
+                       "fullatt_block_indexes": [0]},
+        text_config=TEXT | {"vocab_size": len(tokenizer), "rope_parameters": {
+            "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}},
+        audio_token_index=ids["audio_token"], image_token_index=ids["image_token"],
+        video_token_index=ids["video_token"], audio_start_token_id=ids["audio_bos_token"],
+        audio_end_token_id=ids["audio_eos_token"], user_token_id=5, vision_start_token_id=ids["vision_bos_token"],
+        vision_end_token_id=ids["vision_eos_token"],
+    )  # fmt: skip
+    processor = OmniProcessor(
+        ImageProcessingMixin(), None, feature_extractor(), tokenizer,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+    )  # fmt: skip
+    return Qwen2_5OmniThinkerForConditionalGeneration(config), processor
+
+
+def qwen2_audio(**text):
+    tokenizer = tokenizer_with(**QWEN)
+    audio = {"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
+             "d_model": 16, "max_source_positions": 100, "model_type": "qwen2_audio_encoder"}  # fmt: skip
+    config = Qwen2AudioConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"} | text,
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+    )  # fmt: skip
+    processor = Qwen2AudioProcessor(
+        feature_extractor(),
+        tokenizer,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+    )
+    return Qwen2AudioForConditionalGeneration(config), processor
+
+
+def flamingo():
+    tokenizer = tokenizer_with("<sound>")
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+             "hidden_size": 16, "max_source_positions": 100, "model_type": "audioflamingo3_encoder"}  # fmt: skip
+    config = AudioFlamingo3Config(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
+    )  # fmt: skip
+    template = TEMPLATE.replace("PLACEHOLDER", "<sound>")
+    processor = AudioFlamingo3Processor(feature_extractor(), tokenizer, chat_template=template)
+    return AudioFlamingo3ForConditionalGeneration(config), processor
+
+
+def voxtral():
+    tokenizer = VoxtralTokenizer(
+        tokenizer_object=make_tokenizer()._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>"
+    )
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64,
+             "hidden_size": 16, "max_source_positions": 1500, "vocab_size": 10}  # fmt: skip
+    config = VoxtralConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "llama"}, audio_token_id=24
+    )
+    return VoxtralForConditionalGeneration(config), VoxtralProcessor(feature_extractor(), tokenizer)
+
+
+NATIVE = {"qwen2_5_omni": omni, "qwen2_audio": qwen2_audio, "audioflamingo3": flamingo, "voxtral": voxtral}
