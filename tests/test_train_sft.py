@@ -20,9 +20,9 @@ from trl import SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.cli import main
-from audio_judge.data.examples import audio_paths
 from audio_judge.data.files import load_examples, read_example
 from audio_judge.judge.native import load_audio_model
+from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS, RUBRICS, get_rubric
 from audio_judge.training.collate import JudgeCollator, NativeCollator
 from audio_judge.training.sft import supervised_losses
@@ -361,7 +361,9 @@ class TestMixture:
     def test_evaluates_on_its_validation_split(self, tmp_path, backbones, files, nisqa):
         parsed = parse("mini", tmp_path, backbones, None, mixture=files / "mixture.yaml", max_eval_clips=99)
         evaluation = [read_example(row) for row in train_sft.load_datasets(*parsed)[1]]
-        assert [audio_paths(example) for example in evaluation] == [[nisqa / f"{i}.wav"] for i in (4, 5, 6)]
+        assert [block["path"] for example in evaluation for block in audio_blocks(example)] == [
+            f"{nisqa}/{i}.wav" for i in (4, 5, 6)
+        ]
         assert all(set(example["questions"]) == set(RUBRICS) for example in evaluation)
 
     def test_nothing_to_evaluate_on(self, tmp_path, backbones, files):

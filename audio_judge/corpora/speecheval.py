@@ -9,7 +9,7 @@ Decided where the paper and the data contradict each other: speech rate is a rat
 5 fast) whether a number or a word is published, and "suitable" means appropriate; the eight dimensions are those of the released model, a
 ninth (tone balance) is a fact; ``real``/``fake`` in any case; a missing ``key`` is made from the audio names, as the published ones are; a
 missing ``task`` is told from folder, audios and answer (counted and reported); comparisons without a preference, as on the Hub, need the side
-table of ``read_preferences``, else they are left out, counted and reported. Outputs of a model are refused as labels; ``rejoin`` joins them.
+table of ``read_preferences``, else they are left out, counted and reported. Outputs of a model are refused as labels.
 
 ``extra`` of clips and pairs, each where published: ``key, task, question, language, think, answer`` (reference texts without their tags),
 ``label`` (``real`` or ``fake``), ``other_labels`` (lines nobody knows), and
@@ -192,37 +192,6 @@ def read_preferences(path: str | Path) -> dict[str, str]:
     return preferences
 
 
-def rejoin(results: str | Path, items: Iterable[RatedClip | RatedPair]) -> Iterator[tuple[RatedClip | RatedPair, str]]:
-    """Join a model's outputs, which lose ``key`` and ``task``, to the records they answer, by audio names and question.
-
-    Args:
-        results: jsonl with ``response``, ``messages``, ``audios``.
-        items: Records of the corpus.
-
-    Returns:
-        Record and response, in the order of the results; results without a record are counted and reported.
-
-    Raises:
-        CorpusError: While reading, if a result is malformed, or two records have the same audio and question.
-    """
-    by_question: dict[tuple[str, str], RatedClip | RatedPair] = {}
-    for item in items:
-        clips = (item.first, item.second) if isinstance(item, RatedPair) else (item,)
-        identity = _name_key([clip.path for clip in clips]), str(item.extra.get("question", ""))
-        if identity in by_question:
-            raise CorpusError(results, None, f"{identity[0]} is asked {identity[1]!r} twice; join task by task")
-        by_question[identity] = item
-    total = alone = 0
-    for row in read_rows(results, ["response", "messages", "audios"]):
-        total += 1
-        joined = by_question.get((_name_key(_audio_paths(row)), _message(row, "user") or ""))
-        if joined is None:
-            alone += 1
-        else:
-            yield joined, str(row.values["response"] or "")
-    report(str(results), total, {"answer no record of the corpus, left out": alone})
-
-
 def _check_tasks(tasks: Collection[str]) -> None:
     if isinstance(tasks, str) or not set(tasks) <= set(TASKS):
         raise ValueError(f"tasks is {tasks!r}; a collection of {', '.join(TASKS)} expected")
@@ -254,7 +223,7 @@ def _items(rows: Iterable[Row], split: Split, hint: str | None, options: _Option
     for row in rows:
         total += 1
         if "response" in row.values:
-            raise row.error("has a response, so it is the output of a model and no corpus; join it with rejoin()")
+            raise row.error("has a response, so it is the output of a model and no corpus")
         paths, question, target = _audio_paths(row), _message(row, "user"), _target(row)
         think, answer = _think_answer(row, target)
         task = _task(row, hint, paths, think, answer, counts)

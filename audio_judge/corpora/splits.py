@@ -1,35 +1,22 @@
-"""Refuse leakage between splits or tasks, and check a corpus against its published sizes and shares.
+"""Refuse leakage between splits or tasks.
 
-Both read an iterator of clips and pairs once and keep only short hashes, so that large corpora fit into memory. No audio is decoded; the
+Reads an iterator of clips and pairs once and keeps only short hashes, so that large corpora fit into memory. No audio is decoded; the
 check of contents reads the files' bytes.
 """
 
 import hashlib
 import os
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from audio_judge.clips import RatedClip, RatedPair
 
-SPEECHEVAL_SIZES: dict[str, dict[str, int]] = {
-    "SingleEval": {"train": 23_769, "validation": 5_392, "test": 5_505},
-    "CompareEval": {"train": 19_260, "validation": 4_069, "test": 4_297},
-    "Suggest": {"train": 23_494, "validation": 5_316, "test": 5_445},
-    "FakeDetection": {"train": 6_600, "validation": 5_724, "test": 19_883},
-}
-"""Records per task and split: SpeechLLM-as-Judges (arXiv 2510.14664), the table of SpeechEval's splits."""
-SPEECHEVAL_REAL_SHARES: dict[str, float] = {"train": 0.331, "validation": 0.227, "test": 0.203}
-"""Share of real speech in deepfake detection, per split: the same paper."""
-AUDIOMOS_2025_SIZES: dict[str, dict[str, int]] = {"": {"train": 2_700, "validation": 250}}
-"""Clips of track 2 per split, as its organisers announced them; it has no tasks, which is the empty name."""
-
 _EXAMPLES = 3
 
 
 class SplitError(ValueError):
-    """Splits that leak into each other, or that are not the published ones."""
+    """Splits that leak into each other."""
 
 
 @dataclass
@@ -146,65 +133,3 @@ def _describe(name: str, across: str, found: Mapping[bytes, _Seen]) -> str:
         )
         examples.append(f"{entry.name} ({where})")
     return f"{len(found)} {name} in more than one {across}: {', '.join(examples)}"
-
-
-def check_shares(
-    items: Iterable[RatedClip | RatedPair],
-    sizes: Mapping[str, Mapping[str, int]],
-    real_shares: Mapping[str, float] | None = None,
-    *,
-    tolerance: float = 0.01,
-    whole: bool = True,
-) -> dict[str, dict[str, int]]:
-    """Compare a corpus with its published sizes and shares.
-
-    Args:
-        items: All clips and pairs of the corpus, once; ``extra["task"]`` is the task, ``extra["label"]`` is ``real`` or ``fake``.
-        sizes: Task to split to number of records, such as ``SPEECHEVAL_SIZES``.
-        real_shares: Split to share of real among the items with a label, such as ``SPEECHEVAL_REAL_SHARES``.
-        tolerance: How far a share may be off (absolute), and a size (relative).
-        whole: Whether the sizes must agree too; for a sample of the corpus, only the shares of the splits within each task do.
-
-    Returns:
-        Task to split to number of records found.
-
-    Raises:
-        SplitError: If anything is off; the message lists all of it.
-    """
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    labels: dict[str, Counter[str]] = defaultdict(Counter)
-    for item in items:
-        split = clips_of(item)[0].split
-        counts[str(item.extra.get("task", ""))][split] += 1
-        if "label" in item.extra:
-            labels[split][item.extra["label"]] += 1
-    problems = [f"task {task!r} is not published" for task in counts if task not in sizes]
-    for task, published in sizes.items():
-        problems += _size_problems(task, published, counts[task], tolerance, whole)
-    for split, share in (real_shares or {}).items():
-        problems += _share_problems(split, share, labels[split], tolerance)
-    if problems:
-        raise SplitError("not as published: " + "; ".join(problems))
-    return {task: dict(found) for task, found in counts.items() if found}
-
-
-def _size_problems(
-    task: str, published: Mapping[str, int], found: Counter[str], tolerance: float, whole: bool
-) -> list[str]:
-    problems = []
-    for split in {*published, *found}:
-        size, own = published.get(split, 0), found[split]
-        wanted, share = size / sum(published.values()), own / max(found.total(), 1)
-        name = f"{task} {split}".strip()
-        if whole and abs(own - size) > tolerance * size:
-            problems.append(f"{name} has {own} records, {size} published")
-        elif abs(share - wanted) > tolerance and (whole or found):
-            problems.append(f"{name} is {share:.1%} of its task, {wanted:.1%} published")
-    return sorted(problems)
-
-
-def _share_problems(split: str, share: float, found: Counter[str], tolerance: float) -> list[str]:
-    if not found:
-        return [f"{split} has no real and fake labels, {share:.1%} real published"]
-    own = found["real"] / found.total()
-    return [] if abs(own - share) <= tolerance else [f"{split} is {own:.1%} real, {share:.1%} published"]

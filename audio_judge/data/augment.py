@@ -1,13 +1,12 @@
 """Augmentation of requests, for training only: other scales, turned scales, thresholds, numbers as levels, other wordings.
 
 ``augment`` changes a rubric and its rating together, so that question and answer always agree, and writes down what it
-did; ``restore`` takes a score back. ``paraphrase`` lets a language model reword our templates once, ahead of training.
-``ROBUSTNESS`` holds wordings of NISQA's five rubrics that are only for testing; nothing here draws from them.
+did. Wordings of a language model come from ``audio_judge.data.paraphrases``.
 """
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -402,32 +401,3 @@ def augment_with_chances(
         step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases)
         result = replace(step, provenance=result.provenance + step.provenance)
     return result
-
-
-def restore(value: float, provenance: Iterable[Mapping[str, Any]]) -> float:
-    """Take a score on an augmented scale back to the first one.
-
-    Args:
-        value: Score as it was asked for.
-        provenance: What was done, as ``Augmented`` keeps it.
-
-    Returns:
-        Score on the scale of the rating.
-
-    Raises:
-        ValueError: If a threshold was asked: the score is gone.
-
-    Example:
-        >>> restore(8.4, [{"kind": "scale", "rule": "proportional", "from": [1, 5], "to": [1, 10]}])
-        4.2
-    """
-    for step in reversed(list(provenance)):
-        if step["kind"] == "binary":
-            raise ValueError(f"threshold {step['threshold']:g} of {step['rubric']}: no score can be restored")
-        if step["kind"] == "invert":
-            value = step["low"] + step["high"] - value
-        elif step["kind"] == "scale" and step["rule"] == "proportional":
-            value = value * step["from"][1] / step["to"][1]
-        elif step["kind"] == "scale":
-            value = convert(value, Scale(*step["to"]), Scale(*step["from"]))
-    return value

@@ -12,14 +12,13 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip
 from audio_judge.data.augment import Augmented, Kind, augment_with_chances
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.languages import wordings
-from audio_judge.messages import ReferenceUse, audio_blocks, clip_state, text_messages
+from audio_judge.messages import ReferenceUse, clip_state, text_messages
 from audio_judge.rubrics.rubric import (
     HELD_OUT_INSTRUCTIONS,
     INSTRUCTIONS,
@@ -241,15 +240,6 @@ def _decisions(
             questions[name], targets[name] = question, fault_shares
     found: dict[str, Any] = {"questions": questions, "targets": targets}
     return found | {"provenance": provenance} if provenance else found
-
-
-def audio_paths(example: Mapping[str, Any]) -> list[Path]:
-    """List the files an example hears, in order.
-
-    Args:
-        example: An example of either form.
-    """
-    return [Path(block["path"]) for block in audio_blocks(example)]
 
 
 Example = dict[str, Any]

@@ -237,7 +237,7 @@ def robustness_questions(name: str) -> list[Augmented]:
 
     Returns:
         One per wording; ``provenance`` names its set, and with the inverted set the rubric is the turned one. The
-        rating is a stand-in at the low end: a benchmark turns its own with ``restore``.
+        rating is a stand-in at the low end: a benchmark turns its own.
 
     Raises:
         ValueError: If there are none for that rubric.

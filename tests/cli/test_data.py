@@ -9,10 +9,10 @@ from tiny import tone
 
 from audio_judge.cli.main import main
 from audio_judge.corpora import CORPORA
-from audio_judge.data.examples import audio_paths
 from audio_judge.data.files import read_examples, write_examples
 from audio_judge.data.instructions import ALL_TASKS
 from audio_judge.errors import UsageError
+from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import ALL_RUBRICS, PROXY_RUBRICS
 
 
@@ -166,7 +166,7 @@ class TestJastinProxies:
         assert run(capsys, "data", "table", "proxies/whispering.jsonl", *given)[0] == 0
         found = list(read_examples(folder / "x.jsonl"))
         assert [example["task"] for example in found] == ["rate", "rate"]
-        assert all(path.is_file() for example in found for path in audio_paths(example))
+        assert all((folder / block["path"]).is_file() for example in found for block in audio_blocks(example))
 
     def test_without_music(self, capsys, folder):
         code, _, errors = self.proxies(capsys, "--limit", "1")

@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Cause, RatedPair, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.speecheval import from_dataset, read_preferences, read_speecheval, rejoin
+from audio_judge.corpora.speecheval import from_dataset, read_preferences, read_speecheval
 from audio_judge.rubrics.rubric import get_rubric
 
 THINK = """Go through the aspects.
@@ -289,25 +289,8 @@ class TestDroppedKeys:
 
     def test_results_are_no_labels(self, tmp_path):
         record = a_record(reply=written(THINK, "Poor.")) | {"response": "x", "labels": None, "logprobs": None}
-        with pytest.raises(CorpusError, match=r"output of a model.*rejoin"):
+        with pytest.raises(CorpusError, match=r"output of a model"):
             read(tmp_path, record)
-
-    def test_rejoin(self, tmp_path, caplog):
-        # The same clip is asked two things, and the result has another folder in front of its name.
-        items = read(
-            tmp_path, a_record(reply=written(THINK, "Poor.")), a_record("FakeDetection", "real", "<audio> Real?")
-        )
-        result = {"response": "fake", "labels": None, "logprobs": None, "messages": a_record(question="<audio> Real?")}
-        result |= {"messages": result["messages"]["messages"], "audios": ["/their/machine/en_x_1.wav"]}
-        results = write(tmp_path / "results.jsonl", result, result | {"audios": ["other.wav"]})
-        ((item, response),) = rejoin(results, items)
-        assert (item.extra["task"], response) == ("FakeDetection", "fake")
-        assert "1 of 2 rows answer no record of the corpus" in caplog.text
-
-    def test_rejoin_needs_one_record_per_question(self, tmp_path):
-        items = read(tmp_path, a_record(reply=written(THINK, "Poor."))) * 2
-        with pytest.raises(CorpusError, match="twice"):
-            list(rejoin(tmp_path / "results.jsonl", items))
 
 
 class TestAudio:

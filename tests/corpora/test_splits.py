@@ -6,11 +6,8 @@ import pytest
 
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora.splits import (
-    SPEECHEVAL_REAL_SHARES,
-    SPEECHEVAL_SIZES,
     SplitError,
     check_disjoint,
-    check_shares,
     content_hash,
 )
 
@@ -80,55 +77,3 @@ class TestCheckDisjoint:
     def test_unknown_field(self, options):
         with pytest.raises(ValueError, match="known: path"):
             check_disjoint([], **options)
-
-
-SIZES = {"SingleEval": {"train": 60, "test": 40}, "FakeDetection": {"train": 20, "test": 20}}
-
-
-def a_corpus(train=60, test=40, real=10):
-    for split, count in (("train", train), ("test", test)):
-        yield from (a_clip(f"{split}{i}", split, extra={"task": "SingleEval"}) for i in range(count))
-    for split in ("train", "test"):
-        for i in range(20):
-            yield a_clip(f"{split}{i}", split, extra={"task": "FakeDetection", "label": "real" if i < real else "fake"})
-
-
-class TestCheckShares:
-    def test_as_published(self):
-        found = check_shares(a_corpus(), SIZES, {"train": 0.5, "test": 0.5})
-        assert found == SIZES
-
-    def test_within_tolerance(self):
-        assert check_shares(a_corpus(train=61), SIZES, tolerance=0.02)
-
-    def test_wrong_size(self):
-        with pytest.raises(SplitError, match="SingleEval train has 50 records, 60 published"):
-            check_shares(a_corpus(train=50), SIZES)
-
-    def test_wrong_real_share(self):
-        with pytest.raises(SplitError, match=r"train is 25\.0% real, 50\.0% published; test is 25\.0% real"):
-            check_shares(a_corpus(real=5), SIZES, {"train": 0.5, "test": 0.5})
-
-    def test_no_labels(self):
-        clips = [item for item in a_corpus() if "label" not in item.extra]
-        with pytest.raises(SplitError, match="test has no real and fake labels"):
-            check_shares(clips, SIZES, {"test": 0.5}, whole=False)
-
-    def test_sample_needs_the_shares_only(self):
-        sample = [item for item in a_corpus(6, 4) if item.extra["task"] == "SingleEval"]
-        assert check_shares(sample, SIZES, whole=False) == {"SingleEval": {"train": 6, "test": 4}}
-
-    def test_sample_with_wrong_shares(self):
-        with pytest.raises(SplitError, match=r"SingleEval test is 50\.0% of its task, 40\.0% published"):
-            check_shares(a_corpus(5, 5), SIZES, whole=False)
-
-    def test_unpublished_task_and_split(self):
-        clips = [*a_corpus(), a_clip(extra={"task": "Rate"}), a_clip(split="validation", extra={"task": "SingleEval"})]
-        with pytest.raises(SplitError, match=r"task 'Rate' is not published; SingleEval validation has 1 records, 0"):
-            check_shares(clips, SIZES)
-
-    def test_published_numbers_of_speecheval(self):
-        # 32,207 clips are the real and fake ones of all splits; 128,754 is what the paper counts in all.
-        assert sum(SPEECHEVAL_SIZES["FakeDetection"].values()) == 32_207
-        assert sum(sum(sizes.values()) for sizes in SPEECHEVAL_SIZES.values()) == 128_754
-        assert set(SPEECHEVAL_REAL_SHARES) == {"train", "validation", "test"}

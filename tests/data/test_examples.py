@@ -7,7 +7,7 @@ import pytest
 
 from audio_judge.audio import Audio
 from audio_judge.clips import Cause, RatedClip, Rating
-from audio_judge.data.examples import audio_paths, check_tasks, make_examples
+from audio_judge.data.examples import check_tasks, make_examples
 from audio_judge.data.files import read_example, to_dataset
 from audio_judge.messages import audio_blocks, clip_state, text_messages
 from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS
@@ -104,12 +104,12 @@ class TestMakeExamples:
 class TestReference:
     def test_always_leaves_out_clips_without_one(self):
         clips = rated(3) + rated(2, reference=None)
-        assert all(len(audio_paths(example)) == 2 for example in made(["decide"], clips, with_reference="always"))
+        assert all(len(audio_blocks(example)) == 2 for example in made(["decide"], clips, with_reference="always"))
         assert len(made(["decide"], clips, with_reference="always")) == 3
 
     def test_sometimes_is_about_half(self):
         examples = made(["decide"], rated(200), with_reference="sometimes")
-        assert 70 < sum(len(audio_paths(example)) == 2 for example in examples) < 130
+        assert 70 < sum(len(audio_blocks(example)) == 2 for example in examples) < 130
 
     def test_sometimes_keeps_clips_without_one(self):
         assert len(made(["decide"], rated(5, reference=None), with_reference="sometimes")) == 5

@@ -10,9 +10,9 @@ from tiny import write_simulated
 from audio_judge.corpora import CORPORA, CorpusError
 from audio_judge.corpora.corpus import READERS, Corpus
 from audio_judge.corpora.splits import SplitError
-from audio_judge.data.examples import audio_paths
 from audio_judge.data.mixtures import Mixture, check_leakage, iterate, mixture_of, read_mixture
 from audio_judge.data.statistics import Statistics
+from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "data"
@@ -360,9 +360,7 @@ class TestRecipes:
         assert corpora <= set(found.corpora)
         assert tasks <= set(found.tasks) <= {*mixture.tasks, *(task for one in mixture.corpora for task in one.tasks)}
         assert rubrics <= set(found.scores)
-        assert all(
-            str(published) in str(path) or str(path).startswith("/c/") for one in examples for path in audio_paths(one)
-        )
+        assert all(block["path"].startswith((str(published), "/c/")) for one in examples for block in audio_blocks(one))
         assert f"{len(examples)} examples" in str(found)
 
     @pytest.mark.parametrize("name", EXPECTED)
