@@ -1,12 +1,13 @@
-"""The one layout of a prompt: clips and words as chat messages, or as the state of typed decisions."""
+"""The one layout of a prompt: clips and words as chat messages, or as the state of typed decisions; and its one reader."""
 
 import os
+import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from audio_judge.audio import Audio
+from audio_judge.audio import Audio, AudioError, align, read_audio, resample
 from audio_judge.clips import RatedClip
 
 ReferenceUse = Literal["never", "sometimes", "always"]
@@ -89,7 +90,7 @@ def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List the audio blocks of an example in the order of their placeholders.
 
     Args:
-        example: An example of either form.
+        example: An example of either form; one of text may still wait for its ``completion``.
 
     Example:
         >>> audio_blocks({"state": clip_state("a.wav")})
@@ -98,6 +99,62 @@ def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "state" in example:
         blocks = example["state"]
     else:
-        messages = [*example["prompt"], *example["completion"]]
+        messages = [*example["prompt"], *example.get("completion", [])]
         blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
     return [block for block in blocks if block["type"] == "audio"]
+
+
+class HeardClip(NamedTuple):
+    """What is heard of a clip.
+
+    Args:
+        samples: Mono, float32 (samples,), at the rate that was asked for.
+        start: How many seconds of its file come before them.
+    """
+
+    samples: np.ndarray
+    start: float
+
+
+def read_clips(
+    blocks: Sequence[Mapping[str, Any]],
+    sampling_rate: int,
+    max_seconds: float | None = None,
+    crop_seed: int | None = None,
+) -> list[HeardClip]:
+    """Read the clips of one prompt, a reference aligned to its degraded clip.
+
+    Args:
+        blocks: As ``audio_blocks`` lists them, each with a ``path``; a ``start_time`` and an ``end_time`` are in seconds.
+        sampling_rate: Rate wanted, in hertz.
+        max_seconds: Longer clips are cut to this length; None for no limit.
+        crop_seed: Draws where they are cut, all of them at one place; None for their beginning.
+
+    Raises:
+        AudioError: If a clip cannot be read, or a block has no path.
+    """
+    clips = [_read(block) for block in blocks]
+    starts = [block.get("start_time") or 0.0 for block in blocks]
+    roles = [block.get("role") for block in blocks]
+    if "degraded" in roles and "reference" in roles:
+        degraded, reference = roles.index("degraded"), roles.index("reference")
+        clips[degraded], clips[reference], shift = align(clips[degraded], clips[reference])
+        starts[degraded] += max(shift, 0.0)
+        starts[reference] += max(-shift, 0.0)
+    samples = [resample(clip.samples, clip.sampling_rate, sampling_rate) for clip in clips]
+    limit = max(map(len, samples), default=0) if max_seconds is None else int(max_seconds * sampling_rate)
+    spare = [max(0, len(one) - limit) for one in samples]
+    # Drawn from the example's own seed, so that neither workers nor a resumed run change what is heard
+    drawn = 0 if crop_seed is None else random.Random(crop_seed).randint(0, max(spare, default=0))
+    firsts = [min(drawn, most) for most in spare]
+    return [
+        HeardClip(one[first : first + limit], start + first / sampling_rate)
+        for one, first, start in zip(samples, firsts, starts, strict=True)
+    ]
+
+
+def _read(block: Mapping[str, Any]) -> Audio:
+    """Only paths: data columns of other kinds would have to be decoded by someone else's code."""
+    if not isinstance(block.get("path"), str):
+        raise AudioError(f"audio block {sorted(block)}: a prompt gives its clip as a `path`")
+    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from audio_judge.audio import Audio, AudioError, align, read_audio, resample
+from audio_judge.messages import audio_blocks, read_clips
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
     Raises:
         AudioError: If a clip cannot be read.
     """
-    clips = read_clips(prompt, processor.feature_extractor.sampling_rate, max_seconds)
+    rate = processor.feature_extractor.sampling_rate
+    clips = [clip.samples for clip in read_clips(audio_blocks({"prompt": prompt}), rate, max_seconds)]
     encoded = processor.apply_chat_template(
         [_with_clips(prompt, clips, processor)],
         add_generation_prompt=True,
@@ -104,30 +105,6 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
     )
     audio = {name: torch.as_tensor(value) for name, value in encoded.items() if name not in _NOT_AUDIO}
     return EncodedPrompt(torch.as_tensor(encoded["input_ids"])[0].tolist(), audio)
-
-
-def read_clips(prompt: Messages, sampling_rate: int, max_seconds: float | None = None) -> list[np.ndarray]:
-    """Read the clips of a prompt, a reference aligned to its degraded clip.
-
-    Args:
-        prompt: Messages whose audio blocks have a ``path``.
-        sampling_rate: In hertz.
-        max_seconds: Longer clips are cut off there; None for no limit.
-
-    Returns:
-        Mono float32 arrays (samples,) in the order of the blocks.
-
-    Raises:
-        AudioError: If a clip cannot be read, or a block has no path.
-    """
-    blocks = [block for block in _blocks(prompt) if block["type"] == "audio"]
-    clips = [_read(block) for block in blocks]
-    roles = [block.get("role") for block in blocks]
-    if "degraded" in roles and "reference" in roles:
-        degraded, reference = roles.index("degraded"), roles.index("reference")
-        clips[degraded], clips[reference], _ = align(clips[degraded], clips[reference])
-    samples = [resample(clip.samples, clip.sampling_rate, sampling_rate) for clip in clips]
-    return samples if max_seconds is None else [one[: int(max_seconds * sampling_rate)] for one in samples]
 
 
 def join_audio(prompts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -165,10 +142,6 @@ def placeholder_id(model: Any) -> int:
     return int(model.config.audio_token_id)
 
 
-def _blocks(prompt: Messages) -> list[Mapping[str, Any]]:
-    return [block for message in prompt if isinstance(message["content"], list) for block in message["content"]]
-
-
 def without_payload(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message with blocks only, audio as a bare placeholder."""
     content = message["content"]
@@ -202,12 +175,6 @@ def _wav(samples: np.ndarray, sampling_rate: int) -> str:
     file = io.BytesIO()
     soundfile.write(file, samples, sampling_rate, format="WAV", subtype="FLOAT")
     return base64.b64encode(file.getvalue()).decode()
-
-
-def _read(block: Mapping[str, Any]) -> Audio:
-    if not isinstance(block.get("path"), str):
-        raise AudioError(f"audio block {sorted(block)}: a prompt gives its clip as a `path`")
-    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))
 
 
 @torch.no_grad()

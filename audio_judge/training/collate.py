@@ -8,7 +8,6 @@ placeholder per clip, which then becomes as many as the clip has audio tokens.
 import json
 import logging
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,11 +17,11 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers.decision import label_token_ids, prepare_inputs
 
-from audio_judge.audio import Audio, AudioError, align, read_audio, resample
+from audio_judge.audio import AudioError
 from audio_judge.configuration_audio_judge import count_frames
 from audio_judge.data.files import read_example
 from audio_judge.judge.native import Messages, encode_prompt, join_audio, without_payload
-from audio_judge.messages import audio_blocks
+from audio_judge.messages import HeardClip, audio_blocks, read_clips
 from audio_judge.processing_audio_judge import is_span, without_spans
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
 
@@ -48,14 +47,6 @@ class _Prompt:
     option_ids: tuple[list[int], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Clip:
-    """What is heard of a clip: its samples (samples,) at the judge's rate, and how many seconds before them were left out."""
-
-    samples: np.ndarray
-    start: float = 0.0
-
-
 class JudgeCollator:
     """Makes batches for ``audio_judge.training.sft.AudioSFTTrainer``.
 
@@ -79,7 +70,7 @@ class JudgeCollator:
     ) -> None:
         self.processor, self.random_crop, self.skip_bad = processor, random_crop, skip_bad
         limits = [limit for limit in (max_seconds, processor.max_seconds) if limit is not None]
-        self.max_samples = int(min(limits) * processor.sampling_rate) if limits else None
+        self.max_seconds = min(limits, default=None)
         self.rubrics = tuple(rubrics)
         self.skipped = 0
         self._questions: dict[str, tuple[torch.Tensor, torch.Tensor, list[int]]] = {}
@@ -127,9 +118,9 @@ class JudgeCollator:
 
     # Audio
 
-    def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[_Clip]]]:
+    def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[HeardClip]]]:
         """The examples and their clips; unreadable ones replaced if that is allowed."""
-        readable: list[tuple[dict[str, Any], list[_Clip]]] = []
+        readable: list[tuple[dict[str, Any], list[HeardClip]]] = []
         errors = []
         for example in examples:
             try:
@@ -159,34 +150,9 @@ class JudgeCollator:
         """
         return [clip.samples for clip in self._read_clips(example)]
 
-    def _read_clips(self, example: Mapping[str, Any]) -> list[_Clip]:
-        blocks = audio_blocks(example)
-        heard = [_read(block) for block in blocks]
-        starts = [block.get("start_time") or 0.0 for block in blocks]
-        roles = [block.get("role") for block in blocks]
-        if "degraded" in roles and "reference" in roles:
-            degraded, reference = roles.index("degraded"), roles.index("reference")
-            heard[degraded], heard[reference], shift = align(heard[degraded], heard[reference])
-            starts[degraded] += max(shift, 0.0)
-        rate = self.processor.sampling_rate
-        clips = [
-            _Clip(resample(audio.samples, audio.sampling_rate, rate), start)
-            for audio, start in zip(heard, starts, strict=True)
-        ]
-        return self._crop(clips, example.get("seed", 0))
-
-    def _crop(self, clips: list[_Clip], seed: int) -> list[_Clip]:
-        """Drawn from the example's own seed, so that neither workers nor a resumed run change what is heard."""
-        if self.max_samples is None:
-            return clips
-        spare = max(len(clip.samples) for clip in clips) - self.max_samples
-        drawn = random.Random(seed).randint(0, spare) if self.random_crop and spare > 0 else 0
-        cropped = []
-        for clip in clips:
-            first = min(drawn, max(0, len(clip.samples) - self.max_samples))
-            samples = clip.samples[first : first + self.max_samples]
-            cropped.append(_Clip(samples, clip.start + first / self.processor.sampling_rate))
-        return cropped
+    def _read_clips(self, example: Mapping[str, Any]) -> list[HeardClip]:
+        crop_seed = example.get("seed", 0) if self.random_crop else None
+        return read_clips(audio_blocks(example), self.processor.sampling_rate, self.max_seconds, crop_seed)
 
     def _features(self, clips: list[np.ndarray]) -> tuple[dict[str, torch.Tensor], list[int]]:
         """The model's audio inputs and the number of audio tokens of each clip."""
@@ -289,7 +255,9 @@ class JudgeCollator:
             "columns": torch.tensor(columns, dtype=torch.long),
         }
 
-    def _spans(self, asked: list["_Asked"], clips: list[list[_Clip]], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _spans(
+        self, asked: list["_Asked"], clips: list[list[HeardClip]], mask: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """Where each question about when is read, and in which frames of the first clip of its example it is heard."""
         before = np.cumsum([0, *(len(row) for row in clips)])
         marks = [[q.row, q.mark, int(before[q.row])] for q in asked]
@@ -300,7 +268,7 @@ class JudgeCollator:
             "span_targets": pad_sequence(frames, True, 0.0) if frames else torch.zeros(0, 1),
         }
 
-    def _heard(self, clip: _Clip, frames: int, spans: Sequence[Sequence[float]]) -> torch.Tensor:
+    def _heard(self, clip: HeardClip, frames: int, spans: Sequence[Sequence[float]]) -> torch.Tensor:
         """(frames,), 1 in each encoder frame of a clip that one of the spans, in seconds of the whole file, reaches into."""
         step = len(clip.samples) / self.processor.sampling_rate / frames
         heard = torch.zeros(frames)
@@ -361,16 +329,6 @@ def rubric_level(rubric: Any, value: float) -> float:
         2.5
     """
     return (value - rubric.low) / (rubric.high - rubric.low) * (len(rubric.levels) - 1)
-
-
-def _read(block: Mapping[str, Any]) -> Audio:
-    """Only paths: data columns of other kinds would have to be decoded by someone else's code."""
-    if not isinstance(block.get("path"), str):
-        raise AudioError(f"audio block {sorted(block)}: a training example gives its clip as a `path`")
-    return read_audio(block["path"], start_time=block.get("start_time"), end_time=block.get("end_time"))
-
-
-IGNORED = -100
 
 
 class NativeCollator:

@@ -56,7 +56,7 @@ def write_answers(
         Text, and whether it was ended by the model rather than by ``sampling.max_tokens``.
     """
     processor = collator.processor
-    clips = [clip for request in requests for clip in collator.read_clips(request | {"completion": []})]
+    clips = [clip for request in requests for clip in collator.read_clips(request)]
     texts = [processor.apply_chat_template(request["prompt"], add_generation_prompt=True) for request in requests]
     text_options = {"padding": True, "padding_side": "left", "return_tensors": "pt", "add_special_tokens": False}
     audio_options = {"sampling_rate": processor.sampling_rate}
@@ -129,7 +129,7 @@ def sample_rejected(
 
 
 def _sample_row(key: str, request: Request, text: str, complete: bool) -> dict[str, Any]:
-    audio = [block["path"] for block in audio_blocks(request | {"completion": []})]
+    audio = [block["path"] for block in audio_blocks(request)]
     row = {"id": key, "task": request["task"], "audio": audio, "chosen": request["chosen"]}
     return row | {"rejected": text, "complete": complete}
 
