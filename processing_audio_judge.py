@@ -628,13 +628,25 @@ def as_mono(audio: Any) -> torch.Tensor:
         samples = torch.as_tensor(audio)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"The audio of a block is not an array of numbers: {error}") from error
+    if samples.ndim not in (1, 2):
+        raise ValueError(f"A clip has the shape {tuple(samples.shape)}; (samples,) or (channels, samples) is needed.")
     if not samples.is_floating_point():
-        samples = samples.float() / (torch.iinfo(samples.dtype).max + 1)
+        samples = integers_as_floats(samples)
     if samples.ndim == 2:  # the shorter axis holds the channels
         samples = samples.mean(0 if samples.shape[0] <= samples.shape[1] else 1)
-    if samples.ndim != 1:
-        raise ValueError(f"A clip has the shape {tuple(samples.shape)}; (samples,) or (channels, samples) is needed.")
     return samples.float()
+
+
+def integers_as_floats(samples: torch.Tensor) -> torch.Tensor:
+    """
+    Float32 in [-1, 1] of integer samples of any shape, divided by their full scale as wav files have it: unsigned bytes rest
+    at 128, all others at 0. Raises a `ValueError` for kinds that no sound file has.
+    """
+    if samples.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32):
+        kind = str(samples.dtype).removeprefix("torch.")
+        raise ValueError(f"{kind} samples have no known full scale; give float in [-1, 1] or int16")
+    centred = samples.float() - 128 if samples.dtype == torch.uint8 else samples.float()
+    return centred / 2 ** (torch.iinfo(samples.dtype).bits - 1)
 
 
 def resample(samples: Any, from_rate: int, to_rate: int) -> Any:

@@ -21,7 +21,6 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from numpy.typing import ArrayLike
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
@@ -297,29 +296,6 @@ def windows(seconds: float, window: float = 10.0, minimum: float = 1.0) -> list[
     return [(float(start), float(end)) for start, end in itertools.pairwise(borders)]
 
 
-def length_weighted_mean(values: ArrayLike, spans: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Mean over windows, each counting as much as it is long.
-
-    Args:
-        values: One row for each window (windows, rubrics), or one value for each (windows,).
-        spans: (start, end) of each window, in seconds.
-
-    Returns:
-        Float64 array (rubrics,), or one number as an array without axes.
-
-    Raises:
-        ValueError: If values and spans are not equally many, or there are none.
-
-    Example:
-        >>> length_weighted_mean([[4.0, 2.0], [1.0, 2.0]], [(0.0, 10.0), (10.0, 15.0)])
-        array([3., 2.])
-    """
-    rows = np.asarray(values, dtype=np.float64)
-    if len(rows) != len(spans) or len(spans) == 0:
-        raise ValueError(f"one row of values for each window is needed; got {len(rows)} rows, {len(spans)} windows")
-    return np.asarray(np.average(rows, axis=0, weights=[end - start for start, end in spans]))
-
-
 def align(degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0) -> tuple[Audio, Audio, float]:
     """Cut two recordings of the same sound so that they start and end together.
 
@@ -469,14 +445,21 @@ def _channels_first(array: np.ndarray, name: str) -> np.ndarray:
 
 def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     """Float32 in [-1, 1], integers divided by their full scale as libsndfile does."""
-    if array.dtype == np.uint8:
-        return (array.astype(np.float32) - 128) / 128
-    if array.dtype in (np.int8, np.int16, np.int32):
-        return (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which is reported
             return array.astype(np.float32)
-    raise AudioError(f"{name}: {array.dtype} samples have no known full scale; give float in [-1, 1] or int16")
+    from audio_judge.processing_audio_judge import (
+        integers_as_floats,
+    )  # transformers takes seconds, and files need it not
+
+    try:
+        return integers_as_floats(torch.from_numpy(np.array(array, order="C"))).numpy()
+    except TypeError as error:  # kinds of numbers that torch does not have
+        raise AudioError(
+            f"{name}: {array.dtype} samples have no known full scale; give float in [-1, 1] or int16"
+        ) from error
+    except ValueError as error:
+        raise AudioError(f"{name}: {error}") from error
 
 
 def _decoded_audio(clip: _Decoded) -> Audio:

@@ -20,7 +20,6 @@ from audio_judge.audio import (
     align,
     audio_info,
     iter_windows,
-    length_weighted_mean,
     read_audio,
     resample,
     torchaudio_is_usable,
@@ -447,20 +446,6 @@ class TestWindows:
     def test_out_of_range(self, arguments):
         with pytest.raises(ValueError, match=r"needed|must be"):
             windows(*arguments)
-
-
-class TestLengthWeightedMean:
-    def test_each_rubric(self):
-        mean = length_weighted_mean([[4.0, 1.0], [1.0, 4.0]], [(0, 10), (10, 15)])
-        np.testing.assert_allclose(mean, [3.0, 2.0])
-
-    def test_one_value_for_each_window(self):
-        assert length_weighted_mean([1.0, 2.0], [(0, 1), (1, 4)]) == 1.75
-
-    @pytest.mark.parametrize(("values", "spans"), [([], []), ([[1.0]], [(0, 1), (1, 2)])])
-    def test_rows_and_windows_must_match(self, values, spans):
-        with pytest.raises(ValueError, match="one row of values for each window"):
-            length_weighted_mean(values, spans)
 
 
 @pytest.mark.filterwarnings("error")  # the root of a power below 0 would only warn

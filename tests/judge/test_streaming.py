@@ -10,6 +10,7 @@ from audio_judge.audio import AudioError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.requests import Request
 from audio_judge.judge.streaming import pieces, sliding_windows
+from audio_judge.rubrics.rubric import get_rubric
 
 RATE = 8000
 SOUND = np.concatenate([tone(2.0, 300, RATE), tone(2.0, 1500, RATE), tone(1.0, 700, RATE)])
@@ -20,6 +21,27 @@ def judge(tmp_path_factory):
     model, processor = make_judge(tmp_path_factory.mktemp("stream"))
     processor.window_seconds = 2.0
     return AudioJudge(model, processor, name="tiny")
+
+
+class TestIntegers:
+    def heard(self, judge, samples):
+        """The same clip as heard by `score`, by `stream` and by who hands it to the processor."""
+        mos = get_rubric("mos")
+        block = {"type": "audio", "audio": samples, "sampling_rate": RATE}
+        inputs, _ = judge.processor.decision_inputs([{"state": [block], "questions": {"mos": mos.question()}}])
+        return (
+            judge.score((samples, RATE), rubric="mos")["mos"].value,
+            next(iter(judge.stream([samples], RATE, rubrics="mos")))["mos"].value,
+            float(judge.model.decide(**inputs)[0].numpy() @ mos.level_values),
+        )
+
+    @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.int32])
+    def test_are_heard_as_floats_are(self, judge, kind):
+        bits, rest = np.iinfo(kind).bits, 128 if kind == np.uint8 else 0
+        steps = np.round(SOUND[: 2 * RATE] * 128)  # what eight bits hold exactly
+        integers = (steps * 2.0 ** (bits - 8) + rest).astype(kind)
+        expected = judge.score((steps.astype(np.float32) / 128, RATE), rubric="mos")["mos"].value
+        assert self.heard(judge, integers) == pytest.approx((expected,) * 3, abs=1e-5)
 
 
 class TestTimeline:

@@ -398,11 +398,11 @@ class TestPreferenceCollator:
         assert torch.equal(batch["input_features"][:2], batch["input_features"][2:])
 
     def test_clips_of_a_pair_are_read_once(self, tiny, requests, monkeypatch):
-        from audio_judge.training import collate
+        from audio_judge import messages
 
-        read, paths = collate.read_audio, []
+        read, paths = messages.read_audio, []
         monkeypatch.setattr(
-            collate, "read_audio", lambda path, **options: (paths.append(path), read(path, **options))[1]
+            messages, "read_audio", lambda path, **options: (paths.append(path), read(path, **options))[1]
         )
         data = preference_dataset(requests[:2], ["a", "b"], [(0.0, 0.0)] * 2)
         PreferenceCollator(tiny[1].processor)(list(data))
