@@ -23,9 +23,10 @@ import torch
 
 from audio_judge.audio import AudioError, read_audio, resample
 from audio_judge.errors import UsageError
+from audio_judge.judge.generation import generate, left_padded
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Preference
-from audio_judge.judge.native import EncodedPrompt, encode_prompt, join_audio, load_audio_model
+from audio_judge.judge.native import EncodedPrompt, encode_prompt, load_audio_model
 from audio_judge.judge.preferences import verdict
 from audio_judge.judge.requests import Request
 from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
@@ -352,21 +353,9 @@ class NativeJudge(WritingJudge):
         return [next(texts) if isinstance(one, EncodedPrompt) else one for one in ready]
 
     def _generate(self, prompts: list[EncodedPrompt]) -> list[str]:
-        tokenizer = self.processor.tokenizer
-        padded = tokenizer.pad(
-            {"input_ids": [prompt.ids for prompt in prompts]}, padding_side="left", return_tensors="pt"
-        )
-        inputs = dict(padded) | join_audio([prompt.audio for prompt in prompts])
-        inputs = {name: self._on_device(value) for name, value in inputs.items()}
-        with torch.inference_mode():
-            tokens = self.model.generate(
-                **inputs, max_new_tokens=self.max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
-            )
-        written = tokens[:, inputs["input_ids"].shape[1] :]
-        return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
-
-    def _on_device(self, value: torch.Tensor) -> torch.Tensor:
-        return value.to(self.model.device, self.model.dtype if value.is_floating_point() else value.dtype)
+        inputs = left_padded(self.processor, prompts, self.model.dtype)
+        written = generate(self.model, self.processor, inputs, Sampling(max_tokens=self.max_new_tokens))
+        return [one.text.strip() for one in written]
 
 
 def _load_native(repo: str, hub: dict[str, Any]) -> tuple[Any, Any]:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-import torch
-
 from audio_judge.clips import Cause
 from audio_judge.judge import preferences
 from audio_judge.judge.judgement import Judgement, Preference
@@ -382,60 +380,6 @@ def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
     if ends:
         return words[: ends[-1]]
     return f"{words.rpartition(' ')[0] or words}." if words else ""
-
-
-def stop_tokens(processor: Any) -> tuple[list[int], list[int]]:
-    """List the tokens that end free words: those that hold a ``<``, and those that hold a line break.
-
-    Args:
-        processor: The judge's processor.
-
-    Returns:
-        Ids of the first kind, with every control token and the end of the turn, and ids of the second kind.
-    """
-    tokenizer = processor.tokenizer
-    texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
-    tags = {index for index, text in enumerate(texts) if "<" in text} | set(tokenizer.all_special_ids)
-    tags.add(tokenizer.convert_tokens_to_ids(processor.end_of_turn))
-    return sorted(tags), [index for index, text in enumerate(texts) if "\n" in text]
-
-
-@torch.no_grad()
-def generate(
-    model: Any,
-    inputs: dict[str, Any],
-    processor: Any,
-    stops: list[int],
-    *,
-    is_optional: bool,
-    max_new_tokens: int,
-) -> list[tuple[str, bool]]:
-    """Let a judge write, greedily and so the same each time.
-
-    Args:
-        model: The judge's model.
-        inputs: A batch padded on the left.
-        processor: The judge's processor.
-        stops: Ids of the tokens that end the words.
-        is_optional: Whether a stop may come first.
-        max_new_tokens: Limit of tokens.
-
-    Returns:
-        Per row, what was written and whether the limit cut it off.
-    """
-    tokens = model.generate(
-        **inputs,
-        max_new_tokens=max_new_tokens,
-        min_new_tokens=0 if is_optional else min(2, max_new_tokens - 1),
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=stops,
-        pad_token_id=processor.tokenizer.pad_token_id,
-    )
-    written = tokens[:, inputs["input_ids"].shape[1] :].cpu()
-    is_stopped = torch.isin(written, torch.tensor(stops)).any(1).tolist()
-    texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    return [(text, not stopped) for text, stopped in zip(texts, is_stopped, strict=True)]
 
 
 def explained(judgement: Judgement, written: Written, language: str = "en") -> Judgement:

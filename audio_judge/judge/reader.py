@@ -24,12 +24,14 @@ from audio_judge.audio import (
     windows,
 )
 from audio_judge.judge import preferences, streaming
-from audio_judge.judge.drafts import Draft, Written, generate, stop_tokens, trimmed
+from audio_judge.judge.drafts import Draft, Written, trimmed
+from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.requests import Pair, Reading, Request, clip_name, part
 from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.rubrics.rubric import Rubric
 from audio_judge.tasks import listeners
 from audio_judge.tasks import score as score_task
+from audio_judge.text_models.replies import Sampling
 
 LONGEST_SECONDS = 2 * 3600.0
 
@@ -206,15 +208,15 @@ class Reader:
         tags, line_breaks = self._stops
         words = generate(
             self.model,
-            self._chat(conversations, [one.head for one in drafts]),
             self.processor,
-            sorted({*tags, *line_breaks}) if first.is_one_line else tags,
-            is_optional=first.is_optional,
-            max_new_tokens=max_new_tokens,
+            self._chat(conversations, [one.head for one in drafts]),
+            Sampling(max_tokens=max_new_tokens),
+            stops=sorted({*tags, *line_breaks}) if first.is_one_line else tags,
+            min_new_tokens=0 if first.is_optional else min(2, max_new_tokens - 1),
         )
         return [
-            one.finish(trimmed(text, is_one_line=one.is_one_line, is_cut=is_cut))
-            for one, (text, is_cut) in zip(drafts, words, strict=True)
+            one.finish(trimmed(said.text, is_one_line=one.is_one_line, is_cut=said.cut_off))
+            for one, said in zip(drafts, words, strict=True)
         ]
 
     @cached_property
@@ -231,16 +233,12 @@ class Reader:
         clips = [block["audio"] for block in blocks if block["type"] == "audio"]
         # Many tokenizers split line breaks by what follows them, and in training words did: a letter stands in for those
         is_open = any(head.endswith("\n") for head in heads)
-        inputs = self.processor(
-            text=[text + head + "A" * is_open for text, head in zip(texts, heads or [""] * len(texts), strict=True)],
-            audio=clips,
-            text_kwargs={"padding": True, "padding_side": "left", "return_tensors": "pt", "add_special_tokens": False},
-            audio_kwargs={"sampling_rate": self.processor.sampling_rate},
-        )
+        begun = [text + head + "A" * is_open for text, head in zip(texts, heads or [""] * len(texts), strict=True)]
+        inputs = judge_inputs(self.processor, begun, clips)
         if is_open:
             inputs["input_ids"] = inputs["input_ids"][:, :-1]
             inputs["attention_mask"] = inputs["attention_mask"][:, :-1]
-        return self._on_device(dict(inputs))
+        return self._on_device(inputs)
 
     def _on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
         return {name: v.to(self.model.device) if torch.is_tensor(v) else v for name, v in inputs.items()}

@@ -23,14 +23,8 @@ from safetensors import SafetensorError
 from torch.utils.data import Sampler
 from trl import GRPOTrainer
 
-from audio_judge.judge.native import (
-    EncodedPrompt,
-    Messages,
-    encode_prompt,
-    generate_answers,
-    join_audio,
-    placeholder_id,
-)
+from audio_judge.judge.generation import generate_answers
+from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, join_audio, placeholder_id
 from audio_judge.tasks import ParseError
 from audio_judge.training.reward_rows import Row
 from audio_judge.training.rewards import REWARDS, Facts, read_facts

@@ -15,7 +15,6 @@ from audio_judge.judge.drafts import (
     description,
     explanation,
     sentences,
-    stop_tokens,
     suggestions,
     trimmed,
 )
@@ -380,15 +379,6 @@ class TestTrimmed:
     )
     def test_cases(self, text, is_one_line, is_cut, expected):
         assert trimmed(text, is_one_line=is_one_line, is_cut=is_cut) == expected
-
-
-class TestStopTokens:
-    def test_every_way_to_begin_a_tag_stops(self, judge):
-        tokenizer = judge.processor.tokenizer
-        tags, breaks = stop_tokens(judge.processor)
-        assert tokenizer.convert_tokens_to_ids("<|im_end|>") in tags
-        for text, ids in (("</answer>", tags), ("<think>", tags), ("\n", breaks)):
-            assert set(tokenizer(text, add_special_tokens=False).input_ids) & set(ids)
 
 
 class TestAsListener:

@@ -11,7 +11,8 @@ from trl import GRPOConfig
 from audio_judge.audio import AudioError
 from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.data.instructions import make_instructions
-from audio_judge.judge.native import encode_prompt, generate_answers, join_audio, placeholder_id
+from audio_judge.judge.generation import generate_answers
+from audio_judge.judge.native import encode_prompt, join_audio, placeholder_id
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.grpo import AudioGRPOTrainer, GroupSampler, group_rows, judge_metrics
 from audio_judge.training.reward_rows import make_row, make_rows, to_dataset

@@ -148,13 +148,10 @@ def evaluate_answers(
     Returns:
         As ``answer_metrics``.
     """
-    was_training = model.training
-    model.eval()
     texts: list[str] = []
     for start in tqdm(range(0, len(requests), batch_size), desc="evaluating", disable=None):
         batch = requests[start : start + batch_size]
         texts += [text for text, _ in write_answers(model, collator, batch, replace(GREEDY, max_tokens=max_tokens))]
-    model.train(was_training)
     if out is not None:
         rows = [{"task": r["task"], "ratings": r["ratings"], "text": t} for r, t in zip(requests, texts, strict=True)]
         out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

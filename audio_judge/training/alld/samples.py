@@ -5,40 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 from tqdm import tqdm
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from audio_judge.batch.lines import append_line, finished_ids
+from audio_judge.judge.generation import generate, judge_inputs
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
 from audio_judge.training.alld.requests import Request, digest_of
 from audio_judge.training.collate import JudgeCollator
-
-# The judge's own samples
-
-
-class SeededNoise(LogitsProcessor):
-    """Adds Gumbel noise from one generator per row, so that the best token is a draw that no other row can change.
-
-    Args:
-        seeds: One per row.
-        device: Where the scores are.
-    """
-
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """Scores (rows, vocabulary) with noise."""
-        draws = [torch.empty_like(scores[0]).exponential_(generator=generator) for generator in self.generators]
-        return scores - torch.stack(draws).log()  # type: ignore[return-value]
 
 
 def write_answers(
@@ -58,31 +33,10 @@ def write_answers(
     processor = collator.processor
     clips = [clip for request in requests for clip in collator.read_clips(request)]
     texts = [processor.apply_chat_template(request["prompt"], add_generation_prompt=True) for request in requests]
-    text_options = {"padding": True, "padding_side": "left", "return_tensors": "pt", "add_special_tokens": False}
-    audio_options = {"sampling_rate": processor.sampling_rate}
-    inputs = processor(text=texts, audio=clips, text_kwargs=text_options, audio_kwargs=audio_options)
-    inputs = {name: value.to(model.device) for name, value in inputs.items() if torch.is_tensor(value)}
     end = processor.tokenizer.convert_tokens_to_ids(processor.end_of_turn)
-    with torch.no_grad():
-        tokens = model.generate(
-            **inputs,
-            logits_processor=_drawing(sampling, [request["seed"] for request in requests], model.device),
-            max_new_tokens=sampling.max_tokens,
-            do_sample=False,
-            eos_token_id=end,
-            pad_token_id=processor.tokenizer.pad_token_id,
-        )
-    written = tokens[:, inputs["input_ids"].shape[1] :]
-    decoded = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    return [(text.strip(), end in row.tolist()) for text, row in zip(decoded, written, strict=True)]
-
-
-def _drawing(sampling: Sampling, seeds: list[int], device: torch.device) -> LogitsProcessorList:
-    if sampling.temperature == 0:
-        return LogitsProcessorList()
-    noise = SeededNoise([(seed + sampling.seed) % 2**63 for seed in seeds], device)
-    shape = [TemperatureLogitsWarper(float(sampling.temperature)), TopPLogitsWarper(float(sampling.top_p))]
-    return LogitsProcessorList([*shape, noise])
+    inputs, seeds = judge_inputs(processor, texts, clips), [request["seed"] for request in requests]
+    answers = generate(model, processor, inputs, sampling, stops=end, seeds=seeds)
+    return [(answer.text.strip(), not answer.cut_off) for answer in answers]
 
 
 def sample_rejected(

@@ -23,7 +23,7 @@ from audio_judge.training.alld.expert import (
     train_expert,
 )
 from audio_judge.training.alld.requests import make_requests
-from audio_judge.training.alld.samples import SeededNoise, sample_rejected, write_answers
+from audio_judge.training.alld.samples import sample_rejected, write_answers
 from audio_judge.training.alld.trainers import (
     AudioDistillTrainer,
     AudioDPOTrainer,
@@ -142,21 +142,6 @@ class TestMakeRequests:
         row = {"task": "describe", "audio": ["other.wav"], "text": "It hisses. The MOS is 1.0.", "truth": 1.0}
         with pytest.raises(ValueError, match=r"captions.jsonl: a caption of other.wav, which is not among the 4 rated"):
             make_requests(clips, captions=self.write(tmp_path / "captions.jsonl", row))
-
-
-class TestSeededNoise:
-    def test_draws_have_the_shares_of_the_softmax(self):
-        logits = torch.tensor([0.6, 0.3, 0.1]).log().expand(4000, 3)
-        drawn = SeededNoise(range(4000), logits.device)(None, logits).argmax(1)
-        assert torch.bincount(drawn).div(4000).tolist() == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
-
-    def test_row_does_not_depend_on_the_others(self):
-        logits = torch.zeros(2, 50)
-        both = SeededNoise([7, 8], logits.device)(None, logits)
-        assert torch.equal(both[1:], SeededNoise([8], logits.device)(None, logits[1:]))
-
-    def test_what_was_filtered_stays_out(self):
-        assert SeededNoise([0], torch.device("cpu"))(None, torch.tensor([[-torch.inf, 0.0]])).argmax(1) == 1
 
 
 class TestSampleRejected:
