@@ -1,10 +1,9 @@
 """Tasks: each owns both directions of one kind of request, so that ``parse(write(target))`` gives the target back.
 
 Every task module has ``PHRASINGS``, ``HELD_OUT_PHRASINGS``, ``ask`` (the request), ``write`` (the answer from a target)
-and ``parse`` (the target from an answer, or a ``ParseError``; never None).
+and ``parse`` (the target from an answer, or a ``ParseError``; never None). It declares in ``TRAITS`` what it asks and states,
+and ``facts`` gives what a target states; ``audio_judge.tasks.facts`` is the table of them.
 """
-
-from types import ModuleType
 
 from audio_judge.tasks import (
     assess,
@@ -20,29 +19,14 @@ from audio_judge.tasks import (
 )
 from audio_judge.tasks.assess import Assessment, Distortion
 from audio_judge.tasks.categorize import CategoryTarget
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 from audio_judge.tasks.compare import ClipDetails, Comparison
 from audio_judge.tasks.describe import Description
 from audio_judge.tasks.detect import Detection
 from audio_judge.tasks.explain import Explanation
+from audio_judge.tasks.facts import RUBRIC_TASKS, TASKS, read_facts, states
 from audio_judge.tasks.score import ScoreTarget
 from audio_judge.tasks.suggest import Suggestions
-
-# Those about rubrics the caller names: ask(rubrics), parse(text, rubrics). The mini judge's tokenizer is made of them.
-RUBRIC_TASKS: dict[str, ModuleType] = {
-    "score": score,
-    "categorize": categorize,
-    "profile": profile,
-    "explain": explain,
-}
-TASKS: dict[str, ModuleType] = RUBRIC_TASKS | {
-    "describe": describe,
-    "compare": compare,
-    "assess": assess,
-    "suggest": suggest,
-    "detect": detect,
-    "rate": rate,
-}
 
 __all__ = [
     "RUBRIC_TASKS",
@@ -55,9 +39,11 @@ __all__ = [
     "Detection",
     "Distortion",
     "Explanation",
+    "Facts",
     "ParseError",
     "ScoreTarget",
     "Suggestions",
+    "Traits",
     "assess",
     "categorize",
     "compare",
@@ -66,7 +52,9 @@ __all__ = [
     "explain",
     "profile",
     "rate",
+    "read_facts",
     "score",
+    "states",
     "suggest",
     "with_reference_note",
 ]

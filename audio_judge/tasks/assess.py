@@ -12,7 +12,7 @@ from functools import cache
 
 from audio_judge.languages import LANGUAGES, get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick, sentence_case
-from audio_judge.tasks.common import ParseError, read_in, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, read_in, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
@@ -147,6 +147,24 @@ class Assessment:
         for name, note in notes.items():
             if note and name not in self.scores:
                 raise ValueError(f"{note!r} is noted beside the score of {name}, and there is none")
+
+
+TRAITS = Traits("none", ("scores", "levels", "distortions", "words"), is_varied=True)
+
+
+def facts(target: Assessment) -> Facts:
+    """What an assessment states, in the order of its lines; the speech rate is a level."""
+    scores = {name: target.scores[name] for name in TITLES if name in target.scores}
+    levels = {"speech_rate": target.speech_rate} if target.speech_rate else {}
+    return Facts(scores, levels, distortions=times_of(target.distortions), words=target.answer)
+
+
+def times_of(distortions: Iterable[Distortion]) -> dict[str, Spans]:
+    """Map each type of distortion to its times."""
+    found: dict[str, Spans] = {}
+    for one in distortions:
+        found[one.kind] = found.get(one.kind, ()) + one.spans
+    return found
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audio_judge.languages import is_denied, name_pattern, simplified, wordings
 from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
-from audio_judge.tasks.common import ParseError, read_in, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_reference_note
 
 PHRASINGS = (
     "Which level of {label} fits this clip: {levels}?",
@@ -61,6 +61,14 @@ class CategoryTarget:
     def __post_init__(self) -> None:
         if self.level not in self.rubric.levels:
             raise ValueError(f"{self.rubric.name}: no level {self.level!r}; levels: {', '.join(self.rubric.levels)}")
+
+
+TRAITS = Traits("one", ("levels",))
+
+
+def facts(target: CategoryTarget) -> Facts:
+    """What a level states."""
+    return Facts(levels={target.rubric.name: target.level})
 
 
 def ask(

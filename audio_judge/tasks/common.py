@@ -1,15 +1,79 @@
-"""What every task shares: the error of an answer that cannot be read, its language, and the note on a reference."""
+"""What every task shares: what it declares, the facts of an answer, errors, languages, and the note on a reference."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
 from audio_judge.languages import candidates, check_language, wordings
+from audio_judge.rubrics.rubric import get_rubric
 
 Target = TypeVar("Target")
+Spans = tuple[tuple[float, float], ...]
 
 
 class ParseError(ValueError):
     """An answer could not be read; the message says what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a task declares of itself, as ``TRAITS``.
+
+    Args:
+        asks: How many rubrics the caller names in ``ask`` and ``parse``; ``none`` if the request is the same for all.
+        states: Which facts an answer holds: fields of ``Facts``.
+        hears_reference: Whether the undegraded original may be heard beside the clip.
+        is_varied: Whether ``write`` takes a seed that chooses the wordings.
+    """
+
+    asks: Literal["one", "several", "none"]
+    states: tuple[str, ...]
+    hears_reference: bool = True
+    is_varied: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an answer states, or what is true; what a task does not state is empty.
+
+    Args:
+        scores: Rubric name to score on the rubric's scale.
+        levels: Rubric name to level, in English, of what is said by a word.
+        causes: Kind of cause to (start, end) in seconds, nothing if it is not said when; None where no cause is looked for.
+        label: ``real`` or ``fake``.
+        verdicts: Rubric name to ``A``, ``B`` or ``tie``.
+        distortions: Type of distortion, with its clip before it where there are two, to (start, end) in seconds.
+        areas: What needs to be improved.
+        words: Free words beside the facts, where they stand apart.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict)
+    levels: dict[str, str] = field(default_factory=dict)
+    causes: dict[str, Spans] | None = None
+    label: str = ""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    distortions: dict[str, Spans] = field(default_factory=dict)
+    areas: tuple[str, ...] = ()
+    words: str = ""
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Rubric name to score; a level counts as the score it stands for."""
+        return {name: _level_value(name, level) for name, level in self.levels.items()} | self.scores
+
+    @property
+    def spans(self) -> dict[str, list[tuple[float, float]]]:
+        """When distortions are heard, as answers write it: in tenths of a second, and only those that have a time."""
+        tenths = {
+            kind: [(round(start, 1), round(end, 1)) for start, end in spans] for kind, spans in self.distortions.items()
+        }
+        heard = {kind: [span for span in spans if span[0] < span[1]] for kind, spans in tenths.items()}
+        return {kind: spans for kind, spans in heard.items() if spans}
+
+
+def _level_value(name: str, level: str) -> float:
+    rubric = get_rubric(name)
+    return float(rubric.level_values[rubric.levels.index(level)])
 
 
 REFERENCE_NOTES = (

@@ -41,12 +41,13 @@ from audio_judge.tasks.assess import (
     dimensions,
     read_distortions,
     read_speaker,
+    times_of,
     title_names,
     titles,
     write_distortions,
     write_speaker,
 )
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.profile import rubrics_by_name
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
@@ -215,6 +216,16 @@ class Comparison:
     def preferred(self) -> Verdict:
         """The clip that is better overall."""
         return self.verdicts["mos"]
+
+
+TRAITS = Traits("several", ("verdicts", "distortions", "words"), hears_reference=False, is_varied=True)
+
+
+def facts(target: Comparison) -> Facts:
+    """What a comparison states; the types of distortion of a clip have ``A`` or ``B`` before them."""
+    notes = zip("AB", target.details, strict=True)
+    heard = {f"{clip} {kind}": spans for clip, note in notes for kind, spans in times_of(note.distortions).items()}
+    return Facts(verdicts=dict(target.verdicts), distortions=heard, words=target.answer)
 
 
 def swapped(target: Comparison) -> Comparison:

@@ -14,7 +14,7 @@ from typing import Any
 from audio_judge.languages import get_language, wordings
 from audio_judge.rubrics.rubric import RUBRICS, fill_fields, get_rubric, in_language, pick, sentence_case
 from audio_judge.tasks import explain
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
 from audio_judge.tasks.thoughts import check_free_text
@@ -105,6 +105,14 @@ class Description:
         check_free_text("description", self.text)
         if not re.search(r"[^\W\d].*[.!?。！？]\Z", self.text, re.DOTALL):
             raise ValueError(f"description {self.text!r}; whole sentences with a full stop are needed")
+
+
+TRAITS = Traits("none", ("scores", "words"), is_varied=True)
+
+
+def facts(target: Description) -> Facts:
+    """What a description states by number."""
+    return Facts({"mos": target.mos})
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:

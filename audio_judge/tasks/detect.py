@@ -10,7 +10,7 @@ from typing import Any
 
 from audio_judge.languages import get_language, is_denied, whole_words, wordings
 from audio_judge.rubrics.rubric import pick
-from audio_judge.tasks.common import ParseError, read_in
+from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
 PHRASINGS = (
@@ -70,6 +70,14 @@ class Detection:
     """
 
     is_fake: bool
+
+
+TRAITS = Traits("none", ("label",), hears_reference=False)
+
+
+def facts(target: Detection) -> Facts:
+    """What a verdict states."""
+    return Facts(label="fake" if target.is_fake else "real")
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:

@@ -14,7 +14,7 @@ from audio_judge.clips import Cause
 from audio_judge.languages import Language, candidates, get_language, is_denied, simplified, whole_words, wordings
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, in_language, sentence_case
 from audio_judge.tasks import profile
-from audio_judge.tasks.common import ParseError, read_in
+from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
 
 PHRASINGS = (
     "Explain the quality of this clip: {labels}, each {low} to {high}, then the reasons.",
@@ -284,6 +284,14 @@ class Explanation:
     def kinds(self) -> frozenset[str]:
         """Kinds of the causes: all that survives being written and parsed."""
         return frozenset(cause.kind for cause in self.causes)
+
+
+TRAITS = Traits("several", ("scores", "causes", "words"), is_varied=True)
+
+
+def facts(target: Explanation) -> Facts:
+    """What an explanation states: kinds of causes in the order of ``KINDS``, and not when they are heard."""
+    return Facts(dict(target.scores), causes={kind: () for kind in KINDS if kind in target.kinds})
 
 
 def ask(

@@ -7,7 +7,7 @@ from typing import Any
 from audio_judge.languages import get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.languages.words import Texts
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick, sentence_case
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
 from audio_judge.tasks.score import write as write_score
@@ -46,6 +46,14 @@ HELD_OUT_PHRASINGS = (
 )
 
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
+
+
+TRAITS = Traits("several", ("scores",))
+
+
+def facts(target: Mapping[str, float]) -> Facts:
+    """What a profile states."""
+    return Facts(dict(target))
 
 
 def ask(

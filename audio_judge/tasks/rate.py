@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from audio_judge.languages import check_language, get_language, wordings
 from audio_judge.rubrics.rubric import Rubric, fill_fields, get_rubric, in_language, pick
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.score import ScoreTarget, read_number
 
 PLACEHOLDER = "<audio>"
@@ -79,6 +79,14 @@ def ends(rubric: str | Rubric, language: str = "en") -> str:
         return fill_fields(get_language(language).texts[key][0], fields)
     text = f"{chosen.low:g} means {chosen.levels[0]} and {chosen.high:g} means {chosen.levels[-1]}"
     return f"{text}, {(chosen.low + chosen.high) / 2:g} being best" if chosen.best == "middle" else text
+
+
+TRAITS = Traits("one", ("scores",), hears_reference=False)
+
+
+def facts(target: ScoreTarget) -> Facts:
+    """What a score states."""
+    return Facts({target.rubric.name: target.value})
 
 
 def ask(

@@ -7,7 +7,7 @@ import numpy as np
 
 from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
-from audio_judge.tasks.common import ParseError, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 
 __all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
 
@@ -70,6 +70,14 @@ class ScoreTarget:
 
     def __post_init__(self) -> None:
         self.rubric.check(self.value)
+
+
+TRAITS = Traits("one", ("scores",))
+
+
+def facts(target: ScoreTarget) -> Facts:
+    """What a score states."""
+    return Facts({target.rubric.name: target.value})
 
 
 def ask(

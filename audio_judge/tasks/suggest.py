@@ -8,7 +8,7 @@ from functools import cache
 from audio_judge.languages import LANGUAGES, get_language, simplified, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, in_language, pick
 from audio_judge.tasks.assess import Assessment
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
 PHRASINGS = (
@@ -137,6 +137,14 @@ class Suggestions:
             check_free_text("suggestion", line)
             if len(line.splitlines()) != 1 or line != re.sub(rf"^{_BULLET}", "", line):
                 raise ValueError(f"suggestion {line!r}; one line of text that begins with no bullet is needed")
+
+
+TRAITS = Traits("none", ("areas", "words"), hears_reference=False)
+
+
+def facts(target: Suggestions) -> Facts:
+    """What suggestions state."""
+    return Facts(areas=target.areas, words="\n".join(target.suggestions))
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:

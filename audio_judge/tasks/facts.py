@@ -1,0 +1,100 @@
+"""The one table of the tasks: what each asks, which facts its answers state, and how they are read.
+
+A task module declares it itself, in ``TRAITS`` and ``facts``; what looks at answers (rewards, statistics, evaluation) asks
+here and knows no task by name. A new task is a line in ``TASKS``.
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from audio_judge.rubrics.rubric import Rubric
+from audio_judge.tasks import (
+    assess,
+    categorize,
+    compare,
+    describe,
+    detect,
+    explain,
+    profile,
+    rate,
+    score,
+    suggest,
+)
+from audio_judge.tasks.common import Facts
+
+# Those about rubrics the caller names: ask(rubrics), parse(text, rubrics). The mini judge's tokenizer is made of them.
+RUBRIC_TASKS: dict[str, ModuleType] = {
+    "score": score,
+    "categorize": categorize,
+    "profile": profile,
+    "explain": explain,
+}
+TASKS: dict[str, ModuleType] = RUBRIC_TASKS | {
+    "describe": describe,
+    "compare": compare,
+    "assess": assess,
+    "suggest": suggest,
+    "detect": detect,
+    "rate": rate,
+}
+
+
+def states(task: str, *facts: str) -> bool:
+    """Say whether the answers of a task state any of some facts.
+
+    Args:
+        task: Any name; one that is no task in text, such as ``decide``, states nothing.
+        facts: Fields of ``Facts``.
+
+    Example:
+        >>> states("explain", "causes"), states("score", "causes"), states("decide", "scores")
+        (True, False, False)
+    """
+    return task in TASKS and any(fact in TASKS[task].TRAITS.states for fact in facts)
+
+
+def is_of_numbers(task: str) -> bool:
+    """Say whether the answers of a task are scores or levels and nothing else.
+
+    Args:
+        task: Any name.
+
+    Example:
+        >>> is_of_numbers("categorize"), is_of_numbers("explain")
+        (True, False)
+    """
+    return task in TASKS and set(TASKS[task].TRAITS.states) <= {"scores", "levels"}
+
+
+def read_facts(
+    task: str, text: str, rubrics: Sequence[str | Rubric] = (), *, strict: bool = False, language: str = "en"
+) -> Facts:
+    """Read what an answer states, by the ``parse`` of its task.
+
+    Args:
+        task: Name of a task that is answered in text.
+        text: The answer.
+        rubrics: Rubrics or their names that were asked for, of the tasks that are asked for some.
+        strict: Whether only what the task's ``write`` writes counts.
+        language: Of the answer if strict; else what it is taken for if its words do not show it.
+
+    Raises:
+        ParseError: If the answer cannot be read.
+        ValueError: If the task is unknown.
+
+    Example:
+        >>> read_facts("score", "3.4", ["mos"]).scores
+        {'mos': 3.4}
+        >>> read_facts("detect", "C'est un deepfake.", language="fr").label
+        'fake'
+    """
+    if task not in TASKS:
+        raise ValueError(f"no answer of task {task!r} can be read; known: {', '.join(TASKS)}")
+    module = TASKS[task]
+    asked: dict[str, tuple[Any, ...]] = {
+        "one": tuple(rubrics[:1]),
+        "several": (rubrics,) if rubrics else (),
+        "none": (),
+    }
+    return module.facts(module.parse(text, *asked[module.TRAITS.asks], strict=strict, language=language))
