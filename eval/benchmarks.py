@@ -103,6 +103,7 @@ class Benchmark:
         name: Its name, that of its file.
         title: What it is, in a line.
         task: One of ``TASKS``, or ``controls``.
+        version: Of the file, raised when figures of before and after no longer compare; None for a user's own data.
         corpus: Reader of the data: a key of ``audio_judge.corpora.corpus.READERS``, or ``labels`` (table of real and fake clips).
         place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
         file: File or folder in it to read; the folder itself if empty.
@@ -124,6 +125,7 @@ class Benchmark:
     name: str
     title: str
     task: str
+    version: int | None = None
     corpus: str = ""
     place: str = ""
     file: str = ""
@@ -230,8 +232,9 @@ def load(name: str) -> Benchmark:
 def _values(name: str) -> dict[str, Any]:
     values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     base = values.pop("extends", None)
-    # What others published belongs to the one benchmark whose file says it.
-    inherited = {} if base is None else {k: v for k, v in _values(base).items() if k not in ("references", "note")}
+    # What others published, and which version this is, belong to the one benchmark whose file says it.
+    own = ("references", "note", "version")
+    inherited = {} if base is None else {k: v for k, v in _values(base).items() if k not in own}
     return inherited | values
 
 

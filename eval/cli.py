@@ -395,5 +395,7 @@ def ls(options: argparse.Namespace) -> int:
         for name in benchmarks.names():
             one = benchmarks.load(name)
             place = f"{one.place}/{one.file}".rstrip("/") if one.place else "nothing"
-            print(f"{name} ({one.suite or one.task})\n  {one.title}\n  needs {place}: {one.where}")
+            print(
+                f"{name} ({one.suite or one.task}, version {one.version})\n  {one.title}\n  needs {place}: {one.where}"
+            )
     return 0

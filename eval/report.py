@@ -245,10 +245,10 @@ def _figure_cell(figure: Mapping[str, Any] | None) -> Cell:
 def _marked(cells: Sequence[Cell], figure: str, values: Sequence[float | None]) -> list[Cell]:
     """The cells, with the best one marked if there are several and one end is the good one."""
     given = [value for value in values if value is not None]
-    direction = summary.better(figure)
-    if len(given) < 2 or direction == "neither":
+    higher_is_better = metrics.is_higher_better(figure)
+    if len(given) < 2 or higher_is_better is None:
         return list(cells)
-    best = max(given) if direction == "higher" else min(given)
+    best = max(given) if higher_is_better else min(given)
     return [
         Cell(cell.text, cell.extra, "best") if value == best else cell
         for cell, value in zip(cells, values, strict=True)
@@ -365,7 +365,7 @@ def _laid_out(benchmark: Benchmark, rows: Sequence[Row], measure: Any, wanted: S
     return [
         one
         for one in summary.measures(rows, benchmark, wanted, summary.Tools())
-        if not one.where and measure is (one.measure.func if isinstance(one.measure, partial) else one.measure)
+        if not one.where and isinstance(one.measure, partial) and one.measure.func is measure
     ]
 
 

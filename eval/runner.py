@@ -302,11 +302,13 @@ def measure(
         out: Folder with the ``metrics.json`` of an earlier run, which judged other benchmarks.
 
     Returns:
-        ``rule`` (what a missing answer costs), ``judges``: judge to benchmark to what ``summary.summarise`` gives, or
-        ``unable`` with the reason, or ``checks``; ``pairs``: benchmark to what ``summary.compare`` gives.
+        ``rule`` (what a missing answer costs), ``versions`` of the benchmarks, ``judges``: judge to benchmark to what
+        ``summary.summarise`` gives, or ``unable`` with the reason, or ``checks``; ``pairs``: benchmark to what
+        ``summary.compare`` gives.
     """
-    judges, pairs = _earlier(out)
+    versions, judges, pairs = _earlier(out)
     for benchmark in benchmarks:
+        versions[benchmark.name] = benchmark.version
         by_judge: dict[str, list[Row]] = {}
         for row in rows:
             if row.benchmark == benchmark.name:
@@ -323,15 +325,15 @@ def measure(
                 found[benchmark.name] = summary.summarise(own, benchmark, tools=tools, resamples=resamples, seed=seed)
         if len(able) > 1 and resamples:
             pairs[benchmark.name] = summary.compare(able, benchmark, resamples=resamples, seed=seed)
-    return {"rule": metrics.RULE, "judges": judges, "pairs": pairs}
+    return {"rule": metrics.RULE, "versions": versions, "judges": judges, "pairs": pairs}
 
 
-def _earlier(out: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _earlier(out: Path | None) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     path = None if out is None else out / "metrics.json"
     if path is None or not path.exists():
-        return {}, {}
+        return {}, {}, {}
     found = json.loads(path.read_text(encoding="utf-8"))
-    return found["judges"], found["pairs"]
+    return found.get("versions", {}), found["judges"], found["pairs"]
 
 
 # Costs
@@ -428,7 +430,8 @@ def _check_same(known: Mapping[str, Any], what: Run) -> None:
                 f"{what.out}: has a run with {key} {known[key]}, not {vars(what)[key]}; choose another --out"
             )
     for name, definition in _definitions(what).items():
-        if known and known["benchmarks"].get(name, definition) != definition:
+        # What an older run did not say yet, such as the version, is no difference
+        if known and definition | known["benchmarks"].get(name, {}) != definition:
             raise UsageError(f"{what.out}: has a run with another {name}; choose another --out")
 
 

@@ -10,7 +10,7 @@ are enough. Measures that fit something (third-order mapping) or compare texts w
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,7 +25,6 @@ from . import metrics
 from .benchmarks import Benchmark
 from .predictions import Row
 
-RATING = ("MAE", "MSE", "RMSE", "PCC", "SRCC", "KTAU")
 DEFAULTS: dict[str, tuple[str, ...]] = {
     "score": ("MAE", "RMSE", "PCC", "SRCC", "KTAU", "KL", "Brier", "ECE"),
     "categorize": ("ACC", "ACC_within_one", "balanced_ACC"),
@@ -40,12 +39,6 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
     "describe": ("MSE", "MAE", "PCC", "BLEU", "SBERT", "FENSE"),
 }
 DEFAULTS |= {"profile": DEFAULTS["score"], "rate": DEFAULTS["score"]}
-SMALLER_IS_BETTER = frozenset(
-    {"MAE", "MSE", "RMSE", "RMSE_mapped", "EER", "minDCF", "KL", "Brier", "ECE", "self_BLEU", "onset_error"}
-    | {"top_sentence_share", "top_text_share", "fluency_error_share"}
-)
-# Neither more nor less of these is better.
-NEUTRAL = frozenset({"first_bias", "F1_random", "interval_width", "tie_share"})
 # Fewer groups than these say too little about others to be drawn instead of clips.
 LEAST_GROUPS = 10
 COMPARED = ("PCC", "SRCC", "MAE", "ACC", "EER")
@@ -107,8 +100,8 @@ def summarise(
     Returns:
         JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction), ``errors`` (the most common reasons of what
         is missing), ``left_out`` (figures that need something that is not there), ``figures``: name to ``value``, ``low``,
-        ``high``, ``n``, ``coverage``, ``answered`` (the figure without missing answers) and ``better`` (``higher``, ``lower``
-        or ``neither``).
+        ``high``, ``n``, ``coverage``, ``answered`` (the figure without missing answers) and ``higher_is_better`` (null where
+        neither is).
     """
     # Whether words are a judge's own belongs beside every figure about words.
     wanted = (*(benchmark.metrics or DEFAULTS[benchmark.task]), "own_words")
@@ -129,17 +122,13 @@ def summarise(
 
 def _left_out(wanted: Sequence[str], figures: Mapping[str, Any]) -> dict[str, str]:
     """Wanted figures that nothing gave, with what they need."""
-    needs = {
-        "SBERT": "a sentence encoder (--encoder)",
-        "FENSE": "a sentence encoder and a detector of broken sentences (--encoder, --error-detector)",
-        "LScore": "an evaluator (--evaluator)",
-        "KL": "predicted shares and the listeners' standard deviation",
-        "BLEU": "reference words and answers in words",
-    }
-    needs |= {"Brier": needs["KL"], "ECE": needs["KL"]}
     found = {name.split("/")[1].split("@")[0] for name in figures}
     missing = [name for name in wanted if name not in found and name != "own_words"]
-    return {name: needs.get(name, "data that these rows do not have") for name in missing}
+    return {name: _need(name) or "data that these rows do not have" for name in missing}
+
+
+def _need(name: str) -> str:
+    return next((one.needs for one in metrics.METRICS if one.gives([name])), "")
 
 
 def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
@@ -161,7 +150,7 @@ def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: in
             "n": int(found.get("n", len(measured.ids))),
             "coverage": finite(found.get("coverage", math.nan)),
             "answered": finite(found.get(f"{name}_answered", found[name])),
-            "better": better(name),
+            "higher_is_better": metrics.is_higher_better(name),
         }
     return figures
 
@@ -179,79 +168,100 @@ def finite(value: float) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None
 
 
-def better(name: str) -> str:
-    """Say whether more of a measure is better.
+@dataclass(frozen=True)
+class Columns:
+    """What metrics of one kind take, laid out from rows.
 
     Args:
-        name: Name of a measure or of a figure.
-
-    Returns:
-        ``higher``, ``lower`` or ``neither``.
-
-    Example:
-        >>> better("mos/RMSE@condition"), better("PCC")
-        ('lower', 'higher')
+        kind: ``scores``, ``levels``, ``shares`` and ``preferences`` (of a rubric), ``swapped`` (verdicts in both orders), ``is_real``
+            (P(real)), ``speech_rate``, ``causes`` (kinds), ``spans`` (seconds), ``texts`` and ``grades``: predictions, then truth;
+            ``answers`` and ``own_words``: predictions only; ``answers_and_scores``: both of the judge.
+        what: First part of the names of figures.
+        values: The columns, one item per row.
+        ids: Item of each row, or name of each group.
+        where: Behind the names, for figures over groups: ``@condition``.
+        groups: Group of each row for the bootstrap; empty draws rows.
+        settings: What metrics may take by name: ``rubric``, ``low``, ``high``, ``categories``, ``encoder``, ``detector``; None is
+            what is not there.
     """
-    plain = name.rpartition("/")[2].partition("@")[0]
-    return "neither" if plain in NEUTRAL else "lower" if plain in SMALLER_IS_BETTER else "higher"
+
+    kind: str
+    what: str
+    values: tuple[Sequence[Any] | np.ndarray, ...]
+    ids: tuple[str, ...]
+    where: str = ""
+    groups: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], tools: Tools) -> Iterable[Measured]:
-    """Lay out everything that can be measured of rows.
+    """Lay out everything that is to be measured of rows.
 
     Args:
         rows: Rows of one judge on one benchmark.
         benchmark: The benchmark.
-        wanted: Names of measures; what is dear and not wanted is not laid out.
+        wanted: Names of measures; what is not wanted is not laid out.
         tools: Models for measures of words.
 
     Yields:
         Measures with their columns.
     """
+    chosen = [one for one in metrics.METRICS if one.gives(wanted)]
+    for columns in _lay_out(rows, benchmark, {one.columns for one in chosen}, tools):
+        for one, settings in _usable(chosen, columns, wanted):
+            measure = partial(one.measure, **settings)
+            shared = columns.what, measure, columns.values, columns.ids, columns.where
+            yield Measured(*shared, has_interval=one.has_interval, groups=columns.groups)
+
+
+def _usable(
+    chosen: Sequence[metrics.Metric], columns: Columns, wanted: Sequence[str]
+) -> list[tuple[metrics.Metric, dict[str, Any]]]:
+    """Metrics of these columns that have what they need, without those whose figures a later one gives, too."""
+    alike = [one for one in chosen if one.columns == columns.kind and (one.over_groups or not columns.where)]
+    ready = [(one, settings) for one in alike if (settings := one.settings(columns.settings)) is not None]
+    own = [{name for name in wanted if one.gives([name])} for one, _ in ready]
+    return [pair for place, pair in enumerate(ready) if not any(own[place] <= later for later in own[place + 1 :])]
+
+
+def _lay_out(rows: Sequence[Row], benchmark: Benchmark, kinds: Set[str], tools: Tools) -> Iterable[Columns]:
+    """The columns that rows have; those that are dear only if their kind is among those asked for."""
     for rubric in benchmark.rubrics:
         asked = [row for row in rows if not row.rubrics or rubric.name in row.rubrics]
-        yield from _of_rubric(asked, rubric, benchmark, wanted)
+        yield from _of_rubric(asked, rubric, benchmark, kinds)
     yield from _of_preferences(rows, benchmark)
     yield from _of_facts(rows)
-    yield from _of_causes(rows, wanted)
-    yield from _of_words(rows, benchmark, wanted, tools)
+    yield from _of_causes(rows)
+    yield from _of_words(rows, benchmark)
+    yield from _against_words(rows, benchmark, kinds, tools)
 
 
-def _of_rubric(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+def _of_rubric(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, kinds: Set[str]) -> Iterable[Columns]:
     rated = [row for row in rows if rubric.name in row.truth.get("scores", {})]
     if rated and benchmark.task != "categorize":
-        yield from _of_scores(rated, rubric, benchmark, wanted)
-        yield from _of_shares(rated, rubric, benchmark, wanted)
+        yield from _of_scores(rated, rubric, benchmark)
+        if "shares" in kinds:
+            yield from _of_shares(rated, rubric, benchmark)
     named = [row for row in rows if rubric.name in row.truth.get("levels", {})]
     if named:
-        given, truth = _column(named, "levels", rubric.name), [row.truth["levels"][rubric.name] for row in named]
-        measure = partial(metrics.category_accuracy, categories=rubric.levels)
-        yield Measured(rubric.name, measure, (given, truth), _ids(named), groups=_groups(named, benchmark))
+        values = _column(named, "levels", rubric.name), [row.truth["levels"][rubric.name] for row in named]
+        settings = {"rubric": rubric, "categories": rubric.levels}
+        groups = _groups(named, benchmark)
+        yield Columns("levels", rubric.name, values, _ids(named), groups=groups, settings=settings)
 
 
-def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Iterable[Columns]:
     given = _column(rows, "scores", rubric.name)
     truth = [row.truth["scores"][rubric.name] for row in rows]
     low, high = _ends(rubric, truth)
-    measure = partial(metrics.rating_agreement, low=low, high=high)
-    yield Measured(rubric.name, measure, (given, truth), _ids(rows), groups=_groups(rows, benchmark))
-    if {"RMSE_mapped", "PCC_mapped"} & set(wanted):
-        mapped = partial(measure, third_order=True)
-        only = partial(_only, mapped, ("RMSE_mapped", "PCC_mapped"))
-        yield Measured(rubric.name, only, (given, truth), _ids(rows), has_interval=False)
-    if "pair_ACC" in wanted:
-        yield Measured(rubric.name, metrics.score_order_accuracy, (given, truth), _ids(rows), has_interval=False)
+    settings = {"rubric": rubric, "low": low, "high": high}
+    yield Columns("scores", rubric.name, (given, truth), _ids(rows), groups=_groups(rows, benchmark), settings=settings)
     for level in benchmark.group_by:
         members = [row.groups.get(level) for row in rows]
-        kinds = tuple(dict.fromkeys(group for group in members if group is not None))
-        if len(kinds) > 1:
+        names = tuple(dict.fromkeys(group for group in members if group is not None))
+        if len(names) > 1:
             means = metrics.group_means(given, truth, members, low=low, high=high)
-            yield Measured(rubric.name, measure, means, kinds, where=f"@{level}")
-
-
-def _only(measure: Callable[..., Mapping[str, Any]], names: Sequence[str], *columns: Any) -> dict[str, Any]:
-    found = measure(*columns)
-    return {name: found[name] for name in (*names, "n", "coverage")}
+            yield Columns("scores", rubric.name, means, names, where=f"@{level}", settings=settings)
 
 
 def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:
@@ -259,21 +269,18 @@ def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:
     return min(rubric.low, *truth), max(rubric.high, *truth)
 
 
-def _of_shares(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[Measured]:
+def _of_shares(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Iterable[Columns]:
     """Predicted shares against those that the listeners' mean and spread make likely; only where both are known."""
     known = [row for row in rows if rubric.name in row.truth.get("std", {})]
-    gives_shares = any(_value(row, "shares", rubric.name) is not None for row in known)
-    if not known or not gives_shares or not {"KL", "Brier", "ECE"} & set(wanted):
+    if not any(_value(row, "shares", rubric.name) is not None for row in known):
         return
     truth = []
     for row in known:
         mean = min(max(row.truth["scores"][rubric.name], rubric.low), rubric.high)
         std = row.truth["std"][rubric.name]
         truth.append(level_shares(mean, std, rubric.low, rubric.high, len(rubric.levels)).tolist())
-    given = [_shares(row, rubric) for row in known]
-    yield Measured(
-        rubric.name, metrics.vote_share_agreement, (given, truth), _ids(known), groups=_groups(known, benchmark)
-    )
+    values = [_shares(row, rubric) for row in known], truth
+    yield Columns("shares", rubric.name, values, _ids(known), groups=_groups(known, benchmark))
 
 
 def _shares(row: Row, rubric: Rubric) -> list[float] | None:
@@ -284,32 +291,28 @@ def _shares(row: Row, rubric: Rubric) -> list[float] | None:
     return (shares / shares.sum()).tolist()  # they were rounded to 4 digits
 
 
-def _of_preferences(rows: Sequence[Row], benchmark: Benchmark) -> Iterable[Measured]:
+def _of_preferences(rows: Sequence[Row], benchmark: Benchmark) -> Iterable[Columns]:
     names = dict.fromkeys(name for row in rows for name in row.truth.get("preferences", {}))
     for name in names:
         known = [row for row in rows if name in row.truth["preferences"] and (not row.rubrics or name in row.rubrics)]
         if not known:
             continue
         given, truth = _column(known, "preferences", name), [row.truth["preferences"][name] for row in known]
-        yield Measured(name, metrics.preference_accuracy, (given, truth), _ids(known))
+        yield Columns("preferences", name, (given, truth), _ids(known))
         if any(_value(row, "swapped", name) is not None for row in known):
-            both = given, _column(known, "swapped", name)
-            yield Measured(name, metrics.order_consistency, both, _ids(known))
+            yield Columns("swapped", name, (given, _column(known, "swapped", name)), _ids(known))
 
 
-def _of_facts(rows: Sequence[Row]) -> Iterable[Measured]:
+def _of_facts(rows: Sequence[Row]) -> Iterable[Columns]:
     """Real or fake, and the rate of speech."""
     labelled = [row for row in rows if "is_real" in row.truth]
     if len({row.truth["is_real"] for row in labelled}) == 2:
-        given = [_realness(row) for row in labelled]
-        truth = [row.truth["is_real"] for row in labelled]
-        # A resample may hold one kind only, for which no error rate is defined.
-        yield Measured("detect", _detection, (given, truth), _ids(labelled))
+        values = [_realness(row) for row in labelled], [row.truth["is_real"] for row in labelled]
+        yield Columns("is_real", "detect", values, _ids(labelled))
     rated = [row for row in rows if row.truth.get("speech_rate")]
     if rated:
         words = [(row.prediction or {}).get("speech_rate") or None for row in rated]
-        truth = [row.truth["speech_rate"] for row in rated]
-        yield Measured("speech_rate", metrics.speech_rate_accuracy, (words, truth), _ids(rated))
+        yield Columns("speech_rate", "speech_rate", (words, [row.truth["speech_rate"] for row in rated]), _ids(rated))
 
 
 def _realness(row: Row) -> float | None:
@@ -320,37 +323,27 @@ def _realness(row: Row) -> float | None:
     return float(said["is_real"]) if "is_real" in said else None
 
 
-def _detection(scores: Sequence[float | None], is_real: Sequence[bool]) -> dict[str, float]:
-    if len(set(np.asarray(is_real, dtype=bool).tolist())) < 2:
-        return dict.fromkeys(("EER", "minDCF", "ACC", "balanced_ACC"), math.nan)
-    return metrics.detection_metrics(scores, is_real)
-
-
-def _of_causes(rows: Sequence[Row], wanted: Sequence[str]) -> Iterable[Measured]:
+def _of_causes(rows: Sequence[Row]) -> Iterable[Columns]:
     """Kinds of faults, and when they are heard."""
     for key in ("causes", "distortions"):
         known = [row for row in rows if key in row.truth]
         truth = [[cause["kind"] for cause in row.truth[key]] for row in known]
         named = [_kinds(row, key) for row in known]
         if known and any([*truth, *(one or [] for one in named)]):
-            yield Measured(key, metrics.cause_faithfulness, (named, truth), _ids(known))
+            yield Columns("causes", key, (named, truth), _ids(known))
         timed = [row for row in known if any(cause["spans"] for cause in row.truth[key])]
-        if timed and "IoU" in wanted:
+        if timed:
             spans = [_spans(row.truth[key]) for row in timed]
             said = [None if _kinds(row, key) is None else _spans((row.prediction or {})[key]) for row in timed]
-            yield Measured(key, metrics.span_overlap, (said, spans), _ids(timed))
+            yield Columns("spans", key, (said, spans), _ids(timed))
     advised = [row for row in rows if row.truth.get("areas")]
     if advised:
         given = [(row.prediction or {}).get("areas") for row in advised]
-        yield Measured(
-            "areas", metrics.cause_faithfulness, (given, [row.truth["areas"] for row in advised]), _ids(advised)
-        )
+        yield Columns("causes", "areas", (given, [row.truth["areas"] for row in advised]), _ids(advised))
     known = [row for row in rows if "addressed" in row.truth]
     if known:
         given = [_addressed((row.prediction or {}).get("answer")) for row in known]
-        yield Measured(
-            "addressed", metrics.cause_faithfulness, (given, [row.truth["addressed"] for row in known]), _ids(known)
-        )
+        yield Columns("causes", "addressed", (given, [row.truth["addressed"] for row in known]), _ids(known))
 
 
 def _addressed(advice: str | None) -> list[str] | None:
@@ -367,57 +360,42 @@ def _spans(causes: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     return [(start, end) for cause in causes for start, end in cause["spans"] if 0 <= start < end]
 
 
-def _of_words(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], tools: Tools) -> Iterable[Measured]:
-    texts = [(row.prediction or {}).get("answer") or None for row in rows]
+def _of_words(rows: Sequence[Row], benchmark: Benchmark) -> Iterable[Columns]:
+    texts = _texts(rows)
     if not any(texts):
         return
     own = [(row.prediction or {}).get("own_words") for row in rows]
     if any(one is not None for one in own):
-        yield Measured("words", _own_words, (own,), _ids(rows))
+        yield Columns("own_words", "words", (own,), _ids(rows))
     if benchmark.task in ("explain", "assess", "describe", "suggest"):
-        yield Measured("words", metrics.diversity, (texts,), _ids(rows), has_interval=False)
+        yield Columns("answers", "words", (texts,), _ids(rows))
         mos = next((rubric for rubric in benchmark.rubrics if rubric.name == "mos"), None)
-        if mos is not None and "word_match" in wanted:
+        if mos is not None:
             scores = [_within(_value(row, "scores", "mos"), mos) for row in rows]
-            match = partial(metrics.words_match_number, rubric=mos)
-            yield Measured("words", match, (texts, scores), _ids(rows))
-    referred = [number for number, row in enumerate(rows) if row.truth.get("answer")]
-    if referred:
-        known, given = [rows[number] for number in referred], [texts[number] for number in referred]
-        yield from _against_words(known, given, benchmark, wanted, tools)
+            yield Columns("answers_and_scores", "words", (texts, scores), _ids(rows), settings={"rubric": mos})
 
 
-def _own_words(own: Sequence[bool | None]) -> dict[str, float]:
-    """Share of answers in the judge's own words; the others are sentences made of its scores."""
-    return {"own_words": float(np.mean([one is True for one in own]))}
+def _texts(rows: Sequence[Row]) -> list[str | None]:
+    return [(row.prediction or {}).get("answer") or None for row in rows]
 
 
 def _within(value: float | None, rubric: Rubric) -> float | None:
     return None if value is None else min(max(value, rubric.low), rubric.high)
 
 
-def _against_words(
-    rows: Sequence[Row], texts: Sequence[str | None], benchmark: Benchmark, wanted: Sequence[str], tools: Tools
-) -> Iterable[Measured]:
-    pair = texts, [row.truth["answer"] for row in rows]
-    if "BLEU" in wanted:
-        yield Measured("text", metrics.bleu, pair, _ids(rows), has_interval=False)
-    if tools.encoder is not None and tools.detector is not None and {"FENSE", "SBERT"} & set(wanted):
-        measure = partial(metrics.fense, encoder=tools.encoder, detector=tools.detector)
-        yield Measured("text", measure, pair, _ids(rows), has_interval=False)
-    elif tools.encoder is not None and "SBERT" in wanted:
-        measure = partial(metrics.sentence_similarity, encoder=tools.encoder)
-        yield Measured("text", measure, pair, _ids(rows), has_interval=False)
+def _against_words(rows: Sequence[Row], benchmark: Benchmark, kinds: Set[str], tools: Tools) -> Iterable[Columns]:
+    """Answers and the words they should have been, if there is any answer at all."""
+    known = [row for row in rows if row.truth.get("answer")]
+    if not known or not any(_texts(rows)):
+        return
+    texts, settings = _texts(known), {"encoder": tools.encoder, "detector": tools.detector}
+    yield Columns("texts", "text", (texts, [row.truth["answer"] for row in known]), _ids(known), settings=settings)
     forms = {"assess": "assessment", "compare": "comparison", "suggest": "suggestion"}
-    if tools.grader is not None and "LScore" in wanted and benchmark.task in forms:
-        grades = tools.grader(rows, forms[benchmark.task])
+    if tools.grader is not None and "grades" in kinds and benchmark.task in forms:
+        grades = tools.grader(known, forms[benchmark.task])
         # Published on 0 to 10
         points = [None if one is None else {name: 10 * grade for name, grade in one.items()} for one in grades]
-        yield Measured("text", _graded, (points, texts), _ids(rows))
-
-
-def _graded(grades: Sequence[Mapping[str, float] | None], texts: Sequence[str | None]) -> dict[str, float]:
-    return metrics.language_model_score(grades, answers=texts)
+        yield Columns("grades", "text", (points, texts), _ids(known))
 
 
 def _value(row: Row, key: str, name: str) -> Any:
@@ -489,8 +467,7 @@ def _comparable(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str]
 
 def _lean(measure: Callable[..., Mapping[str, Any]], name: str) -> Callable[..., Mapping[str, Any]]:
     """Only the figure that is wanted, where the whole measure is slow."""
-    is_rating = isinstance(measure, partial) and measure.func is metrics.rating_agreement
-    if not is_rating or not isinstance(measure, partial):
+    if not isinstance(measure, partial) or measure.func is not metrics.rating_agreement:
         return measure
     return partial(_rating, name=name, **measure.keywords)
 

@@ -1,11 +1,13 @@
 """Every measure of the evaluation: pure functions of arrays and lists that return figures by their usual short names.
 
 Each returns ``coverage``, the share of answers given, beside its figures; what a missing answer costs is said in
-``answers.RULE``. Undefined figures are NaN.
+``answers.RULE``. Undefined figures are NaN. Every file of this folder is read, so that a new metric is a file and no more.
 """
 
+import importlib
+import pkgutil
+
 from .agreement import (
-    agreement_by_level,
     group_means,
     kendall_correlation,
     pearson_correlation,
@@ -15,23 +17,19 @@ from .agreement import (
 )
 from .answers import RULE
 from .bootstrap import compare_judges, confidence_intervals
-from .calibration import (
-    expected_calibration_error,
-    interval_coverage,
-    normal_intervals,
-    reliability,
-    vote_share_agreement,
-)
+from .calibration import reliability, vote_share_agreement
 from .categories import category_accuracy, speech_rate_accuracy
 from .causes import cause_faithfulness
 from .detection import detection_metrics, equal_error_rate, error_rates, minimum_detection_cost
-from .explanations import diversity, named_level, span_overlap, text_cause_faithfulness, words_match_number
-from .ranking import order_consistency, preference_accuracy, preferences_from_scores, score_order_accuracy
+from .explanations import diversity, named_level, span_overlap, words_match_number
+from .ranking import order_consistency, preference_accuracy, score_order_accuracy
+from .registry import METRICS, Metric, is_higher_better
 from .text import bleu, fense, language_model_score, load_encoder, load_error_detector, sentence_similarity
 
 __all__ = [
+    "METRICS",
     "RULE",
-    "agreement_by_level",
+    "Metric",
     "bleu",
     "category_accuracy",
     "cause_faithfulness",
@@ -41,21 +39,18 @@ __all__ = [
     "diversity",
     "equal_error_rate",
     "error_rates",
-    "expected_calibration_error",
     "fense",
     "group_means",
-    "interval_coverage",
+    "is_higher_better",
     "kendall_correlation",
     "language_model_score",
     "load_encoder",
     "load_error_detector",
     "minimum_detection_cost",
     "named_level",
-    "normal_intervals",
     "order_consistency",
     "pearson_correlation",
     "preference_accuracy",
-    "preferences_from_scores",
     "rating_agreement",
     "reliability",
     "score_order_accuracy",
@@ -63,8 +58,10 @@ __all__ = [
     "span_overlap",
     "spearman_correlation",
     "speech_rate_accuracy",
-    "text_cause_faithfulness",
     "third_order_mapping",
     "vote_share_agreement",
     "words_match_number",
 ]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

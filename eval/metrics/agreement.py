@@ -5,7 +5,7 @@ monotonic mapping may take out what a test panel did to the scale before the err
 A judge that always says the same has correlation 0, not an undefined one: it agrees with nobody.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.polynomial import Polynomial
 from scipy import optimize, stats
 
 from .answers import as_numbers, as_truth, check_lengths, coverage, fill_scores
+from .registry import metric
 
 # A polynomial of third order has four coefficients, which the error's degrees of freedom lose.
 MAPPING_DEGREES_OF_FREEDOM = 4
 
 
+@metric("scores", over_groups=True, MAE=False, MSE=False, RMSE=False, PCC=True, SRCC=True, KTAU=True)
 def rating_agreement(
     predictions: Sequence[float | None] | np.ndarray,
     references: Sequence[float] | np.ndarray,
@@ -73,41 +75,17 @@ def rating_agreement(
     return result if groups is None else result | {"n_groups": len(set(groups))}
 
 
-def agreement_by_level(
-    predictions: Sequence[float | None],
-    references: Sequence[float],
+@metric("scores", has_interval=False, RMSE_mapped=False, PCC_mapped=True)
+def mapped_agreement(
+    predictions: Sequence[float | None] | np.ndarray,
+    references: Sequence[float] | np.ndarray,
     *,
     low: float | None = None,
     high: float | None = None,
-    levels: Mapping[str, Sequence[Any]],
-    third_order: bool = False,
-) -> dict[str, dict[str, float]]:
-    """Measure agreement per clip and per group of each kind that is known.
-
-    Args:
-        predictions: Scores, None or NaN where the judge gave none.
-        references: Listeners' mean ratings.
-        low: Lowest score of the scale.
-        high: Highest score of the scale.
-        levels: Such as ``condition`` and ``system`` to the group of each clip; a level with fewer than two groups is
-            left out.
-        third_order: Whether to add the mapped figures.
-
-    Returns:
-        ``clip`` and each level to what ``rating_agreement`` returns.
-
-    Example:
-        >>> found = agreement_by_level([1, 3, 2, 4], [1, 2, 3, 4], levels={"system": ["a", "a", "b", "b"]})
-        >>> found["clip"]["MAE"], found["system"]["MAE"]  # means 2 and 3 against 1.5 and 3.5
-        (0.5, 0.5)
-    """
-    found = {"clip": rating_agreement(predictions, references, low=low, high=high, third_order=third_order)}
-    for level, groups in levels.items():
-        if len({group for group in groups if group is not None}) > 1:
-            found[level] = rating_agreement(
-                predictions, references, low=low, high=high, groups=groups, third_order=third_order
-            )
-    return found
+) -> dict[str, float]:
+    """Give what ``rating_agreement`` adds with ``third_order``, alone."""
+    found = rating_agreement(predictions, references, low=low, high=high, third_order=True)
+    return {name: found[name] for name in ("RMSE_mapped", "PCC_mapped", "n", "coverage")}
 
 
 def group_means(

@@ -1,4 +1,4 @@
-"""Calibration: do the shares a judge predicts match how listeners voted, and do its intervals hold what they promise?
+"""Calibration: do the shares a judge predicts match how listeners voted?
 
 Shares are of shape (clips, levels), lowest level first, each clip's summing to 1. A missing prediction counts as all votes on
 the level that listeners chose least, the worst answer under both measures of distance here.
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import rel_entr
-from scipy.stats import norm
 
-from .answers import as_numbers, as_truth, check_lengths, coverage
+from .answers import check_lengths, coverage
+from .registry import metric
 
 Shares = Sequence[Sequence[float] | None] | np.ndarray
 
 
+@metric("shares", needs="predicted shares and the listeners' standard deviation", KL=False, Brier=False, ECE=False)
 def vote_share_agreement(
     predictions: Shares, references: Shares, *, floor: float = 1e-3, bins: int = 10
 ) -> dict[str, float]:
@@ -29,8 +30,9 @@ def vote_share_agreement(
 
     Returns:
         ``KL`` of the prediction from the listeners in nats and ``Brier``, the sum over levels of squared differences (0 to
-        2), both means over clips; ``ECE`` as in ``expected_calibration_error``; each also with ``_answered``; ``coverage``,
-        ``n``, ``n_answered``.
+        2), both means over clips; ``ECE``, the distance of confidence (share of a clip's likeliest level) from the listeners'
+        share of that level, over bins weighted by their clips, 0 to 1; each also with ``_answered``; ``coverage``, ``n``,
+        ``n_answered``.
 
     Raises:
         ValueError: If lengths or numbers of levels differ, or shares do not sum to 1.
@@ -51,28 +53,6 @@ def vote_share_agreement(
             rows = reliability(given[answered], truth[answered], bins=bins)
             partial = _distances(given[answered], truth[answered], floor) | {"ECE": _calibration_error(rows)}
     return result | {f"{name}_answered": value for name, value in partial.items()} | coverage(answered)
-
-
-def expected_calibration_error(predictions: Shares, references: Shares, *, bins: int = 10) -> float:
-    """Measure how far confidence is from being right: for each clip's likeliest level, predicted share against votes.
-
-    With one-hot references this is the usual measure. Bins are of equal width from 0 to 1, closed above, as a rule 10.
-
-    Args:
-        predictions: Predicted shares per clip, None where missing.
-        references: Listeners' shares per clip, or one-hot decisions.
-        bins: Number of bins.
-
-    Returns:
-        Mean absolute difference over bins, weighted by clips; 0 (calibrated) to 1.
-
-    Example:
-        By hand: both fall in one bin of mean confidence 0.75; half of the decisions are right.
-
-        >>> expected_calibration_error([[0.75, 0.25], [0.75, 0.25]], [[1, 0], [0, 1]])
-        0.25
-    """
-    return _calibration_error(reliability(predictions, references, bins=bins))
 
 
 def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> list[dict[str, float]]:
@@ -110,89 +90,6 @@ def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> l
         }
         for place in np.unique(places).tolist()
     ]
-
-
-def interval_coverage(
-    lows: Sequence[float | None] | np.ndarray,
-    highs: Sequence[float | None] | np.ndarray,
-    references: Sequence[float] | np.ndarray,
-    *,
-    nominal: float,
-) -> dict[str, float]:
-    """Measure how many ratings fall into the intervals a judge predicted; a missing interval holds none.
-
-    Args:
-        lows: Lower ends, None or NaN where missing.
-        highs: Upper ends.
-        references: Ratings.
-        nominal: Share that the intervals promise to hold, 0 to 1.
-
-    Returns:
-        ``interval_coverage``, ``interval_coverage_answered``, ``interval_width`` (mean of those given), ``nominal``;
-        ``coverage``, ``n``, ``n_answered``.
-
-    Raises:
-        ValueError: If lengths differ or an interval ends before it begins.
-
-    Example:
-        >>> found = interval_coverage([1, 2, 3, None], [2, 3, 4, None], [1.5, 2.5, 4.5, 1.0], nominal=0.9)
-        >>> found["interval_coverage"], found["interval_width"]  # 2 of 4
-        (0.5, 1.0)
-    """
-    check_lengths(lows=lows, highs=highs, references=references)
-    low, high, truth = as_numbers(lows), as_numbers(highs), as_truth(references)
-    if (high < low).any():
-        place = int(np.flatnonzero(high < low)[0])
-        raise ValueError(f"interval {place} runs from {low[place]} to {high[place]}; the lower end comes first")
-    answered = ~np.isnan(low) & ~np.isnan(high)
-    inside = (low <= truth) & (truth <= high)  # False where an end is NaN
-    return {
-        "interval_coverage": float(inside.mean()),
-        "interval_coverage_answered": float(inside[answered].mean()) if answered.any() else np.nan,
-        "interval_width": float((high - low)[answered].mean()) if answered.any() else np.nan,
-        "nominal": nominal,
-    } | coverage(answered)
-
-
-def normal_intervals(
-    values: Sequence[float | None] | np.ndarray,
-    stds: Sequence[float | None] | np.ndarray,
-    *,
-    share: float,
-    low: float,
-    high: float,
-    votes: Sequence[float] | np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Make intervals from a score and its spread, as if normal, cut at the ends of the scale.
-
-    Args:
-        values: Predicted scores, None or NaN where missing.
-        stds: Predicted standard deviations over listeners, 0 or above.
-        share: Share that an interval should hold, above 0 and below 1.
-        low: Lowest score of the scale.
-        high: Highest score of the scale.
-        votes: Number of listeners behind each mean rating, for the interval of a mean: the deviation is divided by its
-            root. None for the interval of one listener's vote.
-
-    Returns:
-        Lower and upper ends, each of shape (items,), NaN where missing.
-
-    Raises:
-        ValueError: If the share is out of range or lengths differ.
-
-    Example:
-        >>> lows, highs = normal_intervals([3.0], [0.5], share=0.95, low=1, high=5)  # 3 -+ 1.96 * 0.5
-        >>> round(lows[0].item(), 2), round(highs[0].item(), 2)
-        (2.02, 3.98)
-    """
-    check_lengths(values=values, stds=stds)
-    if not 0 < share < 1:
-        raise ValueError(f"share {share}; above 0 and below 1 is needed")
-    centre, spread = as_numbers(values), as_numbers(stds)
-    if votes is not None:
-        spread = spread / np.sqrt(as_truth(votes))
-    reach = norm.ppf((1 + share) / 2) * spread
-    return np.clip(centre - reach, low, high), np.clip(centre + reach, low, high)
 
 
 def _read(predictions: Shares, references: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

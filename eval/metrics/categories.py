@@ -7,8 +7,10 @@ import numpy as np
 from audio_judge.tasks.assess import RATES, read_rate
 
 from .answers import check_lengths, coverage
+from .registry import metric
 
 
+@metric("levels", ACC=True, ACC_within_one=True, balanced_ACC=True)
 def category_accuracy(
     predictions: Sequence[str | None], references: Sequence[str], categories: Sequence[str]
 ) -> dict[str, float]:
@@ -50,6 +52,7 @@ def category_accuracy(
     } | coverage(answered)
 
 
+@metric("speech_rate", ACC=True, ACC_within_one=True, balanced_ACC=True)
 def speech_rate_accuracy(predictions: Sequence[str | None], references: Sequence[str]) -> dict[str, float]:
     """Measure how often a judge names the right one of five rates of speech; words are read as the assess task reads them.
 

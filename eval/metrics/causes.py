@@ -8,8 +8,21 @@ from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from .answers import check_lengths, coverage
+from .registry import metric
 
 
+@metric(
+    "causes",
+    precision_micro=True,
+    recall_micro=True,
+    F1_micro=True,
+    precision_macro=True,
+    recall_macro=True,
+    F1_macro=True,
+    F1_random=None,
+    exact=True,
+    top_causes_share=False,
+)
 def cause_faithfulness(
     named: Sequence[Iterable[str] | None], known: Sequence[Iterable[str]]
 ) -> dict[str, float | dict[str, dict[str, float]]]:

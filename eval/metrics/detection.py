@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score, roc_curve
 
 from .answers import as_numbers, check_lengths, coverage
+from .registry import metric
 
 
 def detection_metrics(
@@ -59,6 +60,14 @@ def detection_metrics(
         if len(set(truth[answered])) == 2:
             partial = _figures(given[answered], truth[answered], decided[answered], costs)
     return result | {f"{name}_answered": value for name, value in partial.items()} | coverage(answered)
+
+
+@metric("is_real", EER=False, minDCF=False, ACC=True, balanced_ACC=True)
+def detection_where_defined(scores: Sequence[float | None], is_real: Sequence[bool]) -> dict[str, float]:
+    """Give ``detection_metrics``, or NaN for clips of one kind, as a resample may be, for which no error rate is defined."""
+    if len(set(np.asarray(is_real, dtype=bool).tolist())) < 2:
+        return dict.fromkeys(("EER", "minDCF", "ACC", "balanced_ACC"), np.nan)
+    return detection_metrics(scores, is_real)
 
 
 def equal_error_rate(scores: Sequence[float | None] | np.ndarray, is_real: Sequence[bool] | np.ndarray) -> float:

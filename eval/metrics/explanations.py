@@ -6,7 +6,7 @@ it would score if dealt to a random other clip, and ``diversity`` shows how ofte
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,37 +15,23 @@ from audio_judge.clips import shared_time
 from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import categorize
 from audio_judge.tasks.common import ParseError
-from audio_judge.tasks.explain import named_causes
 
 from .answers import as_numbers, check_lengths, coverage
-from .causes import cause_faithfulness
+from .registry import metric
 
 Span = tuple[float, float]
 
 
-def text_cause_faithfulness(
-    texts: Sequence[str | None], known: Sequence[Iterable[str]]
-) -> dict[str, float | dict[str, dict[str, float]]]:
-    """Measure whether reasons in words name the known causes; causes are found as the explain task finds them.
-
-    Args:
-        texts: Reasons, None where missing.
-        known: Kinds of the known causes of each clip; empty for a clean one.
-
-    Returns:
-        As ``cause_faithfulness``.
-
-    Raises:
-        ValueError: If lengths differ.
-
-    Example:
-        >>> found = text_cause_faithfulness(["I hear strong noise in the background.", "No echo."], [["noise"], ["echo"]])
-        >>> found["precision_micro"], found["recall_micro"]
-        (1.0, 0.5)
-    """
-    return cause_faithfulness([None if text is None else named_causes(text) for text in texts], known)
-
-
+@metric(
+    "answers",
+    has_interval=False,
+    distinct_1=True,
+    distinct_2=True,
+    distinct_3=True,
+    self_BLEU=False,
+    top_text_share=False,
+    top_sentence_share=False,
+)
 def diversity(
     texts: Sequence[str | None], *, longest: int = 3, most: int = 100, seed: int = 0
 ) -> dict[str, float | str]:
@@ -90,6 +76,7 @@ def diversity(
     return result | coverage([text is not None for text in texts])
 
 
+@metric("answers_and_scores", word_match=True, word_match_within_one=True, sign_match=True)
 def words_match_number(
     texts: Sequence[str | None], scores: Sequence[float | None], rubric: str | Rubric
 ) -> dict[str, float]:
@@ -155,6 +142,7 @@ def named_level(text: str, rubric: str | Rubric) -> str | None:
     return None
 
 
+@metric("spans", IoU=True, onset_error=False, span_recall=True)
 def span_overlap(
     predictions: Sequence[Sequence[Span] | None], references: Sequence[Sequence[Span]]
 ) -> dict[str, float]:
@@ -197,6 +185,12 @@ def span_overlap(
         "onset_error": float(np.mean(onsets)) if onsets else np.nan,
         "span_recall": len(onsets) / count if count else np.nan,
     } | coverage(answered)
+
+
+@metric("own_words", own_words=True)
+def own_words_share(own: Sequence[bool | None]) -> dict[str, float]:
+    """Measure the share of answers in the judge's own words; the others are sentences made of its scores."""
+    return {"own_words": float(np.mean([one is True for one in own]))}
 
 
 def _sentences(text: str) -> list[str]:

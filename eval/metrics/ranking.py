@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .answers import as_numbers, as_truth, check_lengths, coverage
+from .registry import metric
 
 VERDICTS = ("A", "B", "tie")
 _SWAPPED = {"A": "B", "B": "A", "tie": "tie", None: None}
 
 
+@metric("preferences", ACC=True, ACC_decided=True, tie_share=None)
 def preference_accuracy(predictions: Sequence[str | None], references: Sequence[str]) -> dict[str, float]:
     """Measure how often a judge prefers the clip that listeners prefer; no answer is a wrong answer.
 
@@ -49,6 +51,7 @@ def preference_accuracy(predictions: Sequence[str | None], references: Sequence[
     } | coverage([given is not None for given in predictions])
 
 
+@metric("swapped", order_consistency=True, first_bias=None)
 def order_consistency(original: Sequence[str | None], swapped: Sequence[str | None]) -> dict[str, float]:
     """Measure whether a judge keeps its verdict when the two clips change places; no answer is inconsistent.
 
@@ -82,6 +85,7 @@ def order_consistency(original: Sequence[str | None], swapped: Sequence[str | No
     } | coverage(answered)
 
 
+@metric("scores", has_interval=False, pair_ACC=True)
 def score_order_accuracy(
     predictions: Sequence[float | None] | np.ndarray, references: Sequence[float] | np.ndarray, *, gap: float = 0.0
 ) -> dict[str, float]:
@@ -117,30 +121,6 @@ def score_order_accuracy(
         "pair_ACC_answered": float(known.mean()) if len(known) else np.nan,
         "n_pairs": len(credit),
     } | coverage(~np.isnan(given))
-
-
-def preferences_from_scores(
-    first: Sequence[float | None], second: Sequence[float | None], *, tie_within: float = 0.0
-) -> list[str | None]:
-    """Turn the scores of two clips into verdicts, for judges that cannot compare; higher must be better.
-
-    Args:
-        first: Scores of A, None or NaN where missing.
-        second: Scores of B.
-        tie_within: Scores that differ by no more than this are a tie.
-
-    Returns:
-        ``A``, ``B``, ``tie`` or None per pair.
-
-    Example:
-        >>> preferences_from_scores([3, 2, None], [2, 2, 1])
-        ['A', 'tie', None]
-    """
-    check_lengths(first=first, second=second)
-    leads = as_numbers(first) - as_numbers(second)
-    return [
-        None if np.isnan(lead) else "tie" if abs(lead) <= tie_within else "A" if lead > 0 else "B" for lead in leads
-    ]
 
 
 def _share(values: Iterable[bool]) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from audio_judge.text_models.criteria import WEIGHTS
 
 from .answers import check_lengths, coverage
+from .registry import metric
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ErrorDetector = Callable[[list[str]], np.ndarray]
 
 
+@metric("texts", has_interval=False, needs="reference words and answers in words", BLEU=True)
 def bleu(predictions: Sequence[str | None], references: Sequence[str | Sequence[str]]) -> dict[str, float]:
     """Compute corpus BLEU with sacrebleu's defaults (13a tokens, exponential smoothing).
 
@@ -95,6 +97,7 @@ def load_error_detector(
     return probabilities
 
 
+@metric("texts", has_interval=False, needs="a sentence encoder (--encoder)", SBERT=True)
 def sentence_similarity(
     predictions: Sequence[str | None], references: Sequence[str | Sequence[str]], encoder: "SentenceTransformer"
 ) -> dict[str, float]:
@@ -115,6 +118,14 @@ def sentence_similarity(
     return _with_answered("SBERT", similarities, answered) | coverage(answered)
 
 
+@metric(
+    "texts",
+    has_interval=False,
+    needs="a sentence encoder and a detector of broken sentences (--encoder, --error-detector)",
+    FENSE=True,
+    SBERT=True,
+    fluency_error_share=False,
+)
 def fense(
     predictions: Sequence[str | None],
     references: Sequence[str | Sequence[str]],
@@ -151,10 +162,17 @@ def fense(
     return result | {"fluency_error_share": share} | coverage(answered)
 
 
+@metric(
+    "grades",
+    needs="an evaluator (--evaluator)",
+    LScore=True,
+    graded_share=True,
+    **{f"LScore_{criterion}": True for criterion in WEIGHTS},
+)
 def language_model_score(
     grades: Sequence[Mapping[str, float] | None],
-    *,
     answers: Sequence[str | None] | None = None,
+    *,
     weights: Mapping[str, float] = WEIGHTS,
     lowest: float = 0.0,
 ) -> dict[str, float]:

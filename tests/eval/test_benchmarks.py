@@ -15,6 +15,7 @@ class TestLoad:
         assert benchmark.title
         assert benchmark.place
         assert len(benchmark.where) > 10
+        assert benchmark.version >= 1
 
     def test_published_figures_name_their_source(self):
         references = [one for name in names() for one in load(name).references]
@@ -46,6 +47,14 @@ class TestLoad:
 
     def test_figures_of_others_are_not_inherited(self):
         assert load("speechqualityllm_multi_dim_reference").references != load("speechqualityllm_multi_dim").references
+
+    def test_neither_is_the_version(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+        (tmp_path / "base.yaml").write_text("title: Base\ntask: score\nversion: 3\n")
+        (tmp_path / "other.yaml").write_text("extends: base\ntitle: Other\nversion: 1\n")
+        assert (load("base").version, load("other").version) == (3, 1)
+        (tmp_path / "other.yaml").write_text("extends: base\ntitle: Other\n")
+        assert load("other").version is None
 
     def test_unknown_name(self):
         with pytest.raises(UsageError, match="nisqa_test"):

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ class TestRun:
             "cost.json",
         }
         assert json.loads((out / "metrics.json").read_text()) == found
+        assert found["versions"] == {"nisqa_test": 1}
         config = json.loads((out / "config.json").read_text())
         assert config["versions"]["torch"]
         assert config["judges"] == {"fake": {"kind": "fake"}}
@@ -48,7 +50,7 @@ class TestRun:
         figure = found["mos/PCC"]
         assert figure["low"] <= figure["value"] <= figure["high"]
         assert (figure["n"], figure["coverage"]) == (12, 1.0)
-        assert found["mos/RMSE@condition"]["better"] == "lower"
+        assert found["mos/RMSE@condition"]["higher_is_better"] is False
 
     def test_killed_and_continued_gives_the_same(self, tmp_path):
         whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
@@ -92,6 +94,19 @@ class TestRun:
         run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
         with pytest.raises(UsageError, match="seed 0, not 1"):
             run(nisqa_run(tmp_path, seed=1), loader=lambda _: FakeJudge())
+
+    def test_another_version_needs_another_folder(self, tmp_path):
+        run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
+        with pytest.raises(UsageError, match="another nisqa_test"):
+            run(nisqa_run(tmp_path, benchmarks=(replace(load("nisqa_test"), version=2),)), loader=lambda _: FakeJudge())
+
+    def test_a_run_from_before_there_were_versions_goes_on(self, tmp_path):
+        run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
+        path = tmp_path / "out" / "config.json"
+        config = json.loads(path.read_text())
+        del config["benchmarks"]["nisqa_test"]["version"]
+        path.write_text(json.dumps(config))
+        assert run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())["versions"] == {"nisqa_test": 1}
 
     def test_missing_predictions_count_against_the_judge(self, tmp_path):
         class Silent(FakeJudge):
@@ -235,7 +250,7 @@ class TestCli:
 
     def test_ls(self, capsys):
         assert cli.main(["ls"]) == 0
-        assert "nisqa_test (profile)" in capsys.readouterr().out
+        assert "nisqa_test (profile, version 1)" in capsys.readouterr().out
         assert cli.main(["ls", "peers"]) == 0
         assert "needs the original" in capsys.readouterr().out
 
@@ -249,7 +264,15 @@ class TestCli:
         import yaml
         from huggingface_hub import parse_eval_result_entries
 
-        figure = {"value": 0.7, "low": 0.6, "high": 0.8, "n": 5, "coverage": 1.0, "answered": 0.7, "better": "higher"}
+        figure = {
+            "value": 0.7,
+            "low": 0.6,
+            "high": 0.8,
+            "n": 5,
+            "coverage": 1.0,
+            "answered": 0.7,
+            "higher_is_better": True,
+        }
         one = {"task": "score", "n": 5, "coverage": 1.0, "errors": {}, "left_out": {}, "figures": {"mos/PCC": figure}}
         (tmp_path / "metrics.json").write_text(
             json.dumps({"rule": "r", "judges": {"j": {"qualispeech": one}}, "pairs": {}})

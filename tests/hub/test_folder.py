@@ -110,7 +110,15 @@ def names_in(folder):
 
 def results_of(value=0.7):
     """An evaluation on a benchmark that the Hub knows, beside a peer."""
-    figure = {"value": value, "low": 0.6, "high": 0.8, "n": 5, "coverage": 1.0, "answered": 1.0, "better": "higher"}
+    figure = {
+        "value": value,
+        "low": 0.6,
+        "high": 0.8,
+        "n": 5,
+        "coverage": 1.0,
+        "answered": 1.0,
+        "higher_is_better": True,
+    }
     one = {"task": "score", "n": 5, "coverage": 1.0, "errors": {}, "left_out": {}, "figures": {"mos/PCC": figure}}
     peer = one | {"figures": {"mos/PCC": figure | {"value": 0.25}}}
     found = {"rule": "A rule.", "judges": {"mine": {"qualispeech": one}, "peer:x": {"qualispeech": peer}}, "pairs": {}}

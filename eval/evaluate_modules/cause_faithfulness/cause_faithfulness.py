@@ -6,6 +6,7 @@ import evaluate
 # See rating_agreement: links in the repository, plain copies on the Hub; each import needs a line of its own.
 from .answers import RULE
 from .causes import cause_faithfulness
+from .registry import metric
 
 DESCRIPTION = f"""Precision, recall and F1 of the kinds of faults that explanations name, beside the F1 to expect at random.
 {RULE}"""

@@ -6,6 +6,7 @@ import evaluate
 # See rating_agreement: links in the repository, plain copies on the Hub; each import needs a line of its own.
 from .answers import RULE
 from .detection import detection_metrics
+from .registry import metric
 
 DESCRIPTION = f"""EER, normalised minDCF and accuracy of scores that are higher the more real the speech is.
 {RULE}"""

@@ -6,6 +6,7 @@ import evaluate
 # See rating_agreement: links in the repository, plain copies on the Hub; each import needs a line of its own.
 from .answers import RULE
 from .ranking import order_consistency, preference_accuracy
+from .registry import metric
 
 DESCRIPTION = f"""ACC of three verdicts (A, B, tie), and ACC_decided on the pairs that listeners decided, where a tie counts half.
 {RULE}"""

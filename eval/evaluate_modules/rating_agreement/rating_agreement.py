@@ -4,9 +4,10 @@ import datasets
 import evaluate
 
 # The functions are links to eval/metrics in the repository and plain copies on the Hub, so they exist once. Only files that this
-# one imports are fetched with it, which is why it names answers as well; each import needs a line of its own.
+# one imports are fetched with it, which is why it names answers and registry as well; each import needs a line of its own.
 from .agreement import rating_agreement
 from .answers import RULE
+from .registry import metric
 
 DESCRIPTION = f"""MAE, MSE, RMSE, PCC, SRCC and KTAU of scores against listeners' mean ratings.
 {RULE}"""

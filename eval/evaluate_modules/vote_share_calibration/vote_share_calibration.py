@@ -6,6 +6,7 @@ import evaluate
 # See rating_agreement: links in the repository, plain copies on the Hub; each import needs a line of its own.
 from .answers import RULE
 from .calibration import vote_share_agreement
+from .registry import metric
 
 DESCRIPTION = f"""KL divergence in nats, Brier score (0 to 2) and expected calibration error of predicted vote shares.
 {RULE}"""

@@ -8,12 +8,10 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, mean_squared_error
 
 from eval.metrics import (
-    agreement_by_level,
     category_accuracy,
     group_means,
     order_consistency,
     preference_accuracy,
-    preferences_from_scores,
     rating_agreement,
     score_order_accuracy,
     speech_rate_accuracy,
@@ -159,14 +157,6 @@ class TestThirdOrderMapping:
             third_order_mapping(np.array([1.0, 2, 2, 1, 2]), np.arange(5.0))
 
 
-class TestAgreementByLevel:
-    def test_levels_that_are_known(self, ratings):
-        scores, truth, systems = ratings
-        found = agreement_by_level(scores, truth, levels={"system": systems, "condition": [None] * 60})
-        assert set(found) == {"clip", "system"}
-        assert found["system"] == rating_agreement(scores, truth, groups=systems)
-
-
 class TestGroupMeans:
     def test_missing_scores_are_filled_before(self):
         scores, truth = group_means([None, 2.0, 3.0], [1.0, 2, 3], ["a", "a", None], low=1, high=5)
@@ -225,11 +215,6 @@ class TestScoreOrderAccuracy:
         found = score_order_accuracy([1, 2, None], [1, 2, 3])
         assert found["pair_ACC"] == pytest.approx(1 / 3)
         assert found["pair_ACC_answered"] == 1
-
-
-class TestPreferencesFromScores:
-    def test_margin(self):
-        assert preferences_from_scores([3.0, 3.0], [2.9, 2.0], tie_within=0.2) == ["tie", "A"]
 
 
 class TestCategoryAccuracy:

@@ -12,10 +12,7 @@ from eval.metrics import (
     detection_metrics,
     equal_error_rate,
     error_rates,
-    expected_calibration_error,
-    interval_coverage,
     minimum_detection_cost,
-    normal_intervals,
     reliability,
     vote_share_agreement,
 )
@@ -161,6 +158,14 @@ class TestVoteShareAgreement:
     def test_floor_keeps_an_unexpected_vote_finite(self):
         assert vote_share_agreement([[1, 0]], [[0, 1]])["KL"] == pytest.approx(math.log(1001))
 
+    def test_with_decisions_its_calibration_error_is_that_of_torchmetrics(self, shares):
+        labels = shares[1].argmax(1)
+        theirs = multiclass_calibration_error(torch.tensor(shares[0]), torch.tensor(labels), num_classes=5, n_bins=10)
+        assert vote_share_agreement(shares[0], np.eye(5)[labels])["ECE"] == pytest.approx(theirs.item(), abs=1e-6)
+
+    def test_calibration_error_of_the_overconfident(self):
+        assert vote_share_agreement([[1, 0]] * 4, [[0.6, 0.4]] * 4)["ECE"] == pytest.approx(0.4)
+
     def test_answered_figures(self, shares):
         found = vote_share_agreement([None, *shares[0][1:]], shares[1])
         assert found["Brier_answered"] == pytest.approx(vote_share_agreement(shares[0][1:], shares[1][1:])["Brier"])
@@ -179,16 +184,6 @@ class TestVoteShareAgreement:
             vote_share_agreement(predictions, [[0.5, 0.5]])
 
 
-class TestExpectedCalibrationError:
-    def test_with_decisions_it_is_that_of_torchmetrics(self, shares):
-        labels = shares[1].argmax(1)
-        theirs = multiclass_calibration_error(torch.tensor(shares[0]), torch.tensor(labels), num_classes=5, n_bins=10)
-        assert expected_calibration_error(shares[0], np.eye(5)[labels]) == pytest.approx(theirs.item(), abs=1e-6)
-
-    def test_overconfident(self):
-        assert expected_calibration_error([[1, 0]] * 4, [[0.6, 0.4]] * 4) == pytest.approx(0.4)
-
-
 class TestReliability:
     def test_bins_are_closed_above_and_hold_every_clip(self, shares):
         rows = reliability(*shares)
@@ -197,28 +192,3 @@ class TestReliability:
 
     def test_an_edge_belongs_below(self):
         assert reliability([[0.7, 0.3]], [[0.5, 0.5]])[0]["high"] == 0.7
-
-
-class TestIntervalCoverage:
-    def test_normal_intervals_hold_their_share_of_normal_values(self):
-        rng = np.random.default_rng(0)
-        truth = rng.normal(0, 1, 4000)
-        ends = normal_intervals(np.zeros(4000), np.ones(4000), share=0.9, low=-99, high=99)
-        assert interval_coverage(*ends, truth, nominal=0.9)["interval_coverage"] == pytest.approx(0.9, abs=0.02)
-
-    def test_intervals_of_means_are_narrower(self):
-        ends = normal_intervals([3.0], [0.5], share=0.95, low=1, high=5, votes=[25])
-        assert ends[1][0] - 3 == pytest.approx(1.959964 * 0.1)
-
-    def test_cut_at_the_scale(self):
-        ends = normal_intervals([4.9], [1.0], share=0.95, low=1, high=5)
-        assert ends[1][0] == 5
-
-    def test_missing_interval_holds_nothing(self):
-        found = interval_coverage([None, 1], [None, 2], [1.5, 1.5], nominal=0.9)
-        assert found["interval_coverage"] == 0.5
-        assert found["interval_coverage_answered"] == 1
-
-    def test_ends_the_wrong_way_round(self):
-        with pytest.raises(ValueError, match=r"interval 0 runs from 2\.0 to 1\.0"):
-            interval_coverage([2], [1], [1.5], nominal=0.9)

@@ -14,7 +14,6 @@ from eval.metrics import (
     diversity,
     named_level,
     span_overlap,
-    text_cause_faithfulness,
     words_match_number,
 )
 
@@ -76,19 +75,6 @@ class TestCauseFaithfulness:
         found = cause_faithfulness(guesses, known)
         assert found["F1_micro"] == pytest.approx(f1_score(true, given, average="micro"))
         assert found["F1_macro"] == pytest.approx(f1_score(true, given, average="macro"))
-
-
-class TestTextCauseFaithfulness:
-    def test_what_the_explain_task_writes_is_found(self):
-        causes = [[kind] for kind in explain.KINDS]
-        texts = [
-            explain.reasons(explain.Explanation({"mos": 2.0}, (Cause(kind),)), seed=seed)
-            for seed, (kind,) in enumerate(causes)
-        ]
-        assert text_cause_faithfulness(texts, causes)["exact"] == 1
-
-    def test_a_cause_that_is_denied_is_not_named(self):
-        assert text_cause_faithfulness(["There is no echo."], [["echo"]])["recall_micro"] == 0
 
 
 class TestDiversity:
