@@ -1,18 +1,59 @@
-"""Clips of data sets: on the Hub, saved by ``datasets``, or tables with sound inside. Needs the package ``datasets``.
+"""Data sets: on the Hub, saved by ``datasets``, or tables with sound inside. Needs the package ``datasets``.
 
     audio-judge score hf://datasets/OWNER/NAME:test --output scores.jsonl
+    audio-judge data speechjudge hf://datasets/OWNER/NAME --tasks compare --out train.parquet
 
-Sounds stay in the data set's file until they are judged, so that the number of clips does not matter.
+What is judged stays in the data set's file until its turn comes, so that the number of clips does not matter. What is
+trained on is heard many times, from examples that name files: each sound becomes one, named by its content.
 """
 
+import hashlib
 import math
+import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audio_judge.batch.items import HUB, Columns, Item, times_of
+from audio_judge.batch.items import AUDIO_SUFFIXES, Columns, Item, times_of
 from audio_judge.errors import UsageError
+
+HUB = "hf://datasets/"
+
+
+def data_set_place(argument: str) -> tuple[str, str | None] | None:
+    """Say which data set an argument names.
+
+    Args:
+        argument: Of a command.
+
+    Returns:
+        Its address or folder and its split, None for the only one; None if it names no data set.
+
+    Example:
+        >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
+        (('hf://datasets/me/clips', 'test'), None)
+    """
+    if argument.startswith(HUB):
+        name, _, split = argument.removeprefix(HUB).partition(":")
+        return HUB + name, split or None
+    if Path(argument).is_dir():
+        return (argument, None) if _is_data_set(Path(argument)) else None
+    folder, colon, split = argument.rpartition(":")
+    is_there = bool(colon) and Path(folder).is_dir() and not Path(argument).exists()
+    return (folder, split) if is_there and _is_data_set(Path(folder)) else None
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Whether ``datasets`` has saved the folder, or it holds tables with sound inside instead of sound files."""
+    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        return True
+    has_tables = False
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            return False  # at the first sound file: corpora may have a million
+        has_tables = has_tables or path.suffix.lower() == ".parquet"
+    return has_tables
 
 
 def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[Item]:
@@ -29,7 +70,7 @@ def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[
     Raises:
         UsageError: If there is no such data set, split or column, or ``datasets`` is not installed.
     """
-    data, split = _loaded(place, split)
+    data, split = _opened(place, split)
     sounds = _sound_columns(data)
     column = _clip_column(place, sounds, columns)
     reference = columns.reference if columns.reference in sounds else None
@@ -50,17 +91,43 @@ def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[
         yield Item(row, row["path"], start, end, read=read, read_reference=original)
 
 
-def _loaded(place: str, split: str | None) -> tuple[Any, str | None]:
+def data_set_rows(argument: str) -> Iterator[dict[str, Any]]:
+    """Read a split row by row, each sound as the path of a file.
+
+    A sound inside the data set is written, as it is, to the cache of ``datasets``, under the hash of its bytes: the same
+    sound in two rows is one file, so that a clip in two splits is found out.
+
+    Args:
+        argument: What ``data_set_place`` takes.
+
+    Raises:
+        UsageError: If there is no such data set or split, or ``datasets`` is not installed.
+    """
+    place, split = data_set_place(argument) or (argument, None)
+    data, _ = _opened(place, split)
+    sounds = _sound_columns(data)
+    for row in data:
+        yield {name: _file(value) if name in sounds else _plain(value) for name, value in row.items()}
+
+
+def split_names(place: str) -> list[str]:
+    """Name the splits of a data set; none if it is saved without.
+
+    Args:
+        place: Its address or folder.
+
+    Raises:
+        UsageError: As for ``data_set_rows``.
+    """
+    found = _loaded(place)
+    return list(found) if isinstance(found, dict) else []
+
+
+def _opened(place: str, split: str | None) -> tuple[Any, str | None]:
     """A split, with its sounds as they are in the files, and its name."""
-    try:
-        import datasets
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{place} needs {error.name}: pip install 'audio-judge[train]'") from error
-    try:
-        found: Any = _from_hub(place) if place.startswith(HUB) else _from_folder(Path(place))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"{place}: cannot be loaded as a data set ({reason})") from error
+    found = _loaded(place)
+    import datasets
+
     if isinstance(found, datasets.DatasetDict):
         names = ", ".join(found)
         if split is None and len(found) > 1:
@@ -74,6 +141,18 @@ def _loaded(place: str, split: str | None) -> tuple[Any, str | None]:
     for name in _sound_columns(found):
         found = found.cast_column(name, datasets.Audio(decode=False))
     return found, split
+
+
+def _loaded(place: str) -> Any:
+    try:
+        import datasets  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{place} needs {error.name}: pip install 'audio-judge[train]'") from error
+    try:
+        return _from_hub(place) if place.startswith(HUB) else _from_folder(Path(place))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"{place}: cannot be loaded as a data set ({reason})") from error
 
 
 def _from_hub(place: str) -> Any:
@@ -95,7 +174,10 @@ def _from_folder(folder: Path) -> Any:
 def _sound_columns(data: Any) -> list[str]:
     import datasets
 
-    return [name for name, feature in data.features.items() if isinstance(feature, datasets.Audio)]
+    def is_sound(feature: Any) -> bool:
+        return isinstance(feature, datasets.Audio) or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
+
+    return [name for name, feature in data.features.items() if is_sound(feature)]
 
 
 def _clip_column(place: str, sounds: list[str], columns: Columns) -> str:
@@ -113,6 +195,23 @@ def _sound(data: Any, index: int, column: str, name: str) -> dict[str, Any]:
     """A sound's bytes under the name of its row, or the path of its file."""
     sound = dict(data[index][column] or {"bytes": b""})
     return sound if sound["bytes"] is None else sound | {"path": name}
+
+
+def _file(sound: Mapping[str, Any] | None) -> str | None:
+    """The file of a sound; one that is inside the data set gets its own."""
+    if sound is None or not sound["bytes"]:
+        return None if sound is None else sound["path"]
+    import datasets
+
+    digest = hashlib.blake2b(sound["bytes"], digest_size=16).hexdigest()
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "audio_judge" / digest[:2]
+    path = folder / f"{digest}{Path(sound['path'] or '').suffix or '.wav'}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}")  # another process may be writing the same sound
+        part.write_bytes(sound["bytes"])
+        part.replace(path)
+    return str(path)
 
 
 def _plain(value: Any) -> Any:

@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from audio_judge.batch.items import HUB, PATH_COLUMNS, Columns, Item, times_of
+from audio_judge.batch.data_sets import data_set_items, data_set_place
+from audio_judge.batch.items import AUDIO_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
 from audio_judge.errors import UsageError
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 def find_items(
@@ -62,8 +61,6 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
     if argument == "-":
         yield from _stdin_items(stdin, columns)
     elif place is not None:
-        from audio_judge.batch.data_sets import data_set_items
-
         yield from data_set_items(*place, columns)
     elif path.is_dir():
         yield from _directory_items(path)
@@ -73,37 +70,6 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
         yield from _glob_items(argument, columns)
     else:
         yield Item({"path": argument}, argument)
-
-
-def data_set_place(argument: str) -> tuple[str, str | None] | None:
-    """Say which data set an argument names.
-
-    Args:
-        argument: Of a command.
-
-    Returns:
-        Its address or folder and its split, None for the only one; None if it names no data set.
-
-    Example:
-        >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
-        (('hf://datasets/me/clips', 'test'), None)
-    """
-    if argument.startswith(HUB):
-        name, _, split = argument.removeprefix(HUB).partition(":")
-        return HUB + name, split or None
-    if Path(argument).is_dir():
-        return (argument, None) if _is_data_set(Path(argument)) else None
-    folder, colon, split = argument.rpartition(":")
-    is_there = bool(colon) and Path(folder).is_dir() and not Path(argument).exists()
-    return (folder, split) if is_there and _is_data_set(Path(folder)) else None
-
-
-def _is_data_set(folder: Path) -> bool:
-    """Whether ``datasets`` has saved the folder, or it holds tables with sound inside instead of sound files."""
-    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
-        return True
-    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
-    return ".parquet" in suffixes and not suffixes & set(AUDIO_SUFFIXES)
 
 
 def _is_pattern(argument: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PATH_COLUMNS = ("path", "wav_path", "filepath_deg")
-HUB = "hf://datasets/"
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 @dataclass(frozen=True)

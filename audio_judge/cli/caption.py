@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from audio_judge.batch.items import PATH_COLUMNS
-from audio_judge.cli.data import reader_options, say, warnings_once
+from audio_judge.cli.data import say, warnings_once
 from audio_judge.cli.options import positive_int, whole_number
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora import CORPORA
-from audio_judge.corpora.corpus import Corpus
+from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.data.captions import TeacherUnavailableError, write_captions
 from audio_judge.errors import UsageError
 from audio_judge.text_models.backends import Endpoint
@@ -101,9 +101,9 @@ async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: a
 
 def _caption_items(options: argparse.Namespace) -> Iterator[RatedClip | RatedPair]:
     """Clips of the corpus, and pairs of neighbours that differ."""
-    given = reader_options(options.option)
+    given = read_options(options.option)
     if options.corpus == "table" and "columns" not in given:
-        given["columns"] = _caption_columns(Path(options.clips))
+        given["columns"] = _caption_columns(options.clips)
     corpus = Corpus(options.corpus, options.clips, options.split, options=given)
     earlier: RatedClip | None = None
     pairs = 0
@@ -122,7 +122,7 @@ def _pair(first: RatedClip, second: RatedClip) -> RatedPair:
     return RatedPair(first, second, {"mos": "tie" if lead == 0 else "A" if lead > 0 else "B"})
 
 
-def _caption_columns(path: Path) -> dict[str, Any]:
+def _caption_columns(path: str) -> dict[str, Any]:
     """Columns of a plain table: a path, and NISQA's rubrics under their names or the corpus's short ones."""
     from audio_judge.corpora.rows import read_rows
     from audio_judge.tasks.describe import META_KEYS

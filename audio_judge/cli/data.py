@@ -7,18 +7,18 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from audio_judge.batch.find import AUDIO_SUFFIXES
-from audio_judge.cli.ls import Rows, print_table, rubric_rows, task_rows
+from audio_judge.batch.items import AUDIO_SUFFIXES
+from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
 from audio_judge.cli.options import fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
-from audio_judge.corpora.corpus import WITH_SPLITS, Corpus
+from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.data.augment import KINDS
 from audio_judge.data.examples import DECIDE, Example
@@ -49,9 +49,10 @@ CORPUS_EXAMPLES = """examples:
   audio-judge data nisqa /data/NISQA_Corpus --tasks score=2,explain --out train.parquet
   audio-judge data bvcc train_mos_list.txt --split train --option root=wav --tasks score --out train.jsonl
   audio-judge data table my.csv --tasks rate --out train.jsonl --option 'columns={"path": "file", "ratings": {"mos": "score"}}'
+  audio-judge data speechjudge hf://datasets/OWNER/NAME --tasks compare --out train.parquet
 
 A number after = is a weight (tasks) or a chance (augmentation, 0.25 if none is given). Clips that lack what a task needs
-are counted on stderr, with examples per task, corpus and scale and the levels of the ratings. Nothing is opened but tables."""
+are counted on stderr, with examples per task, corpus and scale and the levels of the ratings. No sound is decoded."""
 
 PROXY_EXAMPLES = """examples:
   audio-judge data jastin-proxies clean_speech --music music --out /data/proxies
@@ -79,9 +80,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     _add_mixture_options(mixture)
     about = "make the clips and scores of Jastin's five proxies from clean clips"
     _add_proxy_options(what.add_parser("jastin-proxies", help=about, description=about, epilog=PROXY_EXAMPLES, **shape))
-    for name, about in CORPORA.items():
-        corpus = what.add_parser(name, help=about, description=about, epilog=CORPUS_EXAMPLES, **shape)
-        corpus.add_argument("path", metavar="PATH", help="folder or file of the corpus")
+    for name, known in CORPORA.items():
+        corpus = what.add_parser(name, help=known.about, description=known.about, epilog=CORPUS_EXAMPLES, **shape)
+        corpus.add_argument(
+            "path", metavar="PATH", help="folder or file of the corpus, or a data set: hf://datasets/OWNER/NAME"
+        )
         _add_corpus_options(corpus)
         _add_mixture_options(corpus)
 
@@ -217,7 +220,7 @@ def _mixture(options: argparse.Namespace) -> Mixture:
         "path": options.path,
         "split": None if options.split == "all" else options.split,
         "balance": options.balance or "",
-        "options": reader_options(options.option),
+        "options": read_options(options.option),
     }
     values = {
         "corpora": [corpus],
@@ -232,8 +235,9 @@ def _mixture(options: argparse.Namespace) -> Mixture:
         "shuffle": options.shuffle,
     }
     # What a corpus holds besides the wanted split is what will be tested on.
-    if corpus["split"] and options.check_splits and options.what in WITH_SPLITS and Path(options.path).is_dir():
-        check_disjoint(Corpus(options.what, options.path, None, options=corpus["options"]).read())
+    whole = Corpus(options.what, options.path, None, options=corpus["options"])
+    if corpus["split"] and options.check_splits and whole.tells_splits and not Path(options.path).is_file():
+        check_disjoint(whole.read())
     if options.paraphrases:
         values["paraphrases"] = options.paraphrases
     return mixture_of(values)
@@ -249,20 +253,6 @@ def _weights(text: str, default: float) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"{part.strip()!r}; a name or name=number is needed, such as score=2") from None
     return weights
-
-
-def reader_options(given: Sequence[str]) -> dict[str, Any]:
-    """Read ``name=value``; a value that is JSON counts as such, any other as text."""
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--option {text!r}; NAME=VALUE is needed, such as root=/data/wav")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 @contextmanager
@@ -336,7 +326,7 @@ def _sound_files(folder: str, limit: int | None) -> list[Path]:
 
 def _ls() -> int:
     tables: tuple[tuple[tuple[str, ...], Rows], ...] = (
-        (("corpus", "what it is"), list(CORPORA.items())),
+        (("corpus", "what it is"), corpus_rows()),
         (("task", "what it does"), [*_OWN_TASKS.items(), *task_rows()]),
         (("rubric", "scale", "best", "levels"), rubric_rows()),
         (("listener", "such as"), [(name, listener.views[0]) for name, listener in LISTENERS.items()]),

@@ -37,10 +37,15 @@ def ls(options: argparse.Namespace) -> int:
         rows = [(*row, ALL_RUBRICS[row[0]].definition) for row in rubric_rows()]
         print_table(("rubric", "scale", "best", "levels", "what is judged"), rows)
     elif options.what == "corpora":
-        print_table(("corpus", "what it is"), list(CORPORA.items()))
+        print_table(("corpus", "what it is"), corpus_rows())
     else:
         print_table(("task", "what it does"), task_rows())
     return 0
+
+
+def corpus_rows() -> Rows:
+    """Name of each corpus, and what it is."""
+    return [(name, known.about) for name, known in CORPORA.items()]
 
 
 def rubric_rows() -> Rows:

@@ -1,5 +1,6 @@
 """Readers of rated corpora: each turns published files into ``audio_judge.clips.RatedClip``, without opening any audio."""
 
+from dataclasses import dataclass
 from os import PathLike
 
 
@@ -27,17 +28,44 @@ class CorpusError(ValueError):
         return f"{place}: {self.problem}"
 
 
-# Same as audio_judge.corpora.corpus.READERS, which is too heavy for --help
+@dataclass(frozen=True)
+class Known:
+    """What there is to know about a reader without importing it.
+
+    Args:
+        about: What the corpus is, in half a line.
+        reader: Its module in this folder and the function in it, which takes a place and ``split``.
+        tells_splits: Whether it reads all splits, each clip with its own, when none is named.
+        takes_data_sets: Whether it reads data sets of the Hub, too.
+    """
+
+    about: str
+    reader: str
+    tells_splits: bool = False
+    takes_data_sets: bool = True
+
+
 CORPORA = {
-    "nisqa": "NISQA Corpus: five ratings per clip, simulated causes, references",
-    "speecheval": "SpeechEval: assessed, compared, advised on, real or fake",
-    "qualispeech": "QualiSpeech: seven ratings and descriptions per clip",
-    "aes": "AES, AudioMOS-2025: four axes for speech, music and sound",
-    "bvcc": "BVCC and lists in its style: overall rating, system",
-    "speechjudge": "SpeechJudge: pairs compared for naturalness, with ties",
-    "vcc2020": "one vote per line, summed up per clip",
-    "table": "any csv, tsv or jsonl of ratings; needs the option columns",
-    "pairs": "any csv, tsv or jsonl of comparisons; needs the option columns",
-    "captions": "descriptions and A/B tests written by `audio-judge caption`",
-    "simulated": "a corpus made by audio_judge.corpora.simulate",
+    "nisqa": Known(
+        "NISQA Corpus: five ratings per clip, simulated causes, references",
+        "nisqa.read_nisqa",
+        tells_splits=True,
+        takes_data_sets=False,
+    ),
+    "speecheval": Known(
+        "SpeechEval: assessed, compared, advised on, real or fake", "speecheval.read_speecheval", tells_splits=True
+    ),
+    "qualispeech": Known(
+        "QualiSpeech: seven ratings and descriptions per clip", "qualispeech.read_qualispeech", tells_splits=True
+    ),
+    "aes": Known("AES, AudioMOS-2025: four axes for speech, music and sound", "aes.read_aes"),
+    "bvcc": Known("BVCC and lists in its style: overall rating, system", "bvcc.read_bvcc"),
+    "speechjudge": Known("SpeechJudge: pairs compared for naturalness, with ties", "speechjudge.read_speechjudge"),
+    "vcc2020": Known("one vote per line, summed up per clip", "vcc2020.read_votes"),
+    "table": Known("any csv, tsv or jsonl of ratings; needs the option columns", "table.read_on_our_scales"),
+    "pairs": Known("any csv, tsv or jsonl of comparisons; needs the option columns", "table.read_pairs"),
+    "captions": Known("descriptions and A/B tests written by `audio-judge caption`", "captions.read_captions"),
+    "simulated": Known(
+        "a corpus made by audio_judge.corpora.simulate", "simulated.read_simulated", takes_data_sets=False
+    ),
 }

@@ -9,14 +9,15 @@ A row may have ``start_time`` and ``end_time`` in seconds; only that part is hea
 ``published`` (rubric to mean, of those that were lifted), ``sample_id``, and any other column as published.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report
+from audio_judge.corpora.rows import Row, Split, home_of, name_of, read_rows, report
 from audio_judge.rubrics.rubric import AES_DATA_SCALE, get_rubric
 
 SCALE = AES_DATA_SCALE
@@ -41,7 +42,7 @@ def read_aes(
     """Read the clips of one file, or of all ``AES_*.jsonl`` of a folder.
 
     Args:
-        path: jsonl or csv with ``data_path`` and the four axes, or the folder ``evaluation_data``.
+        path: jsonl, csv or data set with ``data_path`` and the four axes, or the folder ``evaluation_data``.
         split: Split of all clips; AES is released for testing, AudioMOS has one file per split.
         root: Folder that ``data_path`` starts from; that of the file if None.
         corpus: Name of the corpus, e.g. ``AudioMOS-2025``.
@@ -55,7 +56,8 @@ def read_aes(
         CorpusError: On the call, if a folder has no such file; while reading, on a row that is wrong.
     """
     place = Path(path)
-    files = sorted(place.glob("AES_*.jsonl")) if place.is_dir() else [place]
+    is_folder = place.is_dir() and data_set_place(str(path)) is None
+    files: list[str | Path] = [*sorted(place.glob("AES_*.jsonl"))] if is_folder else [path]
     if not files:
         raise CorpusError(
             place, None, "no AES_*.jsonl here; get evaluation_data of facebookresearch/audiobox-aesthetics"
@@ -63,35 +65,11 @@ def read_aes(
     return _files(files, split, root, corpus, lift)
 
 
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]],
-    split: Split,
-    *,
-    root: str | Path | None = None,
-    corpus: str = "AES",
-    lift: bool = True,
+def _files(
+    files: list[str | Path], split: Split, root: str | Path | None, corpus: str, lift: bool
 ) -> Iterator[RatedClip]:
-    """Read clips from a loaded ``datasets.Dataset`` with the same columns, or any rows.
-
-    Args:
-        dataset: Rows.
-        split: Split of all rows.
-        root: Folder that ``data_path`` starts from; None leaves it.
-        corpus: Name of the corpus.
-        lift: Lift means below 1 to 1.
-
-    Returns:
-        As from ``read_aes``.
-
-    Raises:
-        CorpusError: While reading, on a row that is wrong.
-    """
-    return _clips(dataset_rows(dataset, corpus), split, root, corpus, "", lift)
-
-
-def _files(files: list[Path], split: Split, root: str | Path | None, corpus: str, lift: bool) -> Iterator[RatedClip]:
     for file in files:
-        yield from _clips(read_rows(file), split, file.parent if root is None else root, corpus, file.stem, lift)
+        yield from _clips(read_rows(file), split, home_of(file) if root is None else root, corpus, name_of(file), lift)
 
 
 def _clips(

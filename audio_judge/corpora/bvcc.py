@@ -7,13 +7,13 @@ Three layouts are known by their content: a csv with ``wav_path, system_id, samp
 ``extra``: ``sample_id``, ``raters`` (listener to score, where votes are published), and any other column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report
+from audio_judge.corpora.rows import Row, Split, home_of, read_rows, report
 from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
 
 CORPUS = "BVCC"
@@ -27,7 +27,7 @@ def read_bvcc(
     """Read the clips of one list.
 
     Args:
-        path: The list of one split.
+        path: The list of one split, or a data set with the columns of one.
         split: Which split it is; the lists do not say.
         root: Folder that the clips' paths start from; that of the list if None. The challenge's own lists need its ``wav`` folder.
         corpus: Name of the corpus, for lists of other corpora in this style.
@@ -38,8 +38,8 @@ def read_bvcc(
     Raises:
         CorpusError: On the call, if the file is missing or in another layout; while reading, on a line that is wrong.
     """
-    columns = _first_line(Path(path))
-    folder = Path(path).parent if root is None else root
+    columns = _first_line(path)
+    folder = home_of(path) if root is None else root
     if "avg_score" in columns:
         return _clips(read_rows(path, ["wav_path", "avg_score"]), split, folder, corpus)
     if {"wav_path", "score"} <= set(columns):
@@ -55,30 +55,12 @@ def read_bvcc(
     raise CorpusError(path, 1, f"columns are {', '.join(columns)}; wav_path, system_id, sample_id, avg_score expected")
 
 
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]], split: Split, *, root: str | Path | None = None, corpus: str = CORPUS
-) -> Iterator[RatedClip]:
-    """Read clips from a loaded ``datasets.Dataset`` with ``wav_path, system_id, sample_id, avg_score``, or any rows.
-
-    Args:
-        dataset: Rows.
-        split: Split of all rows.
-        root: Folder that paths start from; None leaves them.
-        corpus: Name of the corpus.
-
-    Returns:
-        As from ``read_bvcc``.
-
-    Raises:
-        CorpusError: While reading, on a row that is wrong.
-    """
-    return _clips(dataset_rows(dataset, corpus), split, root, corpus)
-
-
-def _first_line(path: Path) -> list[str]:
-    if not path.is_file():
+def _first_line(path: str | Path) -> list[str]:
+    if data_set_place(str(path)) is not None:
+        return list(next(read_rows(path)).values)
+    if not Path(path).is_file():
         raise CorpusError(path, None, "no such file; BVCC is the main track of the VoiceMOS Challenge 2022")
-    with path.open(encoding="utf-8-sig") as file:
+    with Path(path).open(encoding="utf-8-sig") as file:
         return [name.strip() for name in file.readline().split(",")]
 
 

@@ -1,40 +1,18 @@
-"""Any corpus by its name: the readers, and what a mixture or a recipe says about one."""
+"""Any corpus by its name: what a mixture or a recipe says about one, and its clips."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import chain
 from typing import Any
 
-from audio_judge.clips import Item, RatedClip
-from audio_judge.corpora.aes import read_aes
-from audio_judge.corpora.bvcc import read_bvcc
-from audio_judge.corpora.captions import read_captions
-from audio_judge.corpora.nisqa import read_nisqa
-from audio_judge.corpora.qualispeech import read_qualispeech
-from audio_judge.corpora.simulated import read_simulated
-from audio_judge.corpora.speecheval import read_preferences, read_speecheval
-from audio_judge.corpora.speechjudge import read_speechjudge
-from audio_judge.corpora.table import Columns, PairColumns, read_pairs, read_table
-from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
+from audio_judge.batch.data_sets import data_set_place, split_names
+from audio_judge.clips import Item
+from audio_judge.corpora import CORPORA
+from audio_judge.corpora.rows import split_name
 from audio_judge.messages import ReferenceUse
-from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, convert, get_rubric
-
-READERS: dict[str, Callable[..., Iterator[Any]]] = {
-    "nisqa": read_nisqa,
-    "speecheval": read_speecheval,
-    "qualispeech": read_qualispeech,
-    "aes": read_aes,
-    "bvcc": read_bvcc,
-    "speechjudge": read_speechjudge,
-    "vcc2020": read_votes,
-    "table": read_table,
-    "pairs": read_pairs,
-    "captions": read_captions,
-    "simulated": read_simulated,
-}
-# These know their splits themselves, so what they hold can be checked for leakage between splits.
-WITH_SPLITS = ("nisqa", "speecheval", "qualispeech")
-_COLUMNS: dict[str, Callable[..., Any]] = {"table": Columns, "pairs": PairColumns, "vcc2020": VoteColumns}
-_SPEECHJUDGE_SPLITS = {"validation": "dev"}
+from audio_judge.rubrics.rubric import ALL_RUBRICS
 
 
 @dataclass(frozen=True)
@@ -42,9 +20,11 @@ class Corpus:
     """One corpus of a mixture.
 
     Args:
-        reader: Key of ``READERS``.
-        path: Folder or file.
-        split: ``train``, ``validation`` or ``test``; None for all splits of a reader that knows them.
+        reader: Key of ``audio_judge.corpora.CORPORA``.
+        path: Folder or file, or a data set: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` and ``:SPLIT`` behind it if wanted, or
+            the folder of one.
+        split: ``train``, ``validation`` or ``test``; None for all splits of a corpus that tells them apart. Of a data set, the split
+            of that name is read, or the one that its path names.
         weight: How often each clip is used on average: 2 is twice, 0.5 is every other clip.
         tasks: Task to weight, if not those of the mixture.
         balance: What is to be equally frequent: a rubric (its levels), ``label`` (real, fake) or ``preference`` (A, B,
@@ -68,69 +48,85 @@ class Corpus:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.reader not in READERS:
-            raise ValueError(f"no corpus {self.reader!r}; known: {', '.join(READERS)}")
+        if self.reader not in CORPORA:
+            raise ValueError(f"no corpus {self.reader!r}; known: {', '.join(CORPORA)}")
         if not self.weight > 0 or self.most < 1:
             raise ValueError(f"{self.reader}: weight {self.weight}, most {self.most}; above 0 and 1 or more are needed")
         if self.balance not in ("", "label", "preference", *ALL_RUBRICS):
             raise ValueError(f"{self.reader}: balance {self.balance!r}; a rubric, label or preference is needed")
 
+    @property
+    def tells_splits(self) -> bool:
+        """Whether its splits can be read one by one; a single file, or a split that the path names, is all there is."""
+        place = data_set_place(self.path)
+        return CORPORA[self.reader].tells_splits if place is None else place[1] is None and bool(split_names(place[0]))
+
     def read(self) -> Iterator[Item]:
         """Read its clips and pairs; a table's ratings are brought to the scales of our rubrics.
 
         Raises:
-            ValueError: If an option is unknown or unusable.
+            ValueError: If an option is unknown or unusable, or a data set has no such split.
             CorpusError: If the corpus is not there or cannot be trusted.
         """
-        options = dict(self.options)
-        if self.reader in _COLUMNS and "columns" in options:
-            options["columns"] = _columns(self.reader, options["columns"])
-        if self.reader == "vcc2020" and "scale" in options:
-            options["scale"] = _scale(options["scale"])
-        if self.reader == "speecheval" and isinstance(options.get("preferences"), str):
-            options["preferences"] = read_preferences(options["preferences"])
-        split: Any = (
-            _SPEECHJUDGE_SPLITS.get(str(self.split), self.split) if self.reader == "speechjudge" else self.split
-        )
-        if split is None and self.reader not in WITH_SPLITS:
+        known = CORPORA[self.reader]
+        if data_set_place(self.path) is not None and not known.takes_data_sets:
+            raise ValueError(f"{self.reader}: {self.path}: it is read from its own folder and not from a data set")
+        if self.split is None and not self.tells_splits:
             raise ValueError(f"{self.reader}: which split? This corpus does not say; give train, validation or test")
+        module, _, name = known.reader.partition(".")
+        read: Callable[..., Iterator[Item]] = getattr(import_module(f"audio_judge.corpora.{module}"), name)
         try:
-            items = READERS[self.reader](self.path, split=split, **options)
+            return chain.from_iterable(
+                [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
+            )
         except TypeError as error:
             raise ValueError(f"{self.reader}: {error}; see the options of its reader") from error
-        if self.reader == "table":
-            return (_on_rubric_scales(clip, options["columns"]) for clip in items)
-        return items
 
 
-def _columns(reader: str, columns: Any) -> Any:
-    if not isinstance(columns, Mapping):
-        return columns
-    known = dict(columns)
-    if "scales" in known:
-        known["scales"] = {rubric: _scale(scale) for rubric, scale in known["scales"].items()}
+def _parts(path: str, split: str | None) -> Sequence[tuple[str, str | None]]:
+    """The splits of a data set that are wanted, each with our name for it; of anything else, its path."""
+    place = data_set_place(path)
+    if place is None or place[1] is not None:
+        return [(path, split)]
+    names = {name: _our_name(name) for name in split_names(place[0])}
+    if not names:
+        return [(path, split)]
+    parts = [(f"{path}:{name}", ours) for name, ours in names.items() if ours is not None and split in (None, ours)]
+    if not parts:
+        shown = ", ".join(names)
+        raise ValueError(
+            f"{path} has no split {split or 'we know'}; it has {shown}: name one, {path}:{next(iter(names))}"
+        )
+    return parts
+
+
+def _our_name(split: str) -> str | None:
     try:
-        return _COLUMNS[reader](**known)
-    except TypeError as error:
-        raise ValueError(f"{reader}: columns: {error}") from error
+        return split_name(split)
+    except ValueError:
+        return None
 
 
-def _scale(ends: Any) -> Scale:
-    """A scale from ``[low, high]``."""
-    if isinstance(ends, Scale):
-        return ends
-    low, high = ends
-    return Scale(float(low), float(high), f"{low:g}-{high:g}")
+def read_options(given: Iterable[str]) -> dict[str, Any]:
+    """Read arguments of a reader.
 
+    Args:
+        given: ``NAME=VALUE`` each; a value that is JSON counts as such, any other as text.
 
-def _on_rubric_scales(clip: RatedClip, columns: Columns) -> RatedClip:
-    ratings = {}
-    for name, rating in clip.ratings.items():
-        source = columns.scale(name)
-        if name in ALL_RUBRICS and (source.low, source.high) != (get_rubric(name).low, get_rubric(name).high):
-            target = get_rubric(name).scale
-            factor = (target.high - target.low) / (source.high - source.low)
-            std = None if rating.std is None else rating.std * factor
-            rating = replace(rating, value=convert(rating.value, source, target), std=std)
-        ratings[name] = rating
-    return replace(clip, ratings=ratings)
+    Raises:
+        ValueError: If one is not of that form.
+
+    Example:
+        >>> read_options(["root=/data/wav", "lift=false"])
+        {'root': '/data/wav', 'lift': False}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError(f"option {text!r}; NAME=VALUE is needed, such as root=/data/wav")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

@@ -1,7 +1,7 @@
 """Read QualiSpeech: seven scores per clip, and what listeners wrote about noise, distortion, pauses and the voice.
 
 Published as ``train.csv``, ``val.csv`` and ``test.csv``; the clips are in ``wav/{split}/`` after its merging with BVCC. The dataset card
-shows another shape (``audio_path``, ``scores``, ``descriptions``); ``from_dataset`` reads both. Scores are 1 to 5, higher is better, but
+shows another shape (``audio_path``, ``scores``, ``descriptions``); a data set may have either. Scores are 1 to 5, higher is better, but
 for speed, whose middle, 3, is best (1 is slow). "Feeling of voice" is listed among the scores by some and is text in the card: a number becomes
 the rating ``feeling_of_voice``, any other text a fact.
 
@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, dataset_rows, read_rows, report, split_name, time_spans
+from audio_judge.corpora.rows import Row, Split, read_rows, report, time_spans
 
 CORPUS = "QualiSpeech"
 LOW, HIGH = 1.0, 5.0
@@ -69,54 +70,41 @@ _CARD_TEXTS = {
 _NOTHING = {"no", "none", "nothing", "n/a", "no noise", "no distortion", "no unnatural pause", "no background noise"}
 
 
-def read_qualispeech(root: str | Path, split: Split | None = None) -> Iterator[RatedClip]:
+def read_qualispeech(
+    path: str | Path, split: Split | None = None, *, root: str | Path | None = None
+) -> Iterator[RatedClip]:
     """Read the clips of QualiSpeech.
 
     Args:
-        root: Folder with the csv files and ``wav/``.
-        split: Only this split; None means all three.
+        path: Folder with the csv files, or a data set with the rows of one split.
+        split: Only this split; None means all three of a folder.
+        root: Folder that holds ``wav/``; that of the csv files if None.
 
     Returns:
         Clips with ratings from 1 to 5 under the names of ``RUBRICS``; a described noise is also a cause.
 
     Raises:
-        ValueError: On the call, if ``split`` is unknown.
+        ValueError: On the call, if ``split`` is unknown, or a data set comes without.
         CorpusError: On the call, if a file is missing; while reading, on a row that is wrong.
     """
     if split is not None and split not in _FILES:
         raise ValueError(f"split is {split!r}; one of {', '.join(_FILES)} or None expected")
+    if data_set_place(str(path)) is not None:
+        if split is None:
+            raise ValueError(f"{path}: which split? Give train, validation or test")
+        return _clips(map(_flat, read_rows(path)), split, root)
     splits = list(_FILES) if split is None else [split]
     for name in splits:
-        if not (Path(root) / f"{_FILES[name]}.csv").is_file():
+        if not (Path(path) / f"{_FILES[name]}.csv").is_file():
             problem = f"{_FILES[name]}.csv is missing; get tsinghua-ee/QualiSpeech from the Hub and give its folder"
-            raise CorpusError(root, None, problem)
-    return _files(Path(root), splits)
+            raise CorpusError(path, None, problem)
+    return _files(Path(path), splits, path if root is None else root)
 
 
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]], split: str, *, root: str | Path | None = None
-) -> Iterator[RatedClip]:
-    """Read clips from a loaded ``datasets.Dataset``, in the shape of the csv or of the card, or any such rows.
-
-    Args:
-        dataset: Rows.
-        split: Split of all rows; the corpus's ``val`` is our ``validation``.
-        root: Folder of the corpus; None leaves the paths relative to it.
-
-    Returns:
-        As from ``read_qualispeech``.
-
-    Raises:
-        ValueError: On the call, if ``split`` is unknown.
-        CorpusError: While reading, on a row that is wrong.
-    """
-    return _clips((_flat(row) for row in dataset_rows(dataset, CORPUS)), split_name(split), root)
-
-
-def _files(root: Path, splits: list[Split]) -> Iterator[RatedClip]:
+def _files(folder: Path, splits: list[Split], root: str | Path) -> Iterator[RatedClip]:
     for split in splits:
         required = ["id", *RUBRICS]
-        yield from _clips(read_rows(root / f"{_FILES[split]}.csv", required), split, root)
+        yield from _clips(read_rows(folder / f"{_FILES[split]}.csv", required), split, root)
 
 
 def _flat(row: Row) -> Row:
@@ -166,8 +154,9 @@ def _is_number(text: str | None) -> bool:
 
 
 def _path(row: Row, split: Split, root: str | Path | None) -> str:
-    if row.has("audio_path"):
-        return row.audio("audio_path", root)
+    for column in ("audio_path", "audio"):
+        if row.has(column):
+            return row.audio(column, root)
     name = row.required("id")
     name = name if Path(name).suffix else f"{name}.wav"
     return row.resolve("id", f"wav/{_FILES[split]}/{name}", root)
@@ -200,5 +189,5 @@ def _extra(row: Row) -> dict[str, Any]:
                 extra[_SPANS[key]] = [list(span) for span in spans]
     if row.has(FEELING) and not _is_number(row.text(FEELING)):
         extra["feeling_of_voice"] = row.required(FEELING)
-    used = {*HEADER, "audio_path"} - {"id"}
+    used = {*HEADER, "audio_path", "audio"} - {"id"}
     return extra | {name: row.values[name] for name in row.values if name not in used and row.has(name)}

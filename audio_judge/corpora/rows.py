@@ -1,4 +1,4 @@
-"""Rows of a table on disk, cell by cell, with file and line in every complaint."""
+"""Rows of a table on disk or of a data set, cell by cell, with file and line in every complaint."""
 
 import csv
 import json
@@ -9,10 +9,12 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeVar
 
+from audio_judge.batch.data_sets import data_set_place, data_set_rows
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
+from audio_judge.rubrics.rubric import Scale
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +100,7 @@ def is_blank(value: Any) -> bool:
     """Whether a cell says nothing: None, NaN, an empty list, or one of the usual words for it.
 
     Args:
-        value: A cell of a csv, of a jsonl or of a ``datasets.Dataset``.
+        value: A cell of a csv, of a jsonl or of a data set.
 
     >>> is_blank("N/A"), is_blank(0)
     (True, False)
@@ -113,7 +115,7 @@ class Row:
     """One row of a table, read cell by cell so that every complaint can name file, line and column.
 
     Args:
-        path: The file, or a name for the ``datasets.Dataset``.
+        path: The file, or the place of the data set.
         line: Line in the file, or number of the row, counted from 1.
         values: Column to cell; text from a csv, any JSON value otherwise.
     """
@@ -260,30 +262,24 @@ class Row:
         except ValueError as error:
             raise self.error(f"{column}: {error}") from None
 
-    def audio(self, column: str, root: str | Path | None, save_as: Path | None = None) -> str:
+    def audio(self, column: str, root: str | Path | None) -> str:
         """Read a cell as the path of an audio file, which is not opened.
 
         Args:
-            column: Name of the column: a path, or an undecoded audio cell of ``datasets`` (``{"path", "bytes"}``).
+            column: Name of the column.
             root: Folder that a relative path starts from; None leaves it as it is.
-            save_as: Where to put audio that is embedded in the row, without an ending.
 
         Returns:
             The path.
 
         Raises:
-            CorpusError: If there is no path, it leads out of ``root``, or the audio is decoded or embedded with nowhere to put it.
+            CorpusError: If there is no path, or it leads out of ``root``.
         """
         value = self.values.get(column)
-        if isinstance(value, Mapping) and set(value) <= {"path", "bytes"}:
-            if value.get("bytes"):
-                return self._save(column, value["bytes"], str(value.get("path") or ""), save_as)
-            value = value.get("path")
         if is_blank(value):
             raise self.error(f"{column} is {'empty' if column in self.values else 'missing'}; a path expected")
         if not isinstance(value, str):
-            problem = f"{column} is decoded audio; call dataset.cast_column({column!r}, datasets.Audio(decode=False))"
-            raise self.error(f"{problem} before")
+            raise self.error(f"{column} is {_short(value)}; a path expected")
         return self.resolve(column, value, root)
 
     def resolve(self, name: str, path: str, root: str | Path | None) -> str:
@@ -302,15 +298,6 @@ class Row:
             raise self.error(f"{name} is {path!r}; a path inside the folder of the corpus expected")
         return clean if root is None else (Path(root) / clean).as_posix()
 
-    def _save(self, column: str, content: bytes, name: str, save_as: Path | None) -> str:
-        if save_as is None:
-            raise self.error(f"{column} is embedded in the row; give audio_dir, a folder to put the files into")
-        target = save_as.with_name(save_as.name + (Path(name).suffix or ".wav"))
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        return target.as_posix()
-
 
 def _short(value: Any) -> str:
     text = repr(value)
@@ -321,7 +308,8 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
     """Read the rows of a table one by one.
 
     Args:
-        path: A ``.jsonl`` or ``.json`` with one object per line; a ``.tsv``; any other ending is a csv.
+        path: A ``.jsonl`` or ``.json`` with one object per line; a ``.tsv``; a data set (``hf://datasets/OWNER/NAME:SPLIT``, or
+            its folder), whose rows are counted and whose sounds become files; any other ending is a csv.
         required: Columns that must be there.
         header: Names of the columns of a csv that has no header line.
 
@@ -331,10 +319,13 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
     Raises:
         CorpusError: While reading, if the file is missing or empty, a column is missing, or a line is malformed.
     """
+    required = list(required)
+    if data_set_place(str(path)) is not None:
+        yield from _data_set_rows(str(path), required)
+        return
     table = Path(path)
     if not table.is_file():
         raise CorpusError(table, None, "no such file")
-    required = list(required)
     with table.open(encoding="utf-8-sig", newline="") as file:
         if table.suffix.lower() in {".jsonl", ".json"}:
             rows = _json_rows(table, file, required)
@@ -346,6 +337,14 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
             yield row
     if empty:
         raise CorpusError(table, None, "no rows; fetch the file again")
+
+
+def _data_set_rows(place: str, required: list[str]) -> Iterator[Row]:
+    for number, values in enumerate(data_set_rows(place), start=1):
+        missing = [column for column in required if column not in values]
+        if missing:
+            raise CorpusError(place, None, f"column {', '.join(missing)} is missing; found {', '.join(values)}")
+        yield Row(place, number, values)
 
 
 def _json_rows(table: Path, file: TextIO, required: list[str]) -> Iterator[Row]:
@@ -387,18 +386,65 @@ def _csv_rows(table: Path, file: TextIO, required: list[str], header: list[str] 
         raise CorpusError(table, reader.line_num + 1, problem) from error
 
 
-def dataset_rows(dataset: Iterable[Mapping[str, Any]], name: str) -> Iterator[Row]:
-    """Number the rows of a ``datasets.Dataset``, or of anything that gives dicts.
+def home_of(path: str | Path) -> Path | None:
+    """Folder that the paths in a table start from: its own; None for a data set, whose sounds have whole paths.
 
     Args:
-        dataset: Rows; audio must not be decoded (``dataset.cast_column("audio", datasets.Audio(decode=False))``).
-        name: How complaints call it.
-
-    Returns:
-        Rows numbered from 1.
+        path: As for ``read_rows``.
     """
-    for line, values in enumerate(dataset, start=1):
-        yield Row(name, line, values)
+    return None if data_set_place(str(path)) else Path(path).parent
+
+
+def name_of(path: str | Path) -> str:
+    """What to call the corpus that a table is: its name without ending, or that of the data set.
+
+    Args:
+        path: As for ``read_rows``.
+
+    >>> name_of("/data/mine.csv"), name_of("hf://datasets/me/clips:test")
+    ('mine', 'clips')
+    """
+    place = data_set_place(str(path))
+    return Path(path).stem if place is None else place[0].rstrip("/").rpartition("/")[2]
+
+
+Layout = TypeVar("Layout")
+
+
+def layout_of(kind: type[Layout], given: Layout | Mapping[str, Any]) -> Layout:
+    """Read which column means what from plain values, as YAML and the command line give them.
+
+    Args:
+        kind: A dataclass of columns.
+        given: One, or its fields; a scale may be ``[low, high]``.
+
+    Raises:
+        ValueError: If a field is unknown or missing.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    fields = dict(given)
+    if "scales" in fields:
+        fields["scales"] = {rubric: scale_of(scale) for rubric, scale in fields["scales"].items()}
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise ValueError(f"columns: {error}") from error
+
+
+def scale_of(ends: Scale | Iterable[float]) -> Scale:
+    """Read a scale from ``[low, high]``.
+
+    Args:
+        ends: Its ends, or a scale.
+
+    >>> scale_of([0, 10]).name
+    '0-10'
+    """
+    if isinstance(ends, Scale):
+        return ends
+    low, high = ends
+    return Scale(float(low), float(high), f"{low:g}-{high:g}")
 
 
 def report(corpus: str, total: int, counts: Mapping[str, int]) -> None:

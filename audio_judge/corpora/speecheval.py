@@ -26,12 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.rows import (
     Row,
     Split,
-    dataset_rows,
+    home_of,
     is_blank,
     preference_name,
     read_rows,
@@ -107,19 +108,20 @@ def read_speecheval(
     split: Split | None = None,
     *,
     tasks: Collection[str] = TASKS,
-    preferences: Mapping[str, str] | None = None,
+    preferences: Mapping[str, str] | str | Path | None = None,
     audio_root: str | Path | None = None,
     keep_unlabelled: bool = False,
 ) -> Iterator[RatedClip | RatedPair]:
-    """Read SpeechEval from its folder, or from one jsonl file.
+    """Read SpeechEval from its folder, from one jsonl file, or from a data set (``task, key, path, path_B`` …).
 
     Args:
-        path: Folder that holds ``data_split``, or a file, whose split must then be given.
+        path: Folder that holds ``data_split``, or a file or data set, whose split must then be given.
         split: Only this split; None means all three of a folder.
         tasks: Only these of ``TASKS``.
-        preferences: Key of a pair to ``A``, ``B`` or ``tie``, from ``read_preferences``; used where the record has no preference overall.
+        preferences: Key of a pair to ``A``, ``B`` or ``tie``, or the file of ``read_preferences``; used where the record has no
+            preference overall, as the rows of the Hub.
         audio_root: Folder that relative audio paths start from, and where absolute ones of the authors' machine are looked up by
-            name; the folder of the corpus, or of the file, if None.
+            name; the folder of the corpus, or of the file, if None; None leaves the paths of a data set.
         keep_unlabelled: Also give records without labels, to be judged.
 
     Returns:
@@ -129,47 +131,17 @@ def read_speecheval(
         ValueError: On the call, if a task is unknown, or a file comes without a split.
         CorpusError: On the call, if the corpus is not there; while reading, on a record that is wrong.
     """
-    place = Path(path)
     _check_tasks(tasks)
-    if place.is_file():
+    home: Path | None = Path(path)
+    if data_set_place(str(path)) is not None or Path(path).is_file():
         if split is None:
-            raise ValueError(f"{place}: a file does not say which split it is; give split=")
-        files = [(place, split)]
+            raise ValueError(f"{path}: does not say which split it is; give split=")
+        files: list[tuple[str | Path, Split]] = [(path, split)]
+        home = home_of(path)
     else:
-        files = [(file, own) for file, own in _split_files(place) if split in (None, own)]
-    folder = (place.parent if place.is_file() else place) if audio_root is None else audio_root
-    return _files(files, _Options(tasks, preferences or {}, folder, keep_unlabelled))
-
-
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]],
-    split: str,
-    *,
-    tasks: Collection[str] = TASKS,
-    preferences: Mapping[str, str] | None = None,
-    audio_root: str | Path | None = None,
-    keep_unlabelled: bool = False,
-) -> Iterator[RatedClip | RatedPair]:
-    """Read SpeechEval from a loaded ``datasets.Dataset`` (``task, key, path, path_B`` …), or any rows.
-
-    Args:
-        dataset: Rows; also the records of the jsonl files.
-        split: Split of all rows.
-        tasks: Only these of ``TASKS``.
-        preferences: Key of a pair to ``A``, ``B`` or ``tie``; the Hub's rows have none of their own.
-        audio_root: Folder that relative audio paths start from; None leaves them.
-        keep_unlabelled: Also give rows without labels.
-
-    Returns:
-        As from ``read_speecheval``.
-
-    Raises:
-        ValueError: On the call, if the split or a task is unknown.
-        CorpusError: While reading, on a row that is wrong.
-    """
-    _check_tasks(tasks)
-    options = _Options(tasks, preferences or {}, audio_root, keep_unlabelled)
-    return _items(dataset_rows(dataset, CORPUS), split_name(split), None, options)
+        files = [(file, own) for file, own in _split_files(Path(path)) if split in (None, own)]
+    known = read_preferences(preferences) if isinstance(preferences, str | Path) else preferences or {}
+    return _files(files, _Options(tasks, known, home if audio_root is None else audio_root, keep_unlabelled))
 
 
 def read_preferences(path: str | Path) -> dict[str, str]:
@@ -208,9 +180,9 @@ def _split_files(root: Path) -> list[tuple[Path, Split]]:
         raise CorpusError(root, None, f"a folder below split_data_* is no split: {error}") from None
 
 
-def _files(files: list[tuple[Path, Split]], options: _Options) -> Iterator[RatedClip | RatedPair]:
+def _files(files: list[tuple[str | Path, Split]], options: _Options) -> Iterator[RatedClip | RatedPair]:
     for file, split in files:
-        folder = file.parent.parent.name.lower()
+        folder = Path(file).parent.parent.name.lower()
         hint = next(
             (task for part, task in _FOLDERS.items() if folder.startswith("split_data") and part in folder), None
         )

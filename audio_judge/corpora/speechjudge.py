@@ -1,7 +1,6 @@
 """Read SpeechJudge-Data: pairs of synthesised speech that several raters compared for naturalness, with ties.
 
-Published on the Hub as parquet with the audio in it; ``from_dataset`` puts the files into a folder as they are, without decoding. Its splits
-are ``train``, ``dev`` (our validation), ``test`` and ``other``, the rest that no split took, which we count as training.
+Published on the Hub as parquet with the audio in it. Its splits are ``train``, ``dev`` (our validation), ``test`` and ``other``, the rest that no split took, which we count as training.
 
 Decided: the label is A, B or Tie in any case, and it wins over the raters' annotations where these say something else (counted and
 reported); a pair without a label takes the raters' majority if there is one, else it is left out, counted and reported; blank annotations
@@ -15,7 +14,7 @@ of the text, or 1 and 0 for right and wrong) and ``text``.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from audio_judge.corpora.rows import (
     PREFERENCE_NAMES,
     Row,
     Split,
-    dataset_rows,
+    home_of,
     is_blank,
     preference_name,
     rating_from_votes,
@@ -46,11 +45,11 @@ _NO_LABEL = "have no label; their raters' majority taken"
 def read_speechjudge(
     path: str | Path, split: str, *, root: str | Path | None = None, only_chosen: bool = False
 ) -> Iterator[RatedPair]:
-    """Read pairs from a jsonl with the published fields, and audio as paths.
+    """Read pairs from a data set or a jsonl with the published fields.
 
     Args:
-        path: The file of one split.
-        split: Published split: ``train``, ``dev``, ``test`` or ``other``.
+        path: The data set (``hf://datasets/OWNER/NAME:SPLIT``, or its folder), or the file of one split with audio as paths.
+        split: Published split: ``train``, ``dev`` (or ``validation``), ``test`` or ``other``.
         root: Folder that paths start from; that of the file if None.
         only_chosen: Only the pairs with good agreement of the raters; how many are left out is reported.
 
@@ -61,48 +60,14 @@ def read_speechjudge(
         ValueError: On the call, if ``split`` is unknown.
         CorpusError: While reading, on a row that is wrong.
     """
-    _check_split(split)
-    folder = Path(path).parent if root is None else root
-    return _pairs(read_rows(path, ["audioA", "audioB", "naturalness_label"]), split, folder, None, only_chosen)
-
-
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]],
-    split: str,
-    *,
-    root: str | Path | None = None,
-    audio_dir: str | Path | None = None,
-    only_chosen: bool = False,
-) -> Iterator[RatedPair]:
-    """Read pairs from a loaded ``datasets.Dataset``, or any rows.
-
-    Args:
-        dataset: Rows; audio as paths, or undecoded (``cast_column("audioA", datasets.Audio(decode=False))``, likewise audioB and prompt).
-        split: Published split: ``train``, ``dev``, ``test`` or ``other``.
-        root: Folder that relative paths start from; None leaves them.
-        audio_dir: Folder to put embedded audio into, as ``SPLIT/INDEX_a.wav``, ``…_b.wav``, ``…_prompt.wav``; files that are there stay.
-        only_chosen: Only the pairs with good agreement of the raters.
-
-    Returns:
-        As from ``read_speechjudge``.
-
-    Raises:
-        ValueError: On the call, if ``split`` is unknown.
-        CorpusError: While reading, on a row that is wrong.
-    """
-    _check_split(split)
-    folder = None if audio_dir is None else Path(audio_dir) / split
-    return _pairs(dataset_rows(dataset, CORPUS), split, root, folder, only_chosen)
-
-
-def _check_split(split: str) -> None:
-    if split not in SPLITS:
+    published = "dev" if split == "validation" else split
+    if published not in SPLITS:
         raise ValueError(f"split is {split!r}; one of {', '.join(SPLITS)} expected")
+    rows = read_rows(path, ["audioA", "audioB", "naturalness_label"])
+    return _pairs(rows, published, home_of(path) if root is None else root, only_chosen)
 
 
-def _pairs(
-    rows: Iterable[Row], split: str, root: str | Path | None, audio_dir: Path | None, only_chosen: bool
-) -> Iterator[RatedPair]:
+def _pairs(rows: Iterable[Row], split: str, root: str | Path | None, only_chosen: bool) -> Iterator[RatedPair]:
     counts: Counter[str] = Counter()
     total = 0
     for row in rows:
@@ -115,9 +80,9 @@ def _pairs(
         if preference is None:
             counts["left out, no label and no majority of raters"] += 1
             continue
-        first = _clip(row, "A", split, root, audio_dir, counts)
-        second = _clip(row, "B", split, root, audio_dir, counts)
-        yield RatedPair(first, second, {RUBRIC: preference}, _extra(row, split, root, audio_dir, margins))
+        first = _clip(row, "A", split, root, counts)
+        second = _clip(row, "B", split, root, counts)
+        yield RatedPair(first, second, {RUBRIC: preference}, _extra(row, split, root, margins))
     report(f"{CORPUS} {split}", total, counts)
 
 
@@ -167,9 +132,7 @@ def _preference(row: Row, margins: list[int], counts: Counter[str]) -> str | Non
     return label
 
 
-def _clip(
-    row: Row, side: str, split: str, root: str | Path | None, audio_dir: Path | None, counts: Counter[str]
-) -> RatedClip:
+def _clip(row: Row, side: str, split: str, root: str | Path | None, counts: Counter[str]) -> RatedClip:
     extra: dict[str, Any] = {}
     accuracy = [_accuracy(row, side, value) for value in _list(row, f"audio{side}_text_accuracy")]
     given = [value for value in accuracy if value is not None]
@@ -179,8 +142,7 @@ def _clip(
         extra["text_accuracy"] = given
     if row.has("target_text"):
         extra["text"] = row.required("target_text")
-    path = row.audio(f"audio{side}", root, _save_as(row, audio_dir, side.lower()))
-    return RatedClip(path, {}, SPLITS[split], CORPUS, extra=extra)
+    return RatedClip(row.audio(f"audio{side}", root), {}, SPLITS[split], CORPUS, extra=extra)
 
 
 def _accuracy(row: Row, side: str, value: Any) -> float | None:
@@ -193,11 +155,7 @@ def _accuracy(row: Row, side: str, value: Any) -> float | None:
     return _WORDS[text] if text in _WORDS else row.as_number(f"audio{side}_text_accuracy", value)
 
 
-def _save_as(row: Row, audio_dir: Path | None, name: str) -> Path | None:
-    return None if audio_dir is None else audio_dir / f"{row.required('index')}_{name}"
-
-
-def _extra(row: Row, split: str, root: str | Path | None, audio_dir: Path | None, margins: list[int]) -> dict[str, Any]:
+def _extra(row: Row, split: str, root: str | Path | None, margins: list[int]) -> dict[str, Any]:
     extra = {name: row.values[name] for name in row.values if name not in _CONSUMED and row.has(name)}
     extra["published_split"] = split
     if row.has("chosen"):
@@ -205,7 +163,7 @@ def _extra(row: Row, split: str, root: str | Path | None, audio_dir: Path | None
     if row.has("language_setting"):
         extra["language"] = row.required("language_setting")
     if row.has("prompt"):
-        extra["prompt"] = row.audio("prompt", root, _save_as(row, audio_dir, "prompt"))
+        extra["prompt"] = row.audio("prompt", root)
     if row.has("rater"):
         extra["raters"] = _list(row, "rater")
     if margins:

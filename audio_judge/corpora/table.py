@@ -1,4 +1,4 @@
-"""Read any rated table of a user (csv, tsv or jsonl), told which column means what; the other readers build on its rows.
+"""Read any rated table of a user (csv, tsv, jsonl or data set), told which column means what.
 
 Rows are read one by one, so a table may be larger than memory, and no audio is opened. A row that is wrong raises a ``CorpusError`` with
 its file and line; a row that nobody rated is left out, counted and reported.
@@ -8,17 +8,25 @@ Left out: JSON arrays (write one object per line) and spreadsheets (export a csv
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from audio_judge.clips import RatedClip, RatedPair, Rating
-from audio_judge.corpora.rows import PREFERENCE_NAMES, Row, Split, dataset_rows, preference_name, read_rows, report
-from audio_judge.rubrics.rubric import Scale, get_rubric
+from audio_judge.corpora.rows import (
+    PREFERENCE_NAMES,
+    Row,
+    Split,
+    home_of,
+    layout_of,
+    name_of,
+    preference_name,
+    read_rows,
+    report,
+)
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, convert, get_rubric
 
 logger = logging.getLogger(__name__)
-"""How corpora spell our three splits, in lower case."""
-"""How tables spell who is preferred, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,18 @@ class Columns:
 
 
 def read_table(
-    path: str | Path, columns: Columns, *, root: str | Path | None = None, split: Split = "train", corpus: str = ""
+    path: str | Path,
+    columns: Columns | Mapping[str, Any],
+    *,
+    root: str | Path | None = None,
+    split: Split = "train",
+    corpus: str = "",
 ) -> Iterator[RatedClip]:
     """Read rated clips from a table of a user.
 
     Args:
-        path: csv, tsv or jsonl.
-        columns: What its columns mean.
+        path: csv, tsv, jsonl or data set.
+        columns: What its columns mean, or its fields as plain values.
         root: Folder that paths in it start from; the folder of the table if None.
         split: Split of all rows, if there is no column for it.
         corpus: Name of the corpus; the file's name if empty.
@@ -90,52 +103,50 @@ def read_table(
     >>> columns.scale("mos").high
     5.0
     """
+    columns = layout_of(Columns, columns)
     if not columns.ratings:
         raise ValueError("columns.ratings is empty; name at least one rubric and its column")
     _check_split(split)
-    return _table_clips(
-        read_rows(path, columns.used()), columns, root or Path(path).parent, split, corpus or Path(path).stem
-    )
+    scales = {rubric: columns.scale(rubric) for rubric in columns.ratings}
+    rows = read_rows(path, columns.used())
+    return _rated(rows, columns, scales, root or home_of(path), split, corpus or name_of(path))
 
 
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]],
-    columns: Columns,
-    *,
-    root: str | Path | None = None,
-    split: Split = "train",
-    corpus: str = "dataset",
-) -> Iterator[RatedClip]:
-    """Read rated clips from a loaded ``datasets.Dataset``, or any rows.
+def read_on_our_scales(path: str | Path, columns: Columns | Mapping[str, Any], **options: Any) -> Iterator[RatedClip]:
+    """Read a table and bring its ratings to the scales of our rubrics; rubrics that we do not have stay as they are.
 
     Args:
-        dataset: Rows; audio as paths or undecoded.
-        columns: What its columns mean.
-        root: Folder that relative paths start from; None leaves them.
-        split: Split of all rows, if there is no column for it.
-        corpus: Name of the corpus.
+        path: As for ``read_table``.
+        columns: Likewise.
+        options: Likewise.
 
     Returns:
         As from ``read_table``.
 
     Raises:
-        ValueError: On the call, as from ``read_table``.
-        CorpusError: While reading, on a row that is wrong.
+        ValueError: Likewise.
+        CorpusError: Likewise.
     """
-    _check_split(split)
-    return _table_clips(dataset_rows(dataset, corpus), columns, root, split, corpus)
+    layout = layout_of(Columns, columns)
+    return (_on_our_scales(clip, layout) for clip in read_table(path, layout, **options))
+
+
+def _on_our_scales(clip: RatedClip, columns: Columns) -> RatedClip:
+    ratings = {}
+    for name, rating in clip.ratings.items():
+        source = columns.scale(name)
+        if name in ALL_RUBRICS and (source.low, source.high) != (get_rubric(name).low, get_rubric(name).high):
+            target = get_rubric(name).scale
+            factor = (target.high - target.low) / (source.high - source.low)
+            std = None if rating.std is None else rating.std * factor
+            rating = replace(rating, value=convert(rating.value, source, target), std=std)
+        ratings[name] = rating
+    return replace(clip, ratings=ratings)
 
 
 def _check_split(split: str) -> None:
     if split not in get_args(Split):
         raise ValueError(f"split is {split!r}; one of {', '.join(get_args(Split))} expected")
-
-
-def _table_clips(
-    rows: Iterable[Row], columns: Columns, root: str | Path | None, split: Split, corpus: str
-) -> Iterator[RatedClip]:
-    scales = {rubric: columns.scale(rubric) for rubric in columns.ratings}
-    return _rated(rows, columns, scales, root, split, corpus)
 
 
 def _rated(
@@ -203,13 +214,18 @@ class PairColumns:
 
 
 def read_pairs(
-    path: str | Path, columns: PairColumns, *, root: str | Path | None = None, split: Split = "train", corpus: str = ""
+    path: str | Path,
+    columns: PairColumns | Mapping[str, Any],
+    *,
+    root: str | Path | None = None,
+    split: Split = "train",
+    corpus: str = "",
 ) -> Iterator[RatedPair]:
     """Read comparisons from a table of a user.
 
     Args:
-        path: csv, tsv or jsonl.
-        columns: What its columns mean.
+        path: csv, tsv, jsonl or data set.
+        columns: What its columns mean, or its fields as plain values.
         root: Folder that paths in it start from; the folder of the table if None.
         split: Split of all rows, if there is no column for it.
         corpus: Name of the corpus; the file's name if empty.
@@ -221,14 +237,15 @@ def read_pairs(
         ValueError: On the call, if there is no preference column.
         CorpusError: While reading, on a missing column, a row that is wrong, or a preference that ``columns.names`` does not know.
     """
+    columns = layout_of(PairColumns, columns)
     if not columns.preferences:
         raise ValueError("columns.preferences is empty; name at least one rubric and its column")
     _check_split(split)
-    return _pairs(read_rows(path, columns.used()), columns, root or Path(path).parent, split, corpus or Path(path).stem)
+    return _pairs(read_rows(path, columns.used()), columns, root or home_of(path), split, corpus or name_of(path))
 
 
 def _pairs(
-    rows: Iterable[Row], columns: PairColumns, root: str | Path, split: Split, corpus: str
+    rows: Iterable[Row], columns: PairColumns, root: str | Path | None, split: Split, corpus: str
 ) -> Iterator[RatedPair]:
     used, uncompared, total = columns.used(), 0, 0
     for row in rows:

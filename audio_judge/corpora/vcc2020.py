@@ -6,13 +6,13 @@ for a clip counts once, with the mean of these votes, and is reported.
 ``extra``: ``raters`` (listener to score), and the columns that are the same in all lines of a clip.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip
-from audio_judge.corpora.rows import Row, Split, dataset_rows, rating_from_votes, read_rows, report
+from audio_judge.corpora.rows import Row, Split, home_of, layout_of, rating_from_votes, read_rows, report, scale_of
 from audio_judge.rubrics.rubric import Scale
 
 
@@ -55,10 +55,10 @@ FIVE_LEVELS = Scale(1.0, 5.0, "1-5")
 
 def read_votes(
     path: str | Path,
-    columns: VoteColumns | None = None,
+    columns: VoteColumns | Mapping[str, Any] | None = None,
     *,
     rubric: str = "mos",
-    scale: Scale = FIVE_LEVELS,
+    scale: Scale | Sequence[float] = FIVE_LEVELS,
     split: Split = "test",
     root: str | Path | None = None,
     corpus: str = "VCC2020",
@@ -67,10 +67,10 @@ def read_votes(
     """Read votes and sum them up per clip.
 
     Args:
-        path: csv, tsv or jsonl, one vote per line.
-        columns: What its columns mean; the usual names if None.
+        path: csv, tsv, jsonl or data set, one vote per line.
+        columns: What its columns mean, or its fields as plain values; the usual names if None.
         rubric: What was judged, e.g. ``naturalness``.
-        scale: Scale of the votes; similarity tests of the challenges use 1 to 4.
+        scale: Scale of the votes, or its ends; similarity tests of the challenges use 1 to 4.
         split: Split of all clips.
         root: Folder that the clips' paths start from; that of the table if None.
         corpus: Name of the corpus.
@@ -82,39 +82,9 @@ def read_votes(
     Raises:
         CorpusError: While reading, on a missing column or a line that is wrong.
     """
-    columns = columns or VoteColumns()
-    rows = read_rows(path, columns.used(), header)
-    return _clips(rows, columns, rubric, scale, split, Path(path).parent if root is None else root, corpus)
-
-
-def from_dataset(
-    dataset: Iterable[Mapping[str, Any]],
-    columns: VoteColumns | None = None,
-    *,
-    rubric: str = "mos",
-    scale: Scale = FIVE_LEVELS,
-    split: Split = "test",
-    root: str | Path | None = None,
-    corpus: str = "VCC2020",
-) -> Iterator[RatedClip]:
-    """Read votes from a loaded ``datasets.Dataset``, or any rows.
-
-    Args:
-        dataset: Rows, one vote each.
-        columns: What its columns mean; the usual names if None.
-        rubric: What was judged.
-        scale: Scale of the votes.
-        split: Split of all clips.
-        root: Folder that the clips' paths start from; None leaves them.
-        corpus: Name of the corpus.
-
-    Returns:
-        As from ``read_votes``.
-
-    Raises:
-        CorpusError: While reading, on a row that is wrong.
-    """
-    return _clips(dataset_rows(dataset, corpus), columns or VoteColumns(), rubric, scale, split, root, corpus)
+    layout = layout_of(VoteColumns, columns or VoteColumns())
+    rows = read_rows(path, layout.used(), header)
+    return _clips(rows, layout, rubric, scale_of(scale), split, home_of(path) if root is None else root, corpus)
 
 
 def _clips(

@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch.data_sets import HUB
 from audio_judge.clips import Item, RatedPair
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import check_disjoint
@@ -136,7 +137,8 @@ def _corpus_of(entry: Any, folder: Path) -> Corpus:
             f"corpus {entry['reader']}: unknown {unknown}; known: {', '.join(Corpus.__dataclass_fields__)}"
         )
     tasks = {"tasks": check_weights(entry["tasks"])} if entry.get("tasks") else {}
-    return Corpus(**{**entry, **tasks, "path": str(folder / str(entry["path"]))})
+    path = str(entry["path"])
+    return Corpus(**{**entry, **tasks, "path": path if path.startswith(HUB) else str(folder / path)})
 
 
 @dataclass

@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.aes import from_dataset, read_aes
+from audio_judge.corpora.aes import read_aes
 from audio_judge.rubrics.rubric import get_rubric
 
 AXES = ("Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness")
@@ -103,14 +103,16 @@ class TestAudioMos:
             list(read_aes(file, "train"))
 
 
-class TestFromDataset:
+class TestDataSet:
     def test_same_as_the_file(self, tmp_path):
-        (clip,) = from_dataset(Dataset.from_list([a_row()]), "validation", root="/d")
+        Dataset.from_list([a_row()]).save_to_disk(tmp_path / "set")
+        (clip,) = read_aes(tmp_path / "set", "validation", root="/d")
         assert (clip.path, clip.split, clip.ratings["content_enjoyment"].votes) == ("/d/a.wav", "validation", 10)
 
-    def test_error_names_the_row(self):
-        with pytest.raises(CorpusError, match="AES, line 2"):
-            list(from_dataset([a_row(), a_row(Production_Quality=11)], "test"))
+    def test_error_names_the_row(self, tmp_path):
+        Dataset.from_list([a_row(), a_row(Production_Quality=[11.0])]).save_to_disk(tmp_path / "set")
+        with pytest.raises(CorpusError, match="set, line 2"):
+            list(read_aes(tmp_path / "set", "test"))
 
 
 class TestRubrics:

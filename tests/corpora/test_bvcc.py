@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.bvcc import from_dataset, read_bvcc
+from audio_judge.corpora.bvcc import read_bvcc
 
 HEADER = "wav_path,system_id,sample_id,avg_score"
 
@@ -79,8 +79,15 @@ class TestReadBvcc:
         assert clip.system is None
 
 
-class TestFromDataset:
-    def test_rows(self):
+class TestDataSet:
+    def test_means(self, tmp_path):
         rows = [{"wav_path": "a.wav", "system_id": "s", "sample_id": "1", "avg_score": 2.5}]
-        (clip,) = from_dataset(Dataset.from_list(rows), "test")
+        Dataset.from_list(rows).save_to_disk(tmp_path / "set")
+        (clip,) = read_bvcc(tmp_path / "set", "test")
         assert (clip.path, clip.split, clip.ratings) == ("a.wav", "test", {"mos": Rating(2.5)})
+
+    def test_votes(self, tmp_path):
+        rows = [{"wav_path": "a.wav", "listener_id": str(i), "score": i + 1} for i in range(5)]
+        Dataset.from_list(rows).save_to_disk(tmp_path / "set")
+        (clip,) = read_bvcc(tmp_path / "set", "test")
+        assert clip.ratings["mos"].votes == 5

@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Cause, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.qualispeech import RUBRICS, from_dataset, read_qualispeech
+from audio_judge.corpora.qualispeech import RUBRICS, read_qualispeech
 from audio_judge.rubrics.rubric import get_rubric
 
 HEADER = [
@@ -127,16 +127,18 @@ class TestReadQualispeech:
         assert clip.system is None
 
 
-class TestFromDataset:
-    def test_shape_of_the_csv(self):
-        (clip,) = from_dataset(Dataset.from_list([a_row()]), "val", root="/d")
+class TestDataSet:
+    def test_shape_of_the_csv(self, tmp_path):
+        Dataset.from_list([a_row()]).save_to_disk(tmp_path / "set")
+        (clip,) = read_qualispeech(tmp_path / "set", "validation", root="/d")
         assert clip.path == "/d/wav/val/sys01tts-0000000.wav"
         assert clip.ratings["mos"] == Rating(4.0)
 
-    def test_shape_of_the_card(self):
+    def test_shape_of_the_card(self, tmp_path):
         scores = {"noise": 5, "distortion": 3, "speed": 3, "continuity": 4, "effort": 4, "naturalness": 2, "overall": 3}
         row = {"audio_path": "x/a.wav", "scores": scores, "descriptions": {"noise": "hiss 0 s - 1 s"}}
-        (clip,) = from_dataset([row], "train")
+        Dataset.from_list([row]).save_to_disk(tmp_path / "set")
+        (clip,) = read_qualispeech(tmp_path / "set", "train")
         assert set(clip.ratings) == set(RUBRICS.values())
         assert clip.path == "x/a.wav"
         assert clip.extra["noise_spans"] == [[0.0, 1.0]]

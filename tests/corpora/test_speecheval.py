@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Cause, RatedPair, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.speecheval import from_dataset, read_preferences, read_speecheval
+from audio_judge.corpora.speecheval import read_preferences, read_speecheval
 from audio_judge.rubrics.rubric import get_rubric
 
 THINK = """Go through the aspects.
@@ -325,19 +325,21 @@ class TestAudio:
             list(read_speecheval(file, "train"))
 
 
-class TestFromDataset:
+class TestDataSet:
     ROWS = (
         {"task": "CompareEval", "key": "k1", "path": "a.wav", "path_B": "b.wav"},
         {"task": "CompareEval", "key": "k2", "path": "a.wav", "path_B": "c.wav"},
     )
 
-    def test_hub_rows_with_a_side_table(self, caplog):
-        pairs = list(from_dataset(Dataset.from_list(list(self.ROWS)), "validation", preferences={"k1": "B"}))
+    def test_hub_rows_with_a_side_table(self, tmp_path, caplog):
+        Dataset.from_list(list(self.ROWS)).save_to_disk(tmp_path / "set")
+        pairs = list(read_speecheval(tmp_path / "set", "validation", preferences={"k1": "B"}))
         assert [pair.preferences for pair in pairs] == [{"mos": "B"}]
         assert (pairs[0].first.path, pairs[0].second.path, pairs[0].first.split) == ("a.wav", "b.wav", "validation")
         assert "1 of 2 rows left out, no preference" in caplog.text
 
-    def test_single_row_has_no_second_path(self):
+    def test_single_row_has_no_second_path(self, tmp_path):
         rows = [{"task": "SingleEval", "key": "k", "path": "a.wav", "path_B": None, "context": CONTEXT}]
-        (clip,) = from_dataset(Dataset.from_list(rows), "test", audio_root="/d")
+        Dataset.from_list(rows).save_to_disk(tmp_path / "set")
+        (clip,) = read_speecheval(tmp_path / "set", "test", audio_root="/d")
         assert clip.path == "/d/a.wav"

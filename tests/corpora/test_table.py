@@ -2,14 +2,15 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
-from datasets import Audio, Dataset
+from datasets import Dataset
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.rows import Row, is_blank, rating_from_votes, read_rows, split_name, time_spans
-from audio_judge.corpora.table import Columns, PairColumns, from_dataset, read_pairs, read_table
+from audio_judge.corpora.table import Columns, PairColumns, read_pairs, read_table
 from audio_judge.rubrics.rubric import HUNDRED, Scale
 
 MOS = Columns(path="file", ratings={"mos": "score"})
@@ -143,25 +144,28 @@ class TestReadTable:
             read_table(tmp_path / "t.csv", MOS, split="dev")
 
 
-class TestFromDataset:
-    def test_dataset(self):
-        dataset = Dataset.from_list([{"file": "a.wav", "score": 3.0, "who": None}])
-        (clip,) = from_dataset(dataset, MOS, root="/d", split="test", corpus="hub")
+class TestDataSet:
+    def test_paths_as_text(self, tmp_path):
+        Dataset.from_list([{"file": "a.wav", "score": 3.0, "who": None}]).save_to_disk(tmp_path / "hub")
+        (clip,) = read_table(tmp_path / "hub", MOS, root="/d", split="test")
         assert clip == RatedClip("/d/a.wav", {"mos": Rating(3.0)}, "test", "hub")
 
-    def test_undecoded_audio_column(self):
-        dataset = Dataset.from_list([{"file": "a.wav", "score": 3.0}]).cast_column("file", Audio(decode=False))
-        assert next(from_dataset(dataset, MOS)).path == "a.wav"
+    def test_sounds_in_their_own_files(self, tmp_path):
+        file = str(tmp_path / "a.wav")
+        Path(file).write_bytes(b"RIFF")
+        rows = Dataset.from_list([{"file": {"path": file, "bytes": None}, "score": 3.0}])
+        rows.save_to_disk(tmp_path / "set")
+        assert next(read_table(tmp_path / "set", MOS)).path == file
 
-    def test_decoded_audio_is_refused_with_the_fix(self):
-        rows = [{"file": {"array": [0.0], "sampling_rate": 8000, "path": "a.wav"}, "score": 3.0}]
-        with pytest.raises(CorpusError, match=r"dataset, line 1: .*decode=False"):
-            list(from_dataset(rows, MOS))
+    def test_missing_column(self, tmp_path):
+        Dataset.from_list([{"file": "a.wav", "rating": 3.0}]).save_to_disk(tmp_path / "set")
+        with pytest.raises(CorpusError, match="set: column score is missing; found file, rating"):
+            list(read_table(tmp_path / "set", MOS))
 
-    def test_embedded_audio_needs_a_folder(self):
-        rows = [{"file": {"path": None, "bytes": b"RIFF"}, "score": 3.0}]
-        with pytest.raises(CorpusError, match="audio_dir"):
-            list(from_dataset(rows, MOS))
+    def test_what_is_no_path(self, tmp_path):
+        Dataset.from_list([{"file": [0.0], "score": 3.0}]).save_to_disk(tmp_path / "set")
+        with pytest.raises(CorpusError, match=r"set, line 1: file is \[0\.0\]; a path expected"):
+            list(read_table(tmp_path / "set", MOS))
 
 
 class TestReadPairs:

@@ -5,7 +5,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.vcc2020 import VoteColumns, from_dataset, read_votes
+from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
 from audio_judge.rubrics.rubric import Scale
 
 
@@ -72,9 +72,10 @@ class TestReadVotes:
             list(read_votes(write(tmp_path, "a,x,3", header="sample_id,judge,score")))
 
 
-class TestFromDataset:
-    def test_rows(self):
-        dataset = Dataset.from_list([{"sample_id": "a", "listener_name": str(i), "score": i + 1} for i in range(5)])
-        (clip,) = from_dataset(dataset, root="/d")
+class TestDataSet:
+    def test_rows(self, tmp_path):
+        rows = [{"sample_id": "a", "listener_name": str(i), "score": i + 1} for i in range(5)]
+        Dataset.from_list(rows).save_to_disk(tmp_path / "set")
+        (clip,) = read_votes(tmp_path / "set", root="/d")
         assert clip.path == "/d/a.wav"
         assert clip.ratings["mos"].votes == 5

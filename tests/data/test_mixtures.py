@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny import write_simulated
 
-from audio_judge.corpora import CORPORA, CorpusError
-from audio_judge.corpora.corpus import READERS, Corpus
+from audio_judge.corpora import CorpusError
+from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import SplitError
 from audio_judge.data.mixtures import Mixture, check_leakage, iterate, mixture_of, read_mixture
 from audio_judge.data.statistics import Statistics
@@ -39,11 +39,6 @@ def paths(examples):
 def corpus(tmp_path):
     """A hundred clips, nine of ten excellent."""
     return write_table(tmp_path / "clips.csv", [1 + k // 10 % 5 if k % 10 == 0 else 5 for k in range(100)])
-
-
-class TestReaders:
-    def test_command_line_names_the_same(self):
-        assert list(CORPORA) == list(READERS)
 
 
 class TestCorpus:
