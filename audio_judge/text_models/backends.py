@@ -8,25 +8,93 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import torch
-from huggingface_hub import AsyncInferenceClient, get_async_session
-from huggingface_hub.errors import HfHubHTTPError
 from transformers import DecisionPipeline, TextGenerationPipeline, pipeline
 
 from audio_judge.text_models.replies import CallError, Completion, Message, Sampling
 
 
-class _LocalAddressClient(AsyncInferenceClient):
-    """The Hub's client without the Hub's hooks: HF_HUB_OFFLINE must not cut off a server on one's own machine."""
+class _Server:
+    """One server that is asked with JSON: its address, its secret, its connections, and what can go wrong.
 
-    async def _get_async_client(self) -> httpx2.AsyncClient:
-        if self._async_client is None:
-            session = get_async_session()
-            session.event_hooks = {"request": [], "response": []}
-            self._async_client = await self.exit_stack.enter_async_context(session)
-        return self._async_client
+    It is no client of the Hub: HF_HUB_OFFLINE must not cut off a server on one's own machine, and no token of the Hub that is
+    logged in goes to other addresses.
+    """
+
+    def __init__(self, url: str, model: str, api_key: str | None, timeout: float) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint {url!r}; an address such as http://localhost:8000/v1 is needed")
+        if not model:
+            raise ValueError(f"endpoint {url}: no model; give the name the server knows it by")
+        self.url, self.model, self.timeout = url, model, timeout
+        # One deadline for the whole reply, below, instead of one for each part of it
+        self._connections = httpx2.AsyncClient(timeout=None, **_connecting(api_key))
+
+    async def post(self, name: str, body: Mapping[str, Any]) -> Any:
+        """Post JSON to ``/v1/NAME`` once.
+
+        Returns:
+            The JSON that came back.
+
+        Raises:
+            CallError: If none did; its kind says whether asking again may help.
+        """
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._connections.post(_path(self.url, name), json={"model": self.model, **body})
+        except TimeoutError as error:
+            raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
+        except httpx2.RequestError as error:
+            raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
+        if response.status_code >= 400:
+            raise _status_error(self.url, response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise CallError("malformed_reply", f"{self.url}: no JSON in {response.text[:200]!r}") from error
+
+    async def close(self) -> None:
+        await self._connections.aclose()
+
+
+def _status_error(url: str, response: httpx2.Response) -> CallError:
+    """Sort a status: 429 and a server's own faults may pass, other refusals will not."""
+    status = response.status_code
+    message = f"{url}: status {status} {response.text[:200].strip()!r}"
+    if status == 429:
+        return CallError("rate_limited", message, _seconds(response.headers.get("retry-after")))
+    if status == 408 or status >= 500:
+        return CallError("server_error", message, _seconds(response.headers.get("retry-after")))
+    return CallError("refused", message)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a Retry-After in seconds; one that is a date is left to the back-off."""
+    return float(retry_after) if retry_after is not None and retry_after.strip().isdecimal() else None
+
+
+def _path(url: str, name: str) -> str:
+    """The address of one thing a server does; the server's may end in ``/v1``, or in that thing, and have a query."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if path.endswith(f"/{name}"):
+        return url
+    return urlunsplit(parts._replace(path=f"{path.removesuffix('/v1')}/v1/{name}"))
+
+
+def _connecting(api_key: str | None) -> dict[str, Any]:
+    """How servers are connected to, by whatever asks them."""
+    bearer = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"headers": bearer, "follow_redirects": True, "verify": _certificates()}
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read the certificates once; they take longer than a short request."""
+    return httpx2.create_ssl_context()
 
 
 class Endpoint:
@@ -55,15 +123,12 @@ class Endpoint:
         timeout: float = 120.0,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        _check_address(url, model)
-        self.url, self.model, self.timeout, self.extra = url, model, timeout, dict(extra or {})
-        # Without a key the Hub's client would send the user's own Hub token to this address.
-        self._client = _LocalAddressClient(base_url=url, api_key=api_key or "none")
+        self._server, self.extra = _Server(url, model, api_key, timeout), dict(extra or {})
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name of the model and the extra fields."""
-        return {"model": self.model, "extra": self.extra}
+        return {"model": self._server.model, "extra": self.extra}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Answer one request once.
@@ -75,58 +140,16 @@ class Endpoint:
         Raises:
             CallError: If there is no usable reply.
         """
-        try:
-            async with asyncio.timeout(self.timeout):
-                answer = await self._client.chat_completion(
-                    [dict(message) for message in messages],
-                    model=self.model,
-                    extra_body=self.extra,
-                    **asdict(sampling),
-                )
-        except TimeoutError as error:
-            raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
-        except HfHubHTTPError as error:
-            raise _status_error(self.url, error.response) from error
-        except httpx2.TransportError as error:
-            raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
-        except (ValueError, TypeError, AttributeError) as error:  # the Hub's client parsing what is no chat completion
-            raise CallError("malformed_reply", f"{self.url}: not a chat completion ({error})") from error
-        return _read_completion(self.url, answer)
+        request = {"messages": [dict(message) for message in messages], **asdict(sampling), **self.extra}
+        answer = await self._server.post("chat/completions", request)
+        match answer:
+            case {"choices": [{"message": {"content": str(text)}, **choice}, *_]}:
+                return Completion(text, cut_off=choice.get("finish_reason") == "length")
+        raise CallError("malformed_reply", f"{self._server.url}: no text in {json.dumps(answer)[:200]}")
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
-
-
-def _check_address(url: str, model: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"endpoint {url!r}; an address such as http://localhost:8000/v1 is needed")
-    if not model:
-        raise ValueError(f"endpoint {url}: no model; give the name the server knows it by")
-
-
-def _status_error(url: str, response: httpx2.Response) -> CallError:
-    """Sort a status: 429 and a server's own faults may pass, other refusals will not."""
-    status = response.status_code
-    message = f"{url}: status {status} {response.text[:200].strip()!r}"
-    if status == 429:
-        return CallError("rate_limited", message, _seconds(response.headers.get("retry-after")))
-    if status == 408 or status >= 500:
-        return CallError("server_error", message, _seconds(response.headers.get("retry-after")))
-    return CallError("refused", message)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After in seconds; one that is a date is left to the back-off."""
-    return float(retry_after) if retry_after is not None and retry_after.strip().isdecimal() else None
-
-
-def _read_completion(url: str, answer: Mapping[str, Any]) -> Completion:
-    """Take the text out of a chat completion, whose fields the Hub's client leaves unchecked."""
-    match answer:
-        case {"choices": [{"message": {"content": str(text)}, **choice}, *_]}:
-            return Completion(text, cut_off=choice.get("finish_reason") == "length")
-    raise CallError("malformed_reply", f"{url}: no text in {json.dumps(answer, default=str)[:200]}")
+        await self._server.close()
 
 
 class LocalModel:
@@ -216,16 +239,12 @@ class DecisionEndpoint:
     """
 
     def __init__(self, url: str, model: str, *, api_key: str | None = None, timeout: float = 120.0) -> None:
-        _check_address(url, model)
-        self.url, self.model, self.timeout = url, model, timeout
-        self._client = httpx2.AsyncClient(
-            timeout=None, headers=_bearer(api_key), follow_redirects=True, verify=_certificates()
-        )
+        self._server = _Server(url, model, api_key, timeout)
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name of the model, and that it decides."""
-        return {"model": self.model, "decision": True}
+        return {"model": self._server.model, "decision": True}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Answer one request once.
@@ -238,23 +257,17 @@ class DecisionEndpoint:
             CallError: If there is no usable reply.
         """
         request = json.loads(messages[-1]["content"])
+        answer = await self._server.post("systemone", request)
         try:
-            async with asyncio.timeout(self.timeout):
-                response = await self._client.post(_path(self.url, "systemone"), json={"model": self.model, **request})
-        except TimeoutError as error:
-            raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
-        except httpx2.RequestError as error:
-            raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
-        if response.status_code >= 400:
-            raise _status_error(self.url, response)
-        try:
-            return _read_answers(self.url, request["questions"], response.json()["answers"])
+            return _read_answers(self._server.url, request["questions"], answer["answers"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CallError("malformed_reply", f"{self.url}: no answers in {response.text[:200]!r}") from error
+            raise CallError(
+                "malformed_reply", f"{self._server.url}: no answers in {json.dumps(answer)[:200]}"
+            ) from error
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._server.close()
 
 
 def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0) -> str:
@@ -272,7 +285,7 @@ def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0)
         ValueError: If it does not say, or serves none or several.
     """
     try:
-        response = httpx2.get(_path(url, "models"), headers=_bearer(api_key), timeout=timeout, follow_redirects=True)
+        response = httpx2.get(_path(url, "models"), timeout=timeout, **_connecting(api_key))
         names = [str(model["id"]) for model in response.raise_for_status().json()["data"]]
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
@@ -281,20 +294,6 @@ def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0)
         listed = f"{', '.join(names[:5])}{' …' * (len(names) > 5)}" if names else "none"
         raise ValueError(f"{url}: lists {len(names)} models ({listed}); name the one to ask")
     return names[0]
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read the certificates once; they take longer than a short request."""
-    return httpx2.create_ssl_context()
-
-
-def _path(url: str, name: str) -> str:
-    return f"{url.rstrip('/').removesuffix('/v1')}/v1/{name}"
-
-
-def _bearer(api_key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def _read_answers(place: str, questions: Mapping[str, Any], answers: Mapping[str, Any]) -> Completion:

@@ -66,6 +66,7 @@ class TestEndpoint:
         with serving(echo) as stub:
             ask(stub.url)
         assert "hf_secret" not in str(stub.headers)
+        assert "authorization" not in stub.headers[0]
 
     def test_sends_the_key_it_is_given_and_the_extra_fields(self):
         async def run(url):
