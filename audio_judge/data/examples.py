@@ -2,7 +2,9 @@
 
 Two forms. ``decide`` is a typed question per rubric, answered by shares of listeners over the levels:
 ``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
-``{"task", "prompt", "completion", "seed"}``. Audio stays a path in both; ``audio_judge.collate`` reads it.
+``{"task", "prompt", "completion", "seed"}``, and say what is asked and what the answer states, so that nothing needs to read
+it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of ``levels``, ``causes``,
+``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a path in both; ``audio_judge.collate`` reads it.
 
 ``clip_state`` and ``text_messages`` are the only places that spell out how clips and requests are laid out, so that the
 prompts of training and of use are the same.
@@ -29,13 +31,18 @@ from audio_judge.rubrics.rubric import (
 from audio_judge.rubrics.shares import level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
+    TASKS,
     CategoryTarget,
     Explanation,
+    Facts,
+    ParseError,
     ScoreTarget,
     categorize,
     explain,
     profile,
+    read_facts,
     score,
+    states,
 )
 from audio_judge.tasks.faults import draw_questions
 
@@ -164,16 +171,16 @@ def clip_examples(
             asked = change(get_rubric(chosen[0]), clip.ratings[chosen[0]], rng=rng)
             if asked.provenance:
                 example = _augmented(asked, task, state, rng, reference is not None)
-                yield {"task": task, "seed": seed} | example
+                yield {"task": task, "seed": seed, "rubrics": chosen} | example
                 continue
-        answer, facts = _answer(clip, task, chosen, rng, language)
+        answer, said = _answer(clip, task, chosen, rng, language)
         english = RUBRIC_TASKS[task].PHRASINGS, RUBRIC_TASKS[task].HELD_OUT_PHRASINGS
         phrasings = wordings(task, language, english)[held_out]
         how = {"held_out": held_out, "with_reference": reference is not None, "language": language}
         subject: Any = chosen[0] if single else chosen
         request = RUBRIC_TASKS[task].ask(subject, phrasing=rng.randrange(len(phrasings)), **how)
         completion = [{"role": "assistant", "content": answer}]
-        yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | facts
+        yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | said
 
 
 def _augmented(
@@ -194,17 +201,112 @@ def _augmented(
 def _answer(
     clip: RatedClip, task: str, rubrics: list[str], rng: random.Random, language: str
 ) -> tuple[str, dict[str, Any]]:
-    """The answer of a task in text, and what evaluation needs to know about it."""
+    """The answer of a task in text, and what it states; ``target`` is what a score is trained and measured by."""
     values = {name: clip.ratings[name].value for name in rubrics}
     if task == "score":
-        target = {"rubric": rubrics[0], "value": values[rubrics[0]]}
-        return score.write(ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])), {"target": target}
+        single = ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])
+        said = stated(task, score.facts(single), clip)
+        return score.write(single), {"target": {"rubric": single.rubric.name, "value": single.value}} | said
     if task == "categorize":
         rubric = get_rubric(rubrics[0])
-        return categorize.write(CategoryTarget(rubric, rubric.level_of(values[rubric.name])), language), {}
+        category = CategoryTarget(rubric, rubric.level_of(values[rubric.name]))
+        return categorize.write(category, language), stated(task, categorize.facts(category), clip)
     if task == "profile":
-        return profile.write(values, rubrics, language), {}
-    return explain.write(Explanation(values, clip.causes), rng, rubrics, language), {}
+        return profile.write(values, rubrics, language), stated(task, profile.facts(values), clip)
+    explanation = Explanation(values, clip.causes)
+    return explain.write(explanation, rng, rubrics, language), stated(task, explain.facts(explanation), clip)
+
+
+# What an answer states
+
+
+def stated(task: str, facts: Facts, clip: RatedClip | None = None) -> dict[str, Any]:
+    """Write down what the answer of an example states, as plain JSON.
+
+    Args:
+        task: Of the example.
+        facts: What its target states.
+        clip: Whose ratings the example gives; None for a pair.
+
+    Example:
+        >>> stated("detect", Facts(label="fake"))
+        {'rubrics': [], 'scores': {}, 'label': 'fake'}
+    """
+    rated = {} if clip is None else {name: rating.value for name, rating in clip.ratings.items()}
+    said: dict[str, Any] = {"rubrics": list(facts.values), "scores": rated}
+    whole = {
+        "levels": facts.levels,
+        "causes": list(facts.causes or ()),
+        "label": facts.label,
+        "verdicts": facts.verdicts,
+        "distortions": {kind: [list(span) for span in spans] for kind, spans in facts.distortions.items()},
+    }
+    return said | {name: value for name, value in whole.items() if states(task, name)}
+
+
+def facts_of(example: Mapping[str, Any]) -> Facts:
+    """Tell what the answer of an example states: scores are the ratings, where the clip has them.
+
+    Args:
+        example: Answered in text; as ``with_facts`` gives it.
+    """
+    rated, causes = example["scores"], example.get("causes")
+    verdicts, distortions = dict(example.get("verdicts", {})), dict(example.get("distortions", {}))
+    if example.get("form") == "preference":  # which names the aspects that decide, and nothing else
+        verdicts = {name: verdict for name, verdict in verdicts.items() if name == "mos" or verdict != "tie"}
+        distortions = {}
+    return Facts(
+        {name: rated[name] for name in example["rubrics"] if name in rated},
+        dict(example.get("levels", {})),
+        None if causes is None else dict.fromkeys(causes, ()),
+        example.get("label", ""),
+        verdicts,
+        {kind: tuple((start, end) for start, end in spans) for kind, spans in distortions.items()},
+    )
+
+
+def with_facts(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an example what it states; one of an earlier version, which did not say it, is read, in its language.
+
+    Args:
+        example: Answered in text.
+
+    Returns:
+        The example itself if it says what it states.
+
+    Raises:
+        ValueError: If the answer cannot be read, or does not tell which rubric was asked for.
+    """
+    if "rubrics" in example:
+        return dict(example)
+    task, text, language = example["task"], example["completion"][0]["content"], example.get("language", "en")
+    facts = read_facts(task, text, _rubrics_asked(example, text, language), language=language)
+    rated = {**facts.values, **(example.get("scores") or {})}
+    return {**stated(task, facts), **example, "scores": rated}
+
+
+def _rubrics_asked(example: Mapping[str, Any], text: str, language: str) -> list[str]:
+    """Names of the rubrics that an example of an earlier version asks for, of the tasks that are asked for some."""
+    task, rated = example["task"], example.get("scores") or {}
+    if "target" in example:
+        return [example["target"]["rubric"]]
+    if task in ("profile", "explain"):
+        head = text.partition("\n\n")[0]
+        return list(profile.parse(head, list(rated) or list(RUBRICS), strict=True, language=language))
+    if TASKS[task].TRAITS.asks != "one":
+        return []
+    fitting = [name for name, value in rated.items() if _is_level(name, value, text, language)]
+    if len(fitting) != 1:
+        raise ValueError(f"{task}: {text!r} is a level of {', '.join(fitting) or 'nothing that is rated'}")
+    return fitting
+
+
+def _is_level(name: str, value: float, text: str, language: str) -> bool:
+    try:
+        level = categorize.parse(text, name, strict=True, language=language).level
+    except ParseError:
+        return False
+    return level == get_rubric(name).level_of(value)
 
 
 def _decisions(

@@ -4,32 +4,30 @@
 (describe, compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can
 serve. What an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
 
-Each example also has the facts ``corpus`` and ``scores`` (the ratings before augmentation), and where they apply
-``listener``, ``form`` and ``provenance``.
+Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer states (see
+``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.
 """
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.data.augment import Augmented, Kind, augment_with_chances
-from audio_judge.data.examples import DECIDE, Change, Example, clip_examples
+from audio_judge.data.examples import DECIDE, Change, Example, clip_examples, stated
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
+    TARGETS,
     LackingError,
-    assessment_of,
     check_rated,
     comparison_of,
-    description_of,
     detection_of,
     listener_of,
     overall_of,
     preference_shares,
-    suggestions_of,
 )
 from audio_judge.languages import check_language, wordings
 from audio_judge.messages import ReferenceUse, clip_state, pair_state, text_messages
@@ -38,14 +36,13 @@ from audio_judge.tasks import (
     RUBRIC_TASKS,
     TASKS,
     Comparison,
+    Facts,
     ScoreTarget,
     assess,
     compare,
-    describe,
     detect,
     listeners,
     rate,
-    suggest,
 )
 from audio_judge.tasks.compare import Form
 
@@ -53,8 +50,6 @@ DETECT_QUESTION = "detect_question"
 COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
-# A request for one of these is about a single rubric; the others are about the clip or the pair.
-_NO_REFERENCE = (*COMPARING, "suggest", "detect", DETECT_QUESTION, "rate")
 
 
 @dataclass(frozen=True)
@@ -182,7 +177,7 @@ class Instructor:
             if task not in COMPARING:
                 return "a pair, which is for compare and compare_question only"
             return "" if overall_of(item) else "a pair without a preference overall or for naturalness"
-        if self.manner.with_reference == "always" and task not in _NO_REFERENCE and item.reference is None:
+        if self.manner.with_reference == "always" and _hears_reference(task) and item.reference is None:
             return "no reference"
         if task in COMPARING:
             if "mos" not in item.ratings:
@@ -191,7 +186,7 @@ class Instructor:
             return (
                 "" if any(one.path != item.path for one in known) else "no earlier clip of its corpus to compare with"
             )
-        return _reason(_CHECKS[task], item)
+        return _reason("detect" if task == DETECT_QUESTION else task, item)
 
     def _partners(self, clip: RatedClip) -> deque[RatedClip]:
         key = (clip.corpus, clip.split)
@@ -237,14 +232,15 @@ class Instructor:
         return {"task": task, "prompt": prompt, "completion": completion, "seed": rng.randrange(2**31)} | facts
 
     def _whole_clip(self, clip: RatedClip, task: str, rng: random.Random) -> Example:
-        """Describe, assess, suggest or detect."""
+        """A task whose request is the same for all clips, such as describe, assess, suggest or detect."""
         module = TASKS[task]
         how = self._phrasing(task, module.PHRASINGS, module.HELD_OUT_PHRASINGS, rng)
-        reference = None if task in _NO_REFERENCE else self._reference(clip, rng)
+        reference = self._reference(clip, rng) if _hears_reference(task) else None
         if reference is not None:
             how["with_reference"] = True
-        answer = _WRITERS[task](clip, rng, self._language)
-        example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng)
+        answer, facts = _written(clip, task, rng, self._language)
+        said = stated(task, facts, clip)
+        example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng, **said)
         return self._with_listener(example, clip, rng)
 
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
@@ -277,13 +273,14 @@ class Instructor:
             places: tuple[rate.Place, ...] = ("start", "middle", "end")
             how = self._phrasing("rate", rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
             request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
-            request, facts = self._name_listener(request, clip, rng)
+            request, named = self._name_listener(request, clip, rng)
             content = rate.content(request, *clip_state(clip))
+            target = ScoreTarget(asked.rubric, asked.value)
             # No table has an augmented rubric, so evaluation is given a target for the others only.
-            facts |= {"provenance": list(asked.provenance)} if asked.provenance else {}
-            facts |= {} if asked.provenance else {"target": {"rubric": name, "value": asked.value}}
-            answer = rate.write(ScoreTarget(asked.rubric, asked.value))
-            example = self._text_example("rate", [], "", answer, rng, **facts)
+            said = named | stated("rate", rate.facts(target), clip)
+            said |= {"provenance": list(asked.provenance), "rubrics": [name]} if asked.provenance else {}
+            said |= {} if asked.provenance else {"target": {"rubric": name, "value": asked.value}}
+            example = self._text_example("rate", [], "", rate.write(target), rng, **said)
             yield example | {"prompt": [{"role": "user", "content": content}]}
 
     def _with_listener(self, example: Example, clip: RatedClip, rng: random.Random) -> Example:
@@ -366,7 +363,8 @@ class Instructor:
         answer = compare.write(target, rng, form=form, language=self._language)
         if "caption" in pair.extra and not is_swapped:  # a caption names A and B, so it fits one order only
             answer, form = pair.extra["caption"], "preference"
-        return self._text_example("compare", state, request, answer, rng, form=form, verdicts=dict(target.verdicts))
+        said = stated("compare", compare.facts(target))
+        return self._text_example("compare", state, request, answer, rng, form=form, **said)
 
 
 def make_instructions(
@@ -430,6 +428,10 @@ def check_weights(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float
     return weights
 
 
+def _hears_reference(task: str) -> bool:
+    return TASKS[task].TRAITS.hears_reference if task in TASKS else task == DECIDE
+
+
 def _forms(target: Comparison) -> list[Form]:
     """The dimensions form speaks of SpeechEval's dimensions only, and needs more than the verdict overall."""
     names = set(target.verdicts)
@@ -452,32 +454,19 @@ def _scores_of(item: Item) -> dict[str, float]:
     return {} if isinstance(item, RatedPair) else {name: rating.value for name, rating in item.ratings.items()}
 
 
-def _reason(check: Callable[[RatedClip], Any], clip: RatedClip) -> str:
-    """Why a check fails; nothing if it does not."""
+def _reason(task: str, clip: RatedClip) -> str:
+    """Why a clip cannot be a target of a task; nothing if it can."""
     try:
-        check(clip)
+        TARGETS[task](clip, random.Random(0), "en") if task in TARGETS else check_rated(clip)
     except LackingError as lacking:
         return str(lacking)
     return ""
 
 
-def _write_description(clip: RatedClip, rng: random.Random, language: str) -> str:
-    if "caption" in clip.extra:
-        return clip.extra["caption"]
-    return describe.write(description_of(clip, rng, language), rng, language)
-
-
-_WRITERS: dict[str, Callable[[RatedClip, random.Random, str], str]] = {
-    "describe": _write_description,
-    "assess": lambda clip, rng, language: assess.write(assessment_of(clip), rng, language),
-    "suggest": lambda clip, rng, language: suggest.write(suggestions_of(clip, rng, language), language),
-    "detect": lambda clip, _, language: detect.write(detection_of(clip), language),
-}
-_CHECKS: dict[str, Callable[[RatedClip], Any]] = {
-    **dict.fromkeys((DECIDE, *RUBRIC_TASKS, "rate"), check_rated),
-    "describe": description_of,
-    "assess": assessment_of,
-    "suggest": suggestions_of,
-    "detect": detection_of,
-    DETECT_QUESTION: detection_of,
-}
+def _written(clip: RatedClip, task: str, rng: random.Random, language: str) -> tuple[str, Facts]:
+    """The answer of a task about the whole clip, and what it states; a caption is a description that somebody wrote."""
+    if task == "describe" and "caption" in clip.extra:
+        return clip.extra["caption"], Facts({"mos": clip.ratings["mos"].value})
+    target = TARGETS[task](clip, rng, language)
+    seed = {"seed": rng} if TASKS[task].TRAITS.is_varied else {}
+    return TASKS[task].write(target, language=language, **seed), TASKS[task].facts(target)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from audio_judge.data.instructions import COMPARE_QUESTION
+from audio_judge.data.instructions import COMPARE_QUESTION, DETECT_QUESTION
 from audio_judge.rubrics.rubric import ALL_RUBRICS, get_rubric
+from audio_judge.tasks import TASKS
 
 
 @dataclass
@@ -54,16 +55,7 @@ class Statistics:
         for rubric, steps in _asked(example).items():
             self.scales[_scale_asked(rubric, steps)] += 1
             self.augmentations.update(step["kind"] for step in steps)
-        if "verdicts" in example:
-            self.classes[f"preferred: {example['verdicts']['mos']}"] += 1
-        if example["task"] == COMPARE_QUESTION:
-            preferred = "A", "B", "tie"
-            shares = example["targets"]["mos"]
-            self.classes[f"preferred: {preferred[shares.index(max(shares))]}"] += 1
-        if example["task"] == "detect_question":
-            self.classes["fake" if example["targets"]["fake"][0] else "real"] += 1
-        elif example["task"] == "detect":
-            self.classes["fake" if "fake" in example["completion"][0]["content"] else "real"] += 1
+        self.classes.update(_classes(example))
         self.listeners.update([example["listener"]] if "listener" in example else [])
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,17 +87,25 @@ def _shares(counts: Counter[str], rows: Iterable[tuple[str, int]]) -> list[str]:
     return [f"  {name:<24}{count:>9}  {count / counts.total():6.1%}" for name, count in rows]
 
 
+def _classes(example: Mapping[str, Any]) -> list[str]:
+    """The label or preference that an example teaches."""
+    if example["task"] == COMPARE_QUESTION:
+        shares = example["targets"]["mos"]
+        return [f"preferred: {('A', 'B', 'tie')[shares.index(max(shares))]}"]
+    if example["task"] == DETECT_QUESTION:
+        return ["fake" if example["targets"]["fake"][0] else "real"]
+    preferred = [f"preferred: {example['verdicts']['mos']}"] if "verdicts" in example else []
+    return [*preferred, *([example["label"]] if "label" in example else [])]
+
+
 def _asked(example: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Rubric that is asked for to what augmentation did to it; nothing for tasks without rubrics."""
     done = example.get("provenance", [])
     if "questions" in example:
         scored = [name for name, question in example["questions"].items() if question["type"] == "score"]
         return {name: done.get(name, []) if isinstance(done, Mapping) else [] for name in scored}
-    if example["task"] in ("profile", "explain"):
-        return {name: [] for name in example["scores"]}
-    if example["task"] in ("score", "categorize", "rate"):
-        return {example["target"]["rubric"] if "target" in example else next(iter(example["scores"])): list(done)}
-    return {}
+    names_rubrics = TASKS[example["task"]].TRAITS.asks != "none"
+    return {name: list(done) for name in example["rubrics"]} if names_rubrics else {}
 
 
 def _scale_asked(rubric: str, steps: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 from audio_judge.clips import RatedClip, RatedPair
@@ -213,3 +214,12 @@ def check_rated(clip: RatedClip) -> None:
             raise LackingError(f"rated on {name!r}, which is none of our rubrics")
         if not get_rubric(name).low <= rating.value <= get_rubric(name).high:
             raise LackingError(f"a rating of {name} off the scale {get_rubric(name).scale.name}")
+
+
+# What a clip says as the target of each task whose request is the same for all clips; by (clip, rng, language)
+TARGETS: dict[str, Callable[[RatedClip, random.Random, str], Any]] = {
+    "describe": description_of,
+    "assess": lambda clip, *_: assessment_of(clip),
+    "suggest": suggestions_of,
+    "detect": lambda clip, *_: detection_of(clip),
+}

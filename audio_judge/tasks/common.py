@@ -59,7 +59,8 @@ class Facts:
     @property
     def values(self) -> dict[str, float]:
         """Rubric name to score; a level counts as the score it stands for."""
-        return {name: _level_value(name, level) for name, level in self.levels.items()} | self.scores
+        said = {name: _level_value(name, level) for name, level in self.levels.items() if name not in self.scores}
+        return self.scores | said
 
     @property
     def spans(self) -> dict[str, list[tuple[float, float]]]:

@@ -25,9 +25,9 @@ from trl import GRPOTrainer
 
 from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, join_audio, placeholder_id
-from audio_judge.tasks import ParseError
+from audio_judge.tasks import Facts, ParseError, read_facts
 from audio_judge.training.reward_rows import Row
-from audio_judge.training.rewards import REWARDS, Facts, read_facts
+from audio_judge.training.rewards import REWARDS
 from audio_judge.training.tuning import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -305,7 +305,7 @@ def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, floa
 
 def _read(answer: str, row: Row) -> Facts | None:
     try:
-        return read_facts(row["task"], answer, row["rubrics"])
+        return read_facts(row["task"], answer, row["rubrics"], language=row.get("language", "en"))
     except ParseError:
         return None
 
@@ -314,9 +314,9 @@ def _correlations(read: Sequence[Facts | None], rows: Sequence[Row]) -> Iterator
     """Per rubric with differing truths, how its scores go with them."""
     for name in dict.fromkeys(name for row in rows for name in row["scores"]):
         pairs = [
-            (facts.scores[name], row["scores"][name])
+            (facts.values[name], row["scores"][name])
             for facts, row in zip(read, rows, strict=True)
-            if facts is not None and name in facts.scores and name in row["scores"]
+            if facts is not None and name in facts.values and name in row["scores"]
         ]
         said, true = np.array(pairs, dtype=float).reshape(-1, 2).T
         if len(pairs) > 1 and true.std() > 0:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from audio_judge.data.examples import facts_of, with_facts
 from audio_judge.messages import audio_blocks
-from audio_judge.rubrics.rubric import RUBRICS, get_rubric
-from audio_judge.tasks import TASKS, ParseError, categorize, profile
-from audio_judge.training.rewards import SCORED, Facts, read_facts
+from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks import TASKS, Facts, states
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
         examples: As ``audio_judge.data.instructions``, ``audio_judge.data.mixtures`` and ``audio-judge data`` make them.
 
     Returns:
-        Rows with the keys ``prompt, task, rubrics, scores, causes, label, verdicts, spans, clip, pair, is_swapped,
-        reference, truth``.
+        Rows with the keys ``prompt, task, language, rubrics, scores, causes, label, verdicts, spans, clip, pair,
+        is_swapped, reference, truth``.
 
     Raises:
         ValueError: If no example is left.
@@ -52,7 +52,7 @@ def make_row(example: Mapping[str, Any]) -> Row:
         example: With ``task``, ``prompt`` and ``completion``.
 
     Raises:
-        ValueError: If it is a typed question, asks on a scale of its own, or its answer cannot be read.
+        ValueError: If it is a typed question or asks on a scale of its own, or is of an earlier version and cannot be read.
 
     Example:
         >>> blocks = [{"type": "audio", "path": "a.wav"}, {"type": "text", "text": "Is it fake?"}]
@@ -66,24 +66,22 @@ def make_row(example: Mapping[str, Any]) -> Row:
         raise ValueError(f"{task} is not answered in text")
     if example.get("provenance"):
         raise ValueError(f"{task} on an augmented scale, which no reward knows")
-    text = example["completion"][0]["content"]
-    rubrics = _asked(example, text)
-    facts = read_facts(task, text, rubrics)
-    rated = example.get("scores") or {}
-    scores = {name: rated.get(name, value) for name, value in facts.scores.items()}
+    example = with_facts(example)
+    text, facts = example["completion"][0]["content"], facts_of(example)
+    scores = {name: facts.values[name] for name in example["rubrics"]}
     clips = [_name(block) for block in audio_blocks(example)]
-    asked = rubrics or (list(scores) if task in SCORED else [])
     return {
         "prompt": [dict(message) for message in example["prompt"]],
         "task": task,
-        "rubrics": asked,
+        "language": example.get("language", "en"),
+        "rubrics": list(scores),
         "scores": scores,
         "causes": None if facts.causes is None else list(facts.causes),
         "label": facts.label,
         "verdicts": facts.verdicts,
         "spans": facts.spans,
         "clip": " | ".join(clips),
-        "pair": " | ".join(sorted(clips)) if task == "compare" else "",
+        "pair": " | ".join(sorted(clips)) if states(task, "verdicts") else "",
         "is_swapped": clips != sorted(clips),
         "reference": text,
         "truth": _truth(scores, facts, text),
@@ -94,29 +92,6 @@ def _name(block: Mapping[str, Any]) -> str:
     """Path of a clip, with its times where only a part is heard."""
     times = [f"{block[key]:g}" for key in ("start_time", "end_time") if block.get(key) is not None]
     return " ".join([block["path"], *times])
-
-
-def _asked(example: Mapping[str, Any], text: str) -> list[str]:
-    """Names of the rubrics that an example asks for, of the tasks that are asked for some."""
-    task, rated = example["task"], example.get("scores") or {}
-    if task in ("score", "rate"):
-        return [example["target"]["rubric"]]
-    if task in ("profile", "explain"):
-        head = text.partition("\n\n")[0]
-        return list(profile.parse(head, list(rated) or list(RUBRICS), strict=True))
-    if task != "categorize":
-        return []
-    fitting = [name for name, value in rated.items() if _is_level(name, value, text)]
-    if len(fitting) != 1:
-        raise ValueError(f"categorize: {text!r} is a level of {', '.join(fitting) or 'nothing that is rated'}")
-    return fitting
-
-
-def _is_level(name: str, value: float, text: str) -> bool:
-    try:
-        return categorize.parse(text, name, strict=True).level == get_rubric(name).level_of(value)
-    except ParseError:
-        return False
 
 
 def _truth(scores: Mapping[str, float], facts: Facts, reference: str) -> str:

@@ -1,8 +1,9 @@
 """Rewards of what a judge writes: plain functions ``(completions, **columns) -> list[float | None]``, each from 0 to 1.
 
 None means that a reward does not apply (another task, nothing known, a grade that failed); an answer that cannot be
-read is 0 where the reward applies. The columns are those of ``audio_judge.grpo.make_rows``. Everything is read by
-``read_facts``, that is by the ``parse`` of the task; truth and answer go through the same door.
+read is 0 where the reward applies. The columns are those of ``audio_judge.training.reward_rows.make_rows``; rows without a
+``language`` are in English. Answers are read by the ``parse`` of their task, and a reward applies to every task whose answers
+state what it looks at (``audio_judge.tasks.facts``).
 
 Within a group of answers to one prompt a constant does not matter, so no reward subtracts a baseline. What keeps a
 judge from saying "3" to everything is that ``agreement_reward`` also looks across the prompts of a batch.
@@ -11,131 +12,24 @@ judge from saying "3" to everything is that ``agreement_reward`` also looks acro
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from audio_judge.clips import shared_time
-from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, get_rubric
-from audio_judge.tasks import (
-    Comparison,
-    Distortion,
-    ParseError,
-    assess,
-    categorize,
-    compare,
-    describe,
-    detect,
-    explain,
-    profile,
-    rate,
-    score,
-    suggest,
-)
+from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks import Facts, ParseError, read_facts, states
 from audio_judge.tasks.thoughts import split_thought
 from audio_judge.text_models.criteria import CRITERIA, WEIGHTS, Form, weighted
 from audio_judge.text_models.evaluator import Case, Evaluator
 
 Completion = str | Sequence[Mapping[str, Any]]
 Reward = Callable[..., list[float | None]]
-Spans = dict[str, list[tuple[float, float]]]
 
-SCORED = ("score", "rate", "categorize", "profile", "explain", "describe", "assess")
 # Truths closer than this share of the scale say nothing about which clip is the better one
 LEAST_DIFFERENCE = 0.1
 # A longer answer than this times its reference loses its format reward, all of it at twice as much
 LENGTH_FACTOR, LEAST_WORDS = 2.0, 40
 
 _MIRROR = {"A": "B", "B": "A", "tie": "tie"}
-_FORMS: dict[str, Form] = {"compare": "comparison", "suggest": "suggestion"}
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What an answer states, or what is true.
-
-    Args:
-        scores: Rubric name to score on the rubric's scale.
-        causes: Kinds of causes named; None where the task names none.
-        label: ``real`` or ``fake``; empty where the task says neither.
-        verdicts: Rubric name to ``A``, ``B`` or ``tie``.
-        spans: Kind of artifact, with its clip where there are two, to (start, end) in seconds.
-    """
-
-    scores: dict[str, float] = field(default_factory=dict)
-    causes: tuple[str, ...] | None = None
-    label: str = ""
-    verdicts: dict[str, str] = field(default_factory=dict)
-    spans: Spans = field(default_factory=dict)
-
-
-def read_facts(task: str, text: str, rubrics: Sequence[str] = (), *, strict: bool = False) -> Facts:
-    """Read what an answer states, by the ``parse`` of its task.
-
-    Args:
-        task: Name of a task that is answered in text.
-        text: The answer.
-        rubrics: Names of the rubrics that were asked for, of the tasks that are asked for some.
-        strict: Whether only what the task's ``write`` writes counts.
-
-    Raises:
-        ParseError: If the answer cannot be read.
-        ValueError: If the task is unknown.
-
-    Example:
-        >>> read_facts("score", "3.4", ["mos"]).scores
-        {'mos': 3.4}
-    """
-    readers: dict[str, Callable[[], Facts]] = {
-        "score": lambda: Facts({rubrics[0]: score.parse(text, rubrics[0], strict=strict).value}),
-        "rate": lambda: Facts({rubrics[0]: rate.parse(text, rubrics[0], strict=strict).value}),
-        "categorize": lambda: _category(text, rubrics[0], strict),
-        "profile": lambda: Facts(profile.parse(text, rubrics, strict=strict)),
-        "explain": lambda: _explanation(text, rubrics, strict),
-        "describe": lambda: Facts({"mos": describe.parse(text, strict=strict).mos}),
-        "assess": lambda: _assessment(text, strict),
-        "compare": lambda: _comparison(compare.parse(text, strict=strict)),
-        "suggest": lambda: _nothing(suggest.parse(text, strict=strict)),
-        "detect": lambda: Facts(label="fake" if detect.parse(text, strict=strict).is_fake else "real"),
-    }
-    if task not in readers:
-        raise ValueError(f"no reward reads task {task!r}; known: {', '.join(readers)}")
-    return readers[task]()
-
-
-def _category(text: str, name: str, strict: bool) -> Facts:
-    rubric = get_rubric(name)
-    level = rubric.levels.index(categorize.parse(text, name, strict=strict).level)
-    return Facts({name: float(rubric.level_values[level])})
-
-
-def _explanation(text: str, rubrics: Sequence[str], strict: bool) -> Facts:
-    found = explain.parse(text, rubrics, strict=strict)
-    return Facts(found.scores, tuple(cause.kind for cause in found.causes))
-
-
-def _assessment(text: str, strict: bool) -> Facts:
-    found = assess.parse(text, strict=strict)
-    scores = dict(found.scores)
-    if found.speech_rate:
-        rubric = SPEECHEVAL_RUBRICS["speech_rate"]
-        scores["speech_rate"] = float(rubric.level_values[rubric.levels.index(found.speech_rate)])
-    return Facts(scores, spans=_spans("", found.distortions))
-
-
-def _comparison(found: Comparison) -> Facts:
-    first, second = found.details
-    return Facts(
-        verdicts=dict(found.verdicts), spans=_spans("A ", first.distortions) | _spans("B ", second.distortions)
-    )
-
-
-def _nothing(_: Any) -> Facts:
-    """Suggestions state nothing that could be right or wrong by rule."""
-    return Facts()
-
-
-def _spans(clip: str, distortions: Sequence[Distortion]) -> Spans:
-    return {clip + one.kind: list(one.spans) for one in distortions if one.spans}
 
 
 def text_of(completion: Completion) -> str:
@@ -152,16 +46,27 @@ def text_of(completion: Completion) -> str:
 
 
 def _facts(
-    completions: Sequence[Completion], task: Sequence[str], rubrics: Sequence[Sequence[str]], wanted: Sequence[str]
+    completions: Sequence[Completion],
+    task: Sequence[str],
+    rubrics: Sequence[Sequence[str]],
+    language: Sequence[str] | None,
+    *wanted: str,
 ) -> list[Facts | None]:
-    """What each completion of one of the wanted tasks states; None if it cannot be read or is of another task."""
+    """What each completion states; None if it cannot be read, or is of a task that does not state what is wanted."""
     found: list[Facts | None] = []
-    for completion, name, asked in zip(completions, task, rubrics, strict=True):
+    spoken = _spoken(language, completions)
+    for completion, name, asked, code in zip(completions, task, rubrics, spoken, strict=True):
         try:
-            found.append(read_facts(name, text_of(completion), asked) if name in wanted else None)
+            is_wanted = states(name, *wanted)
+            found.append(read_facts(name, text_of(completion), asked, language=code) if is_wanted else None)
         except ParseError:
             found.append(None)
     return found
+
+
+def _spoken(language: Sequence[str] | None, completions: Sequence[Completion]) -> Sequence[str]:
+    """The column of languages; English if there is none."""
+    return ["en"] * len(completions) if language is None else language
 
 
 # Agreement with listeners
@@ -174,6 +79,7 @@ def agreement_reward(
     rubrics: Sequence[Sequence[str]],
     scores: Sequence[Mapping[str, float]],
     clip: Sequence[str],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     """Reward scores that are close to those of listeners and set clips apart as listeners do.
@@ -190,6 +96,7 @@ def agreement_reward(
         rubrics: Names that were asked for.
         scores: Rubric name to what listeners said.
         clip: What was heard; answers with the same one are about the same clip.
+        language: Of each answer.
 
     Returns:
         0 to 1; None for tasks without scores.
@@ -198,12 +105,12 @@ def agreement_reward(
         >>> agreement_reward(["3.0"], task=["score"], rubrics=[["mos"]], scores=[{"mos": 4.0}], clip=["a.wav"])
         [0.75]
     """
-    found = _facts(completions, task, rubrics, SCORED)
-    said = [{} if one is None else one.scores for one in found]
+    found = _facts(completions, task, rubrics, language, "scores", "levels")
+    said = [{} if one is None else one.values for one in found]
     means = _means(said, scores, clip)
     rewards: list[float | None] = []
     for own, truth, name, here in zip(said, scores, task, clip, strict=True):
-        known = {rubric: value for rubric, value in truth.items() if name in SCORED}
+        known = {rubric: value for rubric, value in truth.items() if states(name, "scores", "levels")}
         parts = [_agreement(rubric, own.get(rubric), value, here, means[rubric]) for rubric, value in known.items()]
         rewards.append(sum(parts) / len(parts) if parts else None)
     return rewards
@@ -250,15 +157,17 @@ def causes_reward(
     task: Sequence[str],
     rubrics: Sequence[Sequence[str]],
     causes: Sequence[Sequence[str] | None],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     r"""Reward naming the known causes and no others: the F1 of the kinds, 1 where there are none and none is named.
 
     Args:
         completions: Answers.
-        task: Of each answer; ``explain`` counts.
+        task: Of each answer; those that state causes count, such as ``explain``.
         rubrics: Names that were asked for.
         causes: Kinds that are known; None where nothing is known.
+        language: Of each answer.
 
     Returns:
         0 to 1; None for other tasks.
@@ -269,8 +178,9 @@ def causes_reward(
         0.667
     """
     rewards: list[float | None] = []
-    for found, name, known in zip(_facts(completions, task, rubrics, ("explain",)), task, causes, strict=True):
-        if name != "explain" or known is None:
+    read = _facts(completions, task, rubrics, language, "causes")
+    for found, name, known in zip(read, task, causes, strict=True):
+        if not states(name, "causes") or known is None:
             rewards.append(None)
         elif found is None:
             rewards.append(0.0)
@@ -289,15 +199,17 @@ def detection_reward(
     task: Sequence[str],
     rubrics: Sequence[Sequence[str]],
     label: Sequence[str],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     """Reward calling real speech real and fake speech fake, in any case and any usual word.
 
     Args:
         completions: Answers.
-        task: Of each answer; ``detect`` counts.
-        rubrics: Not used.
+        task: Of each answer; those that state a label count, such as ``detect``.
+        rubrics: Names that were asked for.
         label: ``real`` or ``fake``; empty where unknown.
+        language: Of each answer.
 
     Returns:
         0 or 1; None for other tasks.
@@ -306,9 +218,9 @@ def detection_reward(
         >>> detection_reward(["Fake", "real"], task=["detect"] * 2, rubrics=[[], []], label=["fake", "fake"])
         [1.0, 0.0]
     """
-    found = _facts(completions, task, rubrics, ("detect",))
+    found = _facts(completions, task, rubrics, language, "label")
     return [
-        float(one is not None and one.label == known) if name == "detect" and known else None
+        float(one is not None and one.label == known) if states(name, "label") and known else None
         for one, name, known in zip(found, task, label, strict=True)
     ]
 
@@ -321,17 +233,19 @@ def preference_reward(
     verdicts: Sequence[Mapping[str, str]],
     pair: Sequence[str],
     is_swapped: Sequence[bool],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     """Reward the right preference, as far as the answers to the other order of the clips agree with it.
 
     Args:
         completions: Answers.
-        task: Of each answer; ``compare`` counts.
-        rubrics: Not used.
+        task: Of each answer; those that state verdicts count, such as ``compare``.
+        rubrics: Names that were asked for.
         verdicts: What listeners prefer, in the order in which the clips were heard; ``mos`` is the whole.
         pair: Which two clips; the same for both orders.
         is_swapped: Which of the orders.
+        language: Of each answer.
 
     Returns:
         Share of the answers to the other order that give the same clip, if the preference is right; else 0. None for
@@ -343,16 +257,16 @@ def preference_reward(
         >>> preference_reward(said, task=["compare"] * 2, **both)
         [0.0, 0.0]
     """
-    found = _facts(completions, task, rubrics, ("compare",))
+    found = _facts(completions, task, rubrics, language, "verdicts")
     preferred = [None if one is None else one.verdicts["mos"] for one in found]
     rewards: list[float | None] = []
     for own, name, truth, here, swapped in zip(preferred, task, verdicts, pair, is_swapped, strict=True):
         others = [
             verdict
             for verdict, other, order, kind in zip(preferred, pair, is_swapped, task, strict=True)
-            if kind == "compare" and other == here and order != swapped
+            if states(kind, "verdicts") and other == here and order != swapped
         ]
-        if name != "compare" or "mos" not in truth or not others:
+        if not states(name, "verdicts") or "mos" not in truth or not others:
             rewards.append(None)
         elif own is None or own != truth["mos"]:
             rewards.append(0.0)
@@ -367,16 +281,18 @@ def overlap_reward(
     task: Sequence[str],
     rubrics: Sequence[Sequence[str]],
     spans: Sequence[Mapping[str, Sequence[Sequence[float]]]],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     r"""Reward saying when each artifact is heard: time in both over time in either, the mean over all kinds.
 
     Args:
         completions: Answers.
-        task: Of each answer; ``assess`` and ``compare`` count.
-        rubrics: Not used.
+        task: Of each answer; those that state distortions count, such as ``assess`` and ``compare``.
+        rubrics: Names that were asked for.
         spans: Kind of artifact to (start, end) in seconds; empty where unknown. A kind that is only named, or only
             known, counts 0.
+        language: Of each answer.
 
     Returns:
         0 to 1; None where no time is known.
@@ -386,10 +302,10 @@ def overlap_reward(
         >>> overlap_reward([text], task=["assess"], rubrics=[[]], spans=[{"jitter": [[1.0, 2.0]]}])
         [0.5]
     """
-    found = _facts(completions, task, rubrics, ("assess", "compare"))
+    found = _facts(completions, task, rubrics, language, "distortions")
     rewards: list[float | None] = []
     for one, name, known in zip(found, task, spans, strict=True):
-        if name not in ("assess", "compare") or not known:
+        if not states(name, "distortions") or not known:
             rewards.append(None)
         elif one is None:
             rewards.append(0.0)
@@ -409,6 +325,7 @@ def format_reward(
     task: Sequence[str],
     rubrics: Sequence[Sequence[str]],
     reference: Sequence[str],
+    language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
     """Reward answers in the grammar of their task, without repetition, not copied from the request, and not too long.
@@ -419,6 +336,7 @@ def format_reward(
         task: Of each answer.
         rubrics: Names that were asked for; an answer without one of them is not in the grammar.
         reference: A good answer, by which the length is measured.
+        language: Of each answer, whose grammar it is.
 
     Returns:
         1 for what the task's ``write`` writes, 0.5 for what can be read all the same, else 0; times how little too long
@@ -429,22 +347,22 @@ def format_reward(
         >>> format_reward(["3.4", "I say 3.4."], prompts=["Rate it."] * 2, **known)
         [1.0, 0.5]
     """
-    columns = zip(completions, prompts, task, rubrics, reference, strict=True)
+    columns = zip(completions, prompts, task, rubrics, reference, _spoken(language, completions), strict=True)
     return [
         0.0
         if repeats(text_of(completion)) or copies(text_of(completion), _request(prompt))
-        else _grammar(name, text_of(completion), asked) * _brevity(text_of(completion), good)
-        for completion, prompt, name, asked, good in columns
+        else _grammar(name, text_of(completion), asked, code) * _brevity(text_of(completion), good)
+        for completion, prompt, name, asked, good, code in columns
     ]
 
 
-def _grammar(task: str, text: str, rubrics: Sequence[str]) -> float:
+def _grammar(task: str, text: str, rubrics: Sequence[str], language: str) -> float:
     for strict, worth in ((True, 1.0), (False, 0.5)):
         try:
-            found = read_facts(task, text, rubrics, strict=strict)
+            found = read_facts(task, text, rubrics, strict=strict, language=language)
         except ParseError:
             continue
-        if set(rubrics) <= set(found.scores) or task not in SCORED:
+        if set(rubrics) <= set(found.values) or not states(task, "scores", "levels"):
             return worth
     return 0.0
 
@@ -504,7 +422,7 @@ def _request(prompt: Completion) -> str:
 
 
 class EvaluatorReward:
-    """Reward by the grades of a language model; ``detect`` is left to ``detection_reward``.
+    """Reward by the grades of a language model; what states a label, as ``detect``, is left to ``detection_reward``.
 
     Args:
         evaluator: What grades.
@@ -538,16 +456,13 @@ class EvaluatorReward:
             log_metric: Takes the share of answers that got no grade.
 
         Returns:
-            Weighted mean of the grades, 0 to 1; None for ``detect`` and where the evaluator gave no grade.
+            Weighted mean of the grades, 0 to 1; None where a label is stated and where the evaluator gave no grade.
 
         Raises:
             EvaluatorDownError: If too many grades fail.
         """
-        graded = [index for index, name in enumerate(task) if name != "detect"]
-        cases = [
-            Case(_FORMS.get(task[i], "assessment"), _request(prompts[i]), text_of(completions[i]), truth[i])
-            for i in graded
-        ]
+        graded = [index for index, name in enumerate(task) if not states(name, "label")]
+        cases = [Case(_form(task[i]), _request(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
         grades: dict[int, dict[str, float] | None] = dict(zip(graded, self.evaluator.grade(cases), strict=True))
         rows = [grades.get(index) for index in range(len(completions))]
         if log_extra is not None:
@@ -556,6 +471,10 @@ class EvaluatorReward:
         if log_metric is not None and graded:
             log_metric("evaluator/failed", sum(rows[index] is None for index in graded) / len(graded))
         return [None if row is None else weighted(row, self.weights) for row in rows]
+
+
+def _form(task: str) -> Form:
+    return "comparison" if states(task, "verdicts") else "suggestion" if states(task, "areas") else "assessment"
 
 
 # By recipe

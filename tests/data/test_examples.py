@@ -7,7 +7,7 @@ import pytest
 
 from audio_judge.audio import Audio
 from audio_judge.clips import Cause, RatedClip, Rating
-from audio_judge.data.examples import check_tasks, make_examples
+from audio_judge.data.examples import check_tasks, clip_examples, facts_of, make_examples, with_facts
 from audio_judge.data.files import read_example, to_dataset
 from audio_judge.messages import audio_blocks, clip_state, text_messages
 from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS
@@ -174,6 +174,43 @@ class TestTextTasks:
 
     def test_evaluation_asks_for_every_score(self):
         assert [example["target"]["rubric"] for example in made(["score"], all_rubrics=True)] == list(VALUES)
+
+
+class TestFacts:
+    def test_what_is_asked_is_what_the_answer_scores(self):
+        (example,) = made(["profile"], rated(1, mos=2.0, loudness=1.5))
+        assert example["rubrics"] == ["mos", "loudness"]
+        assert facts_of(example).scores == {"mos": 2.0, "loudness": 1.5}
+
+    def test_a_level_is_named_in_english(self):
+        clip = rated(1, noisiness=2.0)[0]
+        (example,) = clip_examples(clip, "categorize", random.Random(0), False, True, False, None, "fr")
+        assert example["completion"][0]["content"] == "bruité"
+        assert facts_of(example).levels == {"noisiness": "noisy"}
+        assert facts_of(example).values == {"noisiness": 2.0}
+
+    def test_causes_are_known_or_not_looked_for(self):
+        (explained,), (scored,) = made(["explain"]), made(["score"])
+        assert list(facts_of(explained).causes) == ["noise", "packet_loss"]
+        assert facts_of(scored).causes is None
+
+    def test_an_augmented_question_names_the_rubric_it_was_made_of(self):
+        (example,) = made(["score"], rated(1, mos=2.0), augment={"invert": 1.0})
+        assert example["rubrics"] == ["mos"]
+
+    def test_an_example_of_an_earlier_version_is_read(self):
+        (example,) = made(["explain"])
+        earlier = {name: example[name] for name in ("task", "prompt", "completion", "seed")}
+        assert facts_of(with_facts(earlier)) == facts_of(example)
+
+    def test_a_level_that_is_not_that_of_a_rating_tells_nothing(self):
+        earlier = {
+            "task": "categorize",
+            "completion": [{"content": "fair"}],
+            "scores": {"mos": 1.0},
+        }
+        with pytest.raises(ValueError, match="'fair' is a level of nothing that is rated"):
+            with_facts(earlier)
 
 
 class TestDataset:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from tiny import write_simulated
 
+from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import SplitError
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.mixtures import Mixture, check_leakage, iterate, mixture_of, read_mixture
 from audio_judge.data.statistics import Statistics
+from audio_judge.languages import LANGUAGES
 from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
@@ -171,6 +174,23 @@ class TestStatistics:
         list(iterate(Mixture((table(corpus),), {"score": 1}), found))
         assert "score                         100  100.0%" in str(found)
         assert json.loads(json.dumps(found.as_dict()))["scores"]["mos"]["excellent"] == 92
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("task", ["detect", "detect_question"])
+    def test_counts_real_and_fake_in_every_language(self, language, task):
+        clips = [RatedClip(f"{k}.wav", {}, "train", "x", extra={"label": ("real", "fake")[k < 40]}) for k in range(60)]
+        found = Statistics()
+        for example in make_instructions(clips, [task], seed=0, manner=Manner(languages={language: 1.0})):
+            found.count(example)
+        assert found.classes == {"fake": 40, "real": 20}
+
+    def test_counts_the_scale_of_the_rubric_that_is_asked_for(self):
+        ratings = {"mos": Rating(3.0), "production_quality": Rating(6.0)}
+        found = Statistics()
+        for seed in range(20):
+            for example in make_instructions([RatedClip("a.wav", ratings, "train", "x")], ["categorize"], seed=seed):
+                found.count(example)
+        assert found.scales.keys() == {"1-5", "1-10"}
 
     def test_compare_and_listeners(self, corpus):
         found = Statistics()

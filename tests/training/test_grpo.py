@@ -10,12 +10,14 @@ from trl import GRPOConfig
 
 from audio_judge.audio import AudioError
 from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
-from audio_judge.data.instructions import make_instructions
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import encode_prompt, join_audio, placeholder_id
+from audio_judge.languages import LANGUAGES
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.grpo import AudioGRPOTrainer, GroupSampler, group_rows, judge_metrics
 from audio_judge.training.reward_rows import make_row, make_rows, to_dataset
+from audio_judge.training.rewards import format_reward
 from audio_judge.training.tuning import CheckpointError, add_lora, last_checkpoint, nf4_config, select_trainable
 
 
@@ -39,6 +41,11 @@ def rows(rated):
     single = list(make_instructions(rated[:4], ["explain"], seed=0))
     pair = RatedPair(rated[0], rated[5], {"mos": "B", "noisiness": "tie"})
     return make_rows([*single, *make_instructions([pair], ["compare"], seed=0)])
+
+
+def columns(rows):
+    """What a trainer passes on beside prompts and completions."""
+    return {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
 
 
 def length_reward(completions, **_):
@@ -261,7 +268,7 @@ class TestCheckpoints:
 
 
 class TestRows:
-    def test_truth_is_read_from_the_answer(self, rated):
+    def test_truth_is_what_the_example_states(self, rated):
         [row] = make_rows(make_instructions([rated[1]], ["explain"], seed=0))
         assert row["scores"] == {name: rated[1].ratings[name].value for name in ("mos", "noisiness", "loudness")}
         assert row["rubrics"] == ["mos", "noisiness", "loudness"]
@@ -280,6 +287,47 @@ class TestRows:
         assert row["task"] == task
         assert row["label"] == ("real" if task == "detect" else "")
         assert all(row["scores"][name] == rated[2].ratings[name].value for name in row["scores"])
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("task", ["categorize", "profile", "explain"])
+    def test_every_language_is_kept(self, rated, language, task):
+        manner = Manner(languages={language: 1.0})
+        examples = list(make_instructions(rated[:4] * 10, [task], seed=0, manner=manner))
+        rows = make_rows(examples)
+        assert len(rows) == len(examples) == 40
+        assert {row["language"] for row in rows} == {language}
+        assert format_reward([row["reference"] for row in rows], prompts=["?"] * 40, **columns(rows)) == [1.0] * 40
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize(
+        "task", ["score", "rate", "categorize", "profile", "explain", "describe", "detect", "compare"]
+    )
+    def test_examples_of_an_earlier_version_are_read(self, rated, language, task):
+        """They say nothing of what they state; only what a language does not write is lost."""
+        manner = Manner(languages={language: 1.0})
+        for example in make_instructions(rated, [task], seed=0, manner=manner):
+            kept = (
+                "task",
+                "prompt",
+                "completion",
+                "seed",
+                "target",
+                "scores",
+                "corpus",
+                "language",
+                "form",
+                "verdicts",
+            )
+            earlier = {name: value for name, value in example.items() if name in kept}
+            assert make_row(earlier) == make_row(example)
+
+    def test_nothing_is_read_back_from_an_answer(self, rated):
+        [example] = make_instructions([rated[1]], ["explain"], seed=0)
+        completion = [{"role": "assistant", "content": "What nobody can read"}]
+        kept = make_row(example | {"completion": completion})
+        assert {name: kept[name] for name in ("scores", "causes")} == {
+            name: make_row(example)[name] for name in ("scores", "causes")
+        }
 
     def test_typed_questions_are_left_out(self, rated, caplog):
         examples = [*make_instructions(rated[:2], ["decide"], seed=0), *make_instructions(rated[:1], ["score"], seed=0)]

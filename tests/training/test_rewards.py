@@ -13,7 +13,6 @@ from audio_judge.tasks import (
     Detection,
     Distortion,
     Explanation,
-    ParseError,
     ScoreTarget,
     Suggestions,
     assess,
@@ -38,7 +37,6 @@ from audio_judge.training.rewards import (
     make_rewards,
     overlap_reward,
     preference_reward,
-    read_facts,
     read_weights,
     repeats,
     text_of,
@@ -48,19 +46,33 @@ SCORES = {"mos": 2.4, "noisiness": 1.8, "loudness": 4.1}
 ASSESSMENT = Assessment(
     {"mos": 2, "intelligibility": 3, "distortion": 1}, "slow", (Distortion("jitter", ((0.0, 1.5),)),)
 )
-# Task: what write makes, rubrics asked for
-WRITTEN = {
-    "score": (score.write(ScoreTarget(get_rubric("mos"), 2.4)), ["mos"]),
-    "rate": (rate.write(ScoreTarget(get_rubric("mos"), 2.4)), ["mos"]),
-    "categorize": (categorize.write(CategoryTarget(get_rubric("noisiness"), "noisy")), ["noisiness"]),
-    "profile": (profile.write(SCORES), list(SCORES)),
-    "explain": (explain.write(Explanation(SCORES, (Cause("noise", {"snr_db": 5.0}),)), 3), list(SCORES)),
-    "describe": (describe.write(Description("The speech is noisy.", 2.4)), ["mos"]),
-    "assess": (assess.write(ASSESSMENT), ["mos", "intelligibility", "distortion", "speech_rate"]),
-    "compare": (compare.write(Comparison({"mos": "A", "noisiness": "A"})), []),
-    "suggest": (suggest.write(Suggestions(("noise",), ("Move away from the fan.",))), []),
-    "detect": (detect.write(Detection(True)), []),
+DESCRIPTIONS = {
+    "en": "The speech is noisy.",
+    "fr": "La parole est bruitée.",
+    "zh": "语音有噪声。",
+    "ja": "雑音が多い。",
 }
+
+
+def written(language="en"):
+    """Task: what write makes, rubrics asked for."""
+    explanation = Explanation(SCORES, (Cause("noise", {"snr_db": 5.0}),))
+    spoken = {"language": language}
+    return {
+        "score": (score.write(ScoreTarget(get_rubric("mos"), 2.4), **spoken), ["mos"]),
+        "rate": (rate.write(ScoreTarget(get_rubric("mos"), 2.4), **spoken), ["mos"]),
+        "categorize": (categorize.write(CategoryTarget(get_rubric("noisiness"), "noisy"), **spoken), ["noisiness"]),
+        "profile": (profile.write(SCORES, **spoken), list(SCORES)),
+        "explain": (explain.write(explanation, 3, **spoken), list(SCORES)),
+        "describe": (describe.write(Description(DESCRIPTIONS[language], 2.4), **spoken), ["mos"]),
+        "assess": (assess.write(ASSESSMENT, **spoken), ["mos", "intelligibility", "distortion", "speech_rate"]),
+        "compare": (compare.write(Comparison({"mos": "A", "noisiness": "A"}), **spoken), []),
+        "suggest": (suggest.write(Suggestions(("noisiness",), ("Move away from the fan.",)), **spoken), []),
+        "detect": (detect.write(Detection(True), **spoken), []),
+    }
+
+
+WRITTEN = written()
 REQUEST = "Explain the quality of this clip: overall quality, noisiness and loudness, each 1 to 5, then the reasons."
 
 
@@ -81,27 +93,7 @@ def total(answer, task, rubrics, reference, **known):
     return sum(weight * value for weight, value in zip(weights, values, strict=True) if value is not None)
 
 
-class TestReadFacts:
-    @pytest.mark.parametrize("task", WRITTEN)
-    def test_reads_what_is_written(self, task):
-        text, rubrics = WRITTEN[task]
-        found = read_facts(task, text, rubrics, strict=True)
-        assert set(rubrics) == set(found.scores)
-
-    def test_facts_of_each_kind(self):
-        assert read_facts("explain", *WRITTEN["explain"]).causes == ("noise",)
-        assert read_facts("assess", WRITTEN["assess"][0]).spans == {"jitter": [(0.0, 1.5)]}
-        assert read_facts("compare", WRITTEN["compare"][0]).verdicts["mos"] == "A"
-        assert read_facts("detect", "It is FAKE.").label == "fake"
-
-    def test_unknown_task_is_an_error(self):
-        with pytest.raises(ValueError, match="no reward reads task 'sing'"):
-            read_facts("sing", "la")
-
-    def test_unreadable_text_is_a_parse_error(self):
-        with pytest.raises(ParseError):
-            read_facts("score", "no idea", ["mos"])
-
+class TestTextOf:
     def test_completions_are_texts_or_messages(self):
         assert text_of("3.4") == text_of([{"role": "assistant", "content": "3.4"}]) == "3.4"
 
@@ -313,6 +305,17 @@ class TestFormatReward:
     def test_what_is_written_is_in_form(self, task):
         text, rubrics = WRITTEN[task]
         assert format_reward([text], **columns(task, rubrics, reference=text)) == [1.0]
+
+    @pytest.mark.parametrize("language", ["fr", "zh", "ja"])
+    @pytest.mark.parametrize("task", WRITTEN)
+    def test_what_is_written_in_a_language_is_in_its_form(self, task, language):
+        text, rubrics = written(language)[task]
+        assert format_reward([text], **columns(task, rubrics, reference=text, language=language)) == [1.0]
+
+    @pytest.mark.parametrize("task", ["categorize", "profile", "explain", "describe", "assess", "suggest", "detect"])
+    def test_another_language_than_that_of_the_request_is_not_in_form(self, task):
+        text, rubrics = written("fr")[task]
+        assert format_reward([text], **columns(task, rubrics, reference=text, language="en")) == [0.5]
 
     @pytest.mark.parametrize("task", ["explain", "compare", "suggest", "assess"])
     def test_no_wording_of_ours_is_called_a_repetition(self, task):
