@@ -324,7 +324,8 @@ class NativeJudge(WritingJudge):
         revision: str | None = None,
         max_new_tokens: int = MAX_TOKENS,
     ) -> None:
-        model, self.processor = _load_native(repo, {} if revision is None else {"revision": revision})
+        hub = {} if revision is None else {"revision": revision}
+        model, self.processor = load_audio_model(repo, dtype="auto", **hub)
         self.model: Any = model.to(torch.device(device)).eval()
         self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
         self.facts = {"kind": "native", "model": repo, "revision": revision, "device": device}
@@ -356,16 +357,6 @@ class NativeJudge(WritingJudge):
         inputs = left_padded(self.processor, prompts, self.model.dtype)
         written = generate(self.model, self.processor, inputs, Sampling(max_tokens=self.max_new_tokens))
         return [one.text.strip() for one in written]
-
-
-def _load_native(repo: str, hub: dict[str, Any]) -> tuple[Any, Any]:
-    """Any model of transformers that hears and writes; of Qwen2.5-Omni the part that does."""
-    from transformers import AutoConfig, AutoModelForMultimodalLM, AutoProcessor
-
-    if AutoConfig.from_pretrained(repo, **hub).model_type.startswith("qwen2_5_omni"):
-        return load_audio_model(repo, dtype="auto", **hub)
-    model = AutoModelForMultimodalLM.from_pretrained(repo, dtype="auto", **hub)
-    return model, AutoProcessor.from_pretrained(repo, **hub)
 
 
 class ServedJudge(WritingJudge):

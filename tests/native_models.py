@@ -9,6 +9,13 @@ from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
     AudioFlamingo3Processor,
+    GlmAsrConfig,
+    GlmAsrForConditionalGeneration,
+    GlmAsrProcessor,
+    Phi4MultimodalConfig,
+    Phi4MultimodalFeatureExtractor,
+    Phi4MultimodalForCausalLM,
+    Phi4MultimodalProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5OmniProcessor,
     Qwen2_5OmniThinkerConfig,
@@ -16,6 +23,9 @@ from transformers import (
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
+    Qwen3OmniMoeProcessor,
+    Qwen3OmniMoeThinkerConfig,
+    Qwen3OmniMoeThinkerForConditionalGeneration,
     VoxtralConfig,
     VoxtralForConditionalGeneration,
     VoxtralProcessor,
@@ -75,12 +85,24 @@ class VoxtralTokenizer(PreTrainedTokenizerFast):
         return {"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows], "audio": clips}
 
 
-class OmniProcessor(Qwen2_5OmniProcessor):
-    """The real one but for its image and video parts, which need torchvision and are not used."""
+class WithoutImages:
+    """Leaves out the image and video parts of a processor, which need torchvision and are not used."""
 
     def check_argument_for_proper_class(self, argument_name, argument):
         if argument_name not in ("image_processor", "video_processor"):
             super().check_argument_for_proper_class(argument_name, argument)
+
+
+class OmniProcessor(WithoutImages, Qwen2_5OmniProcessor):
+    """Of Qwen2.5-Omni."""
+
+
+class OmniMoeProcessor(WithoutImages, Qwen3OmniMoeProcessor):
+    """Of Qwen3-Omni."""
+
+
+class PhiProcessor(WithoutImages, Phi4MultimodalProcessor):
+    """Of Phi-4 multimodal."""
 
 
 def omni():
@@ -146,4 +168,58 @@ def voxtral():
     return VoxtralForConditionalGeneration(config), VoxtralProcessor(feature_extractor(), tokenizer)
 
 
+def omni_moe():
+    tokenizer = tokenizer_with(**QWEN)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in QWEN.items()}
+    config = Qwen3OmniMoeThinkerConfig(
+        audio_config={"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32,
+                      "d_model": 16, "max_source_positions": 100, "n_window": 50, "n_window_infer": 100, "output_dim": 32,
+                      "downsample_hidden_size": 8, "initializer_range": 0.3},
+        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
+                       "deepstack_visual_indexes": [0], "num_position_embeddings": 16},
+        text_config=TEXT | {"vocab_size": len(tokenizer), "num_experts": 2, "num_experts_per_tok": 1, "head_dim": 8,
+                            "moe_intermediate_size": 16, "rope_parameters": {
+            "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}},
+        audio_token_id=ids["audio_token"], image_token_id=ids["image_token"], video_token_id=ids["video_token"],
+        audio_start_token_id=ids["audio_bos_token"], user_token_id=5, vision_start_token_id=ids["vision_bos_token"],
+    )  # fmt: skip
+    processor = OmniMoeProcessor(
+        ImageProcessingMixin(), None, feature_extractor(), tokenizer,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+    )  # fmt: skip
+    return Qwen3OmniMoeThinkerForConditionalGeneration(config), processor
+
+
+def glm():
+    tokenizer = tokenizer_with("<|sound|>")
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64,
+             "hidden_size": 16, "max_position_embeddings": 100, "model_type": "glmasr_encoder"}  # fmt: skip
+    config = GlmAsrConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "llama"},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|sound|>"),
+    )  # fmt: skip
+    template = TEMPLATE.replace("PLACEHOLDER", "<|sound|>")
+    processor = GlmAsrProcessor(feature_extractor(), tokenizer, chat_template=template, audio_token="<|sound|>")
+    return GlmAsrForConditionalGeneration(config), processor
+
+
+def phi():
+    named = {"image_token": "<|image|>", "audio_token": "<|audio|>"}
+    tokenizer = tokenizer_with(**named)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in named.items()}
+    audio = {"num_blocks": 1, "hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2,
+             "ext_pw_out_channel": 16, "depthwise_separable_out_channel": 16, "nemo_conv_channels": 8, "input_size": 80,
+             "audio_token_id": ids["audio_token"], "feature_layer": -1}  # fmt: skip
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+              "image_size": 28, "crop_size": 28, "image_token_id": ids["image_token"]}  # fmt: skip
+    config = Phi4MultimodalConfig(audio_config=audio, vision_config=vision, **TEXT, vocab_size=len(tokenizer))
+    template = TEMPLATE.replace("PLACEHOLDER", "<|audio|>")
+    processor = PhiProcessor(
+        ImageProcessingMixin(), Phi4MultimodalFeatureExtractor(), tokenizer, chat_template=template
+    )
+    return Phi4MultimodalForCausalLM(config), processor
+
+
+# Those that are trained in the tests, and those that are asked only
 NATIVE = {"qwen2_5_omni": omni, "qwen2_audio": qwen2_audio, "audioflamingo3": flamingo, "voxtral": voxtral}
+ASKED = NATIVE | {"qwen3_omni_moe": omni_moe, "glmasr": glm, "phi4_multimodal": phi}

@@ -1,9 +1,9 @@
 """Any audio language model as a judge: our own, and those of transformers.
 
-Qwen2.5-Omni's thinker, Qwen2-Audio, Audio Flamingo 3 and Voxtral take a conversation with audio through the chat
-template of their processor, as ours does. ``encode_prompt`` is what generation and reinforcement learning feed a model
-with, ``NativeCollator`` makes batches for TRL's ``SFTTrainer``. Left out: typed decisions, which need the marks of our
-own judge.
+What ``AutoModelForMultimodalLM`` and ``AutoProcessor`` load is taken (Qwen-Omni's thinkers, Qwen2-Audio, Audio Flamingo 3,
+Voxtral, Granite Speech, Gemma 3n, Phi-4 …), if it hears and can be asked in words. ``encode_prompt`` is what generation
+and reinforcement learning feed a model with, ``NativeCollator`` makes batches for TRL's ``SFTTrainer``. Left out: typed
+decisions, which need the marks of our own judge.
 """
 
 import base64
@@ -20,6 +20,25 @@ from audio_judge.messages import audio_blocks, read_clips
 logger = logging.getLogger(__name__)
 
 Messages = Sequence[Mapping[str, Any]]
+# Where the class of ``AutoModelForMultimodalLM`` is not the one that is asked about sound, or there is none
+_CLASSES = {
+    "qwen2_5_omni": "Qwen2_5OmniThinkerForConditionalGeneration",
+    "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration",
+    "audioflamingo3": "AudioFlamingo3ForConditionalGeneration",
+    "musicflamingo": "MusicFlamingoForConditionalGeneration",
+}
+# Put before a chat template that takes text only, such as Granite Speech's: placeholders go into the text
+_BLOCKS_TO_TEXT = """
+{%- set flat = namespace(messages=[]) -%}
+{%- for message in messages -%}
+    {%- set words = namespace(text='') -%}
+    {%- for block in message['content'] -%}
+        {%- set words.text = words.text ~ ('PLACEHOLDER' if block['type'] == 'audio' else block['text']) -%}
+    {%- endfor -%}
+    {%- set flat.messages = flat.messages + [{'role': message['role'], 'content': words.text}] -%}
+{%- endfor -%}
+{%- set messages = flat.messages -%}
+"""
 # Per token and not per clip, or of no use to the model
 _NOT_AUDIO = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "assistant_masks")
 
@@ -40,43 +59,67 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     """Load a judge or a native audio language model, and its processor.
 
     Args:
-        name: Folder or Hub id. Of Qwen2.5-Omni only the thinker is loaded, which is the part that listens and writes.
+        name: Folder or Hub id. Of Qwen-Omni only the thinker is loaded, which is the part that listens and writes.
         options: Of ``from_pretrained``, such as ``dtype``, ``quantization_config`` and ``revision``.
 
     Returns:
         Model and processor.
 
     Raises:
-        ValueError: If the model does not listen.
+        ValueError: If the model does not listen, or cannot be asked in words.
     """
-    from transformers import AutoConfig, AutoProcessor
+    from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
+
+    from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM
+    from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
     hub = {option: options[option] for option in ("revision", "trust_remote_code") if option in options}
-    model_type = AutoConfig.from_pretrained(name, **hub).model_type
-    model = _model_class(model_type, name).from_pretrained(name, **options)
-    if model_type == "audio_judge":
-        from audio_judge import AudioJudgeProcessor
+    if PreTrainedConfig.get_config_dict(name, **hub)[0].get("model_type") == "audio_judge":
+        return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(name, **hub)
+    model_class = _model_class(AutoConfig.from_pretrained(name, **hub), name)
+    processor = AutoProcessor.from_pretrained(name, **hub)
+    if processor.chat_template is None and not _is_mistral(processor):
+        raise ValueError(f"{name}: its {type(processor).__name__} has no chat template, so it cannot be asked in words")
+    return model_class.from_pretrained(name, **options), processor
 
-        return model, AudioJudgeProcessor.from_pretrained(name, **hub)
-    return model, AutoProcessor.from_pretrained(name, **hub)
 
-
-def _model_class(model_type: str, name: str) -> Any:
+def _model_class(config: Any, name: str) -> Any:
     import transformers
 
-    from audio_judge import AudioJudgeForCausalLM
+    if config.model_type in _CLASSES:
+        return getattr(transformers, _CLASSES[config.model_type])
+    known: Mapping[type, Any] = transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING
+    is_remote = "AutoModelForMultimodalLM" in (getattr(config, "auto_map", None) or {})
+    if not is_remote and (type(config) not in known or "audio" not in known[type(config)].input_modalities):
+        raise ValueError(
+            f"{name}: a model of type {config.model_type!r} does not take audio; one that transformers' "
+            "AutoModelForMultimodalLM loads and that hears is needed, such as a judge, Qwen2-Audio, Voxtral or Granite Speech"
+        )
+    return transformers.AutoModelForMultimodalLM
 
-    known: dict[str, Any] = {
-        "audio_judge": AudioJudgeForCausalLM,
-        "qwen2_5_omni": transformers.Qwen2_5OmniThinkerForConditionalGeneration,
-        "qwen2_5_omni_thinker": transformers.Qwen2_5OmniThinkerForConditionalGeneration,
-        "qwen2_audio": transformers.Qwen2AudioForConditionalGeneration,
-        "audioflamingo3": transformers.AudioFlamingo3ForConditionalGeneration,
-        "voxtral": transformers.VoxtralForConditionalGeneration,
-    }
-    if model_type not in known:
-        raise ValueError(f"{name}: a model of type {model_type!r}; one of {', '.join(known)} is needed")
-    return known[model_type]
+
+def template_options(processor: Any) -> dict[str, str]:
+    """What ``apply_chat_template`` needs to write messages of blocks: nothing, or a template in place of one for text only.
+
+    Args:
+        processor: Of a judge or of a native audio language model.
+    """
+    from jinja2 import TemplateError
+
+    if _is_mistral(processor):
+        return {}
+    try:
+        written = processor.apply_chat_template([{"role": "user", "content": [{"type": "audio"}]}], tokenize=False)
+    except (TypeError, TemplateError):  # a list where a text is needed
+        written = ""
+    if processor.audio_token in written:
+        return {}
+    return {"chat_template": _BLOCKS_TO_TEXT.replace("PLACEHOLDER", processor.audio_token) + processor.chat_template}
+
+
+def hearing_part(processor: Any) -> Any:
+    """The part of a processor that hears: its ``feature_extractor``, or ``audio_processor`` as a few models call it."""
+    return vars(processor).get("feature_extractor") or processor.audio_processor
 
 
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:
@@ -94,7 +137,7 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
     Raises:
         AudioError: If a clip cannot be read.
     """
-    rate = processor.feature_extractor.sampling_rate
+    rate = hearing_part(processor).sampling_rate
     clips = [clip.samples for clip in read_clips(audio_blocks({"prompt": prompt}), rate, max_seconds)]
     encoded = processor.apply_chat_template(
         [_with_clips(prompt, clips, processor)],
@@ -102,8 +145,11 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
         tokenize=True,
         return_dict=True,
         return_tensors="pt",
+        **template_options(processor),
     )
     audio = {name: torch.as_tensor(value) for name, value in encoded.items() if name not in _NOT_AUDIO}
+    if "audio_input_features" in audio:  # Phi-4 gives a single clip no mask, but beside longer ones it needs one
+        audio.setdefault("audio_attention_mask", torch.ones(audio["audio_input_features"].shape[:2], dtype=torch.bool))
     return EncodedPrompt(torch.as_tensor(encoded["input_ids"])[0].tolist(), audio)
 
 
@@ -139,7 +185,8 @@ def placeholder_id(model: Any) -> int:
     Args:
         model: A judge or a native audio language model, wrapped by PEFT or not.
     """
-    return int(model.config.audio_token_id)
+    config = model.config
+    return int(config.audio_token_id if hasattr(config, "audio_token_id") else config.audio_config.audio_token_id)
 
 
 def without_payload(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,18 +202,24 @@ def without_payload(message: Mapping[str, Any]) -> dict[str, Any]:
 def _with_clips(prompt: Messages, clips: list[np.ndarray], processor: Any) -> list[dict[str, Any]]:
     """The messages with their clips in them, in the form that the processor takes."""
     remaining = iter(clips)
-    is_mistral = type(processor).__name__ == "VoxtralProcessor"
-    rate = processor.feature_extractor.sampling_rate
+    rate = hearing_part(processor).sampling_rate
     messages = []
     for message in map(without_payload, prompt):
         blocks = []
         for block in message["content"]:
             if block["type"] == "audio":
                 clip = next(remaining)
-                block = {"type": "audio", "base64": _wav(clip, rate)} if is_mistral else block | {"audio": clip}
+                block = (
+                    {"type": "audio", "base64": _wav(clip, rate)} if _is_mistral(processor) else block | {"audio": clip}
+                )
             blocks.append(block)
         messages.append(message | {"content": blocks})
     return messages
+
+
+def _is_mistral(processor: Any) -> bool:
+    """Whether a processor leaves prompts to Mistral's own tokenizer, which has no template and takes files."""
+    return type(processor).__name__ == "VoxtralProcessor"
 
 
 def _wav(samples: np.ndarray, sampling_rate: int) -> str:

@@ -20,7 +20,7 @@ from transformers.decision import label_token_ids, prepare_inputs
 from audio_judge.audio import AudioError
 from audio_judge.configuration_audio_judge import count_frames
 from audio_judge.data.files import read_example
-from audio_judge.judge.native import Messages, encode_prompt, join_audio, without_payload
+from audio_judge.judge.native import Messages, encode_prompt, join_audio, template_options, without_payload
 from audio_judge.messages import HeardClip, audio_blocks, read_clips
 from audio_judge.processing_audio_judge import is_span, without_spans
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
@@ -421,8 +421,9 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
         return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     shown = [without_payload(message) for message in prompt]
     answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
-    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False)
-    whole = processor.apply_chat_template([*shown, *answer], tokenize=False)
+    options = template_options(processor)
+    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False, **options)
+    whole = processor.apply_chat_template([*shown, *answer], tokenize=False, **options)
     if not whole.startswith(before):
         raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
     return tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]

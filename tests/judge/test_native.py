@@ -1,19 +1,25 @@
 """Native audio language models of transformers, tiny and random, through the code paths of SFT and GRPO.
 
 Voxtral's own tokenizer needs the package mistral-common, which is not among ours; a stand-in with the same interface
-(ids and decoded clips from a conversation) takes its place, so its prompt format is not tested here.
+(ids and decoded clips from a conversation) takes its place, so its prompt format is not tested here. Nor are Granite
+Speech, whose feature extractor needs torchaudio, Gemma 3n, whose model needs timm, and Voxtral Realtime, whose processor
+takes Mistral's own tokenizer only.
 """
+
+import json
 
 import pytest
 import soundfile
 import torch
-from native_models import NATIVE, qwen2_audio
+from native_models import ASKED, NATIVE, glm, phi, qwen2_audio
+from safetensors.torch import load_file, save_file
 from tiny import make_judge, tone
+from transformers import AutoProcessor
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 
 from audio_judge.data.files import read_example
 from audio_judge.data.files import to_dataset as examples_dataset
-from audio_judge.judge.native import encode_prompt, load_audio_model
+from audio_judge.judge.native import encode_prompt, generate_answers, join_audio, load_audio_model, placeholder_id
 from audio_judge.training.collate import NativeCollator, answer_ids, text_examples
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.reward_rows import make_rows, to_dataset
@@ -24,6 +30,12 @@ from audio_judge.training.tuning import nf4_config
 def native(request):
     torch.manual_seed(0)
     return request.param, *NATIVE[request.param]()
+
+
+@pytest.fixture(scope="module", params=ASKED)
+def asked(request):
+    torch.manual_seed(0)
+    return request.param, *ASKED[request.param]()
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +59,9 @@ def parameters(model):
 
 
 class TestEncodePrompt:
-    def test_model_hears_the_clip(self, native, clips):
+    def test_model_hears_the_clip(self, asked, clips):
         """The same ids with another clip of the same length give other logits."""
-        _, model, processor = native
+        _, model, processor = asked
         first, second = (encode_prompt(processor, example(path)["prompt"]) for path in (clips[0], clips[4]))
         assert first.ids == second.ids
         ids = torch.tensor([first.ids])
@@ -59,17 +71,55 @@ class TestEncodePrompt:
             ]
         assert (logits[0][0, -1] - logits[1][0, -1]).abs().max() > 1e-6
 
-    def test_two_clips(self, native, clips):
-        name, model, processor = native
+    def test_two_clips(self, asked, clips):
+        name, model, processor = asked
         prompt = example(clips[0])["prompt"]
         prompt[0]["content"] += [{"type": "audio", "path": clips[1]}]
-        if name == "audioflamingo3":  # one clip per prompt is all it takes
+        if name in ("audioflamingo3", "glmasr"):  # one clip per prompt is all it takes
             with pytest.raises(ValueError, match="must match 1:1"):
                 encode_prompt(processor, prompt)
             return
         ids, audio = encode_prompt(processor, prompt)
-        assert len(audio["input_features"]) == 2
+        assert {len(value) for value in audio.values()} == {2}
         model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), **audio)
+
+    def test_placeholders_are_those_of_the_model(self, asked, clips):
+        _, model, processor = asked
+        short, long = (encode_prompt(processor, example(path)["prompt"]).ids for path in (clips[0], clips[3]))
+        placeholder = placeholder_id(model)
+        assert 1 < short.count(placeholder) <= long.count(placeholder)
+        assert [one for one in short if one != placeholder] == [one for one in long if one != placeholder]
+
+    def test_answers_of_a_batch_are_those_of_each_prompt_alone(self, asked, clips):
+        _, model, processor = asked
+        prompts = [example(path)["prompt"] for path in (clips[0], clips[3])]
+        options = {"max_new_tokens": 4, "eos_token_id": processor.tokenizer.eos_token_id}
+        together = generate_answers(model, processor, prompts, **options)
+        assert together == [generate_answers(model, processor, [prompt], **options)[0] for prompt in prompts]
+
+    @pytest.mark.parametrize("content", ["message.content", "'' ~ message.content"], ids=["raises", "prints the list"])
+    def test_template_for_text_only_gets_the_placeholder_in_the_text(self, clips, content):
+        _, processor = phi()
+        given = example(clips[0])
+        expected = (
+            encode_prompt(processor, given["prompt"]).ids,
+            answer_ids(processor, given["prompt"], given["completion"]),
+        )
+        processor.chat_template = (
+            "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + CONTENT + '<|im_end|>\n' }}"
+            "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+        ).replace("CONTENT", content)
+        ids = encode_prompt(processor, given["prompt"]).ids
+        assert (ids, answer_ids(processor, given["prompt"], given["completion"])) == expected
+
+    def test_clips_of_one_batch_bring_their_masks(self, clips):
+        """Phi-4's own processor gives a clip that is alone no mask, though its encoder would hear what it is padded with."""
+        _, processor = phi()
+        prompts = [encode_prompt(processor, example(path)["prompt"]).audio for path in (clips[0], clips[3])]
+        joined = join_audio(prompts)
+        assert joined["audio_attention_mask"].sum(1).tolist() == [
+            one["audio_input_features"].shape[1] for one in prompts
+        ]
 
 
 class TestNativeCollator:
@@ -182,13 +232,12 @@ class TestTraining:
 
 
 class TestLoading:
-    @pytest.mark.parametrize("name", ["qwen2_audio", "audioflamingo3"])
+    @pytest.mark.parametrize("name", ["qwen2_audio", "audioflamingo3", "glmasr"])
     def test_from_a_folder(self, name, tmp_path):
-        for part in NATIVE[name]():
+        model, processor = ASKED[name]()
+        for part in (model, processor):
             part.save_pretrained(tmp_path)
-        model, processor = load_audio_model(str(tmp_path))
-        assert type(model).__name__ == type(NATIVE[name]()[0]).__name__
-        assert type(processor).__name__ == type(NATIVE[name]()[1]).__name__
+        assert [type(part) for part in load_audio_model(str(tmp_path))] == [type(model), type(processor)]
 
     @pytest.mark.parametrize("name", NATIVE)
     def test_four_bits_are_for_the_language_model_only(self, name, tmp_path):
@@ -206,8 +255,29 @@ class TestLoading:
         assert type(model).__name__ == "AudioJudgeForCausalLM"
         assert processor.decision_config.chat_template
 
-    def test_model_that_does_not_listen_is_an_error(self, backbones):
-        make_judge(backbones)
-        [text] = backbones.glob("text-True-64-False")
-        with pytest.raises(ValueError, match="a model of type 'llama'"):
-            load_audio_model(str(text))
+    @pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni_moe"])
+    def test_thinker_is_taken_from_the_whole_omni_model(self, name, tmp_path, monkeypatch):
+        thinker, processor = ASKED[name]()
+        thinker.save_pretrained(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        save_file({f"thinker.{key}": value for key, value in weights.items()}, tmp_path / "model.safetensors")
+        config = {"model_type": name, "thinker_config": thinker.config.to_dict()}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        monkeypatch.setattr(AutoProcessor, "from_pretrained", lambda *_, **__: processor)  # its images need torchvision
+        loaded, _ = load_audio_model(str(tmp_path), dtype=torch.float32)
+        assert type(loaded) is type(thinker)
+        assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in thinker.state_dict().items())
+
+    @pytest.mark.parametrize("kind", ["llama", "llava", "wavlm"])
+    def test_model_that_does_not_listen_or_write_is_an_error(self, kind, tmp_path):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+        with pytest.raises(ValueError, match=f"a model of type '{kind}' does not take audio"):
+            load_audio_model(str(tmp_path))
+
+    def test_model_that_cannot_be_asked_in_words_is_an_error(self, tmp_path):
+        model, processor = glm()
+        processor.chat_template = processor.tokenizer.chat_template = None
+        model.save_pretrained(tmp_path)
+        processor.save_pretrained(tmp_path)
+        with pytest.raises(ValueError, match="GlmAsrProcessor has no chat template"):
+            load_audio_model(str(tmp_path))
