@@ -35,8 +35,7 @@ from trl import DPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.batch.lines import read_samples
-from audio_judge.corpora.nisqa import read_nisqa
-from audio_judge.corpora.simulated import read_simulated
+from audio_judge.clips import RatedClip
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
     check_shared_tokenizer,
@@ -55,7 +54,7 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import named_weights, option
+from audio_judge.training.arguments import CorpusArguments, named_weights, option
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.tuning import select_trainable
 
@@ -63,7 +62,7 @@ Split = Literal["train", "validation"]
 
 
 @dataclass
-class AlldArguments:
+class AlldArguments(CorpusArguments):
     """What is aligned, with whom, and on what."""
 
     model: str = option("", "judge to train: folder or Hub id")
@@ -76,13 +75,9 @@ class AlldArguments:
     dtype: Literal["float32", "bfloat16"] = option("float32", "of the judge's weights")
     expert_dtype: Literal["float32", "bfloat16"] = option("float32", "of the expert's weights")
     trainable: list[str] | None = option(None, "regexes of what is trained; all of it if not given")  # noqa: RUF009
-    corpus: Literal["nisqa", "simulated"] = option("nisqa", "reader of the corpus")
-    data: str = option("", "folder of the corpus")
     captions: str | None = option(None, "the expert's texts about training clips; our own writers' if not given")
-    tasks: list[str] | None = option(None, "such as describe=3 compare; not for captions")  # noqa: RUF009
     max_train_clips: int | None = option(None, "random choice of so many training clips; not for captions")
     max_eval_clips: int | None = option(None, "random choice of so many validation clips")
-    max_seconds: float | None = option(None, "longer clips are cropped; the encoder's own limit holds too")
     samples: str | None = option(None, "file of the judge's samples; samples.jsonl in the output folder if not given")
     sample_temperature: float = option(1.0, "of the judge's samples")
     sample_top_p: float = option(1.0, "of the judge's samples")
@@ -123,8 +118,7 @@ def load_judge(args: AlldArguments) -> tuple[Any, JudgeCollator]:
 
 def load_requests(args: AlldArguments, split: Split, seed: int) -> list[Request]:
     """Requests about a split; captions are about training clips, so validation is held against our own writers."""
-    read: Any = {"nisqa": read_nisqa, "simulated": read_simulated}[args.corpus]
-    clips = [clip for clip in read(args.data, split) if "mos" in clip.ratings]
+    clips = [clip for clip in args.read(split) if isinstance(clip, RatedClip) and "mos" in clip.ratings]
     if split == "train" and args.captions is not None:
         return make_requests(clips, captions=args.captions, seed=seed)
     limit = args.max_train_clips if split == "train" else args.max_eval_clips

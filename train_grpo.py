@@ -28,40 +28,30 @@ import torch
 from transformers import set_seed
 from trl import GRPOConfig, TrlParser
 
-from audio_judge.corpora.corpus import Corpus
 from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.training.arguments import named_weights, option, save_whole
+from audio_judge.training.arguments import TuningArguments, choose_trained, named_weights, option, save_whole
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.reward_rows import Row, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
-from audio_judge.training.tuning import CheckpointError, add_lora, last_checkpoint, nf4_config, select_trainable
+from audio_judge.training.tuning import CheckpointError, last_checkpoint, nf4_config
 
 
 @dataclass
-class GRPOArguments:
+class GRPOArguments(TuningArguments):
     """What is trained, on what, and what is rewarded."""
 
     model: str = option("", "judge or native audio language model to train: folder or Hub id")
-    dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
-    load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
-    trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
-    lora_target: str | None = option(None, "regex of the whole names of the layers that get LoRA")
     lora_r: int = option(8, "rank of the LoRA")
-    lora_alpha: int = option(32, "scaling of the LoRA")
     lora_dropout: float = option(0.0, "dropout of the LoRA")
-    corpus: str = option("simulated", "reader of the corpus")
-    data: str | None = option(None, "folder of the corpus; or give files")
+    corpus: str = option("simulated", "reader of `data`; see `audio-judge ls corpora`")
     train_file: str | None = option(None, "examples that `audio-judge data` wrote, .jsonl or .parquet")
     eval_file: str | None = option(None, "the same for validation")
-    tasks: list[str] | None = option(None, "tasks and weights, such as explain=3 compare=1")  # noqa: RUF009
-    with_reference: Literal["never", "sometimes", "always"] = option("never", "whether a clean reference is heard")
     held_out_phrasings: bool = option(False, "of `data`: validate in phrasings that no training uses")
     max_train_prompts: int | None = option(None, "random choice of so many training prompts")
     max_eval_prompts: int | None = option(None, "random choice of so many validation prompts")
-    max_seconds: float | None = option(None, "longer clips are cut off there")
     rewards: list[str] | None = option(None, "rewards and weights, such as agreement=1 format=0.5")  # noqa: RUF009
     evaluator: str | None = option(None, "address of a server, folder or Hub id of the model that grades")
     evaluator_model: str | None = option(None, "name of the model, of a server that has several")
@@ -96,7 +86,7 @@ def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:
     unseen = split != "train"
     manner = Manner(args.with_reference, all_rubrics=unseen, held_out=unseen and args.held_out_phrasings)
     weights = named_weights(args.tasks or ["explain"])
-    return make_instructions(Corpus(args.corpus, str(args.data), split).read(), weights, seed=seed, manner=manner)
+    return make_instructions(args.read(split), weights, seed=seed, manner=manner)
 
 
 def load_model(args: GRPOArguments, *, quantize: bool) -> tuple[Any, Any]:
@@ -134,13 +124,8 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
     model, processor = load_model(args, quantize=args.load_in_4bit)
-    if args.lora_target is not None:
-        shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
-        model = add_lora(model, args.lora_target, args.trainable or [], **shape)
-    else:
-        select_trainable(model, args.trainable or ["."])
     return AudioGRPOTrainer(
-        model=model,
+        model=choose_trained(args, model),
         args=training_args,
         reward_funcs=functions,
         train_dataset=to_dataset(rows),

@@ -37,7 +37,6 @@ from trl import SFTConfig, SFTTrainer, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import RatedClip
-from audio_judge.corpora.corpus import Corpus
 from audio_judge.data.examples import DECIDE, make_examples
 from audio_judge.data.files import load_examples, read_example, to_dataset, write_examples
 from audio_judge.data.mixtures import iterate, read_mixture
@@ -45,17 +44,17 @@ from audio_judge.data.statistics import Statistics
 from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
-from audio_judge.training.arguments import named_weights, option, save_whole
+from audio_judge.training.arguments import TuningArguments, choose_trained, named_weights, option, save_whole
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
 from audio_judge.training.sft import AudioSFTTrainer, score_metrics
-from audio_judge.training.tuning import add_lora, nf4_config, select_trainable
+from audio_judge.training.tuning import nf4_config
 
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = ("adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate")
 
 
 @dataclass
-class JudgeArguments:
+class JudgeArguments(TuningArguments):
     """What is trained, on what, and how an answer is given."""
 
     model: str | None = option(None, "judge to train on: folder or Hub id; or both backbones, or `native`")
@@ -65,15 +64,6 @@ class JudgeArguments:
     adapter: Literal["pooled_linear", "bottleneck"] = option("pooled_linear", "adapter of a new judge")
     adapter_tokens: int = option(128, "audio tokens per clip of pooled_linear")
     span_size: int = option(0, "width of a new judge's head for questions about when; 0 for none")
-    dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
-    load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
-    trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
-    lora_target: str | None = option(None, "regex of the whole names of the layers that get LoRA")
-    lora_r: int = option(16, "rank of the LoRA")
-    lora_alpha: int = option(32, "scaling of the LoRA")
-    lora_dropout: float = option(0.05, "dropout of the LoRA")
-    corpus: Literal["nisqa", "simulated"] = option("nisqa", "reader of `data`")
-    data: str | None = option(None, "folder of a corpus; or give `train_file`, or `mixture`")
     train_file: list[str] | None = option(None, "files that `audio-judge data` wrote")  # noqa: RUF009
     eval_file: list[str] | None = option(None, "the same to evaluate on, best with --all-rubrics")  # noqa: RUF009
     mixture: str | None = option(None, "YAML as in recipes/data; evaluates on the validation splits it is `tested_on`")
@@ -81,10 +71,7 @@ class JudgeArguments:
     max_train_clips: int | None = option(None, "random choice of so many clips, or examples of a file, to train on")
     max_eval_clips: int | None = option(None, "random choice of so many clips, or examples of a file, to evaluate on")
     answer_form: Literal["decision", "decimal"] = option("decision", "scores as shares over levels, or in digits")
-    tasks: list[str] | None = option(None, "of `data`: tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
-    with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
     variants: int = option(1, "of `data`: examples per clip and epoch, with other phrasings, rubrics and crops")
-    max_seconds: float | None = option(None, "longer clips are cropped; the encoder's own limit holds too")
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
@@ -189,8 +176,7 @@ def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, 
 
 def read_clips(args: JudgeArguments, split: str, seed: int) -> list[RatedClip]:
     """The clips of a split of `data`, or a random choice of them."""
-    limit = args.max_train_clips if split == "train" else args.max_eval_clips
-    return sample(Corpus(args.corpus, str(args.data), split).read(), limit, seed)
+    return sample(args.read(split), args.max_train_clips if split == "train" else args.max_eval_clips, seed)
 
 
 def sample(clips: Iterable[Any], limit: int | None, seed: int) -> list[RatedClip]:
@@ -259,15 +245,6 @@ def note_training(processor: Any, dataset: Any) -> None:
     processor.trained_languages = sorted(languages)
 
 
-def choose_trained(args: JudgeArguments, model: Any, tokens: list[int]) -> Any:
-    """The model with what is trained of it, wrapped by PEFT if that is a LoRA."""
-    if args.lora_target is None:
-        select_trainable(model, args.trainable or ["."])
-        return model
-    shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
-    return add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
-
-
 def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict[str, Any]) -> SFTTrainer:
     """The trainer of a judge, which shall tell how it was trained."""
     train_dataset = common["train_dataset"]
@@ -293,9 +270,8 @@ def native_trainer(args: JudgeArguments, model: Any, processor: Any, common: dic
     """The trainer of a native audio language model: TRL's own, on what is answered in text."""
     datasets = {name: common[name] for name in ("train_dataset", "eval_dataset") if common[name] is not None}
     common = common | {name: text_examples(dataset) for name, dataset in datasets.items()}
-    model = choose_trained(args, model, [])
     collator = NativeCollator(processor, args.max_seconds)
-    return SFTTrainer(model=model, data_collator=collator, processing_class=processor, **common)
+    return SFTTrainer(model=choose_trained(args, model), data_collator=collator, processing_class=processor, **common)
 
 
 def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:

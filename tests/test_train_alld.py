@@ -8,12 +8,13 @@ import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import make_judge, make_tokenizer, tone, write_simulated
+from tiny import DATA_SET_COLUMNS, make_judge, make_tokenizer, tone, write_data_set, write_simulated
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
 from audio_judge.batch.lines import read_samples
+from audio_judge.messages import audio_blocks
 from audio_judge.training.alld.trainers import AudioDistillTrainer
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +181,16 @@ class TestArguments:
     def test_tasks_have_weights(self):
         args = train_alld.AlldArguments(model="m", data="d", expert="e", tasks=["describe=3", "compare"])
         assert args.task_weights == {"describe": 3.0, "compare": 1.0}
+
+
+class TestDataSet:
+    def test_requests_about_its_clips(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+        saved = write_data_set(tmp_path / "set", {"train": 4, "validation": 3})
+        options = {"data": saved, "corpus": "table", "corpus_options": DATA_SET_COLUMNS}
+        args, _ = parse("mini", tmp_path / "run", "judge", "expert", **options)
+        requests = train_alld.load_requests(args, "validation", 0)
+        assert {Path(block["path"]).is_file() for request in requests for block in audio_blocks(request)} == {True}
 
 
 class TestResume:

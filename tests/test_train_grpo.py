@@ -11,7 +11,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from stub import serving
-from tiny import make_judge, write_simulated
+from tiny import DATA_SET_COLUMNS, make_judge, write_data_set, write_simulated
 from trl import GRPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
@@ -163,6 +163,18 @@ class TestArguments:
         (tmp_path / "recipe.yaml").write_text("reward: [format]\n")
         with pytest.raises(ValueError, match="reward"):
             parse("--config", str(tmp_path / "recipe.yaml"), "--model", "x", "--data", "y")
+
+
+class TestDataSet:
+    def test_rows_of_both_splits(self, tmp_path, start, monkeypatch):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+        saved = write_data_set(tmp_path / "set", {"train": 4, "validation": 3})
+        own = ["--corpus", "table", "--corpus_options", DATA_SET_COLUMNS]
+        given = arguments("mini", tmp_path / "run", start, saved, tasks=["score"], max_eval_prompts=99)
+        args, _ = parse(*given, *own)
+        rows = {split: train_grpo.load_rows(args, split, 0) for split in ("train", "validation")}
+        assert {split: len(found) for split, found in rows.items()} == {"train": 4, "validation": 6}
+        assert all(Path(row["clip"]).is_file() for found in rows.values() for row in found)
 
 
 class TestStops:

@@ -15,7 +15,7 @@ import torch
 import yaml
 from native_models import omni, qwen2_audio
 from safetensors.torch import load_file
-from tiny import make_backbones, tone, write_simulated
+from tiny import DATA_SET_COLUMNS, make_backbones, tone, write_data_set, write_simulated
 from trl import SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
@@ -348,6 +348,26 @@ class TestFiles:
     def test_nothing_to_evaluate_on(self, tmp_path, backbones, files):
         with pytest.raises(ValueError, match="give `eval_file`"):
             train("mini", tmp_path, backbones, None, train_file=files / "decide.parquet")
+
+
+class TestDataSet:
+    @pytest.fixture
+    def saved(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+        return write_data_set(tmp_path / "set", {"train": 4, "validation": 3})
+
+    def arguments(self, output, backbones, saved):
+        own = ["--data", str(saved), "--corpus", "table", "--corpus_options", DATA_SET_COLUMNS]
+        return arguments("mini", output, backbones, None) + own
+
+    def test_its_sounds_are_heard(self, tmp_path, backbones, saved):
+        trainer = run(self.arguments(tmp_path / "run", backbones, saved))
+        assert (len(trainer.train_dataset), len(trainer.eval_dataset)) == (4, 2)
+        assert any("eval_pcc_noisiness" in row for row in trainer.state.log_history)
+
+    def test_what_tells_no_splits_apart_is_refused(self, tmp_path, backbones, saved):
+        with pytest.raises(ValueError, match="does not tell its splits apart"):
+            run(self.arguments(tmp_path / "run", backbones, f"{saved}:train"))
 
 
 class TestMixture:

@@ -1,5 +1,6 @@
 """Tiny backbones made on the spot: what the tests use where a user has pretrained ones."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,27 @@ def write_simulated(
             rows.append(json.dumps(row))
         (root / split / "rows.jsonl").write_text("\n".join(rows) + "\n")
     return root
+
+
+def write_data_set(folder: Path, clips: dict[str, int]) -> Path:
+    """Save tones, split to number, as a data set with the sounds inside; columns ``audio``, ``mos``, ``noisiness``."""
+    from datasets import Dataset, DatasetDict
+
+    splits = {}
+    for place, (split, number) in enumerate(clips.items()):
+        rows = []
+        for i in range(number):
+            file = io.BytesIO()
+            soundfile.write(file, tone(0.4 + 0.1 * i, 300 + 200 * i + 50 * place), 48_000, format="WAV")
+            audio = {"bytes": file.getvalue(), "path": f"{i}.wav"}
+            rows.append({"audio": audio, "mos": 1.5 + 0.5 * i, "noisiness": 4.5 - 0.5 * i})
+        splits[split] = Dataset.from_list(rows)
+    DatasetDict(splits).save_to_disk(folder)
+    return folder
+
+
+# How a reader of tables reads them
+DATA_SET_COLUMNS = 'columns={"path": "audio", "ratings": {"mos": "mos", "noisiness": "noisiness"}}'
 
 
 def chat_inputs(processor: AudioJudgeProcessor, *prompts: list[dict[str, Any]], side: str = "left") -> dict[str, Any]:

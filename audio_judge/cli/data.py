@@ -236,7 +236,7 @@ def _mixture(options: argparse.Namespace) -> Mixture:
     }
     # What a corpus holds besides the wanted split is what will be tested on.
     whole = Corpus(options.what, options.path, None, options=corpus["options"])
-    if corpus["split"] and options.check_splits and whole.tells_splits and not Path(options.path).is_file():
+    if corpus["split"] and options.check_splits and whole.tells_splits:
         check_disjoint(whole.read())
     if options.paraphrases:
         values["paraphrases"] = options.paraphrases

@@ -66,6 +66,9 @@ CORPORA = {
     "pairs": Known("any csv, tsv or jsonl of comparisons; needs the option columns", "table.read_pairs"),
     "captions": Known("descriptions and A/B tests written by `audio-judge caption`", "captions.read_captions"),
     "simulated": Known(
-        "a corpus made by audio_judge.corpora.simulate", "simulated.read_simulated", takes_data_sets=False
+        "a corpus made by audio_judge.corpora.simulate",
+        "simulated.read_simulated",
+        tells_splits=True,
+        takes_data_sets=False,
     ),
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from audio_judge.batch.data_sets import data_set_place, split_names
@@ -59,7 +60,9 @@ class Corpus:
     def tells_splits(self) -> bool:
         """Whether its splits can be read one by one; a single file, or a split that the path names, is all there is."""
         place = data_set_place(self.path)
-        return CORPORA[self.reader].tells_splits if place is None else place[1] is None and bool(split_names(place[0]))
+        if place is None:
+            return CORPORA[self.reader].tells_splits and not Path(self.path).is_file()
+        return place[1] is None and bool(split_names(place[0]))
 
     def read(self) -> Iterator[Item]:
         """Read its clips and pairs; a table's ratings are brought to the scales of our rubrics.

@@ -89,12 +89,13 @@ def _within(value: float) -> float:
     return min(5.0, max(1.0, value))
 
 
-def read_simulated(directory: str | Path, split: str = "train") -> Iterator[RatedClip]:
+def read_simulated(directory: str | Path, split: str | None = "train") -> Iterator[RatedClip]:
     """Read a split of a simulated corpus, also while it is being written.
 
     Args:
         directory: Folder of the corpus.
-        split: One of ``SPLITS``; clips of ``test_held_out`` and ``wild_test`` say ``test``, their corpus tells them apart.
+        split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and ``wild_test`` say
+            ``test``, their corpus tells them apart.
 
     Yields:
         Clips with ``targets`` as ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of
@@ -105,28 +106,34 @@ def read_simulated(directory: str | Path, split: str = "train") -> Iterator[Rate
         FileNotFoundError: If the split has not been written.
     """
     root = Path(directory)
-    if not (root / split / "rows.jsonl").exists():
-        raise FileNotFoundError(
-            f"{root / split / 'rows.jsonl'}: no such split; make it with audio_judge.corpora.simulate"
-        )
-    for row in read_rows(root / split):
-        scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
-        facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
-        causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
-        if row["content"] in ("voice", "synthetic") or "vocoder" in {cause.kind for cause in causes}:
-            facts["label"] = "fake"
-        elif row["content"] in ("speech", "prompt"):
-            facts["label"] = "real"
-        yield RatedClip(
-            path=str(root / row["path"]),
-            ratings=targets(row),
-            split=split if split in ("train", "validation") else "test",
-            corpus=f"simulated/{split}",
-            reference=row["reference"] and str(root / row["reference"]),
-            causes=tuple(causes),
-            speaker=row["speaker"] or None,
-            extra=facts | scores,
-        )
+    written = [name for name in SPLITS if (root / name / "rows.jsonl").exists()]
+    for name in written if split is None and written else [str(split)]:
+        if not (root / name / "rows.jsonl").exists():
+            raise FileNotFoundError(
+                f"{root / name / 'rows.jsonl'}: no such split; make it with audio_judge.corpora.simulate"
+            )
+        for row in read_rows(root / name):
+            yield _clip(root, name, row)
+
+
+def _clip(root: Path, split: str, row: dict[str, Any]) -> RatedClip:
+    scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
+    facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
+    causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
+    if row["content"] in ("voice", "synthetic") or "vocoder" in {cause.kind for cause in causes}:
+        facts["label"] = "fake"
+    elif row["content"] in ("speech", "prompt"):
+        facts["label"] = "real"
+    return RatedClip(
+        path=str(root / row["path"]),
+        ratings=targets(row),
+        split=split if split in ("train", "validation") else "test",
+        corpus=f"simulated/{split}",
+        reference=row["reference"] and str(root / row["reference"]),
+        causes=tuple(causes),
+        speaker=row["speaker"] or None,
+        extra=facts | scores,
+    )
 
 
 if __name__ == "__main__":  # the maker was asked for by this name before it had a file of its own

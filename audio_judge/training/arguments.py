@@ -1,11 +1,13 @@
 """What the training scripts share: fields of a recipe, weights on the command line, and how a trained model is saved."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from audio_judge.training.tuning import merge_lora
+from audio_judge.clips import Item
+from audio_judge.corpora.corpus import Corpus, read_options
+from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
 
 
 def option(default: Any, text: str) -> Any:
@@ -35,6 +37,66 @@ def named_weights(texts: Iterable[str]) -> dict[str, float]:
         {'decide': 9.0, 'explain': 1.0}
     """
     return {name: float(weight or 1) for name, _, weight in (text.partition("=") for text in texts)}
+
+
+@dataclass
+class CorpusArguments:
+    """The corpus that a script reads by itself."""
+
+    corpus: str = option("nisqa", "reader of `data`; see `audio-judge ls corpora`")
+    data: str | None = option(None, "folder of a corpus with its splits, or data set: hf://datasets/OWNER/NAME")
+    corpus_options: list[str] | None = option(None, "of `data`: arguments of its reader, NAME=VALUE")  # noqa: RUF009
+    tasks: list[str] | None = option(None, "of `data`: tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
+    max_seconds: float | None = option(None, "longer clips are cut; the encoder's own limit holds too")
+
+    def read(self, split: str) -> Iterator[Item]:
+        """Read the clips and pairs of a split of `data`.
+
+        Args:
+            split: ``train`` or ``validation``.
+
+        Raises:
+            ValueError: If the corpus does not tell its splits apart.
+        """
+        corpus = Corpus(self.corpus, str(self.data), split, options=read_options(self.corpus_options or []))
+        if not corpus.tells_splits:
+            raise ValueError(
+                f"{self.corpus} {self.data}: does not tell its splits apart, so what is trained on would be validated on, "
+                "too; write files with `audio-judge data`"
+            )
+        return corpus.read()
+
+
+@dataclass
+class TuningArguments(CorpusArguments):
+    """How much of a model is trained, and what it hears."""
+
+    dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
+    load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
+    trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
+    lora_target: str | None = option(None, "regex of the whole names of the layers that get LoRA")
+    lora_r: int = option(16, "rank of the LoRA")
+    lora_alpha: int = option(32, "scaling of the LoRA")
+    lora_dropout: float = option(0.05, "dropout of the LoRA")
+    with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
+
+
+def choose_trained(args: TuningArguments, model: Any, tokens: Sequence[int] = ()) -> Any:
+    """Say what of a model is trained.
+
+    Args:
+        args: Its patterns, or its LoRA.
+        model: A judge or a native audio language model.
+        tokens: Ids of tokens whose embeddings are trained beside a LoRA.
+
+    Returns:
+        The model, wrapped by PEFT if what is trained is a LoRA.
+    """
+    if args.lora_target is None:
+        select_trainable(model, args.trainable or ["."])
+        return model
+    shape: dict[str, Any] = {"rank": args.lora_r, "alpha": args.lora_alpha, "dropout": args.lora_dropout}
+    return add_lora(model, args.lora_target, args.trainable or [], tokens=tokens, **shape)
 
 
 def save_whole(trainer: Any, output_dir: Path, reload: Callable[[], Any] | None) -> None:

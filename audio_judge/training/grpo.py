@@ -28,7 +28,7 @@ from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, joi
 from audio_judge.tasks import Facts, ParseError, read_facts
 from audio_judge.training.reward_rows import Row
 from audio_judge.training.rewards import REWARDS
-from audio_judge.training.tuning import CheckpointError
+from audio_judge.training.tuning import CheckpointError, same_dtypes
 
 logger = logging.getLogger(__name__)
 
@@ -265,12 +265,8 @@ class AudioGRPOTrainer(GRPOTrainer):
             ) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        # PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before
-        dtypes = {name: parameter.dtype for name, parameter in self.model.named_parameters()}
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        for name, parameter in self.model.named_parameters():
-            if parameter.dtype != dtypes[name]:
-                parameter.data = parameter.data.to(dtypes[name])
+        with same_dtypes(self.model):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
 
 def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from trl import SFTTrainer
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import score
 from audio_judge.training.collate import IGNORED, rubric_level
+from audio_judge.training.tuning import same_dtypes
 
 MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask")
 ENCODER = "audio_tower."
@@ -204,12 +205,8 @@ class AudioSFTTrainer(SFTTrainer):
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        # PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before
-        dtypes = {name: parameter.dtype for name, parameter in self.model.named_parameters()}
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        for name, parameter in self.model.named_parameters():
-            if parameter.dtype != dtypes[name]:
-                parameter.data = parameter.data.to(dtypes[name])
+        with same_dtypes(self.model):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As the base class, with the encoder in groups of its own if it has its own learning rate."""

@@ -5,7 +5,8 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,22 @@ def _is_whole(checkpoint: Path) -> bool:
     except (OSError, ValueError):
         return False
     return (checkpoint / "optimizer.pt").exists() and (checkpoint / "scheduler.pt").exists()
+
+
+@contextmanager
+def same_dtypes(model: nn.Module) -> Iterator[None]:
+    """Load a checkpoint and leave every parameter in its precision.
+
+    PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before.
+
+    Args:
+        model: What is loaded into.
+    """
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    yield
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != dtypes[name]:
+            parameter.data = parameter.data.to(dtypes[name])
 
 
 def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:
