@@ -1,8 +1,9 @@
-"""What all tests share: no network, one thread, and tiny judges that are built once."""
+"""What all tests share: no network, no GPU, one thread, and tiny judges that are built once."""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 import json
 import os
-import socket
-import subprocess
+import signal
 import sys
 import zlib
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from forked import Forked, forked_together, run_script
 from safetensors.torch import load_file
 from stub import serving
 from tiny import DATA_SET_COLUMNS, make_judge, write_data_set, write_simulated
@@ -205,21 +205,18 @@ class TestStops:
         """Killed in its third step of four, when the checkpoint of the second has been written."""
         options = {"max_steps": 4, "save_steps": 2, "num_iterations": 2, "save_total_limit": 1} | graded
         train("mini", tmp_path / "whole", start, simulated, **options)
-        code = (
-            "import os, signal, sys\nimport train_grpo\nfrom trl import GRPOConfig, TrlParser\n"
-            "real = train_grpo.AudioGRPOTrainer.training_step\n"
-            "def step(self, *args):\n"
-            "    if self.state.global_step == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "    return real(self, *args)\n"
-            "train_grpo.AudioGRPOTrainer.training_step = step\n"
-            "train_grpo.main(*TrlParser([train_grpo.GRPOArguments, GRPOConfig]).parse_args_and_config(sys.argv[1:]))\n"
-        )
-        given = arguments("mini", tmp_path / "parts", start, simulated, **options)
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            [sys.executable, "-c", code, *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == -9, done.stderr[-3000:]
+        real = train_grpo.AudioGRPOTrainer.training_step
+
+        def step(self, *args):
+            if self.state.global_step == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(self, *args)
+
+        def killed():
+            train_grpo.AudioGRPOTrainer.training_step = step
+            train("mini", tmp_path / "parts", start, simulated, **options)
+
+        assert Forked(killed, tmp_path / "log.txt").wait() == -signal.SIGKILL
         # A checkpoint that was being written when the run was killed
         (tmp_path / "parts" / "checkpoint-3").mkdir()
         (tmp_path / "parts" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
@@ -241,15 +238,7 @@ class TestProcesses:
     def test_two_processes(self, tmp_path, start, simulated, graded):
         options = {"max_steps": 2, "save_steps": 2, "per_device_train_batch_size": 2} | graded
         given = arguments("mini", tmp_path, start, simulated, **options)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = ["--master_addr", "127.0.0.1", "--master_port", str(free.getsockname()[1])]
-        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *address]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            [*launch, "train_grpo.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+        forked_together(lambda: run_script(ROOT / "train_grpo.py", given), tmp_path)
         results = json.loads((tmp_path / "results.json").read_text())
         assert set(results) == {"before", "after"}
         assert (tmp_path / "checkpoint-2" / "rng_state_1.pth").exists()

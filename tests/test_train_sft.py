@@ -1,9 +1,6 @@
 import csv
 import json
-import os
 import re
-import socket
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from forked import forked_together, run_script
 from native_models import omni, qwen2_audio
 from safetensors.torch import load_file
 from tiny import DATA_SET_COLUMNS, make_backbones, tone, write_data_set, write_simulated
@@ -269,15 +267,7 @@ class TestTraining:
         options |= {"eval_steps": 1, "lr_scheduler_type": "constant", "decision_weight": 1.0}
         train("mini", tmp_path / "one", backbones, simulated, **options | {"per_device_train_batch_size": 4})
         given = arguments("mini", tmp_path / "two", backbones, simulated, **options)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = ["--master_addr", "127.0.0.1", "--master_port", str(free.getsockname()[1])]
-        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *address]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            [*launch, "train_sft.py", *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+        forked_together(lambda: run_script(ROOT / "train_sft.py", given), tmp_path)
         one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
         assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
         metrics = json.loads((tmp_path / "two" / "checkpoint-1" / "trainer_state.json").read_text())["log_history"]

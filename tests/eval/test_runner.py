@@ -1,12 +1,10 @@
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eval_data import FakeJudge, nisqa_corpus, own_table
+from forked import Forked
 
 from audio_judge.errors import UsageError
 from audio_judge.eval import cli
@@ -168,12 +166,10 @@ class TestProcesses:
         (tmp_path / "old.jsonl").write_text("".join(lines))
         words = ["run", "--judge", f"predictions:{tmp_path / 'old.jsonl'}", "--data", str(table)]
         words += ["--out", str(tmp_path / "out"), "--resamples", "0"]
-        shared = os.environ | {"RANK": "1", "WORLD_SIZE": "2"}
-        other = subprocess.Popen([sys.executable, "-m", "eval", *words], cwd=ROOT, env=shared, stdout=subprocess.PIPE)
+        other = Forked(lambda: cli.main(words), tmp_path / "log.txt", {"RANK": 1, "WORLD_SIZE": 2})
         monkeypatch.setenv("WORLD_SIZE", "2")
         assert cli.main(words) == 0
-        other.communicate(timeout=300)
-        assert other.returncode == 0
+        other.succeed()
         assert [row.id for row in read_rows(tmp_path / "out" / "predictions.jsonl")] == [
             f"clip{i}.wav" for i in range(8)
         ]
