@@ -12,7 +12,8 @@ from audio_judge.version import __version__ as __version__
 if TYPE_CHECKING:
     from audio_judge.analyze import Analysis, analyze
     from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
-    from audio_judge.judge.judge import AudioJudge, UntrainedRubricWarning
+    from audio_judge.judge.identity import UntrainedRubricWarning
+    from audio_judge.judge.judge import AudioJudge
     from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score, Window
     from audio_judge.judge.requests import Request
     from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeModel

@@ -56,7 +56,7 @@ def generated_run(judge: AudioJudge) -> Callable[[list[np.ndarray]], None]:
     def run(clips: list[np.ndarray]) -> None:
         for clip in clips:
             for rubric in RUBRICS:
-                inputs = judge._chat([text_messages(clip_state(clip), score.ask(rubric))])
+                inputs = judge.reader.chat([text_messages(clip_state(clip), score.ask(rubric))])
                 judge.model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
 
     return run

@@ -57,8 +57,8 @@ class StubJudge:
     def __init__(self, hear: Hear = good_share, read: Callable[[Rubric], float] = lambda rubric: 0.0) -> None:
         self.hear, self.read = hear, read
 
-    def score(self, clips: list[str], rubric: list[Rubric], profile: str = "") -> list[Judgement]:
-        drop = 0.5 if "hearing" in profile else 0.0
+    def score(self, clips: list[str], rubric: list[Rubric], listener: str = "") -> list[Judgement]:
+        drop = 0.5 if "hearing" in listener else 0.0
         return [self._judge(clip, self.hear(clip) - drop, rubric) for clip in clips]
 
     def _judge(self, clip: str, points: float, rubrics: list[Rubric]) -> Judgement:

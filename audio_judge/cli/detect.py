@@ -39,7 +39,7 @@ def detect(options: argparse.Namespace) -> int:
 
     def ask(some: list[Item]) -> Iterable[Authenticity]:
         requests = [request_of(item) for item in some]
-        return judge.detect(requests, batch_size=options.batch_size, profile=options.profile)
+        return judge.detect(requests, batch_size=options.batch_size, listener=options.profile)
 
     columns = ("label", "real", "seconds")
     job = Job(

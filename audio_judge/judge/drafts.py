@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from audio_judge.clips import Cause
 from audio_judge.judge import preferences
@@ -405,6 +405,16 @@ def described(judgement: Judgement, written: Written, language: str = "en") -> J
     return _with(judgement, written, description=written.text)
 
 
+def compared(said: Preference, written: Written) -> Preference:
+    """Add its reasons to a preference."""
+    return replace(said, text=written.text, reasons=written.words, has_own_words=written.is_own)
+
+
+def by_rule(drafts: Sequence[Draft]) -> list[Written]:
+    """Finish drafts without the judge, in words made of what was decided."""
+    return [replace(one.finish(""), is_own=False) for one in drafts]
+
+
 def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
     return replace(judgement, text=written.text, has_own_words=written.is_own, **facts)
 
@@ -430,6 +440,24 @@ def draft_suggestions(judgement: Judgement, with_reference: bool, language: str)
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The description of a judgement, before its free words."""
     return description(values_of(judgement), with_reference, language)
+
+
+class Words(NamedTuple):
+    """How a judgement gets words of one kind: the draft that is made of it, and where they are put when they are written.
+
+    Args:
+        draft: Of a judgement, whether the judge hears the original too, and the language.
+        attach: Adds the finished answer.
+    """
+
+    draft: Callable[[Judgement, bool, str], Draft]
+    attach: Callable[[Judgement, Written, str], Judgement]
+
+
+EXPLANATION = Words(draft_explanation, explained)
+ASSESSMENT = Words(draft_assessment, assessed)
+SUGGESTIONS = Words(draft_suggestions, suggested)
+DESCRIPTION = Words(draft_description, described)
 
 
 def draft_comparison(said: Preference, aspects: Sequence[str], form: Form, language: str) -> Draft:

@@ -58,6 +58,17 @@ def both_orders(reading: Reading, name: str) -> np.ndarray:
     return (shares[0::2] + shares[1::2][:, [1, 0, 2]]) / 2
 
 
+def clearest_window(reading: Reading, name: str, better: Verdict) -> int:
+    """Find the window pair that shows a preference most.
+
+    Args:
+        reading: A decided pair.
+        name: Name of the question.
+        better: The verdict on the whole.
+    """
+    return int(both_orders(reading, name)[:, VERDICTS.index(better)].argmax())
+
+
 def preference(reading: Reading, name: str) -> dict[str, float]:
     """Length-weighted mean over the windows of ``both_orders``.
 

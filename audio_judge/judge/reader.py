@@ -1,12 +1,12 @@
 """How a judge reads: clips are cut into windows, windows decided in batches, and words written after decided heads.
 
-``Reader`` is the part of ``AudioJudge`` that holds the model; what can be asked of a judge is in ``audio_judge.judge``.
+``Reader`` is the part of ``AudioJudge`` that holds the model; what can be asked of a judge is in ``audio_judge.judge.judge``.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,16 +24,18 @@ from audio_judge.audio import (
     windows,
 )
 from audio_judge.judge import preferences, streaming
-from audio_judge.judge.drafts import Draft, Written, trimmed
+from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
-from audio_judge.judge.requests import Pair, Reading, Request, clip_name, part
+from audio_judge.judge.requests import Pair, Questionnaire, Reading, Request, clip_name, part
 from audio_judge.messages import clip_state, pair_state, text_messages
-from audio_judge.rubrics.rubric import Rubric
 from audio_judge.tasks import listeners
 from audio_judge.tasks import score as score_task
 from audio_judge.text_models.replies import Sampling
 
 LONGEST_SECONDS = 2 * 3600.0
+
+# The blocks of audio and text that a model is shown: one window of a clip, its reference, or a pair
+State = list[dict[str, Any]]
 
 
 class Reader:
@@ -52,50 +54,108 @@ class Reader:
         self.processor = processor
         self.longest_seconds = LONGEST_SECONDS
 
-    def _read(
-        self,
-        requests: Iterable[Request | Pair],
-        questions: dict[str, dict[str, Any]],
-        batch_size: int,
-        rubrics: Sequence[Rubric] = (),
-        listener: listeners.Listener | None = None,
-        language: str = "en",
-    ) -> Iterator[Reading]:
-        """Decides the questions for every window of every request; what cannot be read carries its error."""
+    def read(self, requests: Iterable[Request | Pair], asked: Questionnaire, batch_size: int) -> Iterator[Reading]:
+        """Decide what is asked for every window of every request; what cannot be read carries its error."""
         readings: deque[Reading] = deque()
-        waiting: list[tuple[Reading, list[dict[str, Any]]]] = []
+        waiting: list[tuple[Reading, State]] = []
         for request in requests:
             reading = Reading(request)
             readings.append(reading)
             try:
-                cut = self._pair_windows(request) if isinstance(request, Pair) else self._windows(request)
+                cut = self.pair_windows(request) if isinstance(request, Pair) else self.windows(request)
                 for start, end, state in cut:
                     reading.spans.append((start, end))
                     waiting.append((reading, state))
                     if len(waiting) == batch_size:
-                        self._decide(waiting, questions, rubrics, listener, language)
+                        self._decide(waiting, asked)
             except (AudioError, OSError) as error:
                 reading.error = str(error)
             reading.is_read = True
             while readings and readings[0].is_done:
                 yield readings.popleft()
-        self._decide(waiting, questions, rubrics, listener, language)
+        self._decide(waiting, asked)
         yield from readings
 
-    def _windows(self, request: Request) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
-        """Start and end in seconds and the state of each window, at the judge's rate."""
-        return self._cut(request, self.processor.window_seconds)
+    def follow(
+        self,
+        request: Request,
+        asked: Questionnaire,
+        batch_size: int,
+        window_seconds: float | None = None,
+        hop_seconds: float | None = None,
+    ) -> Iterator[Reading]:
+        """Decide what is asked of a recording while it is read: a reading per batch of windows, which is then forgotten."""
+        reading = Reading(request)
+        waiting: list[tuple[Reading, State]] = []
+        for start, end, state in self.windows(request, window_seconds, hop_seconds):
+            reading.spans.append((start, end))
+            waiting.append((reading, state))
+            if len(waiting) == batch_size:
+                self._decide(waiting, asked)
+                yield reading
+                reading = Reading(request)
+        self._decide(waiting, asked)
+        yield reading
 
-    def _cut(
-        self, request: Request, window_seconds: float, hop_seconds: float | None = None
-    ) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
+    def listen(self, pieces: Iterable[streaming.Piece], asked: Questionnaire) -> Iterator[Reading]:
+        """Decide what is asked about a live call: a reading per piece, of all windows before as one and of the present one."""
+        total, before = 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked.rubrics}
+        for piece in pieces:
+            (now,) = self.decide([clip_state(self._block(piece.audio))], asked)
+            earlier = [((0.0, total), before)] if total else []
+            known = [*earlier, ((piece.start, piece.end), now)]
+            reading = Reading(Request(piece.audio), [span for span, _ in known], [shares for _, shares in known])
+            yield reading
+            if piece.is_whole:
+                total, before = piece.end, {rubric.name: reading.mean(rubric.name) for rubric in asked.rubrics}
+
+    # Windows
+
+    def windows(
+        self, request: Request, window_seconds: float | None = None, hop_seconds: float | None = None
+    ) -> Iterator[tuple[float, float, State]]:
+        """Start and end in seconds and the state of each window, at the judge's rate."""
         source, reference = self._source(request), None
         if request.reference is not None:
             times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
             source, reference, _ = align(read_audio(source), read_audio(request.reference, **times))
-        for start, end, window in streaming.sliding_windows(source, window_seconds, hop_seconds):
+        size = window_seconds or self.processor.window_seconds
+        for start, end, window in streaming.sliding_windows(source, size, hop_seconds):
             same = None if reference is None else part(reference, start, end)
             yield start, end, clip_state(self._block(window), same and self._block(same))
+
+    def window(self, request: Request, start: float | None) -> State:
+        """The state of the window that begins there; None for the first.
+
+        Raises:
+            AudioError: If there is none any more.
+        """
+        for begin, _, state in self.windows(request):
+            if start is None or begin == start:
+                return state
+        raise AudioError(f"{clip_name(request.clip)}: changed while it was being judged")
+
+    def pair_windows(self, pair: Pair) -> Iterator[tuple[float, float, State]]:
+        """The states of two clips, window by window, each as A, B and as B, A."""
+        size = self.processor.window_seconds
+        sources = [self._source(one) for one in (pair.first, pair.second)]
+        counts = [len(windows(audio_info(source).seconds, size)) for source in sources]
+        firsts, seconds = ((self._block(one) for _, _, one in iter_windows(source, size)) for source in sources)
+        for first, second in preferences.aligned(firsts, seconds, *counts):
+            length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
+            yield 0.0, length, pair_state(first, second)
+            yield 0.0, length, pair_state(second, first)
+
+    def pair_window(self, pair: Pair, number: int) -> State:
+        """The state of a window pair, as A, B.
+
+        Raises:
+            AudioError: If there is none any more.
+        """
+        for _, _, state in islice(self.pair_windows(pair), 2 * number, None):
+            return state
+        names = f"{clip_name(pair.first.clip)} / {clip_name(pair.second.clip)}"
+        raise AudioError(f"{names}: changed while they were being judged")
 
     def _source(self, request: Request) -> AudioSource:
         """The clip, or the part of it that is asked for."""
@@ -118,90 +178,76 @@ class Reader:
         """The samples of a window at the judge's rate."""
         return resample(audio.samples, audio.sampling_rate, self.processor.sampling_rate)
 
-    def _pair_windows(self, pair: Pair) -> Iterator[tuple[float, float, list[dict[str, Any]]]]:
-        """The states of two clips, window by window, each as A, B and as B, A."""
-        size = self.processor.window_seconds
-        sources = [self._source(one) for one in (pair.first, pair.second)]
-        counts = [len(windows(audio_info(source).seconds, size)) for source in sources]
-        firsts, seconds = ((self._block(one) for _, _, one in iter_windows(source, size)) for source in sources)
-        for first, second in preferences.aligned(firsts, seconds, *counts):
-            length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
-            yield 0.0, length, pair_state(first, second)
-            yield 0.0, length, pair_state(second, first)
+    # Decisions
 
-    def _decide(
-        self,
-        waiting: list[tuple[Reading, list[dict[str, Any]]]],
-        questions: dict[str, dict[str, Any]],
-        rubrics: Sequence[Rubric],
-        listener: listeners.Listener | None = None,
-        language: str = "en",
-    ) -> None:
+    def _decide(self, waiting: list[tuple[Reading, State]], asked: Questionnaire) -> None:
         """One forward pass over the waiting windows; empties the list."""
         if not waiting:
             return
-        decided = self._decided([state for _, state in waiting], questions, rubrics, listener, language)
+        decided = self.decide([state for _, state in waiting], asked)
         for (reading, _), probabilities in zip(waiting, decided, strict=True):
             reading.probabilities.append(probabilities)
         waiting.clear()
 
-    def _decided(
-        self,
-        states: list[list[dict[str, Any]]],
-        questions: dict[str, dict[str, Any]],
-        rubrics: Sequence[Rubric],
-        listener: listeners.Listener | None,
-        language: str = "en",
-    ) -> list[dict[str, np.ndarray]]:
-        if not rubrics or self.processor.answer_form != "decimal":
-            return self._decide_states(states, questions)
-        numbers = self._read_decimals(states, rubrics, listener, language)
-        others = {name: question for name, question in questions.items() if name not in numbers[0]}
+    def decide(self, states: list[State], asked: Questionnaire) -> list[dict[str, np.ndarray]]:
+        """Per window, name of question to probabilities (options,); in one batch."""
+        if not asked.rubrics or self.processor.answer_form != "decimal":
+            return self._decide_states(states, asked.questions)
+        numbers = self._read_decimals(states, asked)
+        others = {name: question for name, question in asked.questions.items() if name not in numbers[0]}
         if not others:
             return numbers
         decided = self._decide_states(states, others)
         return [read | answered for read, answered in zip(numbers, decided, strict=True)]
 
     def _decide_states(
-        self, states: list[list[dict[str, Any]]], questions: dict[str, dict[str, Any]]
+        self, states: list[State], questions: Mapping[str, dict[str, Any]]
     ) -> list[dict[str, np.ndarray]]:
         inputs, asked = self.processor.decision_inputs([{"state": s, "questions": questions} for s in states])
         answers = iter(self.model.decide(**self._on_device(inputs)))
         return [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
 
-    def _read_decimals(
-        self,
-        states: list[list[dict[str, Any]]],
-        rubrics: Sequence[Rubric],
-        listener: listeners.Listener | None = None,
-        language: str = "en",
-    ) -> list[dict[str, np.ndarray]]:
+    def _read_decimals(self, states: list[State], asked: Questionnaire) -> list[dict[str, np.ndarray]]:
         """The papers' form: the probability of each number the grammar allows, gathered into the rubric's levels."""
         results: list[dict[str, np.ndarray]] = [{} for _ in states]
         end = self.processor.end_of_turn
-        for rubric in rubrics:
+        for rubric in asked.asked:
             grammar = score_task.grammar(rubric)
             answers = self.processor.tokenizer([text + end for text in grammar], add_special_tokens=False).input_ids
-            request = score_task.ask(rubric, language=language)
-            request = listeners.ask(request, listener) if listener else request
-            inputs = self._chat([text_messages(state, request) for state in states])
+            request = score_task.ask(rubric, language=asked.language)
+            request = listeners.ask(request, asked.listener) if asked.listener else request
+            inputs = self.chat([text_messages(state, request) for state in states])
             log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)
             values = np.array([float(text) for text in grammar])
             for result, row in zip(results, log_probabilities.softmax(-1).cpu().numpy(), strict=True):
                 result[rubric.name] = _shared_out(values, row, rubric.level_values)
         return results
 
-    def _written(
+    # Words
+
+    def write(
         self,
-        states: Iterable[list[dict[str, Any]]],
-        drafts: list[Draft],
-        listener: listeners.Listener | None,
+        states: Iterable[State],
+        drafts: Sequence[Draft],
+        asked: Questionnaire,
+        batch_size: int,
         max_new_tokens: int,
-        is_language_known: bool,
+    ) -> Iterator[Written]:
+        """Write the free words of answers of one task, a batch at a time; no more states are in memory.
+
+        In a language that the judge was not asked in, words are made of what was decided, without a look at the clips.
+        """
+        if asked.answer_language != asked.language:
+            yield from by_rule(drafts)
+            return
+        remaining = iter(states)
+        for start in range(0, len(drafts), batch_size):
+            batch = drafts[start : start + batch_size]
+            yield from self._write(list(islice(remaining, len(batch))), batch, asked.listener, max_new_tokens)
+
+    def _write(
+        self, states: list[State], drafts: Sequence[Draft], listener: listeners.Listener | None, max_new_tokens: int
     ) -> list[Written]:
-        """Has the free words of some answers of one task written, or, without a look at the clips, made of what was decided."""
-        if not is_language_known:
-            return [replace(one.finish(""), is_own=False) for one in drafts]
         first = drafts[0]
         requests = [listeners.ask(one.request, listener) if listener else one.request for one in drafts]
         conversations = [text_messages(state, request) for state, request in zip(states, requests, strict=True)]
@@ -209,7 +255,7 @@ class Reader:
         words = generate(
             self.model,
             self.processor,
-            self._chat(conversations, [one.head for one in drafts]),
+            self.chat(conversations, [one.head for one in drafts]),
             Sampling(max_tokens=max_new_tokens),
             stops=sorted({*tags, *line_breaks}) if first.is_one_line else tags,
             min_new_tokens=0 if first.is_optional else min(2, max_new_tokens - 1),
@@ -223,7 +269,7 @@ class Reader:
     def _stops(self) -> tuple[list[int], list[int]]:
         return stop_tokens(self.processor)
 
-    def _chat(self, conversations: list[list[dict[str, Any]]], heads: Sequence[str] = ()) -> dict[str, Any]:
+    def chat(self, conversations: list[list[dict[str, Any]]], heads: Sequence[str] = ()) -> dict[str, Any]:
         """Model inputs of conversations that the judge shall answer, padded on the left; ``heads`` begin the answers."""
         texts = [
             self.processor.apply_chat_template(conversation, add_generation_prompt=True)

@@ -1,13 +1,20 @@
-"""What a judge is asked about: clips in any form, pairs of them, parts of them, and on whose behalf they are heard."""
+"""What a judge is asked: about which clips, pairs or parts of them (``Request``, ``Pair``), and what (``Questionnaire``).
 
-from collections.abc import Mapping
+A ``Reading`` follows a request through its windows, from the first to the last answer.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from audio_judge.audio import Audio, AudioSource
+from audio_judge.rubrics.rubric import Rubric, in_language
+from audio_judge.tasks import listeners
+from audio_judge.tasks.listeners import Listener
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,51 @@ class Pair:
     second: Request
 
 
+@dataclass(frozen=True)
+class Questionnaire:
+    """What is asked about every window.
+
+    Args:
+        rubrics: What is scored.
+        more: Typed questions beside those about the rubrics, by name.
+        listener: On whose behalf the rubrics are asked about; None for nobody in particular.
+        language: In which is asked.
+        answer_language: In which is answered: of level names and words.
+    """
+
+    rubrics: Sequence[Rubric] = ()
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    listener: Listener | None = None
+    language: str = "en"
+    answer_language: str = "en"
+
+    @cached_property
+    def asked(self) -> list[Rubric]:
+        """The rubrics as they are asked about."""
+        return [in_language(rubric, self.language) for rubric in self.rubrics]
+
+    @cached_property
+    def answered(self) -> list[Rubric]:
+        """The rubrics as they are answered."""
+        return [in_language(rubric, self.answer_language) for rubric in self.rubrics]
+
+    @cached_property
+    def questions(self) -> dict[str, dict[str, Any]]:
+        """All typed questions by name."""
+        typed = {rubric.name: rubric.question(language=self.language) for rubric in self.asked}
+        return heard_by(self.listener, typed) | dict(self.more)
+
+
+def heard_by(listener: Listener | None, questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Ask typed questions on behalf of a listener; as they are for nobody in particular."""
+    if listener is None:
+        return questions
+    return {
+        name: question | {"instructions": listeners.ask(question["instructions"], listener)}
+        for name, question in questions.items()
+    }
+
+
 @dataclass
 class Reading:
     """A request or a pair on its way through the windows: what has been decided so far, or what went wrong.
@@ -62,6 +114,11 @@ class Reading:
     def is_done(self) -> bool:
         """Whether nothing is left to be decided."""
         return self.is_read and (self.error is not None or len(self.probabilities) == len(self.spans))
+
+    @property
+    def seconds(self) -> float:
+        """Length of what has been read."""
+        return self.spans[-1][1] - self.spans[0][0]
 
     def mean(self, name: str) -> np.ndarray:
         """Length-weighted mean over the windows of a question's probabilities (options,)."""

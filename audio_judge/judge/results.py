@@ -1,16 +1,75 @@
-"""Decided windows to results: answers, scores, preferences, judgements."""
+"""Decided windows to results: answers, scores, judgements, preferences, verdicts on authenticity.
 
+What made them, ``model`` and ``revision``, is added by the judge that knows it.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from audio_judge.judge.judgement import Judgement, Score, Window
-from audio_judge.judge.requests import Reading, Request
+from audio_judge.audio import AudioError
+from audio_judge.judge import preferences
+from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score, Window
+from audio_judge.judge.requests import Pair, Reading, Request, clip_name
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import Rubric, Scale, convert
 from audio_judge.rubrics.shares import shares_to_score
+from audio_judge.tasks import detect, faults
+
+Result = TypeVar("Result", Judgement, Preference, Authenticity)
+
+
+def judgement_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None = None) -> Judgement:
+    """A finished reading as a judgement."""
+    said = Judgement(clip_name(reading.request.clip))
+    if reading.error is not None:
+        return replace(said, error=reading.error)
+    scores = {rubric.name: score_of(reading.mean(rubric.name), rubric, scale) for rubric in rubrics}
+    timeline = tuple(windows_of(reading, rubrics, scale))
+    return replace(said, seconds=reading.seconds, scores=scores, timeline=timeline if len(timeline) > 1 else ())
+
+
+def windows_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None = None) -> Iterator[Window]:
+    """The scores of each window that was decided."""
+    for (start, end), decided in zip(reading.spans, reading.probabilities, strict=True):
+        scores = {rubric.name: score_of(decided[rubric.name], rubric, scale).value for rubric in rubrics}
+        yield Window(start, end, scores)
+
+
+def with_faults(said: Judgement, reading: Reading, questions: Sequence[Any]) -> Judgement:
+    """A judgement with the known faults that are heard: which in its worst window, as the words are about that, when in all."""
+    if said.error is not None or not questions:
+        return said
+    worst = said.timeline.index(worst_window(said)) if said.timeline else 0
+    answers = {question.name: answer_of(question, reading, worst) for question in questions}
+    return replace(said, faults=faults.heard_faults(answers))
+
+
+def preference_of(reading: Reading, rubrics: Sequence[Rubric]) -> Preference:
+    """A finished reading of a pair as a preference, decided by the first rubric."""
+    pair: Pair = reading.request
+    said = Preference(clip_name(pair.first.clip), clip_name(pair.second.clip))
+    if reading.error is not None:
+        return replace(said, error=reading.error)
+    shares = {rubric.name: preferences.preference(reading, rubric.name) for rubric in rubrics}
+    overall = shares[rubrics[0].name]
+    return replace(said, better=preferences.verdict(overall), probabilities=overall, rubrics=shares)
+
+
+def authenticity_of(reading: Reading, real: int, language: str) -> Authenticity:
+    """A finished reading of the question ``fake`` as a verdict; ``real`` is the place of that answer."""
+    said = Authenticity(clip_name(reading.request.clip))
+    if reading.error is not None:
+        return replace(said, error=reading.error)
+    share = float(reading.mean("fake")[real])
+    parts = zip(reading.spans, reading.probabilities, strict=True)
+    timeline = tuple(Window(start, end, {"real": float(one["fake"][real])}) for (start, end), one in parts)
+    text = detect.write(detect.Detection(is_fake=share < 0.5), language)
+    timeline = timeline if len(timeline) > 1 else ()
+    return replace(said, real=share, seconds=reading.seconds, text=text, timeline=timeline)
 
 
 def answer_of(question: Any, reading: Reading, window: int | None = None) -> dict[str, Any]:
@@ -18,21 +77,10 @@ def answer_of(question: Any, reading: Reading, window: int | None = None) -> dic
     if not isinstance(question, SpanQuestion):
         shares = reading.mean(question.name) if window is None else reading.probabilities[window][question.name]
         return question.answer(shares.tolist())
-    seconds = reading.spans[-1][1] - reading.spans[0][0]
-    answer = replace(question, seconds=seconds).answer(reading.joined(question.name).tolist())
+    answer = replace(question, seconds=reading.seconds).answer(reading.joined(question.name).tolist())
     start = cast(Request, reading.request).start_time or 0.0
     moved = [span | {"start": span["start"] + start, "end": span["end"] + start} for span in answer["spans"]]
     return answer | {"spans": moved}
-
-
-def values_of(judgement: Judgement) -> dict[str, float]:
-    """The values of a judgement's scores by rubric."""
-    return {name: score.value for name, score in judgement.scores.items()}
-
-
-def worst_window(judgement: Judgement) -> Window:
-    """The window of a long clip with the lowest overall score."""
-    return min(judgement.timeline, key=lambda window: window.scores["mos"])
 
 
 def score_of(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
@@ -49,3 +97,33 @@ def score_of(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
         low, high = scale.low, scale.high
     by_level = dict(zip(rubric.levels, shares.tolist(), strict=True))
     return Score(rubric.name, value, std, level, by_level, low, high)
+
+
+def reward_of(judgement: Judgement, rubrics: Sequence[Rubric]) -> float:
+    """The mean goodness, 0 to 1, of a judgement's scores; 0 if there are none."""
+    if not judgement.scores:
+        return 0.0
+    values = [rubric.goodness(np.clip(judgement[rubric.name].value, rubric.low, rubric.high)) for rubric in rubrics]
+    return float(np.mean(values))
+
+
+def values_of(judgement: Judgement) -> dict[str, float]:
+    """The values of a judgement's scores by rubric."""
+    return {name: score.value for name, score in judgement.scores.items()}
+
+
+def worst_window(judgement: Judgement) -> Window:
+    """The window of a long clip with the lowest overall score."""
+    return min(judgement.timeline, key=lambda window: window.scores["mos"])
+
+
+def unwrapped(results: Sequence[Result]) -> Result:
+    """The only result of a single request.
+
+    Raises:
+        AudioError: If there is an error in its place.
+    """
+    (result,) = results
+    if result.error is not None:
+        raise AudioError(result.error)
+    return result

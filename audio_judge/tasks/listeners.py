@@ -237,11 +237,11 @@ def _asked(text: str) -> str:
     return text
 
 
-def as_listener(profile: str | Listener | None) -> Listener | None:
+def as_listener(listener: str | Listener | None) -> Listener | None:
     """Find the listener on whose behalf a clip is heard.
 
     Args:
-        profile: Key of ``tasks.listeners.LISTENERS``, with or without "listener", an own ``Listener``, or free words.
+        listener: Key of ``tasks.listeners.LISTENERS``, with or without "listener", an own ``Listener``, or free words.
 
     Raises:
         ValueError: If there are no words.
@@ -250,9 +250,9 @@ def as_listener(profile: str | Listener | None) -> Listener | None:
         >>> as_listener("elderly listener").name, as_listener("opera singer").views
         ('elderly', ('as an opera singer',))
     """
-    if profile is None or isinstance(profile, Listener):
-        return profile
-    words = " ".join(profile.split())
+    if listener is None or isinstance(listener, Listener):
+        return listener
+    words = " ".join(listener.split())
     if not words:
         raise ValueError("an empty listener profile; name the listener, such as 'elderly listener', or leave it out")
     known = LISTENERS | HELD_OUT_LISTENERS
@@ -263,4 +263,4 @@ def as_listener(profile: str | Listener | None) -> Listener | None:
     if opening not in ("as", "by", "on", "in", "like", "the"):
         article = "" if opening in ("a", "an") else "an " if opening[0] in "aeiou" else "a "
         words = f"as {article}{words}"
-    return Listener(profile, (words,), (words,))
+    return Listener(listener, (words,), (words,))

@@ -48,7 +48,7 @@ class Bench:
 
     Args:
         judge: An ``AudioJudge``; a peer; or what has ``score(paths)``, one judgement, or table of rubric name to score on
-            the rubric's scale, per path. The more of ``rubric``, ``profile`` and ``batch_size`` its
+            the rubric's scale, per path. The more of ``rubric``, ``listener`` and ``batch_size`` its
             ``score`` takes, the more controls it can serve.
         clips: Rated clips; what is not speech (``extra["content"]``) is kept apart.
         folder: Where the sounds are written.
@@ -76,7 +76,7 @@ class Bench:
             "music", [clip for clip in clips if clip.extra.get("content") == "music"][:count], None
         )
         takes = inspect.signature(judge.score).parameters
-        self.takes_rubrics, self.takes_profile = "rubric" in takes, "profile" in takes
+        self.takes_rubrics, self.takes_listener = "rubric" in takes, "listener" in takes
         self.takes_batch_size = "batch_size" in takes
         # In the papers' form the score task writes the request, and takes no wording from the rubric.
         is_decimal = isinstance(judge, AudioJudge) and judge.processor.answer_form == "decimal"

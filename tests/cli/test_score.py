@@ -19,6 +19,7 @@ from audio_judge.cli.main import JUDGE_COMMANDS, main
 from audio_judge.cli.score_table import Table
 from audio_judge.corpora import CORPORA
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.reader import Reader
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, get_rubric
 
 
@@ -236,8 +237,8 @@ class TestResume:
     def test_what_is_there_is_not_judged_again(self, run, monkeypatch):
         run("score", "clips/1.wav", "--output", "scores.jsonl")
         asked = []
-        original = AudioJudge._windows
-        monkeypatch.setattr(AudioJudge, "_windows", lambda self, r: asked.append(r.clip) or original(self, r))
+        original = Reader.windows
+        monkeypatch.setattr(Reader, "windows", lambda self, r: asked.append(r.clip) or original(self, r))
         run("score", "clips", "clips/1.wav", "--output", "scores.jsonl", "--resume")
         assert asked == ["clips/0.wav", "clips/2.wav", "clips/1.wav"]  # named twice, found once
 

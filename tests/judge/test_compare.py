@@ -5,7 +5,7 @@ from tiny import make_judge, tone
 from audio_judge.audio import AudioError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.preferences import aligned, clearest, verdict
-from audio_judge.judge.requests import Request
+from audio_judge.judge.requests import Questionnaire, Request
 
 FIRST, SECOND = (tone(0.7, 300), 48_000), (tone(1.1, 2500), 48_000)
 LONG = np.concatenate([tone(10, 300), tone(10, 3000), tone(4, 900)])
@@ -44,7 +44,7 @@ class TestCompare:
         from audio_judge.tasks.compare import question
 
         states = [pair_state(FIRST[0], SECOND[0]), pair_state(SECOND[0], FIRST[0])]
-        forward, backward = (one["mos"] for one in judge._decide_states(states, {"mos": question()}))
+        forward, backward = (one["mos"] for one in judge.reader.decide(states, Questionnaire(more={"mos": question()})))
         expected = (forward + backward[[1, 0, 2]]) / 2
         said = compare(judge, FIRST, SECOND)
         assert list(said.probabilities.values()) == pytest.approx(expected, abs=1e-5)
@@ -80,7 +80,7 @@ class TestCompare:
         assert with_reasons.probabilities == pytest.approx(compare(judge, FIRST, SECOND).probabilities, abs=1e-5)
 
     def test_listener_is_part_of_the_question(self, judge):
-        heard = compare(judge, FIRST, SECOND, profile="elderly")
+        heard = compare(judge, FIRST, SECOND, listener="elderly")
         assert heard.probabilities["A"] != compare(judge, FIRST, SECOND).probabilities["A"]
 
     def test_bad_pair_is_one_error_among_the_others(self, judge, tmp_path):

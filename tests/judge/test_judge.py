@@ -10,7 +10,8 @@ from tiny import make_judge, tone
 from transformers import pipeline
 
 from audio_judge.audio import AudioError
-from audio_judge.judge.judge import AudioJudge, UntrainedRubricWarning, _gains_from_half
+from audio_judge.judge.identity import UntrainedRubricWarning
+from audio_judge.judge.judge import AudioJudge, _gains_from_half
 from audio_judge.judge.reader import _shared_out
 from audio_judge.judge.requests import Request
 from audio_judge.messages import clip_state, text_messages
@@ -138,18 +139,18 @@ class TestScore:
         alone, among = judge.score(wav, rubric="loudness"), judge.score(wav)
         assert alone["loudness"].value == pytest.approx(among["loudness"].value, abs=1e-5)
 
-    @pytest.mark.parametrize("profile", ["elderly", "opera singer"])
-    def test_listener_is_part_of_the_request(self, judge, wav, profile):
-        heard = judge.score(wav, rubric="mos", profile=profile)
+    @pytest.mark.parametrize("listener", ["elderly", "opera singer"])
+    def test_listener_is_part_of_the_request(self, judge, wav, listener):
+        heard = judge.score(wav, rubric="mos", listener=listener)
         assert heard["mos"].value != judge.score(wav, rubric="mos")["mos"].value
 
     def test_name_of_a_listener_and_its_words_are_the_same_request(self, judge, wav):
-        heard = [judge.score(wav, rubric="mos", profile=profile) for profile in ("elderly", "elderly listener")]
+        heard = [judge.score(wav, rubric="mos", listener=listener) for listener in ("elderly", "elderly listener")]
         assert heard[0] == heard[1]
 
     def test_empty_listener_is_refused(self, judge, wav):
         with pytest.raises(ValueError, match="empty listener profile"):
-            judge.score(wav, profile=" ")
+            judge.score(wav, listener=" ")
 
     def test_same_call_gives_the_same_answer(self, judge, wav):
         assert judge.score(wav) == judge.score(wav)
@@ -263,13 +264,13 @@ class TestCalibrate:
 
 class TestDecimalForm:
     def test_listener_is_part_of_the_request(self, decimal_judge, wav):
-        heard = decimal_judge.score(wav, rubric="mos", profile="elderly")
+        heard = decimal_judge.score(wav, rubric="mos", listener="elderly")
         assert heard["mos"].value != decimal_judge.score(wav, rubric="mos")["mos"].value
 
     @torch.no_grad()
     def test_score_is_the_expectation_over_all_numbers(self, decimal_judge, wav):
         model, processor = decimal_judge.model, decimal_judge.processor
-        inputs = decimal_judge._chat([text_messages(clip_state(tone(1.0)), score.ask("mos"))])
+        inputs = decimal_judge.reader.chat([text_messages(clip_state(tone(1.0)), score.ask("mos"))])
         log_likelihoods = []
         for text in score.grammar("mos"):
             answer = processor.tokenizer(text + "<|im_end|>", add_special_tokens=False, return_tensors="pt").input_ids

@@ -8,6 +8,7 @@ from tiny import make_judge, tone
 
 from audio_judge.audio import AudioError
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.reader import Reader
 from audio_judge.judge.requests import Request
 from audio_judge.judge.streaming import pieces, sliding_windows
 from audio_judge.rubrics.rubric import get_rubric
@@ -66,10 +67,8 @@ class TestTimeline:
     def test_no_more_than_a_batch_is_kept(self, judge, tmp_path, monkeypatch):
         soundfile.write(tmp_path / "long.wav", np.tile(SOUND, 6), RATE)
         sizes = []
-        original = AudioJudge._decide_states
-        monkeypatch.setattr(
-            AudioJudge, "_decide_states", lambda self, s, q: sizes.append(len(s)) or original(self, s, q)
-        )
+        original = Reader.decide
+        monkeypatch.setattr(Reader, "decide", lambda self, s, asked: sizes.append(len(s)) or original(self, s, asked))
         assert len(list(judge.timeline(tmp_path / "long.wav", rubrics="mos", batch_size=4))) == 15
         assert sizes == [4, 4, 4, 3]
 

@@ -106,7 +106,7 @@ class TestWriting:
             judge.describe(tmp_path / "missing.wav")
 
     def test_reference_and_listener_are_heard(self, judge):
-        said = judge.assess(CLIPS[0], reference=CLIPS[1], profile="expert", max_new_tokens=4)
+        said = judge.assess(CLIPS[0], reference=CLIPS[1], listener="expert", max_new_tokens=4)
         assert said["mos"].value != judge.assess(CLIPS[0], max_new_tokens=4)["mos"].value
 
     def test_dimensions_that_are_scored(self, judge):
@@ -114,7 +114,7 @@ class TestWriting:
 
     def test_head_is_tokenised_as_in_training(self, judge):
         head = "Overall quality: 2.4\n\n"
-        ids = judge._chat([text_messages(clip_state(tone(0.5)), "Why?")], [head])["input_ids"][0].tolist()
+        ids = judge.reader.chat([text_messages(clip_state(tone(0.5)), "Why?")], [head])["input_ids"][0].tolist()
         *expected, _ = judge.processor.tokenizer(head + "T", add_special_tokens=False).input_ids
         assert ids[-len(expected) :] == expected
 

@@ -12,7 +12,8 @@ from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.mixtures import mixture_of
 from audio_judge.degrade import KINDS
-from audio_judge.judge.judge import AudioJudge, UntrainedLanguageWarning
+from audio_judge.judge.identity import UntrainedLanguageWarning
+from audio_judge.judge.judge import AudioJudge
 from audio_judge.languages import LANGUAGES, candidates, get_language, is_denied, readable_numbers, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, TEN, Rubric, in_language
 from audio_judge.tasks import (

@@ -61,10 +61,10 @@ class TestInvariances:
         class Tiring(StubJudge):
             asked = 0
 
-            def score(self, clips, rubric, profile=""):
+            def score(self, clips, rubric, listener=""):
                 self.asked += 1
                 self.hear = lambda path: 4.0 - 0.1 * self.asked
-                return super().score(clips, rubric, profile)
+                return super().score(clips, rubric, listener)
 
         assert outcomes(sanity.same_clip, Tiring(), tmp_path) == {"same_clip": "failed"}
 
@@ -80,9 +80,9 @@ class TestInvariances:
 
     def test_question_order_fails_a_judge_with_a_halo(self, tmp_path):
         class Halo(StubJudge):
-            def score(self, clips, rubric, profile=""):
+            def score(self, clips, rubric, listener=""):
                 self.read = lambda one: 0.2 if one is rubric[0] else 0.0
-                return super().score(clips, rubric, profile)
+                return super().score(clips, rubric, listener)
 
         assert outcomes(sanity.order, Halo(), tmp_path)["question_order"] == "failed"
 
@@ -169,7 +169,7 @@ class TestSpokenInjection:
 class TestProfile:
     def test_passes_when_heeded_and_fails_when_not(self, tmp_path):
         class Deaf(StubJudge):
-            def score(self, clips, rubric, profile=""):
+            def score(self, clips, rubric, listener=""):
                 return super().score(clips, rubric)
 
         assert outcomes(sanity.profile, StubJudge(), tmp_path) == {"profile_shift": "passed"}
