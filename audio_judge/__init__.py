@@ -1,74 +1,70 @@
 """Audio Judge: a model that listens to audio and judges it in words and numbers, the way the person asking wants it judged."""
 
 import importlib
-import sys
-from collections.abc import Sequence
-from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio_judge.autoclasses import register_with_transformers
 from audio_judge.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from audio_judge.analyze import Analysis, analyze
-    from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
-    from audio_judge.judge.identity import UntrainedRubricWarning
-    from audio_judge.judge.judge import AudioJudge
-    from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score, Window
-    from audio_judge.judge.requests import Request
-    from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeModel
-    from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
-    from audio_judge.rubrics.calibration import CalibratedRubric
-    from audio_judge.rubrics.rubric import Rubric, Scale
+    from audio_judge.analysis import Analysis as Analysis
+    from audio_judge.analysis import analyze as analyze
+    from audio_judge.configuration_audio_judge import AudioJudgeConfig as AudioJudgeConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeEncoderConfig as AudioJudgeEncoderConfig
+    from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
+    from audio_judge.judge.judge import AudioJudge as AudioJudge
+    from audio_judge.judge.judgement import Authenticity as Authenticity
+    from audio_judge.judge.judgement import Judgement as Judgement
+    from audio_judge.judge.judgement import Preference as Preference
+    from audio_judge.judge.judgement import Score as Score
+    from audio_judge.judge.judgement import Window as Window
+    from audio_judge.judge.requests import Request as Request
+    from audio_judge.modeling_audio_judge import AudioJudgeEncoder as AudioJudgeEncoder
+    from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM as AudioJudgeForCausalLM
+    from audio_judge.modeling_audio_judge import AudioJudgeModel as AudioJudgeModel
+    from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor as AudioJudgeFeatureExtractor
+    from audio_judge.processing_audio_judge import AudioJudgeProcessor as AudioJudgeProcessor
+    from audio_judge.rubrics.calibration import CalibratedRubric as CalibratedRubric
+    from audio_judge.rubrics.rubric import Rubric as Rubric
+    from audio_judge.rubrics.rubric import Scale as Scale
 
-__all__ = [
-    "Analysis",
-    "AudioJudge",
-    "AudioJudgeConfig",
-    "AudioJudgeEncoder",
-    "AudioJudgeEncoderConfig",
-    "AudioJudgeFeatureExtractor",
-    "AudioJudgeForCausalLM",
-    "AudioJudgeModel",
-    "AudioJudgeProcessor",
-    "Authenticity",
-    "CalibratedRubric",
-    "Judgement",
-    "Preference",
-    "Request",
-    "Rubric",
-    "Scale",
-    "Score",
-    "UntrainedRubricWarning",
-    "Window",
-    "analyze",
-]
-
-
-def load() -> None:
-    """Import all of the library, and register its classes for transformers' ``Auto`` classes.
-
-    ``import audio_judge`` does this at once, so that a bare import is enough for ``AutoModel.from_pretrained`` to know a
-    judge. Only a process that runs the command ``audio-judge`` waits until it needs to: its ``--help`` comes without torch.
-    """
-    library = importlib.import_module("audio_judge.autoclasses")
-    globals().update({name: vars(library)[name] for name in __all__})
+# What the package gives, and where it is imported from when it is first asked for; type checkers read the imports above
+_HOMES = {
+    "Analysis": "analysis",
+    "AudioJudge": "judge.judge",
+    "AudioJudgeConfig": "configuration_audio_judge",
+    "AudioJudgeEncoder": "modeling_audio_judge",
+    "AudioJudgeEncoderConfig": "configuration_audio_judge",
+    "AudioJudgeFeatureExtractor": "processing_audio_judge",
+    "AudioJudgeForCausalLM": "modeling_audio_judge",
+    "AudioJudgeModel": "modeling_audio_judge",
+    "AudioJudgeProcessor": "processing_audio_judge",
+    "Authenticity": "judge.judgement",
+    "CalibratedRubric": "rubrics.calibration",
+    "Judgement": "judge.judgement",
+    "Preference": "judge.judgement",
+    "Request": "judge.requests",
+    "Rubric": "rubrics.rubric",
+    "Scale": "rubrics.rubric",
+    "Score": "judge.judgement",
+    "UntrainedRubricWarning": "judge.identity",
+    "Window": "judge.judgement",
+    "analyze": "analysis",
+}
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load the library for the first name of it that is asked for."""
-    if name not in __all__:
+    """Import the module of a name when it is first asked for."""
+    if name not in _HOMES:
         raise AttributeError(f"module 'audio_judge' has no attribute {name!r}")
-    load()
-    return globals()[name]
+    value = getattr(importlib.import_module(f"audio_judge.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
-def _is_command(words: Sequence[str]) -> bool:
-    """Whether the process runs ``audio-judge`` or ``python -m audio_judge``, by its command line."""
-    options = list(takewhile(lambda word: word.startswith("-"), words[1:]))
-    program = words[1 + len(options) :][:1]
-    return list(program) == ["audio_judge"] if options[-1:] == ["-m"] else Path(*program).name == "audio-judge"
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
 
 
-if not _is_command(sys.orig_argv):
-    load()
+register_with_transformers()

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from audio_judge.analyze import Analysis, analyze
+from audio_judge.analysis import Analysis, analyze
 from audio_judge.audio import AudioError, audio_info
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score

@@ -4,7 +4,6 @@ What is asked is a :class:`Job`; which clips are left after an interruption, on 
 shown meanwhile and what is said at the end is the business of :func:`run`.
 """
 
-import argparse
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from audio_judge.batch import shards
@@ -52,36 +50,6 @@ class Output:
     def has_rows(self) -> bool:
         """Whether rows are written at all, instead of shown to people."""
         return self.path is not None or self.to_stdout
-
-
-def output_of(options: argparse.Namespace, *, for_people: bool) -> Output:
-    """Say where rows go; refuse what would lose data or cannot work.
-
-    Args:
-        options: With ``output``, ``resume`` and ``clips``.
-        for_people: Whether standard output gets text for people unless JSON lines are asked for.
-
-    Raises:
-        UsageError: If the request makes no sense.
-    """
-    if options.output in (None, "-"):
-        if options.resume:
-            raise UsageError("--resume needs the --output file of the earlier run")
-        if options.output and for_people and vars(options).get("table"):
-            raise UsageError("--table and --output - both write to stdout; name a file")
-        if shards.this_shard().count > 1:
-            raise UsageError("several processes need an --output file to merge their rows in")
-        return Output(to_stdout=options.output == "-" or not for_people)
-    path = Path(options.output)
-    suffix = path.suffix.lower()
-    if suffix not in (".jsonl", ".csv", ".html"):
-        raise UsageError(f"--output {path}: the name must end in .jsonl or .csv or .html")
-    rows = path.with_name(f"{path.name}.jsonl") if suffix == ".html" else path
-    if any(clip != "-" and Path(clip).resolve() in (path.resolve(), rows.resolve()) for clip in options.clips):
-        raise UsageError(f"--output {path} is also an input; choose another name")
-    if shards.this_shard().count > 1 and "-" in options.clips:
-        raise UsageError("several processes cannot share standard input; give files, folders or lists")
-    return Output(rows, path if suffix == ".html" else None, resume=options.resume)
 
 
 @dataclass(frozen=True)
@@ -192,6 +160,8 @@ def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = F
     Raises:
         UsageError: If the output cannot be written or gone on with, or memory is too small.
     """
+    from torch import OutOfMemoryError
+
     is_in_pieces = output.resume or shards.this_shard().count > 1
     if is_in_pieces and output.path is not None and is_csv(output.path) and not job.is_one_row:
         raise UsageError("a table has several rows per clip here; --resume and several processes need .jsonl")
@@ -200,7 +170,7 @@ def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = F
     except KeyboardInterrupt:
         say(f"\nstopped{_how_to_go_on(output)}")
         return 130
-    except torch.OutOfMemoryError as error:
+    except OutOfMemoryError as error:
         raise UsageError(f"out of memory; give a smaller --batch-size{_how_to_go_on(output)}") from error
     except BrokenPipeError:
         raise

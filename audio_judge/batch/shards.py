@@ -16,9 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import distributed
-
 from audio_judge.batch.write import earlier_rows, is_csv, whole_records
 from audio_judge.errors import UsageError
 
@@ -79,6 +76,8 @@ class Shard:
         Args:
             name: What was asked for; ``auto`` leaves the choice.
         """
+        import torch
+
         if name != "auto" or self.count == 1 or not torch.cuda.is_available():
             return name
         return f"cuda:{self.local % torch.cuda.device_count()}"
@@ -105,6 +104,8 @@ def joined(shard: Shard) -> Iterator[Callable[[], None]]:
     if shard.count == 1:
         yield lambda: None
         return
+    from torch import distributed
+
     # gloo needs no accelerator; only waiting goes through it
     distributed.init_process_group("gloo", rank=shard.index, world_size=shard.count, timeout=LONGEST_WAIT)
     try:

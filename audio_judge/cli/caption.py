@@ -13,13 +13,9 @@ from audio_judge.cli.data import say, warnings_once
 from audio_judge.cli.options import positive_int, whole_number
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora import CORPORA
-from audio_judge.corpora.corpus import Corpus, read_options
-from audio_judge.data.captions import TeacherUnavailableError, write_captions
 from audio_judge.errors import UsageError
-from audio_judge.text_models.backends import Endpoint
-from audio_judge.text_models.client import Client
 
-CAPTION_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge caption clips.csv --teacher http://localhost:8000/v1 --model Qwen3-8B --diverse 4 --out captions.jsonl
   audio-judge caption /data/NISQA_Corpus --corpus nisqa --pairs 5000 --teacher http://localhost:8000/v1 --model Qwen3-8B --out captions.jsonl
   audio-judge data captions captions.jsonl --tasks describe,compare --out train.parquet
@@ -29,7 +25,7 @@ clips.csv has a path (path, wav_path or filepath_deg), mos and, if known, noisin
 failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupted."""
 
 
-def add_caption_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``caption``."""
     parser.add_argument("clips", metavar="PATH", help="table of rated clips, or the corpus named by --corpus")
     parser.add_argument("--teacher", required=True, metavar="URL", help="address of an OpenAI-compatible server")
@@ -56,21 +52,10 @@ def add_caption_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-# caption
-
-
 def caption(options: argparse.Namespace) -> int:
-    """Have a language model write descriptions and A/B tests from ratings, resumable.
+    """Have a language model write descriptions and A/B tests from ratings, resumable."""
+    from audio_judge.data.captions import TeacherUnavailableError
 
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0, 1 if some captions failed, 130 if interrupted.
-
-    Raises:
-        UsageError: If the request cannot be carried out.
-    """
     out = Path(options.out)
     if out.suffix.lower() != ".jsonl":
         raise UsageError(f"--out {out}: the name must end in .jsonl")
@@ -92,6 +77,10 @@ def caption(options: argparse.Namespace) -> int:
 
 
 async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: argparse.Namespace) -> Any:
+    from audio_judge.data.captions import write_captions
+    from audio_judge.text_models.backends import Endpoint
+    from audio_judge.text_models.client import Client
+
     key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
     endpoint = Endpoint(options.teacher, options.model, api_key=key)
     cache = Path(options.cache) if options.cache else out.with_name(f"{out.name}.cache")
@@ -101,6 +90,8 @@ async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: a
 
 def _caption_items(options: argparse.Namespace) -> Iterator[RatedClip | RatedPair]:
     """Clips of the corpus, and pairs of neighbours that differ."""
+    from audio_judge.corpora.corpus import Corpus, read_options
+
     given = read_options(options.option)
     if options.corpus == "table" and "columns" not in given:
         given["columns"] = _caption_columns(options.clips)

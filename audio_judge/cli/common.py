@@ -1,7 +1,7 @@
-"""What the commands that ask a judge share: which clips, which judge, which rubrics, and how answers are shown.
+"""What the commands that ask a judge share: what is asked of whom about which clips, and how the answers are shown.
 
-The commands themselves are in ``audio_judge.score_commands`` and ``audio_judge.commands``; finding clips is the business of
-``audio_judge.inputs``, judging and writing them one by one that of ``audio_judge.runs``.
+:func:`prepare` reads the options into :class:`Asked`; the commands work on that. Finding clips, judging and writing them one by
+one is the business of ``audio_judge.batch``.
 """
 
 import argparse
@@ -9,29 +9,210 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-from transformers.utils import logging
-
+import audio_judge
 from audio_judge.batch import shards
 from audio_judge.batch.find import find_items
-from audio_judge.batch.items import Columns, Item
+from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
+from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run
-from audio_judge.batch.write import Answer
+from audio_judge.batch.write import ALL_SETTINGS, Answer
 from audio_judge.errors import UsageError
-from audio_judge.judge.judge import AudioJudge
-from audio_judge.judge.judgement import Authenticity, Preference
-from audio_judge.judge.requests import Request
 from audio_judge.reports import answers
-from audio_judge.rubrics.files import SUFFIXES, read_rubrics
 from audio_judge.rubrics.rubric import FIVE, Rubric, Scale, get_rubric
+
+if TYPE_CHECKING:
+    from audio_judge.judge.judge import AudioJudge
+    from audio_judge.judge.judgement import Authenticity, Preference
+    from audio_judge.judge.requests import Request
 
 OWN_SCALE = "own"
 
 Many = Callable[[list[Any]], Iterable[Any]]
+Check = Callable[[Sequence[Rubric], str | None], None]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips, or pairs of them, and where what is said about them goes.
+
+    Args:
+        items: What is judged.
+        columns: Which columns of a list say what.
+        output: Where rows go.
+        no_progress: Whether to show no progress bar.
+    """
+
+    items: Sequence[Any]
+    columns: Columns | PairColumns
+    output: Output
+    no_progress: bool
+
+
+@dataclass(frozen=True)
+class Asked(Clips):
+    """What is asked of a judge about clips.
+
+    Args:
+        judge: Who is asked.
+        rubrics: What is judged.
+        scale: Scale of all scores; None if each rubric has its own.
+        listener: On whose behalf to listen.
+        language: Of the answers.
+        batch_size: Windows per forward pass, and clips at a time.
+        max_new_tokens: Longest free text of an answer; None for the judge's own limit.
+        is_table: Whether a table for people is shown.
+    """
+
+    judge: "AudioJudge"
+    rubrics: Sequence[Rubric]
+    scale: Scale | None
+    listener: str | None
+    language: str
+    batch_size: int
+    max_new_tokens: int | None
+    is_table: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Of the rubrics."""
+        return [one.name for one in self.rubrics]
+
+    @property
+    def limit(self) -> dict[str, int]:
+        """The longest free text, as the methods of a judge take it."""
+        return {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
+
+    def settings(self, task: str, *, has_scale: bool = False, questions: str | None = None) -> dict[str, Any]:
+        """Settings of the run, for its rows; what does not apply is left out, and so is English.
+
+        Args:
+            task: What is asked.
+            has_scale: Whether the answers are scores on ``scale``.
+            questions: Digest of the questions that are asked.
+        """
+        said = {
+            "rubrics": self.names or None,
+            "scale": (self.scale.name if self.scale else OWN_SCALE) if has_scale else None,
+            "profile": self.listener,
+            "questions": questions,
+            "own_rubrics": _own_digest(self.rubrics),
+            "answer_language": None if self.language == "en" else self.language,
+        }
+        all_said = {"task": task, "model": self.judge.name, "revision": self.judge.revision, **said}
+        return {name: all_said[name] for name in ALL_SETTINGS if all_said[name] is not None}
+
+
+def prepare(
+    options: argparse.Namespace,
+    *,
+    for_people: bool = True,
+    rubrics: Iterable[str] | Callable[["AudioJudge"], Iterable[str]] = (),
+    scale: str | None = None,
+    check: Check | None = None,
+) -> Asked:
+    """Read what is asked; what can be refused without clips and a judge is refused before they are read and loaded.
+
+    Args:
+        options: Parsed options of a command.
+        for_people: Whether standard output gets text for people unless JSON lines are asked for.
+        rubrics: Names of what is judged if no ``--rubric`` is given, also by what the judge knows.
+        scale: Of all scores if no ``--scale`` is given; None for 1-5 if all rubrics are on it, else their own.
+        check: Refuses rubrics and the text of ``--scale``.
+
+    Raises:
+        UsageError: If the request cannot be carried out.
+    """
+    given = vars(options)
+    output = _output(options, for_people)
+    named = _rubrics(given.get("rubric") or ())
+    asked = named or ([] if callable(rubrics) else [get_rubric(name) for name in rubrics])
+    if check is not None:
+        check(asked, given.get("scale"))
+    on = scale_of(given.get("scale") or scale, asked)
+    items, columns = _items(options)
+    judge = load_judge(
+        options.judge,
+        device=options.device,
+        dtype=options.dtype,
+        revision=options.revision,
+        longest_hours=options.max_hours,
+    )
+    if callable(rubrics) and not named:
+        asked = [get_rubric(name) for name in rubrics(judge)]
+        on = scale_of(given.get("scale") or scale, asked)
+    return Asked(
+        items,
+        columns,
+        output,
+        options.no_progress,
+        judge=judge,
+        rubrics=asked,
+        scale=on,
+        listener=given.get("listener"),
+        language=given.get("language", "en"),
+        batch_size=options.batch_size,
+        max_new_tokens=given.get("max_new_tokens"),
+        is_table=given.get("table", False),
+    )
+
+
+def prepare_clips(options: argparse.Namespace) -> Clips:
+    """Read what a command that needs no judge is asked; standard output gets text for people.
+
+    Args:
+        options: Parsed options of a command.
+
+    Raises:
+        UsageError: If the request cannot be carried out.
+    """
+    output = _output(options, for_people=True)
+    items, columns = _items(options)
+    return Clips(items, columns, output, options.no_progress)
+
+
+def _output(options: argparse.Namespace, for_people: bool) -> Output:
+    """Where rows go; what would lose data or cannot work is refused."""
+    processes = shards.this_shard().count
+    if options.output in (None, "-"):
+        if options.resume:
+            raise UsageError("--resume needs the --output file of the earlier run")
+        if options.output and for_people and vars(options).get("table"):
+            raise UsageError("--table and --output - both write to stdout; name a file")
+        if processes > 1:
+            raise UsageError("several processes need an --output file to merge their rows in")
+        return Output(to_stdout=options.output == "-" or not for_people)
+    path = Path(options.output)
+    suffix = path.suffix.lower()
+    if suffix not in (".jsonl", ".csv", ".html"):
+        raise UsageError(f"--output {path}: the name must end in .jsonl or .csv or .html")
+    rows = path.with_name(f"{path.name}.jsonl") if suffix == ".html" else path
+    if any(clip != "-" and Path(clip).resolve() in (path.resolve(), rows.resolve()) for clip in options.clips):
+        raise UsageError(f"--output {path} is also an input; choose another name")
+    if processes > 1 and "-" in options.clips:
+        raise UsageError("several processes cannot share standard input; give files, folders or lists")
+    page = path if suffix == ".html" else None
+    answers.check(page)
+    return Output(rows, page, resume=options.resume)
+
+
+def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[list[PairItem], PairColumns]:
+    """The clips or pairs that are asked for, and which columns of a list hold what."""
+    if "first_column" in options:
+        sides = PairColumns(options.first_column, options.second_column)
+        pairs = find_pairs(options.clips, sides, stdin=sys.stdin)[: options.limit]
+        if not pairs:
+            raise UsageError(f"nothing to compare: {', '.join(options.clips)} has no rows")
+        return pairs, sides
+    columns = Columns(options.path_column, options.reference_column)
+    items = find_items(options.clips, columns, reference=options.reference, stdin=sys.stdin)
+    if not items:
+        raise UsageError(f"nothing to judge: {', '.join(options.clips)} has no rows")
+    return items[: options.limit], columns
 
 
 def load_judge(
@@ -41,7 +222,7 @@ def load_judge(
     dtype: str = "auto",
     revision: str | None = None,
     longest_hours: float = 2.0,
-) -> AudioJudge:
+) -> "AudioJudge":
     """Load a judge, without the chatter of the libraries.
 
     Args:
@@ -54,13 +235,16 @@ def load_judge(
     Raises:
         UsageError: If it cannot be loaded.
     """
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if name and name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UsageError(f"--judge {name}: no such folder")
     place = shards.this_shard().device(device)
     try:
-        judge = AudioJudge.from_pretrained(name, device=place, dtype=dtype, revision=revision)
+        judge = audio_judge.AudioJudge.from_pretrained(name, device=place, dtype=dtype, revision=revision)
     except (OSError, ValueError, ImportError, RuntimeError, AssertionError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UsageError(f"{name or 'the shipped judge'} cannot be loaded on {place}: {reason}") from error
@@ -68,62 +252,14 @@ def load_judge(
     return judge
 
 
-def load(options: argparse.Namespace) -> AudioJudge:
-    """Load the judge that is asked for.
-
-    Args:
-        options: Parsed options of a command.
-
-    Raises:
-        UsageError: If it cannot be loaded.
-    """
-    return load_judge(
-        options.judge,
-        device=options.device,
-        dtype=options.dtype,
-        revision=options.revision,
-        longest_hours=options.max_hours,
-    )
+# Asking and answering
 
 
-def columns_of(options: argparse.Namespace) -> Columns:
-    """Say which columns of a list hold what.
-
-    Args:
-        options: Parsed options of a command.
-    """
-    return Columns(options.path_column, options.reference_column)
-
-
-def items_of(options: argparse.Namespace) -> list[Item]:
-    """Find the clips that are asked for.
-
-    Args:
-        options: Parsed options of a command.
-
-    Raises:
-        UsageError: If there are none, or a list cannot be read.
-    """
-    items = find_items(options.clips, columns_of(options), reference=options.reference, stdin=sys.stdin)
-    if not items:
-        raise UsageError(f"nothing to judge: {', '.join(options.clips)} has no rows")
-    return items[: options.limit]
-
-
-def request_of(item: Item) -> Request:
-    """Say what a judge is asked about an item; a row of a data set is read here.
-
-    Args:
-        item: That can be judged.
-    """
+def request_of(item: Item) -> "Request":
+    """Say what a judge is asked about an item; a row of a data set is read here."""
     clip = item.path if item.read is None else item.read()
     reference = item.reference if item.read_reference is None else item.read_reference()
-    return Request(clip, reference, item.start_time, item.end_time)
-
-
-def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    while chunk := list(islice(items, size)):
-        yield chunk
+    return audio_judge.Request(clip, reference, item.start_time, item.end_time)
 
 
 def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iterator[Any]) -> Iterator[Answer]:
@@ -138,56 +274,28 @@ def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iter
     Yields:
         Answers, in the order of the items.
     """
-    for chunk in _chunks(items, size):
+    while chunk := list(islice(items, size)):
         yield from map(answer, ask(chunk))
 
 
-def settings_of(task: str, judge: AudioJudge | None, **more: Any) -> dict[str, Any]:
-    """Settings of a run; what is not said is left out.
-
-    Args:
-        task: What is asked.
-        judge: Who is asked; None for nobody.
-        more: Others of ``outputs.ALL_SETTINGS``; None for what does not apply.
-    """
-    who = {} if judge is None else {"model": judge.name, "revision": judge.revision}
-    return {"task": task, **who, **{name: value for name, value in more.items() if value is not None}}
-
-
-def finish(job: Job, items: Sequence[Any], output: Output, options: argparse.Namespace) -> int:
+def finish(job: Job, asked: Clips) -> int:
     """Judge the items; make the page of the rows if one is asked for.
 
     Args:
         job: What is asked about them.
-        items: To be judged.
-        output: Where rows go.
-        options: Parsed options of the command.
+        asked: The items, and where rows go.
 
     Returns:
-        Exit code, as of ``runs.run``.
+        Exit code, as of ``batch.run.run``.
 
     Raises:
         UsageError: If the request cannot be carried out.
     """
-    answers.check(output.page)
-    code = run(job, items, output, no_progress=options.no_progress)
+    output = asked.output
+    code = run(job, asked.items, output, no_progress=asked.no_progress)
     if output.page is not None and output.path is not None and code < 2 and shards.this_shard().is_main:
         answers.write(output.page, output.path, job)
     return code
-
-
-def shown_name(item: Item, options: argparse.Namespace) -> str:
-    """Say what to call an item in a table.
-
-    Args:
-        item: Of any kind.
-        options: Parsed options of the command.
-    """
-    name = str(columns_of(options).path_of(item.row) or "?")
-    if item.start_time is None and item.end_time is None:
-        return name
-    end = "" if item.end_time is None else f"{item.end_time:g}"
-    return f"{name} [{item.start_time or 0:g}-{end} s]"
 
 
 def for_people(output: Output, write: Callable[[Any], str] = str) -> Callable[[Any, Answer], str | None] | None:
@@ -205,25 +313,23 @@ def for_people(output: Output, write: Callable[[Any], str] = str) -> Callable[[A
     return lambda item, answer: None if answer.error is not None else f"{write(answer.said)}\n"
 
 
+def result_of(said: "Authenticity | Preference", without: Sequence[str]) -> Answer:
+    """A result as it writes itself, but for what stands in the row anyway."""
+    if said.error is not None:
+        return Answer(error=said.error)
+    row = {name: value for name, value in said.to_dict().items() if name not in without}
+    return Answer(row, said, cells=(said.to_row(),))
+
+
 # Rubrics and scales
 
 
-def rubrics_of(options: argparse.Namespace) -> list[Rubric] | None:
-    """Find the rubrics that are named, this package's and those of files.
+def _rubrics(names: Sequence[str]) -> list[Rubric]:
+    """The rubrics that are named, this package's and those of files."""
+    from audio_judge.rubrics.files import SUFFIXES, read_rubrics
 
-    Args:
-        options: Parsed options of a command.
-
-    Returns:
-        The rubrics; None if none are named.
-
-    Raises:
-        UsageError: If there is no such rubric or file.
-    """
-    if not options.rubric:
-        return None
     found: dict[str, Rubric] = {}
-    for name in options.rubric:
+    for name in names:
         own = read_rubrics(Path(name)) if Path(name).suffix.lower() in SUFFIXES else []
         try:
             found |= {one.name: one for one in own or [get_rubric(name)]}
@@ -232,32 +338,21 @@ def rubrics_of(options: argparse.Namespace) -> list[Rubric] | None:
     return list(found.values())
 
 
-def own_digest(rubrics: Sequence[Rubric]) -> str | None:
-    """Sum up the rubrics that people brought, so that no run goes on with others of the same names.
-
-    Args:
-        rubrics: Of a run.
-
-    Returns:
-        Twelve digits; None if all are this package's.
-    """
+def _own_digest(rubrics: Sequence[Rubric]) -> str | None:
+    """Twelve digits of the rubrics that people brought, so that no run goes on with others of the same names."""
     own = [repr(one) for one in rubrics if not is_ours(one)]
     return hashlib.sha256("\n".join(own).encode()).hexdigest()[:12] if own else None
 
 
 def is_ours(rubric: Rubric) -> bool:
-    """Whether a rubric is one of this package's, unchanged.
-
-    Args:
-        rubric: Any.
-    """
+    """Whether a rubric is one of this package's, unchanged."""
     try:
         return get_rubric(rubric.name) == rubric
     except ValueError:
         return False
 
 
-def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> tuple[Scale | None, str]:
+def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> Scale | None:
     """Find the scale of all scores.
 
     Args:
@@ -265,7 +360,7 @@ def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> tuple[Scale | None,
         rubrics: To be scored on.
 
     Returns:
-        The scale, None for that of each rubric, and its name.
+        The scale; None for that of each rubric.
 
     Raises:
         UsageError: If it is no scale.
@@ -273,19 +368,11 @@ def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> tuple[Scale | None,
     if text is None:
         text = FIVE.name if all(one.scale == FIVE for one in rubrics) else OWN_SCALE
     if text == OWN_SCALE:
-        return None, OWN_SCALE
+        return None
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)", text)
     try:
         if match is None:
             raise ValueError(f"{text!r} is no scale")
-        return Scale(float(match[1]), float(match[2]), text), text
+        return Scale(float(match[1]), float(match[2]), text)
     except ValueError as error:
         raise UsageError(f"--scale {text}: {error}; such as 1-5, 0-100 or own is needed") from error
-
-
-def result_of(said: Authenticity | Preference, without: Sequence[str]) -> Answer:
-    """A result as it writes itself, but for what stands in the row anyway."""
-    if said.error is not None:
-        return Answer(error=said.error)
-    row = {name: value for name, value in said.to_dict().items() if name not in without}
-    return Answer(row, said, cells=(said.to_row(),))

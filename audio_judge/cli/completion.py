@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "tcsh")
 FILES = ("PATH", "FILE")
 FOLDERS = ("FOLDER",)
 
-COMPLETION_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge completion bash > ~/.local/share/bash-completion/completions/audio-judge
   audio-judge completion zsh > ~/.zfunc/_audio-judge
   audio-judge completion tcsh > ~/.audio-judge.completion.csh
@@ -19,24 +19,13 @@ Of zsh, ~/.zfunc must be in $fpath; of tcsh, source the file in ~/.tcshrc. Needs
 'audio-judge[completion]'."""
 
 
-def add_completion_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``completion``.
-
-    Args:
-        parser: Of the command.
-    """
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``completion``."""
     parser.add_argument("shell", choices=SHELLS, help="which shell")
 
 
-def completion(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def completion(options: argparse.Namespace) -> int:
     """Print the script that completes the whole command in a shell.
-
-    Args:
-        options: Parsed options of the command.
-        parser: Of the whole command.
-
-    Returns:
-        Exit code: 0.
 
     Raises:
         UsageError: If shtab is not installed.
@@ -45,6 +34,9 @@ def completion(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
         import shtab
     except ModuleNotFoundError as error:
         raise UsageError("completion needs shtab: pip install 'audio-judge[completion]'") from error
+    from audio_judge.cli.main import make_parser
+
+    parser = make_parser()
     for action in _actions(parser):
         if action.metavar in (*FILES, *FOLDERS):
             action.complete = shtab.FILE if action.metavar in FILES else shtab.DIRECTORY  # type: ignore[attr-defined]

@@ -12,29 +12,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audio_judge.batch.items import AUDIO_SUFFIXES
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
 from audio_judge.cli.options import fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
-from audio_judge.corpora.corpus import Corpus, read_options
-from audio_judge.corpora.splits import check_disjoint
-from audio_judge.data.augment import KINDS
-from audio_judge.data.examples import DECIDE, Example
-from audio_judge.data.files import read_examples, write_examples
-from audio_judge.data.instructions import COMPARE_QUESTION, DETECT_QUESTION
-from audio_judge.data.mixtures import Mixture, iterate, mixture_of, read_mixture
-from audio_judge.data.statistics import Statistics
 from audio_judge.errors import UsageError
-from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
-from audio_judge.tasks.listeners import LISTENERS
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from audio_judge.data.examples import Example
+    from audio_judge.data.mixtures import Mixture
 
-
-DATA_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge data nisqa /data/NISQA_Corpus --tasks score,profile,explain --augment scale,invert,binary,paraphrase --out train.parquet
   audio-judge data nisqa /data/NISQA_Corpus --tasks decide=3,describe,compare --balance mos --out train.jsonl
   audio-judge data speecheval /data/SpeechEval --tasks assess,compare,suggest,detect --out train.parquet
@@ -63,7 +54,7 @@ recipes/data/jastin.yaml reads them. A run that was stopped goes on with the sam
 could not be used, 2 if the request was unusable."""
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``data`` and of what it makes."""
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser.set_defaults(path=None)
@@ -144,25 +135,10 @@ def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
 
 DEFAULT_CHANCE = 0.25
 _SHOWN_FAILURES = 20
-_OWN_TASKS = {
-    DECIDE: "rubrics as typed questions, answered by shares of listeners over the levels",
-    DETECT_QUESTION: "real or fake as a typed yes-or-no question",
-    COMPARE_QUESTION: "which of two clips is better on some rubrics, as typed questions",
-}
 
 
 def data(options: argparse.Namespace) -> int:
-    """Write training examples of a corpus or a mixture, list what there is, or show what was written.
-
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0, 1 if some clips could not be used.
-
-    Raises:
-        UsageError: If the request cannot be carried out.
-    """
+    """Write training examples of a corpus or a mixture, list what there is, or show what was written."""
     if options.what == "ls":
         return _ls()
     if options.what == "show":
@@ -181,6 +157,10 @@ def say(text: str) -> None:
 
 
 def _write(options: argparse.Namespace) -> int:
+    from audio_judge.data.files import write_examples
+    from audio_judge.data.mixtures import iterate
+    from audio_judge.data.statistics import Statistics
+
     if not options.out:
         raise UsageError("--out FILE is missing; a name that ends in .parquet or .jsonl")
     out = Path(options.out)
@@ -206,8 +186,12 @@ def _write(options: argparse.Namespace) -> int:
     return 0
 
 
-def _mixture(options: argparse.Namespace) -> Mixture:
+def _mixture(options: argparse.Namespace) -> "Mixture":
     """The mixture of the file, or one of a single corpus."""
+    from audio_judge.corpora.corpus import Corpus, read_options
+    from audio_judge.corpora.splits import check_disjoint
+    from audio_judge.data.mixtures import mixture_of, read_mixture
+
     if options.what == "mixture" or options.what is None:
         path = options.path if options.what == "mixture" else options.mixture
         if path is None:
@@ -325,9 +309,19 @@ def _sound_files(folder: str, limit: int | None) -> list[Path]:
 
 
 def _ls() -> int:
+    from audio_judge.data.augment import KINDS
+    from audio_judge.data.examples import DECIDE
+    from audio_judge.data.instructions import COMPARE_QUESTION, DETECT_QUESTION
+    from audio_judge.tasks.listeners import LISTENERS
+
+    own_tasks = {
+        DECIDE: "rubrics as typed questions, answered by shares of listeners over the levels",
+        DETECT_QUESTION: "real or fake as a typed yes-or-no question",
+        COMPARE_QUESTION: "which of two clips is better on some rubrics, as typed questions",
+    }
     tables: tuple[tuple[tuple[str, ...], Rows], ...] = (
         (("corpus", "what it is"), corpus_rows()),
-        (("task", "what it does"), [*_OWN_TASKS.items(), *task_rows()]),
+        (("task", "what it does"), [*own_tasks.items(), *task_rows()]),
         (("rubric", "scale", "best", "levels"), rubric_rows()),
         (("listener", "such as"), [(name, listener.views[0]) for name, listener in LISTENERS.items()]),
     )
@@ -342,6 +336,9 @@ def _ls() -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from audio_judge.data.files import read_examples
+    from audio_judge.messages import audio_blocks
+
     render = _renderer(options.judge)
     shown = 0
     for shown, example in enumerate(islice(read_examples(Path(options.path)), options.number), start=1):
@@ -353,7 +350,7 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _renderer(judge: str | None) -> Callable[[Example], str]:
+def _renderer(judge: str | None) -> Callable[["Example"], str]:
     """The templates of a judge, or plain text if none is named and none is shipped."""
     from audio_judge.judge.judge import SHIPPED_JUDGE  # heavy
 
@@ -370,7 +367,7 @@ def _renderer(judge: str | None) -> Callable[[Example], str]:
     except (OSError, ValueError, AttributeError) as error:
         raise UsageError(f"--judge {judge or SHIPPED_JUDGE} cannot be loaded: {error}") from error
 
-    def render(example: Example) -> str:
+    def render(example: "Example") -> str:
         if "questions" in example:
             return str(processor.tokenizer.decode(collator._prompt(example).ids))
         messages, template = [*example["prompt"], *example["completion"]], processor.chat_template
@@ -379,7 +376,7 @@ def _renderer(judge: str | None) -> Callable[[Example], str]:
     return render
 
 
-def _plain(example: Example) -> str:
+def _plain(example: "Example") -> str:
     if "questions" in example:
         asked = [
             f"{name}: {json.dumps(question, ensure_ascii=False)}" for name, question in example["questions"].items()
@@ -392,7 +389,7 @@ def _plain_blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
     return "".join("<audio>" if block["type"] == "audio" else block["text"] for block in blocks)
 
 
-def _answer(example: Example) -> str:
+def _answer(example: "Example") -> str:
     facts = {name: example[name] for name in ("provenance", "listener", "form") if name in example}
     if "questions" in example:
         return json.dumps({"targets": example["targets"], **facts}, ensure_ascii=False)

@@ -7,11 +7,10 @@ The options are those of ``audio_judge.cli``, the page is made by ``audio_judge.
 
 import argparse
 
-from audio_judge.cli.common import load_judge
 from audio_judge.cli.options import positive_float, positive_int
 from audio_judge.errors import UsageError
 
-DEMO_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge demo
   audio-judge demo --judge me/my-judge --port 8080
   audio-judge demo --share
@@ -20,7 +19,7 @@ The page is for this machine only unless --host (0.0.0.0 for the local network) 
 Ctrl-C. Needs Gradio: pip install 'audio-judge[demo]'."""
 
 
-def add_demo_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``demo``."""
     parser.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
     parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a judge on the Hub")
@@ -34,17 +33,9 @@ def add_demo_options(parser: argparse.ArgumentParser) -> None:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Serve the page until interrupted.
+    """Serve the page until interrupted."""
+    from audio_judge.cli.common import load_judge
 
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0.
-
-    Raises:
-        UsageError: If Gradio is not installed, there is no such judge, or the port is taken.
-    """
     try:
         from audio_judge.demo import build, launch
     except ModuleNotFoundError as error:

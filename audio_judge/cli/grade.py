@@ -16,18 +16,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
-from transformers.utils import logging
 
 from audio_judge.batch.write import keep
 from audio_judge.cli.options import fraction, positive_float, positive_int
 from audio_judge.errors import UsageError
 from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
-from audio_judge.text_models.evaluator import Case, Evaluator, EvaluatorDownError, Outcome, make_evaluator
 
-GRADE_EXAMPLES = """examples:
+if TYPE_CHECKING:
+    from audio_judge.text_models.evaluator import Case, Evaluator, Outcome
+
+EXAMPLES = """examples:
   audio-judge grade predictions.jsonl --evaluator http://localhost:8000/v1 --out graded.jsonl
   audio-judge grade predictions.jsonl --evaluator Qwen/Qwen3-8B --column output=answer --column truth=meta.ratings
   audio-judge grade predictions.jsonl --evaluator https://api.example.org/v1 --model NAME --api-key-variable API_KEY
@@ -39,7 +40,7 @@ stopped goes on with the same command. Exit code: 0, 1 if some rows got no grade
 unusable or the evaluator does not answer, 130 if interrupted."""
 
 
-def add_grade_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``grade``."""
     parser.add_argument("predictions", metavar="FILE", help=".jsonl file of judgements with their truth")
     parser.add_argument(
@@ -150,17 +151,9 @@ class Summary:
 
 
 def grade(options: argparse.Namespace) -> int:
-    """Grade finished judgements and print LScore.
+    """Grade finished judgements and print LScore."""
+    from audio_judge.text_models.evaluator import EvaluatorDownError
 
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0, 1 if a row got no grade, 130 if interrupted.
-
-    Raises:
-        UsageError: If the request cannot be carried out, or the evaluator does not answer.
-    """
     out = _out_path(options)
     weights = parse_weights(options.weights)
     columns = parse_columns(options.column)
@@ -214,8 +207,12 @@ def _cache_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.cache")
 
 
-def _evaluator(options: argparse.Namespace, out: Path | None) -> Evaluator:
+def _evaluator(options: argparse.Namespace, out: Path | None) -> "Evaluator":
     """The evaluator that is asked for, without the chatter of the libraries."""
+    from transformers.utils import logging
+
+    from audio_judge.text_models.evaluator import make_evaluator
+
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
@@ -319,7 +316,7 @@ def _finite(text: str) -> float | None:
     return value if math.isfinite(value := float(text)) else None
 
 
-def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form: Form | None = None) -> Case:
+def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form: Form | None = None) -> "Case":
     """Make a case of a row.
 
     Args:
@@ -337,6 +334,8 @@ def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form
         >>> read_case(row, COLUMNS)
         Case(form='comparison', request='Which is better?', output='A', truth='{"mos": "A"}')
     """
+    from audio_judge.text_models.evaluator import Case
+
     request = _words("request", _value("request", row, columns), "user")
     output = _words("output", _value("output", row, columns), "assistant")
     truth = _value("truth", row, columns)
@@ -385,7 +384,7 @@ def _words(role: str, value: Any, speaker: str) -> str:
 
 
 def _grade_rows(
-    evaluator: Evaluator,
+    evaluator: "Evaluator",
     rows: Sequence[dict[str, Any] | str],
     columns: Mapping[str, Sequence[str]],
     summary: Summary,
@@ -417,12 +416,14 @@ def _grade_rows(
 
 
 def _outcomes(
-    evaluator: Evaluator,
+    evaluator: "Evaluator",
     rows: Iterable[dict[str, Any] | str],
     columns: Mapping[str, Sequence[str]],
     form: Form | None,
-) -> list[Outcome]:
+) -> list["Outcome"]:
     """Grade the rows that can be, in one go."""
+    from audio_judge.text_models.evaluator import Case, Outcome
+
     found: list[Case | Outcome] = []
     for row in rows:
         try:
@@ -433,7 +434,7 @@ def _outcomes(
     return [next(graded) if isinstance(each, Case) else each for each in found]
 
 
-def _result(evaluator: Evaluator, outcome: Outcome, weights: Mapping[str, float]) -> dict[str, Any]:
+def _result(evaluator: "Evaluator", outcome: "Outcome", weights: Mapping[str, float]) -> dict[str, Any]:
     settings = {"model": evaluator.name, "form": evaluator.asking, "rubrics": RUBRIC_VERSION}
     if outcome.grades is None:
         return {"grades": None, "lscore": None, "evaluator": settings, "error": outcome.reason}

@@ -10,13 +10,13 @@ from audio_judge.tasks import TASKS
 # Which scores of a rubric are good, in a listing
 BEST = {"high": "higher", "low": "lower", "middle": "middle"}
 
-LS_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge ls rubrics
   audio-judge ls tasks
   audio-judge ls corpora"""
 
 
-def add_ls_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ls``."""
     parser.add_argument("what", choices=("corpora", "rubrics", "tasks"), help="what to list")
 

@@ -3,8 +3,11 @@
     audio-judge score clips/ --output scores.jsonl
 
 Exit codes: 0 all went well, 1 some clips could not be judged (each has its row with the reason), 2 the request was unusable,
-130 interrupted. This module is the shell's side; each command's own module is imported only when it runs, so that ``--help``
-does not wait for torch.
+130 interrupted.
+
+A command is a module of ``audio_judge.cli`` with its name, that has a function of its name, ``add_options`` and ``EXAMPLES``,
+and a line in ``COMMANDS``. Its module is imported when its options are asked for, and imports what is heavy when it runs, so that
+``--help`` does not wait for torch.
 """
 
 import argparse
@@ -13,43 +16,37 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any
 
-import audio_judge
-from audio_judge.cli.analyze import ANALYZE_EXAMPLES, add_analyze_options
-from audio_judge.cli.caption import CAPTION_EXAMPLES, add_caption_options
-from audio_judge.cli.compare import COMPARE_EXAMPLES, add_compare_options
-from audio_judge.cli.completion import COMPLETION_EXAMPLES, add_completion_options, completion
-from audio_judge.cli.data import DATA_EXAMPLES, add_data_options
-from audio_judge.cli.decide import DECIDE_EXAMPLES, add_decide_options
-from audio_judge.cli.demo import DEMO_EXAMPLES, add_demo_options
-from audio_judge.cli.detect import DETECT_EXAMPLES, add_detect_options
-from audio_judge.cli.grade import GRADE_EXAMPLES, add_grade_options
-from audio_judge.cli.ls import LS_EXAMPLES, add_ls_options
-from audio_judge.cli.options import Adder
-from audio_judge.cli.push import PUSH_EXAMPLES, add_push_options
-from audio_judge.cli.report import REPORT_EXAMPLES, add_report_options
-from audio_judge.cli.score import (
-    ASSESS_EXAMPLES,
-    DESCRIBE_EXAMPLES,
-    EXPLAIN_EXAMPLES,
-    PROFILE_EXAMPLES,
-    SCORE_EXAMPLES,
-    SUGGEST_EXAMPLES,
-    add_profile_options,
-    add_score_options,
-    add_word_options,
-)
-from audio_judge.cli.serve import SERVE_EXAMPLES, add_serve_options
-from audio_judge.cli.timeline import TIMELINE_EXAMPLES, add_timeline_options
 from audio_judge.errors import UsageError
+from audio_judge.version import __version__
 
-# Where the function of each command is, if not in the module of its own name; it has the name of the command
-MODULES = dict.fromkeys(("profile", "explain", "assess", "suggest", "describe"), "score")
-# They need none of the library
-LIGHT = ("ls",)
+# With what they do, as `audio-judge --help` lists them
+COMMANDS = {
+    "score": "Score clips on rubrics.",
+    "profile": "Score clips on every rubric the judge knows.",
+    "explain": "Score clips and say in words why.",
+    "assess": "Assess clips dimension by dimension, with a summary.",
+    "suggest": "Say what to improve in clips.",
+    "describe": "Describe clips in running text.",
+    "compare": "Say which of two clips is better.",
+    "detect": "Say how likely speech is real.",
+    "timeline": "Score recordings window by window.",
+    "decide": "Answer closed questions about clips.",
+    "analyze": "Measure clips, without a judge.",
+    "data": "Turn rated corpora into training examples.",
+    "caption": "Have a language model write captions from ratings.",
+    "grade": "Have a language model grade finished judgements.",
+    "report": "Write scores as a page for people.",
+    "demo": "Judge clips in the browser.",
+    "push": "Put a judge on the Hub.",
+    "serve": "Serve a judge with transformers.",
+    "ls": "List the corpora, the rubrics or the tasks.",
+    "completion": "Complete the command in a shell.",
+}
 
 DESCRIPTION = "Judge audio in words and numbers."
 EXAMPLES = """examples:
@@ -79,22 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["eval"]:
-        audio_judge.load()
         from audio_judge.eval.cli import main as evaluate
 
         return evaluate(words[1:], "audio-judge eval")
-    parser = _parser()
-    options = parser.parse_args(words)
+    options = make_parser([word for word in words if not word.startswith("-")][:1]).parse_args(words)
     _accept_any_file_name()
     usual = warnings.formatwarning
     warnings.formatwarning = partial(_own_plainly, usual)
     try:
-        if options.command == "completion":
-            return completion(options, parser)
-        if options.command not in LIGHT:
-            audio_judge.load()
-        module = importlib.import_module(f"audio_judge.cli.{MODULES.get(options.command, options.command)}")
-        return int(vars(module)[options.command](options))
+        return int(getattr(_module(options.command), options.command)(options))
     except UsageError as error:
         print(f"audio-judge {options.command}: {error}", file=sys.stderr)
         return 2
@@ -125,53 +115,32 @@ def _accept_any_file_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser(commands: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Make the parser of the whole command.
+
+    Args:
+        commands: Which commands get their options; the others are only listed.
+    """
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = argparse.ArgumentParser("audio-judge", description=DESCRIPTION, epilog=EXAMPLES, **shape)
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, add, summary, examples in (
-        *JUDGE_COMMANDS,
-        ("data", add_data_options, "Turn rated corpora into training examples.", DATA_EXAMPLES),
-        ("caption", add_caption_options, "Have a language model write captions from ratings.", CAPTION_EXAMPLES),
-        ("grade", add_grade_options, "Have a language model grade finished judgements.", GRADE_EXAMPLES),
-        ("report", add_report_options, "Write scores as a page for people.", REPORT_EXAMPLES),
-        ("demo", add_demo_options, "Judge clips in the browser.", DEMO_EXAMPLES),
-        ("push", add_push_options, "Put a judge on the Hub.", PUSH_EXAMPLES),
-        ("serve", add_serve_options, "Serve a judge with transformers.", SERVE_EXAMPLES),
-        ("ls", add_ls_options, "List the corpora, the rubrics or the tasks.", LS_EXAMPLES),
-        ("completion", add_completion_options, "Complete the command in a shell.", COMPLETION_EXAMPLES),
-    ):
-        command = commands.add_parser(name, help=summary, description=summary, epilog=examples, **shape)
-        add(command)
+    parser.add_argument(
+        "--version", action="version", version=f"audio-judge {__version__}", help="show the version and exit"
+    )
+    listed = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = listed.add_parser(name, help=summary, description=summary, **shape)
+        if name in commands:
+            module = _module(name)
+            command.epilog = module.EXAMPLES
+            module.add_options(command)
     # main hands its words on; it is here to be listed
-    commands.add_parser("eval", help="Evaluate judges on benchmarks, side by side.", add_help=False)
+    listed.add_parser("eval", help="Evaluate judges on benchmarks, side by side.", add_help=False)
     return parser
 
 
-class _Version(argparse.Action):
-    """Prints the version."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        print(f"audio-judge {audio_judge.__version__}")
-        parser.exit()
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"audio_judge.cli.{command}")
 
 
 if __name__ == "__main__":
     sys.exit(main())
-
-
-# Name, options, summary and examples of each command
-JUDGE_COMMANDS: tuple[tuple[str, Adder, str, str], ...] = (
-    ("score", add_score_options, "Score clips on rubrics.", SCORE_EXAMPLES),
-    ("profile", add_profile_options, "Score clips on every rubric the judge knows.", PROFILE_EXAMPLES),
-    ("explain", add_word_options, "Score clips and say in words why.", EXPLAIN_EXAMPLES),
-    ("assess", add_word_options, "Assess clips dimension by dimension, with a summary.", ASSESS_EXAMPLES),
-    ("suggest", add_word_options, "Say what to improve in clips.", SUGGEST_EXAMPLES),
-    ("describe", add_word_options, "Describe clips in running text.", DESCRIBE_EXAMPLES),
-    ("compare", add_compare_options, "Say which of two clips is better.", COMPARE_EXAMPLES),
-    ("detect", add_detect_options, "Say how likely speech is real.", DETECT_EXAMPLES),
-    ("timeline", add_timeline_options, "Score recordings window by window.", TIMELINE_EXAMPLES),
-    ("decide", add_decide_options, "Answer closed questions about clips.", DECIDE_EXAMPLES),
-    ("analyze", add_analyze_options, "Measure clips, without a judge.", ANALYZE_EXAMPLES),
-)

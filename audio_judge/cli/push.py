@@ -19,11 +19,8 @@ from audio_judge.errors import UsageError
 
 if TYPE_CHECKING:
     from audio_judge.hub.card import Facts
-from audio_judge.hub.card import Facts, read_facts, read_results
-from audio_judge.hub.files import check_repo, is_adapter
-from audio_judge.hub.folder import merge, upload, write_folder
 
-PUSH_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge push me/my-judge --judge runs/mini --license apache-2.0 --dry-run upload
   audio-judge push me/my-judge --judge runs/mini --card card.yaml --results runs/eval --result-judge runs/mini
   audio-judge push me/my-judge --judge runs/mini --create-pr --message "Retrained with music"
@@ -42,7 +39,7 @@ results, handler.py and requirements.txt; other files of the folder stay here. E
 the Hub refused."""
 
 
-def add_push_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``push``.
 
     Args:
@@ -66,17 +63,11 @@ def add_push_options(parser: argparse.ArgumentParser) -> None:
 
 
 def push(options: argparse.Namespace) -> int:
-    """Write the folder of a repository, and upload it unless it is a dry run.
+    """Write the folder of a repository, and upload it unless it is a dry run."""
+    from audio_judge.hub.card import read_results
+    from audio_judge.hub.files import check_repo
+    from audio_judge.hub.folder import upload, write_folder
 
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0.
-
-    Raises:
-        UsageError: If the request cannot be carried out, or the Hub refuses.
-    """
     check_repo(options.repo)
     facts = _facts(options)
     results = None if options.results is None else read_results(options.results, options.result_judge)
@@ -100,6 +91,8 @@ def push(options: argparse.Namespace) -> int:
 
 def _facts(options: argparse.Namespace) -> "Facts | None":
     """Facts of a new card; None to keep the folder's own."""
+    from audio_judge.hub.card import Facts, read_facts
+
     if options.card is not None:
         facts = read_facts(options.card)
         return replace(facts, license=options.license) if options.license else facts
@@ -108,6 +101,8 @@ def _facts(options: argparse.Namespace) -> "Facts | None":
 
 def _source(options: argparse.Namespace, merged: Path) -> tuple[Path, str | None]:
     """Folder of what is pushed, and the name of the judge it is a LoRA of."""
+    from audio_judge.hub.files import is_adapter
+    from audio_judge.hub.folder import merge
     from audio_judge.judge.judge import SHIPPED_JUDGE
 
     source = Path(options.judge or SHIPPED_JUDGE)

@@ -3,16 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from audio_judge.cli.options import positive_float, positive_int, whole_number
 from audio_judge.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
-from audio_judge.reports.scores import read_scores, score_page
-
-REPORT_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge report scores.jsonl
   audio-judge report scores.jsonl --html report.html --plots plots
   audio-judge report scores.jsonl --system-regex "samples/([^/]+)/" --by noisiness
@@ -22,7 +17,7 @@ The page holds plots and sounds itself, and opens without a network. What made a
 scores, by --system-regex, or else by the clip's folder. Exit code: 0, or 2 if the request was unusable."""
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``report``."""
     parser.add_argument("scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` has written")
     parser.add_argument("--html", metavar="FILE", help="page to write (default: FILE.html)")
@@ -51,17 +46,9 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the page.
+    """Write the page."""
+    from audio_judge.reports.scores import read_scores, score_page
 
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code 0.
-
-    Raises:
-        UsageError: If a file cannot be read or written, or has no scores of one kind.
-    """
     files = [Path(name) for name in options.scores]
     page = Path(options.html) if options.html else files[0].with_suffix(".html")
     if page in files:

@@ -6,15 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from audio_judge.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
-from audio_judge.hub.files import is_local
-
-SERVE_EXAMPLES = """examples:
+EXAMPLES = """examples:
   audio-judge serve
   audio-judge serve --judge runs/mini --port 8080 --device cuda:0
   audio-judge serve --judge me/my-judge --trust-remote-code
@@ -27,7 +22,7 @@ ATTENTION = ("--attn-implementation", "sdpa")
 SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve")
 
 
-def add_serve_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``serve``.
 
     Args:
@@ -51,17 +46,7 @@ def _port(text: str) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Become the server of transformers.
-
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code of the server, where a process cannot become another one.
-
-    Raises:
-        UsageError: If there is no such judge, its code is not trusted, or the server is not installed.
-    """
+    """Become the server of transformers."""
     missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(f"the server needs {' and '.join(missing)}: pip install 'audio-judge[serve]'")
@@ -84,6 +69,7 @@ def server_command(options: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: If there is no such folder, or the code of a repository is not trusted.
     """
+    from audio_judge.hub.files import is_local
     from audio_judge.judge.judge import SHIPPED_JUDGE
 
     judge = str(SHIPPED_JUDGE) if options.judge is None else options.judge

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten, whole_records
-from audio_judge.cli.score import result_row
+from audio_judge.cli.judgements import result_row
 from audio_judge.cli.score_table import Table
 from audio_judge.errors import UsageError
 from audio_judge.judge.judgement import Judgement, Score

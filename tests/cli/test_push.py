@@ -62,7 +62,7 @@ def uploads(monkeypatch):
         calls[repo] = options | {"there": there}
         return f"https://hub/{repo}/commit/1"
 
-    monkeypatch.setattr("audio_judge.cli.push.upload", upload)
+    monkeypatch.setattr("audio_judge.hub.folder.upload", upload)
     return calls
 
 
@@ -135,7 +135,7 @@ class TestPush:
 
 
 def options_of(*words):
-    return main._parser().parse_args(["serve", *(str(word) for word in words)])
+    return main.make_parser().parse_args(["serve", *(str(word) for word in words)])
 
 
 class TestServerCommand:

@@ -1,0 +1,151 @@
+"""Judgements as rows and for people: what the commands share whose answers are scores, alone or with words beside them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from audio_judge.batch.items import Item
+from audio_judge.batch.run import Job
+from audio_judge.batch.write import SCORE_KEYS, WORDS, Answer
+from audio_judge.cli.common import Asked, finish, for_people, in_chunks, request_of
+from audio_judge.cli.score_table import Table
+
+if TYPE_CHECKING:
+    from audio_judge.judge.judgement import Judgement
+
+# Which words stand in a CSV table
+TABLE_WORDS = {
+    "explain": ("reasons", "causes"),
+    "assess": ("reasons",),
+    "suggest": ("areas", "suggestions"),
+    "describe": ("description",),
+}
+
+
+def write_scores(asked: Asked, task: str) -> int:
+    """Score clips in a stream, so that windows of several clips share a batch, and write a row for each.
+
+    Args:
+        asked: Of whom, about which clips.
+        task: What is asked.
+
+    Returns:
+        Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
+    """
+    names = asked.names
+    how: dict[str, Any] = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language}
+
+    def answer(some: Iterator[Item]) -> Iterator[Answer]:
+        for said in asked.judge.iter_scores(map(request_of, some), asked.rubrics, scale=asked.scale, **how):
+            yield _scored(said, names)
+
+    settings, columns = asked.settings(task, has_scale=True), score_columns(names)
+    return _finish(Job("scored", settings, columns, answer, asked.columns.identity), asked)
+
+
+def write_words(asked: Asked, task: str, did: str, show: Callable[[Any], str] = str) -> int:
+    """Have a judge write about clips; scores stand beside the words.
+
+    Args:
+        asked: Of whom, about which clips.
+        task: What is asked; the name of the judge's method.
+        did: What was done to the clips in the end, such as "explained".
+        show: Writes a judgement for people.
+
+    Returns:
+        Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
+    """
+    names = asked.names
+
+    def ask(some: list[Item]) -> Iterable["Judgement"]:
+        how = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language, **asked.limit}
+        return getattr(asked.judge, task)([request_of(item) for item in some], **how)
+
+    job = Job(
+        did,
+        asked.settings(task, has_scale=True),
+        score_columns(names, TABLE_WORDS[task]),
+        partial(in_chunks, asked.batch_size, ask, partial(_scored, names=names)),
+        asked.columns.identity,
+        (*SCORE_KEYS, *WORDS),
+        for_people(asked.output, show),
+    )
+    return _finish(job, asked)
+
+
+def _finish(job: Job, asked: Asked) -> int:
+    """Carries it out, with the table for people around it if one is asked for."""
+    if not asked.is_table:
+        return finish(job, asked)
+    table = Table([_shown_name(item, asked.columns) for item in asked.items], asked.rubrics, asked.scale)
+
+    def show(item: Item, answer: Answer) -> str:
+        name = _shown_name(item, asked.columns)
+        return table.line(name, answer.said) if answer.error is None else table.error(name, answer.error)
+
+    print(table.header())
+    code = finish(replace(job, show=show), asked)
+    if code < 2:
+        print(f"\n{table.legend()}")
+    return code
+
+
+def _shown_name(item: Item, columns: Any) -> str:
+    """What to call a clip in a table."""
+    name = str(columns.path_of(item.row) or "?")
+    if item.start_time is None and item.end_time is None:
+        return name
+    end = "" if item.end_time is None else f"{item.end_time:g}"
+    return f"{name} [{item.start_time or 0:g}-{end} s]"
+
+
+def _scored(judgement: "Judgement", names: Sequence[str]) -> Answer:
+    if judgement.error is not None:
+        return Answer(error=judgement.error)
+    return Answer(result_row(judgement, names), judgement)
+
+
+def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]:
+    """Write a judgement as the part of a row that is added to the input row.
+
+    Args:
+        judgement: What was said about the clip; not an error.
+        rubrics: Names of the rubrics; scores on others are left out.
+
+    Returns:
+        JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds``, the windows of a long clip in ``timeline``, and
+        what there is of ``WORDS``.
+
+    Example:
+        >>> from audio_judge.judge.judgement import Judgement, Score
+        >>> said = Judgement("a.wav", 2.0, {"mos": Score("mos", 3.5, 0.5, "good", {"bad": 0.25, "good": 0.75})})
+        >>> result_row(said, ["mos"])["scores"]
+        {'mos': 3.5}
+    """
+    details = judgement.to_dict()
+    scores = {name: details["scores"][name] for name in rubrics}
+    row: dict[str, Any] = {
+        "scores": {name: score["value"] for name, score in scores.items()},
+        **{key: {name: score[key] for name, score in scores.items()} for key in ("std", "level", "shares")},
+        "seconds": details["seconds"],
+    }
+    if judgement.timeline:
+        windows = details["timeline"]
+        row["timeline"] = [w | {"scores": {name: w["scores"][name] for name in rubrics}} for w in windows]
+    return row | {name: details[name] for name in WORDS if name in details}
+
+
+def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[str, ...]:
+    """Columns that a judgement adds to a CSV table: no shares and no timeline, which do not fit into one.
+
+    Args:
+        rubrics: Names of the rubrics.
+        words: Which of ``WORDS`` the judge writes.
+
+    Example:
+        >>> score_columns(["mos"], ["reasons"])
+        ('mos', 'mos_std', 'mos_level', 'seconds', 'reasons')
+    """
+    scores = [column for name in rubrics for column in (name, f"{name}_std", f"{name}_level")]
+    return (*scores, "seconds", *words)
