@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audio_judge.batch.items import AUDIO_SUFFIXES
+from audio_judge.cli import paraphrase
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
 from audio_judge.cli.options import fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
@@ -30,6 +31,7 @@ EXAMPLES = """examples:
   audio-judge data nisqa /data/NISQA_Corpus --tasks decide=3,describe,compare --balance mos --out train.jsonl
   audio-judge data speecheval /data/SpeechEval --tasks assess,compare,suggest,detect --out train.parquet
   audio-judge data mixture recipes/data/speechqualityllm.yaml --out train.parquet
+  audio-judge data paraphrase --teacher http://localhost:8000/v1 --model Qwen3-8B --out wordings.jsonl
   audio-judge data jastin-proxies clean_speech --music music --out /data/proxies
   audio-judge data ls
   audio-judge data show train.parquet
@@ -60,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(path=None)
     _add_mixture_options(parser)
     parser.add_argument("--mixture", metavar="FILE", help="YAML of corpora, tasks and weights; same as `mixture FILE`")
-    what = parser.add_subparsers(dest="what", metavar="CORPUS | mixture | jastin-proxies | ls | show")
+    what = parser.add_subparsers(dest="what", metavar="CORPUS | mixture | paraphrase | jastin-proxies | ls | show")
     what.add_parser("ls", help="list corpora, tasks, rubrics with their scales and directions, listeners", **shape)
     show = what.add_parser("show", help="show examples as the model will see them", **shape)
     show.add_argument("path", metavar="FILE", help=".parquet or .jsonl of examples")
@@ -69,6 +71,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     mixture = what.add_parser("mixture", help="several corpora, mixed as a YAML file says", **shape)
     mixture.add_argument("path", metavar="FILE", help="YAML, as in recipes/data")
     _add_mixture_options(mixture)
+    about = "have a language model reword our requests, for --paraphrases"
+    wordings = what.add_parser("paraphrase", help=about, description=about, epilog=paraphrase.EXAMPLES, **shape)
+    paraphrase.add_options(wordings)
     about = "make the clips and scores of Jastin's five proxies from clean clips"
     _add_proxy_options(what.add_parser("jastin-proxies", help=about, description=about, epilog=PROXY_EXAMPLES, **shape))
     for name, known in CORPORA.items():
@@ -106,7 +111,7 @@ def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment", metavar="NAMES", help="scale, invert, binary, numbers, paraphrase; such as scale=0.5,invert"
     )
-    parser.add_argument("--paraphrases", metavar="FILE", help="wordings of a language model, used besides our own")
+    parser.add_argument("--paraphrases", metavar="FILE", help="wordings of `data paraphrase`, used besides our own")
     splits = ("train", "validation", "test", "all")
     parser.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
     parser.add_argument(
@@ -143,6 +148,8 @@ def data(options: argparse.Namespace) -> int:
         return _ls()
     if options.what == "show":
         return _show(options)
+    if options.what == "paraphrase":
+        return paraphrase.paraphrase(options)
     if options.what == "jastin-proxies":
         return _write_proxies(options)
     return _write(options)

@@ -77,7 +77,7 @@ def read_mixture(path: str | Path) -> Mixture:
 
     Args:
         path: YAML with the fields of ``Mixture``; those of ``Manner`` stand beside them, and ``paraphrases`` is a file
-            of ``audio_judge.data.paraphrases.save_paraphrases``.
+            of ``audio-judge data paraphrase``.
 
     Raises:
         ValueError: If the file is no such YAML; the message names the file and the field.

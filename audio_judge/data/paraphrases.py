@@ -168,19 +168,70 @@ async def _reword(client: Client, seed: int, tries: int, job: tuple[str, str]) -
     return {"source": source, "style": style, "reason": "invalid", "message": reason}
 
 
+@dataclass(frozen=True)
+class ParaphraseReport:
+    """What became of the paraphrases that were wanted.
+
+    Args:
+        written: Paraphrases that are new.
+        kept: Those that the file held already.
+        failed: Template and style for which the call failed or no reply was valid.
+    """
+
+    written: int
+    kept: int
+    failed: int
+
+
+async def write_paraphrases(
+    client: Client,
+    templates: Sequence[str],
+    out: Path,
+    *,
+    styles: Sequence[str] = tuple(STYLES),
+    seed: int = 0,
+    tries: int = 3,
+) -> ParaphraseReport:
+    """Add rewordings of templates to a file; what another model or seed wrote into it stays.
+
+    Failures go to ``<out>.failed.jsonl``, which every run writes anew; the next run tries them again.
+
+    Args:
+        client: Whom to ask; give it a cache, or a killed run asks again for replies that were not yet written.
+        templates: Texts with fields.
+        out: File of JSON lines, continued if it exists.
+        styles: Keys of ``STYLES``.
+        seed: As for ``paraphrase``.
+        tries: Likewise.
+
+    Raises:
+        ValueError: If a style is unknown, or ``out`` is not ours.
+    """
+    kept = load_paraphrases(out) if out.exists() else []
+    known = {_plain(one.text) for one in kept}
+    found, failed = await paraphrase(client, templates, styles=styles, seed=seed, tries=tries)
+    new = [one for one in found if _plain(one.text) not in known]
+    save_paraphrases([*kept, *new], out)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in failed]
+    out.with_name(f"{out.name}.failed.jsonl").write_text("".join(lines), encoding="utf-8")
+    return ParaphraseReport(len(new), len(kept), len(failed))
+
+
 def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
     """Write paraphrases as JSON lines.
 
     Args:
         paraphrases: What to write.
-        path: File that is replaced.
+        path: File that is replaced once all of it is written.
     """
     lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in paraphrases]
-    path.write_text("".join(lines), encoding="utf-8")
+    part = path.with_name(f"{path.name}.part")
+    part.write_text("".join(lines), encoding="utf-8")
+    part.replace(path)
 
 
 def load_paraphrases(path: Path) -> list[Paraphrase]:
-    """Read paraphrases as ``save_paraphrases`` writes them.
+    """Read paraphrases as ``audio-judge data paraphrase`` writes them.
 
     Args:
         path: File of JSON lines.

@@ -11,9 +11,10 @@ from audio_judge.cli.main import main
 from audio_judge.corpora import CORPORA
 from audio_judge.data.files import read_examples, write_examples
 from audio_judge.data.instructions import ALL_TASKS
+from audio_judge.data.paraphrases import STYLES
 from audio_judge.errors import UsageError
 from audio_judge.messages import audio_blocks
-from audio_judge.rubrics.rubric import ALL_RUBRICS, PROXY_RUBRICS
+from audio_judge.rubrics.rubric import ALL_RUBRICS, INSTRUCTIONS, PROXY_RUBRICS
 
 
 def expert(request, _times=1):
@@ -221,3 +222,50 @@ class TestCaption:
         code, _, errors = self.ask(capsys, "http://localhost:9")
         assert code == 2
         assert "mos are needed" in errors
+
+
+def reworder(request, _times=1):
+    """A model that puts the style's first words before the request, but has no casual wording of one template."""
+    style, _, source = request["messages"][-1]["content"].partition("\n\nRequest: ")
+    if source == INSTRUCTIONS[0] and style == STYLES["casual"]:
+        return "Sure, here you go!"
+    return f"{list(STYLES.values()).index(style) * 'really '}{source} Thanks."
+
+
+class TestParaphrase:
+    def ask(self, capsys, url, *more):
+        return run(capsys, "data", "paraphrase", "--teacher", url, "--model", "m", "--out", "w.jsonl", *more)
+
+    def test_one_bad_reply_is_one_failed_row(self, capsys, folder):
+        with serving(reworder) as stub:
+            code, _, errors = self.ask(capsys, stub.url)
+        assert code == 1
+        assert f"{5 * len(INSTRUCTIONS) - 1} wordings added in w.jsonl, 1 failed" in errors
+        (failed,) = map(json.loads, (folder / "w.jsonl.failed.jsonl").read_text().splitlines())
+        assert (failed["source"], failed["style"], failed["reason"]) == (INSTRUCTIONS[0], "casual", "invalid")
+
+    def test_another_run_asks_for_nothing_again(self, capsys, folder):
+        with serving(reworder) as stub:
+            assert self.ask(capsys, stub.url, "--styles", "technical")[0] == 0
+            before, asked = (folder / "w.jsonl").read_text(), len(stub.requests)
+            assert (
+                f"0 wordings added to {len(INSTRUCTIONS)} of an earlier run"
+                in self.ask(capsys, stub.url, "--styles", "technical")[2]
+            )
+            assert (len(stub.requests), (folder / "w.jsonl").read_text()) == (asked, before)
+
+    def test_data_uses_the_file(self, capsys, folder):
+        with serving(reworder) as stub:
+            self.ask(capsys, stub.url)
+        given = ["--tasks", "score", "--augment", "paraphrase=1", "--paraphrases", "w.jsonl", "--variants", "9"]
+        assert data(capsys, *given, "--out", "x.jsonl")[0] == 0
+        steps = [example["provenance"][0] for example in read_examples(folder / "x.jsonl")]
+        assert {step["model"].get("model") for step in steps} == {"m", None}
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [(["--styles", "rude"], "no style 'rude'"), (["--out", "w.txt"], "must end in .jsonl")],
+    )
+    def test_unusable_requests(self, capsys, given, problem):
+        code, _, errors = self.ask(capsys, "http://localhost:9", *given)
+        assert (code, problem in errors) == (2, True)

@@ -1,0 +1,57 @@
+"""``audio-judge data paraphrase``: a text model rewords our requests, for ``--paraphrases`` and mixtures."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from audio_judge.cli.options import whole_number
+from audio_judge.cli.teacher import add_teacher_options, teacher
+from audio_judge.errors import UsageError
+
+EXAMPLES = """examples:
+  audio-judge data paraphrase --teacher http://localhost:8000/v1 --model Qwen3-8B --out wordings.jsonl
+  audio-judge data paraphrase --styles casual,technical --teacher http://localhost:8000/v1 --model Qwen3-8B --out wordings.jsonl
+  audio-judge data nisqa /data/NISQA_Corpus --tasks score --augment paraphrase=0.5 --paraphrases wordings.jsonl --out train.parquet
+
+Each request is reworded in five styles; a rewording that changes what is asked is asked for again. More wordings come from
+another model or --seed: the file is added to. A run that was stopped goes on with the same command. Exit code: 0, 1 if some
+wordings failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupted."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``data paraphrase``."""
+    add_teacher_options(parser)
+    parser.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; added to if it exists")
+    parser.add_argument("--styles", metavar="NAMES", help="such as casual,technical (default: all five)")
+    parser.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the replies (default: 0)")
+
+
+def paraphrase(options: argparse.Namespace) -> int:
+    """Have a language model reword the requests about rubrics."""
+    from audio_judge.data.paraphrases import STYLES, ParaphraseReport, write_paraphrases
+    from audio_judge.rubrics.rubric import INSTRUCTIONS
+
+    out = Path(options.out)
+    if out.suffix.lower() != ".jsonl":
+        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    styles = options.styles.split(",") if options.styles else list(STYLES)
+
+    async def write() -> ParaphraseReport:
+        async with teacher(options, out) as client:
+            return await write_paraphrases(client, INSTRUCTIONS, out, styles=styles, seed=options.seed)
+
+    try:
+        report = asyncio.run(write())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{error.filename or out}: {error.strerror}") from error
+    kept = f" to {report.kept} of an earlier run" if report.kept else ""
+    print(f"{report.written} wordings added{kept} in {out}, {report.failed} failed", file=sys.stderr)
+    if report.failed:
+        print(
+            f"  why they failed is in {out}.failed.jsonl; the same command, or another --seed, tries again",
+            file=sys.stderr,
+        )
+    return 1 if report.failed else 0
