@@ -1,12 +1,17 @@
 """Configuration of Audio Judge: an audio encoder, an adapter and a language model, wired into one judge.
 
-Also the one rule both the processor and the model must share: how many frames an encoder makes of a clip.
+Also `AUDIO_ENCODERS`, the one table of what the processor and the model must know of each kind of encoder. A new kind is a
+new entry there and nothing else.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
@@ -55,8 +60,8 @@ class AudioJudgeConfig(PreTrainedConfig):
 
     Args:
         audio_config (`PreTrainedConfig` or `dict`, *optional*): The audio encoder: `audio_judge_encoder` (default),
-            `audio-spectrogram-transformer`, `whisper` (its encoder), `wavlm`, `pe_audio_encoder`, or another type with
-            the same front end.
+            `audio-spectrogram-transformer`, `whisper` (its encoder), `wavlm`, `pe_audio_encoder`, or another type of
+            `AUDIO_ENCODERS`.
         text_config (`PreTrainedConfig` or `dict`, *optional*): The language model, any decoder.
         adapter (`str`, *optional*, defaults to `"pooled_linear"`): `pooled_linear` (a fixed number of tokens per clip)
             or `bottleneck` (one token per encoder frame).
@@ -109,31 +114,6 @@ class AudioJudgeConfig(PreTrainedConfig):
         }
 
 
-def audio_frame_steps(audio_config: PreTrainedConfig) -> list[list[int]]:
-    """
-    The `[kernel, stride, padding]` of each step from the length of an encoder's input to its number of frames.
-
-    Raises:
-        ValueError: For an encoder type whose frame count is not known here.
-    """
-    kind = audio_config.model_type
-    if kind == "audio_judge_encoder":
-        return [[3, stride, 1] for stride in audio_config.conv_time_strides]
-    if kind == "audio-spectrogram-transformer":
-        return [[audio_config.patch_size, audio_config.time_stride, 0]]
-    if kind == "whisper":
-        return [[3, 1, 1], [3, 2, 1]]
-    if kind == "pe_audio_encoder":
-        hop = prod(audio_config.dac_config.downsampling_ratios)
-        return [[hop, hop, 0]]
-    if kind in ("wavlm", "wav2vec2", "hubert"):
-        return [[kernel, stride, 0] for kernel, stride in zip(audio_config.conv_kernel, audio_config.conv_stride)]
-    raise ValueError(
-        f"The number of frames of a {kind!r} encoder is not known: add its steps to `audio_frame_steps` "
-        "(audio_judge_encoder, audio-spectrogram-transformer, whisper, wavlm, wav2vec2, hubert and pe_audio_encoder are)."
-    )
-
-
 def count_frames(length: Length, steps: list[list[int]]) -> Length:
     """Number of encoder frames of an input of `length` (an int, or a tensor of any shape)."""
     for kernel, stride, padding in steps:
@@ -141,6 +121,189 @@ def count_frames(length: Length, steps: list[list[int]]) -> Length:
     return length
 
 
+def extract_features(
+    feature_extractor: Any,
+    clips: list[Any],
+    *,
+    features: str = "input_features",
+    mask: str = "attention_mask",
+    **options: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a feature extractor calls `features`, (clips, ...), and `mask`, (clips, time of the features)."""
+    outputs = feature_extractor(clips, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt", **options)
+    return outputs[features], outputs[mask].long()
+
+
+def extract_spectrograms(feature_extractor: Any, clips: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """AST: padded to its window without a mask; the real frames are those of 25 ms every 10 ms that fit into a clip."""
+    rate = feature_extractor.sampling_rate
+    features = feature_extractor(clips, sampling_rate=rate, return_tensors="pt")[
+        "input_values"
+    ]  # (clips, frames, bands)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    frames = count_frames(lengths, [[rate // 40, rate // 100, 0]])
+    return features, (torch.arange(features.shape[1]) < frames[:, None]).long()
+
+
+def encode_masked(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """An encoder that minds the mask itself."""
+    return tower(features, attention_mask=mask).last_hidden_state
+
+
+def encode_window(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Whisper: the silence that fills its window is heard as such; its frames are not handed on."""
+    return tower(features).last_hidden_state
+
+
+def encode_patches(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """AST: without the class and the distillation token, the mean over the frequency patches of each moment."""
+    bands, moments = tower.embeddings.get_shape(tower.config)
+    patches = tower(features).last_hidden_state[:, 2:]  # (clips, bands x moments, hidden size)
+    return patches.unflatten(1, (bands, moments)).mean(1)
+
+
+def encode_waveforms(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """
+    WavLM and its kin, and PE-A-Frame: one length at a time, because the first norm of the former runs over time and would
+    count the padding, and the convolutions of the latter reach into it.
+    """
+    lengths = mask.sum(1).tolist()
+    frames = [None] * len(lengths)
+    for length in sorted(set(lengths)):
+        rows = [row for row, other in enumerate(lengths) if other == length]
+        for row, clip in zip(rows, tower(features[rows][..., : int(length)]).last_hidden_state):
+            frames[row] = clip  # (frames, hidden size)
+    size = count_frames(features.shape[-1], audio_frame_steps(tower.config))
+    return torch.stack([nn.functional.pad(clip, (0, 0, 0, size - len(clip))) for clip in frames])
+
+
+@dataclass(frozen=True)
+class AudioEncoder:
+    """
+    What a judge must know of a kind of encoder.
+
+    Args:
+        feature_extractor (`str`): Class of its feature extractor, by which a saved processor finds this entry.
+        frame_steps (`Callable`): Its configuration to the `[kernel, stride, padding]` of each step from the length of its
+            input to its number of frames.
+        extract (`Callable`): Its feature extractor and clips (samples,) to features (clips, ...) and their mask (clips, time).
+        encode (`Callable`): The encoder, features and mask to frames (clips, frames, hidden size).
+        time_axis (`int`, *optional*, defaults to 1): The axis of the features that is time.
+        longest_clip (`Callable`, *optional*): Its feature extractor to the seconds it hears; `None` if any length is heard.
+    """
+
+    feature_extractor: str
+    frame_steps: Callable[[Any], list[list[int]]]
+    extract: Callable[[Any, list[Any]], tuple[torch.Tensor, torch.Tensor]]
+    encode: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+    time_axis: int = 1
+    longest_clip: Callable[[Any], float | None] = lambda feature_extractor: None
+
+
+_WAVEFORM = AudioEncoder(  # features (clips, samples)
+    feature_extractor="Wav2Vec2FeatureExtractor",
+    frame_steps=lambda config: [[kernel, stride, 0] for kernel, stride in zip(config.conv_kernel, config.conv_stride)],
+    extract=partial(extract_features, features="input_values", padding=True, return_attention_mask=True),
+    encode=encode_waveforms,
+)
+
+# Model type of the encoder to what a judge must know of it
+AUDIO_ENCODERS = {
+    "audio_judge_encoder": AudioEncoder(  # features (clips, frames of 10 ms, bands)
+        feature_extractor="AudioJudgeFeatureExtractor",
+        frame_steps=lambda config: [[3, stride, 1] for stride in config.conv_time_strides],
+        extract=extract_features,
+        encode=encode_masked,
+    ),
+    "audio-spectrogram-transformer": AudioEncoder(  # features (clips, frames of 10 ms, bands)
+        feature_extractor="ASTFeatureExtractor",
+        frame_steps=lambda config: [[config.patch_size, config.time_stride, 0]],
+        extract=extract_spectrograms,
+        encode=encode_patches,
+        longest_clip=lambda feature_extractor: feature_extractor.max_length / 100,
+    ),
+    "whisper": AudioEncoder(  # features (clips, bands, frames of 10 ms)
+        feature_extractor="WhisperFeatureExtractor",
+        frame_steps=lambda config: [[3, 1, 1], [3, 2, 1]],
+        extract=partial(extract_features, return_attention_mask=True),
+        encode=encode_window,
+        time_axis=2,
+        longest_clip=lambda feature_extractor: float(feature_extractor.chunk_length),
+    ),
+    "wavlm": _WAVEFORM,
+    "wav2vec2": _WAVEFORM,
+    "hubert": _WAVEFORM,
+    "pe_audio_encoder": AudioEncoder(  # features (clips, 1, samples)
+        feature_extractor="PeAudioFeatureExtractor",
+        frame_steps=lambda config: [[prod(config.dac_config.downsampling_ratios)] * 2 + [0]],
+        extract=partial(extract_features, features="input_values", mask="padding_mask", padding=True),
+        encode=encode_waveforms,
+        time_axis=2,
+    ),
+}
+
+# Model type of what holds an encoder to the attribute of the model, and that of the configuration if it has one of its own
+ENCODER_HOLDERS = {"whisper": ("encoder", None), "pe_audio": ("audio_encoder", "audio_config")}
+
+
+def audio_encoder(audio_config: Any) -> AudioEncoder:
+    """
+    The entry of an encoder's configuration.
+
+    Raises:
+        ValueError: For a type that is not in the table.
+    """
+    kind = audio_config.model_type
+    if kind not in AUDIO_ENCODERS:
+        raise ValueError(
+            f"A {kind!r} encoder is not known: add it to `AUDIO_ENCODERS` ({', '.join(AUDIO_ENCODERS)} are there)."
+        )
+    return AUDIO_ENCODERS[kind]
+
+
+def encoder_of_extractor(feature_extractor: Any) -> AudioEncoder:
+    """
+    The entry of the encoders that a feature extractor belongs to.
+
+    Raises:
+        ValueError: For a class that is not in the table.
+    """
+    names = [base.__name__ for base in type(feature_extractor).__mro__]
+    for encoder in AUDIO_ENCODERS.values():
+        if encoder.feature_extractor in names:
+            return encoder
+    raise ValueError(f"A {names[0]} is not known: add its encoder to `AUDIO_ENCODERS`.")
+
+
+def encoder_part(model: nn.Module) -> nn.Module:
+    """The part of a loaded audio model that makes frames, without a decoder or a text tower."""
+    name, _ = ENCODER_HOLDERS.get(model.config.model_type, (None, None))
+    return getattr(model, name) if name else model
+
+
+def encoder_config(config: Any) -> Any:
+    """The configuration of that part."""
+    _, name = ENCODER_HOLDERS.get(config.model_type, (None, None))
+    return getattr(config, name) if name else config
+
+
+def audio_frame_steps(audio_config: Any) -> list[list[int]]:
+    """The `[kernel, stride, padding]` of each step from the length of an encoder's input to its number of frames."""
+    return audio_encoder(audio_config).frame_steps(audio_config)
+
+
 AudioJudgeConfig.register_for_auto_class()
 
-__all__ = ["ADAPTERS", "AudioJudgeConfig", "AudioJudgeEncoderConfig", "audio_frame_steps", "count_frames"]
+__all__ = [
+    "ADAPTERS",
+    "AUDIO_ENCODERS",
+    "AudioEncoder",
+    "AudioJudgeConfig",
+    "AudioJudgeEncoderConfig",
+    "audio_encoder",
+    "audio_frame_steps",
+    "count_frames",
+    "encoder_config",
+    "encoder_of_extractor",
+    "encoder_part",
+]

@@ -19,7 +19,14 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutp
 from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
 from transformers.utils import can_return_tuple
 
-from .configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig, audio_frame_steps, count_frames
+from .configuration_audio_judge import (
+    AudioJudgeConfig,
+    AudioJudgeEncoderConfig,
+    audio_encoder,
+    audio_frame_steps,
+    count_frames,
+    encoder_part,
+)
 from .processing_audio_judge import AudioJudgeProcessor
 
 
@@ -231,10 +238,9 @@ def build_adapter(config: AudioJudgeConfig) -> nn.Module:
 
 def build_audio_tower(audio_config) -> nn.Module:
     """The encoder of `audio_config`, without the decoder that some checkpoints come with."""
-    if audio_config.model_type == "audio_judge_encoder":
+    if audio_config.model_type == AudioJudgeEncoderConfig.model_type:  # remote code can't rely on a registration
         return AudioJudgeEncoder(audio_config)
-    tower = AutoModel.from_config(audio_config)
-    return tower.encoder if audio_config.is_encoder_decoder else tower
+    return encoder_part(AutoModel.from_config(audio_config))
 
 
 class AudioJudgeModel(AudioJudgePreTrainedModel):
@@ -261,45 +267,16 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         Returns:
             Frames (clips, frames, audio hidden size) and how many of them are real (clips,).
         """
-        kind = self.config.audio_config.model_type
         features = input_features.to(self.audio_tower.dtype)
         mask = self.full_mask(features) if input_features_mask is None else input_features_mask.to(features.device)
-        lengths = count_frames(mask.sum(1).long(), self.frame_steps)
-        if kind == "audio_judge_encoder":
-            frames = self.audio_tower(features, attention_mask=mask).last_hidden_state
-        elif kind == "audio-spectrogram-transformer":
-            frames = self._mean_over_frequency(self.audio_tower(features).last_hidden_state)
-        elif kind == "whisper":
-            frames = self.audio_tower(features).last_hidden_state
-        else:
-            frames = self._encode_waveforms(features, mask)
-        return frames, lengths
+        frames = audio_encoder(self.config.audio_config).encode(self.audio_tower, features, mask)
+        return frames, count_frames(mask.sum(1).long(), self.frame_steps)
 
     def full_mask(self, input_features: torch.Tensor) -> torch.Tensor:
         """(clips, time of the features), all ones: the mask of clips without padding."""
-        time_axis = 2 if self.config.audio_config.model_type in ("whisper", "pe_audio_encoder") else 1
+        time_axis = audio_encoder(self.config.audio_config).time_axis
         shape = len(input_features), input_features.shape[time_axis]
         return torch.ones(shape, dtype=torch.long, device=input_features.device)
-
-    def _mean_over_frequency(self, patches: torch.Tensor) -> torch.Tensor:
-        """AST: drops the class and distillation tokens and averages the frequency patches of each moment."""
-        bands, moments = self.audio_tower.embeddings.get_shape(self.config.audio_config)
-        return patches[:, 2:].unflatten(1, (bands, moments)).mean(1)
-
-    def _encode_waveforms(self, waveforms: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """
-        WavLM and its kin, and PE-A-Frame: one length at a time, because the first norm of the former runs over time and would
-        count the padding, and the convolutions of the latter reach into it.
-        """
-        lengths = mask.sum(1).tolist()
-        size = count_frames(waveforms.shape[-1], self.frame_steps)
-        frames = [None] * len(lengths)
-        for length in sorted(set(lengths)):
-            rows = [row for row, other in enumerate(lengths) if other == length]
-            hidden_states = self.audio_tower(waveforms[rows][..., : int(length)]).last_hidden_state
-            for row, clip in zip(rows, hidden_states):
-                frames[row] = F.pad(clip, (0, 0, 0, size - len(clip)))
-        return torch.stack(frames)
 
     def get_audio_features(
         self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None, **kwargs
@@ -451,8 +428,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         )
         if len(processor.tokenizer) > causal.get_input_embeddings().num_embeddings:
             causal.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
-        tower = AutoModel.from_pretrained(audio, dtype=dtype, **remote)
-        tower = encoder_of(tower)
+        tower = encoder_part(AutoModel.from_pretrained(audio, dtype=dtype, **remote))
         config = AudioJudgeConfig(
             audio_config=AutoConfig.from_pretrained(audio, **remote)
             if tower.config.is_encoder_decoder
@@ -656,13 +632,6 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, past_key_values=cache)
         following = rest.logits.float().log_softmax(-1).gather(2, steps[:, 1:, None].clamp(min=0))[..., 0]
         return first + following.masked_fill(steps[:, 1:] < 0, 0.0).sum(1).view(batch, number)
-
-
-def encoder_of(tower: PreTrainedModel) -> PreTrainedModel:
-    """The part of a loaded audio model that makes frames."""
-    if tower.config.model_type == "pe_audio":
-        return tower.audio_encoder
-    return tower.encoder if tower.config.is_encoder_decoder else tower
 
 
 AudioJudgeForCausalLM.register_for_auto_class("AutoModelForCausalLM")

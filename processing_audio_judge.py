@@ -21,7 +21,13 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import is_soxr_available
 
-from .configuration_audio_judge import AudioJudgeEncoderConfig, audio_frame_steps, count_frames
+from .configuration_audio_judge import (
+    AudioJudgeEncoderConfig,
+    audio_frame_steps,
+    count_frames,
+    encoder_config,
+    encoder_of_extractor,
+)
 
 if is_soxr_available():
     import soxr
@@ -281,11 +287,10 @@ class AudioJudgeProcessor(ProcessorMixin):
     ) -> "AudioJudgeProcessor":
         """The processor to match `AudioJudgeForCausalLM.from_backbones` with the same arguments."""
         remote = {"trust_remote_code": trust_remote_code}
-        audio_config = AutoConfig.from_pretrained(audio, **remote)
         return cls.from_parts(
             AutoFeatureExtractor.from_pretrained(audio, **remote),
             AutoTokenizer.from_pretrained(text, **remote),
-            audio_config.audio_config if audio_config.model_type == "pe_audio" else audio_config,
+            encoder_config(AutoConfig.from_pretrained(audio, **remote)),
             audio_seq_length=adapter_tokens if adapter == "pooled_linear" else None,
         )
 
@@ -309,7 +314,7 @@ class AudioJudgeProcessor(ProcessorMixin):
             chat_template=fill_turns(CHAT_TEMPLATE, style),
             frame_steps=audio_frame_steps(audio_config),
             audio_seq_length=audio_seq_length,
-            max_seconds=longest_clip(feature_extractor),
+            max_seconds=encoder_of_extractor(feature_extractor).longest_clip(feature_extractor),
         )
         processor.decision_config = DecisionConfig(
             labels={"noul": yes_and_no(tokenizer)}, chat_template=fill_turns(DECISION_TEMPLATE, style)
@@ -397,26 +402,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         Returns:
             Features (clips, ...) and their mask (clips, time of the features), 1 where a frame or sample is real.
         """
-        options = {"return_tensors": "pt", "sampling_rate": self.sampling_rate}
-        if self.feature_extractor.model_input_names[0] == "input_features" and self.max_seconds is None:
-            outputs = self.feature_extractor(clips, **options)
-            mask = outputs["attention_mask"]
-        elif self.feature_extractor.model_input_names[0] == "input_features":  # Whisper pads to its 30 s itself
-            outputs = self.feature_extractor(clips, return_attention_mask=True, **options)
-            mask = outputs["attention_mask"]
-        elif self.max_seconds is not None:  # AST pads to its 10 s and gives no mask: frames of 25 ms every 10 ms
-            outputs = self.feature_extractor(clips, **options)
-            outputs["input_features"] = outputs.pop("input_values")
-            frames = torch.tensor(
-                [(len(clip) - self.sampling_rate // 40) // (self.sampling_rate // 100) + 1 for clip in clips]
-            )
-            mask = (torch.arange(outputs["input_features"].shape[1]) < frames[:, None]).long()
-        else:
-            self.feature_extractor.return_attention_mask = True
-            outputs = self.feature_extractor(clips, padding=True, **options)
-            outputs["input_features"] = outputs.pop("input_values")
-            mask = outputs["padding_mask"] if "padding_mask" in outputs else outputs["attention_mask"]
-        return outputs["input_features"], mask.long()
+        return encoder_of_extractor(self.feature_extractor).extract(self.feature_extractor, clips)
 
     def _multimodal_inputs_from_conversations(self, conversations, audio_loading_params, *args, **kwargs):
         """Also takes audio blocks that bring their rate: `{"audio": array, "sampling_rate": 16000}` or `{"audio": {"array", …}}`."""
@@ -612,14 +598,6 @@ def yes_and_no(tokenizer: Any) -> list[str]:
     return next(
         pair for pair in pairs if all(len(ids) == 1 for ids in tokenizer(pair, add_special_tokens=False).input_ids)
     )
-
-
-def longest_clip(feature_extractor: Any) -> float | None:
-    """Seconds an encoder with a fixed window hears (AST, Whisper); None for the others."""
-    name = type(feature_extractor).__name__
-    if name == "ASTFeatureExtractor":
-        return feature_extractor.max_length / 100
-    return float(feature_extractor.chunk_length) if name == "WhisperFeatureExtractor" else None
 
 
 def as_mono(audio: Any) -> torch.Tensor:

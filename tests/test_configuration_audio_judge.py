@@ -4,11 +4,17 @@ import json
 
 import pytest
 import torch
-from tiny import ENCODERS, audio_config, text_config
-from transformers import AutoConfig
+from tiny import ENCODERS, audio_config, make_feature_extractor, text_config
+from transformers import AutoConfig, SeamlessM4TFeatureExtractor, WhisperFeatureExtractor
 
 from audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
-from audio_judge.configuration_audio_judge import audio_frame_steps, count_frames
+from audio_judge.configuration_audio_judge import (
+    AUDIO_ENCODERS,
+    audio_encoder,
+    audio_frame_steps,
+    count_frames,
+    encoder_of_extractor,
+)
 
 
 class TestAudioJudgeConfig:
@@ -57,6 +63,22 @@ class TestAudioJudgeConfig:
     def test_package_registers_it(self, tmp_path):
         AudioJudgeConfig(audio_token_id=5).save_pretrained(tmp_path)
         assert AutoConfig.from_pretrained(tmp_path).audio_token_id == 5
+
+
+class TestAudioEncoders:
+    @pytest.mark.parametrize("kind", ENCODERS)
+    def test_saved_processor_finds_the_entry_of_its_encoder(self, kind):
+        assert encoder_of_extractor(make_feature_extractor(kind)) is audio_encoder(audio_config(kind))
+
+    def test_own_class_of_a_known_feature_extractor(self):
+        class Louder(WhisperFeatureExtractor):
+            pass
+
+        assert encoder_of_extractor(Louder()) is AUDIO_ENCODERS["whisper"]
+
+    def test_unknown_feature_extractor(self):
+        with pytest.raises(ValueError, match="A SeamlessM4TFeatureExtractor is not known"):
+            encoder_of_extractor(SeamlessM4TFeatureExtractor())
 
 
 class TestAudioFrameSteps:

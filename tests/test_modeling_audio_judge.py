@@ -12,14 +12,16 @@ from tiny import (
     audio_config,
     chat_inputs,
     make_backbones,
+    make_feature_extractor,
     make_judge,
     make_tokenizer,
     text_config,
 )
-from transformers import AutoModel, AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.models.pe_audio import PeAudioConfig, PeAudioModel
 
 from audio_judge import AudioJudgeConfig, AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.configuration_audio_judge import AUDIO_ENCODERS
 
 ADAPTERS = ("pooled_linear", "bottleneck")
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
@@ -419,6 +421,25 @@ class TestFromBackbones:
         weight = whole.audio_encoder.norm.weight
         assert torch.equal(model.model.audio_tower.norm.weight, weight)
         assert logits_of(model, inputs_of(processor, 0.6)).isfinite().all()
+
+    def test_new_kind_of_encoder_is_one_entry_of_the_table(self, backbones, tmp_path, monkeypatch):
+        monkeypatch.setitem(AUDIO_ENCODERS, "data2vec-audio", AUDIO_ENCODERS["wavlm"])
+        known = audio_config("wavlm")
+        sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "conv_dim")
+        same = {
+            name: getattr(known, name) for name in (*sizes, "conv_kernel", "conv_stride", "num_feat_extract_layers")
+        }
+        config = AutoConfig.for_model("data2vec-audio", **same, num_conv_pos_embedding_groups=2, conv_pos_kernel_size=3)
+        AutoModel.from_config(config).save_pretrained(tmp_path)
+        make_feature_extractor("wavlm").save_pretrained(tmp_path)
+        _, text = make_backbones(backbones)
+        processor = AudioJudgeProcessor.from_backbones(str(tmp_path), text, adapter="bottleneck")
+        model = AudioJudgeForCausalLM.from_backbones(str(tmp_path), text, adapter="bottleneck")
+        short, long = (a_prompt(processor, seconds) for seconds in (0.6, 1.1))
+        together = logits_of(model, chat_inputs(processor, short, long))
+        for row, prompt in zip(together, (short, long), strict=True):
+            alone = logits_of(model, chat_inputs(processor, prompt))[0]
+            torch.testing.assert_close(row[-1], alone[-1], atol=TOLERANCE, rtol=0)
 
     def test_llama3_style(self, backbones, tmp_path):
         tokenizer = make_tokenizer(special=LLAMA3)
