@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from audio_judge.batch.items import PATH_COLUMNS
 from audio_judge.cli.data import say, warnings_once
 from audio_judge.cli.options import positive_int, whole_number
+from audio_judge.cli.teacher import add_teacher_options, teacher
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora import CORPORA
 from audio_judge.errors import UsageError
@@ -28,8 +28,7 @@ failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupte
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``caption``."""
     parser.add_argument("clips", metavar="PATH", help="table of rated clips, or the corpus named by --corpus")
-    parser.add_argument("--teacher", required=True, metavar="URL", help="address of an OpenAI-compatible server")
-    parser.add_argument("--model", required=True, metavar="NAME", help="name of the model as the server knows it")
+    add_teacher_options(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; continued if it exists")
     parser.add_argument("--diverse", type=whole_number, default=0, metavar="N", help="captions besides the greedy one")
     parser.add_argument(
@@ -42,11 +41,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=whole_number, default=0, metavar="N", help="of wordings and replies (default: 0)"
     )
-    parser.add_argument(
-        "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
-    )
-    parser.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache)")
-    parser.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
     parser.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
     )
@@ -78,13 +72,8 @@ def caption(options: argparse.Namespace) -> int:
 
 async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: argparse.Namespace) -> Any:
     from audio_judge.data.captions import write_captions
-    from audio_judge.text_models.backends import Endpoint
-    from audio_judge.text_models.client import Client
 
-    key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
-    endpoint = Endpoint(options.teacher, options.model, api_key=key)
-    cache = Path(options.cache) if options.cache else out.with_name(f"{out.name}.cache")
-    async with Client(endpoint, cache=cache, concurrency=options.concurrency) as client:
+    async with teacher(options, out) as client:
         return await write_captions(client, items, out, diverse=options.diverse, seed=options.seed)
 
 
