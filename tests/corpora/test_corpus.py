@@ -1,16 +1,21 @@
 """Any corpus by its name: the table of readers, and data sets in place of folders."""
 
 import inspect
+import re
 import sys
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import datasets
 import pytest
 
 from audio_judge import corpora
+from audio_judge.cli.main import main
 from audio_judge.corpora import CORPORA
 from audio_judge.corpora.corpus import Corpus, read_options
 
+ROOT = Path(__file__).parents[2]
 COLUMNS = {"path": "audio", "ratings": {"mos": "score"}}
 
 
@@ -104,6 +109,34 @@ class TestDataSets:
     def test_readers_of_their_own_folders(self, sets):
         with pytest.raises(ValueError, match=r"nisqa: .*not from a data set"):
             scores(sets / "splits", reader="nisqa")
+
+
+class TestContributing:
+    """What CONTRIBUTING says of a new corpus is all it takes."""
+
+    @pytest.fixture
+    def voip(self, monkeypatch):
+        text = (ROOT / "CONTRIBUTING.md").read_text().partition("## A new corpus")[2].partition("\n## ")[0]
+        module, line = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        made = ModuleType("audio_judge.corpora.voip")
+        exec(compile(module, "CONTRIBUTING.md", "exec"), vars(made))
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        (name, known), *_ = eval(f"{{{line}}}", {"Known": corpora.Known}).items()
+        monkeypatch.setitem(CORPORA, name, known)
+
+    def test_it_is_read_by_its_name(self, voip, tmp_path):
+        (tmp_path / "train.csv").write_text("file,mos,loss_percent\na.wav,2.5,10\nb.wav,4.5,0\n")
+        bad, good = Corpus("voip", str(tmp_path / "train.csv")).read()
+        assert (bad.path, bad.ratings["mos"].value) == (f"{tmp_path}/a.wav", 2.5)
+        assert bad.causes[0].parameters == {"loss_rate": 0.1}
+        assert good.causes == ()
+
+    def test_it_is_listed_and_made_into_examples(self, voip, tmp_path, capsys):
+        (tmp_path / "train.csv").write_text("file,mos,loss_percent\na.wav,2.5,10\n")
+        assert main(["ls", "corpora"]) == 0
+        assert "internet calls" in capsys.readouterr().out
+        given = ["--tasks", "score", "--out", str(tmp_path / "x.jsonl")]
+        assert main(["data", "voip", str(tmp_path / "train.csv"), *given]) == 0
 
 
 class TestReadOptions:
