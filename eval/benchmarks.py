@@ -17,7 +17,7 @@ The truth of an item, by task:
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ import yaml
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import Rubric, get_rubric
+from audio_judge.tasks import TASKS, Facts, states
+from audio_judge.tasks.common import Spans
 from audio_judge.tasks.faults import ADVISED_TYPE_OF_FAULT, distortions_by_cause
 
 logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "benchmarks"
-TASKS = ("score", "categorize", "profile", "explain", "assess", "compare", "suggest", "detect", "describe", "rate")
 CONTROLS = "controls"
 DATA_VARIABLE = "AUDIO_JUDGE_DATA"
 
@@ -43,7 +44,7 @@ class Question:
 
     Args:
         id: Item of the benchmark.
-        task: One of ``TASKS``.
+        task: One of ``audio_judge.tasks.TASKS``.
         clips: Paths of the clips: one, or A and B.
         rubrics: What to judge.
         reference: Undegraded original of the clip, if there is one.
@@ -102,7 +103,7 @@ class Benchmark:
     Args:
         name: Its name, that of its file.
         title: What it is, in a line.
-        task: One of ``TASKS``, or ``controls``.
+        task: One of ``audio_judge.tasks.TASKS``, or ``controls``.
         version: Of the file, raised when figures of before and after no longer compare; None for a user's own data.
         corpus: Reader of the data: a key of ``audio_judge.corpora.corpus.READERS``, or ``labels`` (table of real and fake clips).
         place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
@@ -295,7 +296,7 @@ def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
         if benchmark.with_reference and isinstance(one, RatedClip) and one.reference is None:
             continue
         try:
-            truth = _TRUTHS[benchmark.task](one, benchmark.rubrics)
+            truth = _truth(benchmark.task, one, benchmark.rubrics)
         except LackingError as error:
             lacking[str(error)] = lacking.get(str(error), 0) + 1
             continue
@@ -436,10 +437,59 @@ def _relative(path: str, folder: Path) -> str:
     return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else place.as_posix()
 
 
-# The truth of one clip or pair, by task. Each raises LackingError if it lacks what the task needs.
+def columns(task: str, facts: Facts, text: str = "") -> dict[str, Any]:
+    """Write facts with the keys that predictions and truths share, as plain JSON.
+
+    Args:
+        task: Whose facts they are; what it does not state has no key.
+        facts: What is said, or true.
+        text: The whole answer, which holds the words that do not stand apart.
+
+    Example:
+        >>> columns("detect", Facts(label="fake"))
+        {'is_real': False}
+    """
+    # Of the tasks about the whole clip, a level is that of the speech rate
+    levels = {"speech_rate": facts.levels.get("speech_rate", "")}
+    written = {
+        "scores": {"scores": dict(facts.scores)},
+        "levels": {"levels": dict(facts.levels)} if TASKS[task].TRAITS.asks == "one" else levels,
+        "causes": {"causes": _with_times(facts.causes or {})},
+        "distortions": {"distortions": _with_times(facts.distortions)},
+        "label": {"is_real": facts.label == "real"},
+        "verdicts": {"preferences": dict(facts.verdicts)},
+        "areas": {"areas": list(facts.areas)},
+        "words": {"answer": text.strip() if facts.words is None else facts.words},
+    }
+    return {key: value for name in TASKS[task].TRAITS.states for key, value in written[name].items()}
 
 
-def _scores_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+def _with_times(found: Mapping[str, Spans]) -> list[dict[str, Any]]:
+    return [{"kind": kind, "spans": [list(span) for span in spans]} for kind, spans in found.items()]
+
+
+# The truth of one clip or pair. Each raises LackingError if it lacks what the task needs.
+
+
+def _truth(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    """What is true, with the keys of the module: what listeners gave, or what the clip says as the task's target."""
+    from audio_judge.data.targets import TARGETS, LackingError
+
+    if states(task, "verdicts"):
+        return _verdicts(one, rubrics)
+    # A description is measured by what was rated and written, not by one that we would make of it
+    if task not in TARGETS or task == "describe":
+        return _ratings(task, one, rubrics)
+    if isinstance(one, RatedPair):
+        raise LackingError("a pair, no single clip")
+    truth = columns(task, TASKS[task].facts(TARGETS[task](one, random.Random(0), "en")))
+    if not states(task, "areas") or not _knows_causes(one):
+        return truth
+    return truth | {"addressed": [found.kind for found in distortions_by_cause(one.causes, ADVISED_TYPE_OF_FAULT)]}
+
+
+def _ratings(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+    """The ratings on what is asked, and what else is known of what the task states."""
     from audio_judge.data.targets import LackingError
 
     ratings = {} if isinstance(one, RatedPair) else one.ratings
@@ -450,21 +500,18 @@ def _scores_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict
     for key in ("std", "votes"):
         known = {name: getattr(rating, key) for name, rating in chosen.items() if getattr(rating, key) is not None}
         truth |= {key: known} if known else {}
-    return truth
+    if states(task, "levels"):
+        by_name = {rubric.name: rubric for rubric in rubrics}
+        truth["levels"] = {name: by_name[name].level_of(value) for name, value in truth["scores"].items()}
+    if states(task, "causes") and isinstance(one, RatedClip) and _knows_causes(one):
+        truth["causes"] = [{"kind": cause.kind, "spans": [list(span) for span in cause.spans]} for cause in one.causes]
+    return truth | (_words(one) if task == "describe" else {})
 
 
-def _levels_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    truth = _scores_truth(one, rubrics)
-    by_name = {rubric.name: rubric for rubric in rubrics}
-    return truth | {"levels": {name: by_name[name].level_of(value) for name, value in truth["scores"].items()}}
-
-
-def _explain_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    truth = _scores_truth(one, rubrics)
-    if isinstance(one, RatedClip) and _knows_causes(one):
-        causes = [{"kind": cause.kind, "spans": [list(span) for span in cause.spans]} for cause in one.causes]
-        truth["causes"] = causes
-    return truth
+def _words(one: RatedClip | RatedPair) -> dict[str, Any]:
+    """The words of somebody who heard it."""
+    words = one.extra.get("caption") or one.extra.get("description")
+    return {"answer": words} if isinstance(words, str) and words.strip() else {}
 
 
 def _knows_causes(clip: RatedClip) -> bool:
@@ -472,70 +519,11 @@ def _knows_causes(clip: RatedClip) -> bool:
     return bool(clip.causes) or clip.corpus.startswith("simulated")
 
 
-def _assess_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.data.targets import assessment_of
-
-    target = assessment_of(_clip(one))
-    return {
-        "scores": dict(target.scores),
-        "speech_rate": target.speech_rate,
-        "distortions": [{"kind": d.kind, "spans": [list(span) for span in d.spans]} for d in target.distortions],
-        "answer": target.answer,
-    }
-
-
-def _compare_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
+def _verdicts(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
     from audio_judge.data.targets import LackingError, comparison_of
 
     if not isinstance(one, RatedPair):
         raise LackingError("a single clip, no pair")
     # comparison_of counts a preference for naturalness as the one overall; a benchmark asks for what was compared.
     asked = {r.name: one.preferences[r.name] for r in rubrics if r.name in one.preferences}
-    truth: dict[str, Any] = {"preferences": asked or dict(comparison_of(one).verdicts)}
-    words = one.extra.get("caption") or one.extra.get("description")
-    return truth | ({"answer": words} if isinstance(words, str) and words.strip() else {})
-
-
-def _suggest_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.data.targets import suggestions_of
-
-    clip = _clip(one)
-    target = suggestions_of(clip)
-    truth = {"areas": list(target.areas), "answer": "\n".join(target.suggestions)}
-    if not _knows_causes(clip):
-        return truth
-    return truth | {"addressed": [one.kind for one in distortions_by_cause(clip.causes, ADVISED_TYPE_OF_FAULT)]}
-
-
-def _detect_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.data.targets import detection_of
-
-    return {"is_real": not detection_of(_clip(one)).is_fake}
-
-
-def _describe_truth(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    truth = _scores_truth(one, rubrics)
-    words = _clip(one).extra.get("caption") or _clip(one).extra.get("description")
-    return truth | ({"answer": words} if isinstance(words, str) and words.strip() else {})
-
-
-def _clip(one: RatedClip | RatedPair) -> RatedClip:
-    from audio_judge.data.targets import LackingError
-
-    if isinstance(one, RatedPair):
-        raise LackingError("a pair, no single clip")
-    return one
-
-
-_TRUTHS: dict[str, Callable[[RatedClip | RatedPair, Sequence[Rubric]], dict[str, Any]]] = {
-    "score": _scores_truth,
-    "profile": _scores_truth,
-    "rate": _scores_truth,
-    "categorize": _levels_truth,
-    "explain": _explain_truth,
-    "assess": _assess_truth,
-    "compare": _compare_truth,
-    "suggest": _suggest_truth,
-    "detect": _detect_truth,
-    "describe": _describe_truth,
-}
+    return {"preferences": asked or dict(comparison_of(one).verdicts)} | _words(one)

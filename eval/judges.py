@@ -30,17 +30,18 @@ from audio_judge.judge.native import EncodedPrompt, encode_prompt, load_audio_mo
 from audio_judge.judge.preferences import verdict
 from audio_judge.judge.requests import Request
 from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
+from audio_judge.tasks import Facts, Suggestions, assess, states, suggest
+from audio_judge.tasks.facts import is_of_numbers
 from audio_judge.text_models.backends import Endpoint, served_model
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Message, Reply, Sampling
 
-from .benchmarks import Question
+from .benchmarks import Question, columns
 from .peers import LoadedPeer, load_peer
 from .predictions import Row, read_rows
 from .prompts import Blocks, comparison_form, conversations, read
 
 API_KEY_VARIABLE = "AUDIO_JUDGE_API_KEY"
-SCORED = ("score", "profile", "rate", "categorize")
 # Long enough for a thought of eight lines and a paragraph
 MAX_TOKENS = 512
 # Audio that a server is sent: what audio language models hear at
@@ -153,19 +154,19 @@ class OwnJudge:
             questions: Of one task and the same rubrics.
         """
         task = questions[0].task
-        if task in SCORED:
+        if is_of_numbers(task):
             return [_scored(judgement) for judgement in self._scores(questions)]
         if task == "compare":
             return self._compared(questions)
-        if task == "detect":
-            return [_detected(one) for one in self._listed(self.judge.detect, questions)]
-        if task == "explain":
-            return [_explained(one) for one in self._listed(self.judge.explain, questions)]
-        if task == "describe":
-            return [_described(one) for one in self._listed(self.judge.describe, questions)]
-        if task == "assess":
-            return [_assessed(one) for one in self._listed(self.judge.assess, questions)]
-        return [_advised(one) for one in self._listed(self.judge.suggest, questions)]
+        listed: dict[str, Any] = {
+            "detect": self.judge.detect,
+            "explain": self.judge.explain,
+            "describe": self.judge.describe,
+            "assess": self.judge.assess,
+            "suggest": self.judge.suggest,
+        }
+        judged = self._listed(listed[task], questions)
+        return [_detected(one) if task == "detect" else _said(task, one) for one in judged]
 
     def _scores(self, questions: Sequence[Question]) -> list[Judgement]:
         requests = [Request(question.clips[0], question.heard_reference) for question in questions]
@@ -216,39 +217,26 @@ def _preferred(said: Preference, turned: Preference, names: Sequence[str]) -> An
     return Answer(found | {"answer": said.reasons or said.text, "own_words": said.has_own_words}, (said.text,))
 
 
-def _described(judgement: Judgement) -> Answer:
-    scored = _scored(judgement)
-    if scored.prediction is None or judgement.text is None:
-        return scored
-    words = {"answer": judgement.text.strip(), "own_words": judgement.has_own_words}
-    return Answer(scored.prediction | words, (judgement.text,))
-
-
-def _explained(judgement: Judgement) -> Answer:
-    scored = _scored(judgement)
-    if scored.prediction is None or judgement.text is None:
-        return scored
-    heard = {fault.kind: fault.spans for fault in judgement.faults or ()}
-    causes = [{"kind": kind, "spans": [list(span) for span in heard.get(kind, ())]} for kind in judgement.causes]
-    words = {"causes": causes, "answer": judgement.reasons, "own_words": judgement.has_own_words}
-    return Answer(scored.prediction | words, (judgement.text,))
-
-
-def _assessed(judgement: Judgement) -> Answer:
+def _said(task: str, judgement: Judgement) -> Answer:
     """The words say what is not a score; the scores are the decided ones."""
-    scored, said = _scored(judgement), judgement.assessment
-    if scored.prediction is None or judgement.text is None or said is None:
-        return scored
-    distortions = [{"kind": one.kind, "spans": [list(span) for span in one.spans]} for one in said.distortions]
-    facts = {"speech_rate": said.speech_rate, "distortions": distortions, "answer": said.answer}
-    return Answer(scored.prediction | facts | {"own_words": judgement.has_own_words}, (judgement.text,))
+    if judgement.error is not None:
+        return Answer(error=judgement.error)
+    decided = (_scored(judgement).prediction or {}) if states(task, "scores") else {}
+    if judgement.text is None:
+        return Answer(decided) if decided else Answer(error="no answer")
+    said = columns(task, _facts(task, judgement), judgement.text)
+    own = {"own_words": judgement.has_own_words}
+    return Answer(decided | {key: value for key, value in said.items() if key not in decided} | own, (judgement.text,))
 
 
-def _advised(judgement: Judgement) -> Answer:
-    if judgement.error is not None or judgement.text is None:
-        return Answer(error=judgement.error or "no answer")
-    words = {"areas": list(judgement.areas), "answer": "\n".join(judgement.suggestions)}
-    return Answer(words | {"own_words": judgement.has_own_words}, (judgement.text,))
+def _facts(task: str, judgement: Judgement) -> Facts:
+    """What a judgement states beside its scores."""
+    if judgement.assessment is not None:
+        return assess.facts(judgement.assessment)
+    if states(task, "areas"):
+        return suggest.facts(Suggestions(judgement.areas, judgement.suggestions))
+    heard = {fault.kind: fault.spans for fault in judgement.faults or ()}
+    return Facts(causes={kind: heard.get(kind, ()) for kind in judgement.causes}, words=judgement.reasons)
 
 
 def _detected(detection: Any) -> Answer:
@@ -484,7 +472,7 @@ class PeerJudge:
             task: Kind of request.
             rubrics: What the benchmark asks for.
         """
-        if task not in (*SCORED, "compare"):
+        if not is_of_numbers(task) and task != "compare":
             return f"a measure gives numbers, it cannot {task}"
         if task == "compare" and self.peer.peer.needs_reference:
             return "the clips of a pair have no original"

@@ -138,7 +138,7 @@ def benchmark_of_columns(task: str, columns: Mapping[str, str]) -> Benchmark:
     """Make a benchmark of a plain task for predictions that bring their truth along.
 
     Args:
-        task: One of ``eval.benchmarks.TASKS``.
+        task: One of ``audio_judge.tasks.TASKS``.
         columns: What columns mean; rubrics are those that are named.
     """
     rubrics = [name.removeprefix("truth.") for name in columns if name.removeprefix("truth.") in ALL_RUBRICS]

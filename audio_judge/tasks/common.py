@@ -44,7 +44,7 @@ class Facts:
         verdicts: Rubric name to ``A``, ``B`` or ``tie``.
         distortions: Type of distortion, with its clip before it where there are two, to (start, end) in seconds.
         areas: What needs to be improved.
-        words: Free words beside the facts, where they stand apart.
+        words: Free words beside the facts; None where nothing but the whole answer holds them.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Facts:
     verdicts: dict[str, str] = field(default_factory=dict)
     distortions: dict[str, Spans] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
-    words: str = ""
+    words: str | None = None
 
     @property
     def values(self) -> dict[str, float]:

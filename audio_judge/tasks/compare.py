@@ -225,7 +225,7 @@ def facts(target: Comparison) -> Facts:
     """What a comparison states; the types of distortion of a clip have ``A`` or ``B`` before them."""
     notes = zip("AB", target.details, strict=True)
     heard = {f"{clip} {kind}": spans for clip, note in notes for kind, spans in times_of(note.distortions).items()}
-    return Facts(verdicts=dict(target.verdicts), distortions=heard, words=target.answer)
+    return Facts(verdicts=dict(target.verdicts), distortions=heard, words=target.answer or None)
 
 
 def swapped(target: Comparison) -> Comparison:
