@@ -95,12 +95,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "truth": ("truth", "labels", "reference", "ground_truth"),
 }
 RESULTS = ("grades", "lscore", "evaluator", "error")
-# Names of our tasks and of SpeechEval's; what is real or fake is not graded.
-TASK_FORMS: dict[str, Form] = {
-    **dict.fromkeys(("assess", "describe", "explain", "profile", "rate", "score", "singleeval"), "assessment"),
-    **dict.fromkeys(("compare", "compareeval"), "comparison"),
-    **dict.fromkeys(("suggest",), "suggestion"),
-}
+# SpeechEval's names of tasks
+SPEECHEVAL_FORMS: dict[str, Form] = {"singleeval": "assessment", "compareeval": "comparison"}
 SHOWN_ERRORS = 10
 
 
@@ -352,9 +348,14 @@ def _form(row: Mapping[str, Any], default: Form | None) -> Form:
         if default is None:
             raise ValueError(f"no task and no form ({', '.join(FORMS)}); give --task-form")
         return default
-    form = TASK_FORMS.get(str(row["task"]).casefold())
+    from audio_judge.tasks import TASKS
+    from audio_judge.text_models.evaluator import form_of
+
+    task = str(row["task"]).casefold()
+    form = SPEECHEVAL_FORMS.get(task) or form_of(task)
     if form is None:
-        raise ValueError(f"task {row['task']!r} is not graded; one of {', '.join(TASK_FORMS)} is")
+        known = [*filter(form_of, TASKS), *SPEECHEVAL_FORMS]
+        raise ValueError(f"task {row['task']!r} is not graded; one of {', '.join(known)} is")
     return form
 
 

@@ -30,7 +30,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from transformers import pipeline
 
-from audio_judge.tasks.common import ParseError
+from audio_judge.tasks import TASKS, ParseError, states
 from audio_judge.tasks.thoughts import split_thought
 from audio_judge.text_models.backends import (
     DecisionEndpoint,
@@ -56,6 +56,24 @@ _Result = TypeVar("_Result")
 
 class EvaluatorDownError(RuntimeError):
     """The evaluator cannot be reached, or fails so often that its grades mean nothing."""
+
+
+def form_of(task: str) -> Form | None:
+    """Say as what the answers of a task are graded.
+
+    Args:
+        task: Name of a task.
+
+    Returns:
+        The form; None for answers that say real or fake, which are right or wrong, and for what is no task in text.
+
+    Example:
+        >>> form_of("explain"), form_of("compare"), form_of("detect")
+        ('assessment', 'comparison', None)
+    """
+    if task not in TASKS or states(task, "label"):
+        return None
+    return "comparison" if states(task, "verdicts") else "suggestion" if states(task, "areas") else "assessment"
 
 
 @dataclass(frozen=True)

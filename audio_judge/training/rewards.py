@@ -18,8 +18,8 @@ from audio_judge.clips import shared_time
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import Facts, ParseError, read_facts, states
 from audio_judge.tasks.thoughts import split_thought
-from audio_judge.text_models.criteria import CRITERIA, WEIGHTS, Form, weighted
-from audio_judge.text_models.evaluator import Case, Evaluator
+from audio_judge.text_models.criteria import CRITERIA, WEIGHTS, weighted
+from audio_judge.text_models.evaluator import Case, Evaluator, form_of
 
 Completion = str | Sequence[Mapping[str, Any]]
 Reward = Callable[..., list[float | None]]
@@ -461,8 +461,9 @@ class EvaluatorReward:
         Raises:
             EvaluatorDownError: If too many grades fail.
         """
-        graded = [index for index, name in enumerate(task) if not states(name, "label")]
-        cases = [Case(_form(task[i]), _request(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
+        forms = {index: form for index, name in enumerate(task) if (form := form_of(name))}
+        graded = list(forms)
+        cases = [Case(forms[i], _request(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
         grades: dict[int, dict[str, float] | None] = dict(zip(graded, self.evaluator.grade(cases), strict=True))
         rows = [grades.get(index) for index in range(len(completions))]
         if log_extra is not None:
@@ -471,10 +472,6 @@ class EvaluatorReward:
         if log_metric is not None and graded:
             log_metric("evaluator/failed", sum(rows[index] is None for index in graded) / len(graded))
         return [None if row is None else weighted(row, self.weights) for row in rows]
-
-
-def _form(task: str) -> Form:
-    return "comparison" if states(task, "verdicts") else "suggestion" if states(task, "areas") else "assessment"
 
 
 # By recipe
