@@ -36,6 +36,7 @@ from trl import DPOConfig, SFTConfig, TrlParser
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.batch.lines import read_samples
 from audio_judge.clips import RatedClip
+from audio_judge.data.weights import named_weights
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
     check_shared_tokenizer,
@@ -54,7 +55,7 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import CorpusArguments, named_weights, option
+from audio_judge.training.arguments import CorpusArguments, option
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.tuning import select_trainable
 

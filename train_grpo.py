@@ -30,9 +30,10 @@ from trl import GRPOConfig, TrlParser
 
 from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import Manner, make_instructions
+from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.training.arguments import TuningArguments, choose_trained, named_weights, option, save_whole
+from audio_judge.training.arguments import TuningArguments, choose_trained, option, save_whole
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.reward_rows import Row, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights

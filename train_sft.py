@@ -41,10 +41,11 @@ from audio_judge.data.examples import DECIDE, make_examples
 from audio_judge.data.files import load_examples, read_example, to_dataset, write_examples
 from audio_judge.data.mixtures import iterate, read_mixture
 from audio_judge.data.statistics import Statistics
+from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
-from audio_judge.training.arguments import TuningArguments, choose_trained, named_weights, option, save_whole
+from audio_judge.training.arguments import TuningArguments, choose_trained, option, save_whole
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
 from audio_judge.training.sft import AudioSFTTrainer, score_metrics
 from audio_judge.training.tuning import nf4_config

@@ -19,6 +19,7 @@ from audio_judge.cli import paraphrase
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
 from audio_judge.cli.options import fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
+from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
@@ -197,6 +198,8 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
     """The mixture of the file, or one of a single corpus."""
     from audio_judge.corpora.corpus import Corpus, read_options
     from audio_judge.corpora.splits import check_disjoint
+    from audio_judge.data.augment import KINDS
+    from audio_judge.data.instructions import ALL_TASKS
     from audio_judge.data.mixtures import mixture_of, read_mixture
 
     if options.what == "mixture" or options.what is None:
@@ -213,10 +216,11 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
         "balance": options.balance or "",
         "options": read_options(options.option),
     }
+    augment = options.augment.split(",") if options.augment else []
     values = {
         "corpora": [corpus],
-        "tasks": _weights(options.tasks, 1.0),
-        "augment": _weights(options.augment, DEFAULT_CHANCE) if options.augment else {},
+        "tasks": named_weights(options.tasks.split(","), known=ALL_TASKS, option="--tasks"),
+        "augment": named_weights(augment, DEFAULT_CHANCE, KINDS, "--augment"),
         "with_reference": options.with_reference,
         "all_rubrics": options.all_rubrics,
         "listener": options.listener,
@@ -232,18 +236,6 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
     if options.paraphrases:
         values["paraphrases"] = options.paraphrases
     return mixture_of(values)
-
-
-def _weights(text: str, default: float) -> dict[str, float]:
-    """Read ``score,explain=2``."""
-    weights = {}
-    for part in text.split(","):
-        name, _, number = part.strip().partition("=")
-        try:
-            weights[name] = float(number) if number else default
-        except ValueError:
-            raise UsageError(f"{part.strip()!r}; a name or name=number is needed, such as score=2") from None
-    return weights
 
 
 @contextmanager

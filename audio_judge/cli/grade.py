@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from audio_judge.batch.write import keep
 from audio_judge.cli.options import fraction, positive_float, positive_int
+from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
 from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
 
@@ -253,10 +254,9 @@ def parse_weights(text: str | None) -> dict[str, float]:
         >>> parse_weights("detail=0")
         {'helpfulness': 1.0, 'relevance': 1.0, 'accuracy': 2.0, 'detail': 0.0}
     """
-    weights = dict(WEIGHTS)
+    parts = [part for part in (text or "").split(",") if part]
+    weights = {**WEIGHTS, **named_weights(parts, None, CRITERIA, option="--weights")}
     try:
-        for name, _, value in (part.partition("=") for part in (text or "").split(",") if part):
-            weights[name.strip()] = float(value)
         check_weights(weights)
     except ValueError as error:
         raise UsageError(f"--weights {text}: {error}; such as accuracy=2,detail=0.5 is needed") from error

@@ -1,6 +1,6 @@
 """What the training scripts share: fields of a recipe, weights on the command line, and how a trained model is saved."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,25 +18,6 @@ def option(default: Any, text: str) -> Any:
         text: Its help text.
     """
     return field(default=default, metadata={"help": text})
-
-
-def named_weights(texts: Iterable[str]) -> dict[str, float]:
-    """Read names with weights, such as tasks of a recipe.
-
-    Args:
-        texts: ``name`` or ``name=weight``.
-
-    Returns:
-        Name to weight, 1 where none is given.
-
-    Raises:
-        ValueError: If a weight is no number.
-
-    Example:
-        >>> named_weights(["decide=9", "explain"])
-        {'decide': 9.0, 'explain': 1.0}
-    """
-    return {name: float(weight or 1) for name, _, weight in (text.partition("=") for text in texts)}
 
 
 @dataclass

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import shared_time
+from audio_judge.data.weights import named_weights
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import Facts, ParseError, read_facts, states
 from audio_judge.tasks.thoughts import split_thought
@@ -503,17 +504,10 @@ def read_weights(texts: Sequence[str]) -> dict[str, float]:
         >>> read_weights(["agreement=2", "format"])
         {'agreement': 2.0, 'format': 1.0}
     """
-    weights: dict[str, float] = {}
-    for text in texts:
-        name, _, amount = text.partition("=")
-        if name not in (*REWARDS, EVALUATOR) or name in weights:
-            raise ValueError(f"reward {text!r}; each of {', '.join((*REWARDS, EVALUATOR))} may be given once")
-        try:
-            weights[name] = float(amount or 1)
-        except ValueError as error:
-            raise ValueError(f"reward {text!r}; a number is needed after the equals sign") from error
-        if not 0 < weights[name] < float("inf"):
-            raise ValueError(f"reward {text!r}; a weight above 0 is needed")
+    weights = named_weights(texts, known=(*REWARDS, EVALUATOR), option="reward")
+    for name, weight in weights.items():
+        if weight == 0:
+            raise ValueError(f"reward {name!r}; a weight above 0 is needed")
     if not weights:
         raise ValueError("no reward; give at least one, such as agreement=1")
     return weights

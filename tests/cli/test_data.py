@@ -92,7 +92,7 @@ class TestData:
     @pytest.mark.parametrize(
         ("arguments", "problem"),
         [
-            (["--tasks", "sing", "--out", "x.jsonl"], "no task 'sing'"),
+            (["--tasks", "sing", "--out", "x.jsonl"], "--tasks 'sing': no 'sing'; known are"),
             (["--tasks", "score=two", "--out", "x.jsonl"], "score=2"),
             (["--tasks", "score"], "--out FILE"),
             (["--tasks", "score", "--out", "x.csv"], r"\.parquet or \.jsonl"),

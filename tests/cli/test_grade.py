@@ -277,8 +277,8 @@ class TestUsage:
         [
             (("--out", "graded.csv"), "must end in .jsonl"),
             (("--out", "predictions.jsonl"), "also the input"),
-            (("--weights", "style=1"), "weight of 'style'"),
-            (("--weights", "accuracy=high"), "--weights accuracy=high"),
+            (("--weights", "style=1"), "--weights 'style=1': no 'style'; known are helpfulness"),
+            (("--weights", "accuracy=high"), "--weights 'accuracy=high': a name with its weight"),
             (("--column", "text"), "--column text: one of request=NAME"),
             (("--column", "clip=x"), "--column clip=x"),
             (("--extra", "[1]"), "JSON object"),
