@@ -117,7 +117,7 @@ class AudioJudgeConfig(PreTrainedConfig):
 def count_frames(length: Length, steps: list[list[int]]) -> Length:
     """Number of encoder frames of an input of `length` (an int, or a tensor of any shape)."""
     for kernel, stride, padding in steps:
-        length = (length + 2 * padding - kernel) // stride + 1
+        length = (length + 2 * padding - kernel) // stride + 1  # as a convolution does
     return length
 
 
@@ -131,7 +131,7 @@ def extract_features(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What a feature extractor calls `features`, (clips, ...), and `mask`, (clips, time of the features)."""
     outputs = feature_extractor(clips, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt", **options)
-    return outputs[features], outputs[mask].long()
+    return outputs[features], outputs[mask].long()  # some give booleans
 
 
 def extract_spectrograms(feature_extractor: Any, clips: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,9 +157,9 @@ def encode_window(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) 
 
 def encode_patches(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """AST: without the class and the distillation token, the mean over the frequency patches of each moment."""
-    bands, moments = tower.embeddings.get_shape(tower.config)
+    bands, moments = tower.embeddings.get_shape(tower.config)  # numbers of patches along frequency and time
     patches = tower(features).last_hidden_state[:, 2:]  # (clips, bands x moments, hidden size)
-    return patches.unflatten(1, (bands, moments)).mean(1)
+    return patches.unflatten(1, (bands, moments)).mean(1)  # (clips, moments, hidden size)
 
 
 def encode_waveforms(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -167,13 +167,13 @@ def encode_waveforms(tower: nn.Module, features: torch.Tensor, mask: torch.Tenso
     WavLM and its kin, and PE-A-Frame: one length at a time, because the first norm of the former runs over time and would
     count the padding, and the convolutions of the latter reach into it.
     """
-    lengths = mask.sum(1).tolist()
+    lengths = mask.sum(1).tolist()  # samples of each clip
     frames = [None] * len(lengths)
     for length in sorted(set(lengths)):
         rows = [row for row, other in enumerate(lengths) if other == length]
         for row, clip in zip(rows, tower(features[rows][..., : int(length)]).last_hidden_state):
             frames[row] = clip  # (frames, hidden size)
-    size = count_frames(features.shape[-1], audio_frame_steps(tower.config))
+    size = count_frames(features.shape[-1], audio_frame_steps(tower.config))  # frames of the longest clip
     return torch.stack([nn.functional.pad(clip, (0, 0, 0, size - len(clip))) for clip in frames])
 
 
@@ -268,7 +268,7 @@ def encoder_of_extractor(feature_extractor: Any) -> AudioEncoder:
     Raises:
         ValueError: For a class that is not in the table.
     """
-    names = [base.__name__ for base in type(feature_extractor).__mro__]
+    names = [base.__name__ for base in type(feature_extractor).__mro__]  # a class of one's own is what it derives from
     for encoder in AUDIO_ENCODERS.values():
         if encoder.feature_extractor in names:
             return encoder
@@ -277,7 +277,7 @@ def encoder_of_extractor(feature_extractor: Any) -> AudioEncoder:
 
 def encoder_part(model: nn.Module) -> nn.Module:
     """The part of a loaded audio model that makes frames, without a decoder or a text tower."""
-    name, _ = ENCODER_HOLDERS.get(model.config.model_type, (None, None))
+    name, _ = ENCODER_HOLDERS.get(model.config.model_type, (None, None))  # most models are the encoder
     return getattr(model, name) if name else model
 
 

@@ -71,8 +71,8 @@ class AudioJudgePreTrainedModel(PreTrainedModel):
     input_modalities = ("audio", "text")
     supports_gradient_checkpointing = True
     _no_split_modules = ["AudioJudgeEncoderLayer"]  # those of the two backbones are merged in by `post_init`
-    _skip_keys_device_placement = ["past_key_values"]
-    _supports_flash_attn = True
+    _skip_keys_device_placement = ["past_key_values"]  # a cache may lie on several devices
+    _supports_flash_attn = True  # without these three, transformers dispatches no attention of the backbones but eager
     _supports_sdpa = True
     _supports_attention_backend = True
 
@@ -90,10 +90,10 @@ class ChannelNorm(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
+        self.weight = nn.Parameter(torch.ones(channels, 1, 1))  # a bare parameter: `_init_weights` must know it
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        scale = hidden_states.square().mean(1, keepdim=True).add(1e-5).rsqrt()
+        scale = hidden_states.square().mean(1, keepdim=True).add(1e-5).rsqrt()  # (clips, 1, bands, frames)
         return hidden_states * scale * self.weight
 
 
@@ -115,11 +115,12 @@ class AudioJudgeEncoderLayer(GradientCheckpointingLayer):
 
     def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real."""
-        local = self.conv_norm(hidden_states) * mask[..., None]
+        local = self.conv_norm(hidden_states) * mask[..., None]  # zeros where a shorter clip has ended
         hidden_states = hidden_states + F.gelu(self.conv(local.transpose(1, 2))).transpose(1, 2)
-        clips, frames, size = hidden_states.shape
+        clips, frames, size = hidden_states.shape  # (clips, frames, hidden size)
         qkv = self.qkv_proj(self.attention_norm(hidden_states)).view(clips, frames, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (clips, heads, frames, head size) each
+        # (clips, heads, frames, head size); the mask is one row for all heads and queries
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
         hidden_states = hidden_states + self.o_proj(attended.transpose(1, 2).reshape(clips, frames, size))
         return hidden_states + self.down_proj(F.gelu(self.up_proj(self.mlp_norm(hidden_states))))
@@ -139,6 +140,7 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
             for before, after, stride in zip(channels[:-1], channels[1:], config.conv_time_strides, strict=True)
         )
         self.conv_norms = nn.ModuleList(ChannelNorm(size) for size in config.conv_channels)
+        # Each convolution halves the bands
         bands = count_frames(config.num_mel_bins, [[3, 2, 1]] * len(config.conv_channels))
         self.input_proj = nn.Linear(bands * channels[-1], config.hidden_size)
         self.layers = nn.ModuleList(AudioJudgeEncoderLayer(config) for _ in range(config.num_hidden_layers))
@@ -159,14 +161,14 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
         """
         if attention_mask is None:
             attention_mask = input_features.new_ones(input_features.shape[:2])
-        lengths = attention_mask.sum(1).long()
+        lengths = attention_mask.sum(1).long()  # (clips,)
         hidden_states = input_features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
         for conv, norm in zip(self.convs, self.conv_norms):
             # Zeros after the end, as a clip without padding would see them
             hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
-            hidden_states = F.gelu(norm(conv(hidden_states)))
+            hidden_states = F.gelu(norm(conv(hidden_states)))  # (clips, channels, bands, frames)
             lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
-        mask = length_mask(lengths, hidden_states.shape[-1])
+        mask = length_mask(lengths, hidden_states.shape[-1])  # (clips, frames)
         hidden_states = self.input_proj(hidden_states.flatten(1, 2).transpose(1, 2))  # (clips, frames, hidden size)
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
@@ -189,6 +191,7 @@ class PooledLinearAdapter(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, frames, audio hidden size) with `lengths` (clips,) to (clips x tokens, text hidden size)."""
+        # (1, audio hidden size, tokens) each, from the real frames of one clip
         pooled = [F.adaptive_avg_pool1d(clip[:n].T[None], self.num_tokens) for clip, n in zip(frames, lengths.tolist())]
         return self.linear(self.norm(torch.cat(pooled).transpose(1, 2))).flatten(0, 1)
 
@@ -206,6 +209,7 @@ class BottleneckAdapter(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, frames, audio hidden size) with `lengths` (clips,) to (all real frames, text hidden size)."""
+        # (all real frames, text hidden size)
         hidden_states = self.linear(frames[length_mask(lengths, frames.shape[1])])
         return self.norm(hidden_states + self.up(F.gelu(self.down(hidden_states))))
 
@@ -225,9 +229,9 @@ class SpanHead(nn.Module):
         `hidden_states` (questions, hidden size) at the marks, `frames` (questions, frames, audio hidden size) and their real
         `lengths` (questions,) to log-odds (questions, frames), minus infinity past the end.
         """
-        query = self.query(hidden_states.to(self.query.weight.dtype))
-        keys = self.key(self.norm(frames.to(self.key.weight.dtype)))
-        logits = (keys @ query[:, :-1, None])[..., 0] * keys.shape[-1] ** -0.5 + query[:, -1:]
+        query = self.query(hidden_states.to(self.query.weight.dtype))  # (questions, span size + 1)
+        keys = self.key(self.norm(frames.to(self.key.weight.dtype)))  # (questions, frames, span size)
+        logits = (keys @ query[:, :-1, None])[..., 0] * keys.shape[-1] ** -0.5 + query[:, -1:]  # (questions, frames)
         return logits.float().masked_fill(~length_mask(lengths, frames.shape[1]), -torch.inf)
 
 
@@ -267,9 +271,10 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         Returns:
             Frames (clips, frames, audio hidden size) and how many of them are real (clips,).
         """
-        features = input_features.to(self.audio_tower.dtype)
+        features = input_features.to(self.audio_tower.dtype)  # under QLoRA the encoder has another dtype than the rest
         mask = self.full_mask(features) if input_features_mask is None else input_features_mask.to(features.device)
         frames = audio_encoder(self.config.audio_config).encode(self.audio_tower, features, mask)
+        # (clips, frames, audio hidden size), (clips,)
         return frames, count_frames(mask.sum(1).long(), self.frame_steps)
 
     def full_mask(self, input_features: torch.Tensor) -> torch.Tensor:
@@ -283,7 +288,7 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
     ) -> AudioJudgeAudioOutput:
         """The encoder's frames, how many are real, and the audio tokens of all clips in a row (`pooler_output`)."""
         frames, lengths = self.encode_audio(input_features, input_features_mask)
-        tokens = self.adapter(frames.to(self.adapter.linear.weight.dtype), lengths)
+        tokens = self.adapter(frames.to(self.adapter.linear.weight.dtype), lengths)  # (audio tokens, text hidden size)
         return AudioJudgeAudioOutput(last_hidden_state=frames, pooler_output=tokens, frame_lengths=lengths)
 
     def get_placeholder_mask(
@@ -291,8 +296,9 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
     ) -> torch.Tensor:
         """(batch, length, hidden size), True where an audio token goes; raises if their numbers differ."""
         if input_ids is None:
+            # Embeddings came alone: a placeholder is known by its own
             token = torch.tensor(self.config.audio_token_id, device=inputs_embeds.device)
-            mask = (inputs_embeds == self.get_input_embeddings()(token)).all(-1)
+            mask = (inputs_embeds == self.get_input_embeddings()(token)).all(-1)  # (batch, length)
         else:
             mask = input_ids == self.config.audio_token_id
         if int(mask.sum()) != len(audio_features):
@@ -300,6 +306,7 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
                 f"The prompts hold {int(mask.sum())} audio placeholders but the clips make {len(audio_features)} audio tokens: "
                 "every clip needs its own `<|audio|>` in the text, expanded by the processor."
             )
+        # `masked_scatter` fills it row by row, in the order of the clips
         return mask[..., None].expand_as(inputs_embeds)
 
     @can_return_tuple
@@ -321,9 +328,10 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
                 [`~AudioJudgeModel.encode_audio`].
             input_features_mask: (clips, time of the features), 1 where a frame or sample is real.
         """
+        # Later steps bring neither clips nor questions
         prefill = past_key_values is None or past_key_values.get_seq_length() == 0
         if inputs_embeds is None:
-            inputs_embeds = self.get_input_embeddings()(input_ids)
+            inputs_embeds = self.get_input_embeddings()(input_ids)  # (batch, length, text hidden size)
         audio = AudioJudgeAudioOutput()
         if input_features is not None:
             audio = self.get_audio_features(input_features, input_features_mask)
@@ -363,18 +371,21 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
                 "Several questions in one prompt need the sdpa or eager attention of the language model, not "
                 f"{self.language_model.config._attn_implementation!r}: load with attn_implementation='sdpa'."
             )
+        # (batch, length), as all until `visible`
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        opens = input_ids == self.config.question_token_id
+        opens = input_ids == self.config.question_token_id  # True at the first token of each question
         question = opens.cumsum(1)  # 0 for what all questions share, then 1, 2, ...
-        index = real.cumsum(1) - 1
-        shared = ((question == 0) & real.bool()).sum(1, keepdim=True)
-        start = torch.where(opens, index, 0).cummax(1).values
+        index = real.cumsum(1) - 1  # position among the real tokens, whichever side is padded
+        shared = ((question == 0) & real.bool()).sum(1, keepdim=True)  # (batch, 1), length of what all questions share
+        start = torch.where(opens, index, 0).cummax(1).values  # where the question of each token begins
         position_ids = torch.where(question == 0, index, shared + index - start).clamp(min=0)
+        # (length, length), keys last
         causal = torch.ones(input_ids.shape[1], input_ids.shape[1], dtype=torch.bool, device=input_ids.device).tril()
-        visible = (question[:, None, :] == 0) | (question[:, None, :] == question[:, :, None])
+        visible = (question[:, None, :] == 0) | (question[:, None, :] == question[:, :, None])  # (batch, queries, keys)
         visible = visible & causal & real[:, None, :].bool()
         visible |= torch.eye(input_ids.shape[1], dtype=torch.bool, device=input_ids.device)  # no row without a key
         mask = torch.zeros(visible.shape, dtype=dtype, device=input_ids.device)
+        # (batch, 1, length, length), (batch, length)
         return mask.masked_fill(~visible, torch.finfo(dtype).min)[:, None], position_ids
 
 
@@ -441,7 +452,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             question_token_id=processor.question_token_id,
             dtype=causal.dtype,
         )
-        with torch.device("meta"):
+        with torch.device("meta"):  # its parts are replaced by the loaded ones at once
             model = cls(config)
         model.model.audio_tower, model.model.language_model = tower, causal.get_decoder()
         model.lm_head = causal.get_output_embeddings()
@@ -505,6 +516,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             use_cache=use_cache,
             **kwargs,
         )
+        # (batch, kept, vocabulary)
         logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
         loss = None
         if labels is not None:
@@ -524,8 +536,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         """(span questions, frames), see `AudioJudgeCausalLMOutputWithPast`."""
         if self.span_head is None:
             raise ValueError("This judge has no head for `span` questions: its config says `span_size` 0.")
-        row, column, clip = span_marks.unbind(1)
-        states = outputs.last_hidden_state[row, column]
+        row, column, clip = span_marks.unbind(1)  # (span questions,) each
+        states = outputs.last_hidden_state[row, column]  # (span questions, text hidden size)
         return self.span_head(states, outputs.audio_frames[clip], outputs.audio_frame_lengths[clip])
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, input_ids=None, **model_kwargs):
@@ -534,8 +546,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         if expand_size == 1 or input_ids is None or not names:
             return super()._expand_inputs_for_generation(expand_size, input_ids=input_ids, **model_kwargs)
         audio = {name: model_kwargs.pop(name) for name in names}
+        # Numbers of the clips of each prompt
         groups = torch.arange(len(audio["input_features"])).split(self._clips_per_prompt(input_ids, audio))
-        rows = torch.cat([group.repeat(expand_size) for group in groups]).to(input_ids.device)
+        rows = torch.cat([group.repeat(expand_size) for group in groups]).to(input_ids.device)  # (clips x expand size,)
         input_ids, model_kwargs = super()._expand_inputs_for_generation(
             expand_size, input_ids=input_ids, **model_kwargs
         )
@@ -546,9 +559,11 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         if self.config.adapter == "pooled_linear":
             return ((input_ids == self.config.audio_token_id).sum(1) // self.config.adapter_tokens).tolist()
         mask = audio.get("input_features_mask", self.model.full_mask(audio["input_features"]))
+        # (clips,), audio tokens up to the end of each clip
         tokens = count_frames(mask.sum(1).long(), self.model.frame_steps).cumsum(0)
+        # (batch,), placeholders up to the end of each prompt
         ends = (input_ids == self.config.audio_token_id).sum(1).cumsum(0)
-        clips = torch.searchsorted(tokens, ends, right=True)
+        clips = torch.searchsorted(tokens, ends, right=True)  # (batch,), clips up to the end of each prompt
         return clips.diff(prepend=clips.new_zeros(1)).tolist()
 
     @torch.no_grad()
@@ -580,14 +595,16 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         outputs = self.model(input_ids=input_ids, use_cache=False, **inputs)
         logits = self.lm_head(outputs.last_hidden_state[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
         temperatures = temperatures or [1.0] * len(option_ids)
+        # (options,) each
         answers = [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
         about_when = [(question, clip) for question, clip in enumerate(span_clips or []) if clip is not None]
         if about_when:
-            questions, clips = marks.new_tensor(about_when).unbind(1)
+            questions, clips = marks.new_tensor(about_when).unbind(1)  # (span questions,) each
+            # (span questions, frames)
             heard = self._span_logits(outputs, torch.cat([marks[questions], clips[:, None]], dim=1)).sigmoid()
             lengths = outputs.audio_frame_lengths[clips].tolist()
             for (question, _), row, length in zip(about_when, heard, lengths, strict=True):
-                answers[question] = row[:length]
+                answers[question] = row[:length]  # (frames of this clip,)
         return answers
 
     @torch.no_grad()
@@ -616,7 +633,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             [torch.tensor(ids) for ids in candidates], batch_first=True, padding_value=-1
         )
         tokens = tokens.to(input_ids.device)  # (candidates, steps)
-        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)  # (batch, length), padding not counted
         prompt = self(
             input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=True, logits_to_keep=1, **inputs
         )
@@ -625,11 +642,13 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             return first
         batch, number = first.shape
         cache = prompt.past_key_values
-        cache.batch_repeat_interleave(number)
-        steps = tokens.repeat(batch, 1)
+        cache.batch_repeat_interleave(number)  # (batch x candidates, ...): the prompts are read once for all candidates
+        steps = tokens.repeat(batch, 1)  # (batch x candidates, steps), -1 past the end of a candidate
+        # (batch x candidates, length + steps - 1)
         mask = torch.cat([attention_mask.repeat_interleave(number, 0), (steps[:, :-1] >= 0).long()], dim=1)
-        positions = mask.cumsum(1)[:, -steps.shape[1] + 1 :] - 1
+        positions = mask.cumsum(1)[:, -steps.shape[1] + 1 :] - 1  # (batch x candidates, steps - 1)
         rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, past_key_values=cache)
+        # (batch x candidates, steps - 1)
         following = rest.logits.float().log_softmax(-1).gather(2, steps[:, 1:, None].clamp(min=0))[..., 0]
         return first + following.masked_fill(steps[:, 1:] < 0, 0.0).sum(1).view(batch, number)
 

@@ -96,6 +96,7 @@ DECISION_TEMPLATE = """
 
 def fill_turns(template: str, style: str) -> str:
     """The template with the turn tokens of a style of `TURNS`."""
+    # In capitals, which the templates have for these only
     for name, token in zip(("BEGIN", "TURN", "ROLE", "END", "AFTER"), TURNS[style], strict=True):
         template = template.replace(name, token.replace("\n", "\\n"))
     return template
@@ -134,7 +135,7 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
 
     def to_dict(self) -> dict[str, Any]:
         output = super().to_dict()
-        output.pop("_constants", None)
+        output.pop("_constants", None)  # tensors, which JSON does not hold
         return output
 
     @property
@@ -168,8 +169,8 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             pad_mode="constant",
             return_complex=True,
         )
-        power = (spectrum.real.square() + spectrum.imag.square()) * (4 / window.sum() ** 2)
-        decibels = 10 * torch.log10((power.transpose(1, 2) @ filters).clamp(min=1e-10))
+        power = (spectrum.real.square() + spectrum.imag.square()) * (4 / window.sum() ** 2)  # (clips, bins, frames)
+        decibels = 10 * torch.log10((power.transpose(1, 2) @ filters).clamp(min=1e-10))  # (clips, frames, bands)
         return decibels / 25 + 1
 
     def __call__(
@@ -188,8 +189,9 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
                 f"This feature extractor hears {self.sampling_rate} Hz, got {sampling_rate} Hz: resample first."
             )
         clips = raw_speech if isinstance(raw_speech, (list, tuple)) else [raw_speech]
+        # (frames, bands) each
         features = [self.log_mel(torch.as_tensor(clip, dtype=torch.float32)[None])[0] for clip in clips]
-        masks = [torch.ones(len(clip), dtype=torch.long) for clip in features]
+        masks = [torch.ones(len(clip), dtype=torch.long) for clip in features]  # (frames,) each
         data = {
             "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
             "attention_mask": torch.nn.utils.rnn.pad_sequence(masks, batch_first=True),
@@ -213,7 +215,8 @@ class SpanQuestion(Question):
         The frames more likely than not, as `spans` of `start` and `end` in seconds with their largest `probability`; and the
         `probabilities` of all frames, `frame_seconds` apart.
         """
-        step = self.seconds / max(1, len(probabilities))
+        step = self.seconds / max(1, len(probabilities))  # seconds of a frame
+        # Silence on both sides, so that edges come in pairs
         heard = [0.0, *(float(p >= 0.5) for p in probabilities), 0.0]
         edges = [index for index in range(len(heard) - 1) if heard[index] != heard[index + 1]]
         spans = [
@@ -273,6 +276,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
         self.decision_config = DecisionConfig()
+        # Prompts of earlier requests, see `_decision_prompt`
         self._decision_prompts: dict[str, tuple[torch.Tensor, torch.Tensor, list[Question]]] = {}
 
     @classmethod
@@ -300,6 +304,7 @@ class AudioJudgeProcessor(ProcessorMixin):
     ) -> "AudioJudgeProcessor":
         """Joins a feature extractor and a tokenizer, which gains the judge's tokens and the templates of its chat style."""
         vocabulary = tokenizer.get_vocab()
+        # The style that the language model knows
         style = next((name for name, turn in TURNS.items() if turn[1] in vocabulary), "chatml")
         turn_tokens = [token for token in TURNS[style] if token.startswith("<|")]
         added = [token.strip() for token in (*turn_tokens, AUDIO, QUESTION, MARK, SPLIT)]
@@ -365,15 +370,15 @@ class AudioJudgeProcessor(ProcessorMixin):
         if rate is not None and rate != self.sampling_rate:
             raise ValueError(f"This judge hears {self.sampling_rate} Hz, got {rate} Hz: resample first.")
         clips = [self._as_mono(clip) for clip in audio]
-        features, mask = self.extract_features(clips)
-        tokens = count_frames(mask.sum(1), self.frame_steps)
+        features, mask = self.extract_features(clips)  # (clips, ...), (clips, time of the features)
+        tokens = count_frames(mask.sum(1), self.frame_steps)  # (clips,), one audio token per frame
         if (tokens < 1).any():
             shortest = min(len(clip) for clip in clips) / self.sampling_rate
             raise ValueError(
                 f"A clip of {shortest:.3f} s gives this encoder not a single frame; 0.2 s is enough for it."
             )
         if self.audio_seq_length is not None:
-            tokens = torch.full_like(tokens, self.audio_seq_length)
+            tokens = torch.full_like(tokens, self.audio_seq_length)  # `pooled_linear`: as many for any clip
         inputs = {"input_features": features, "input_features_mask": mask, "num_audio_tokens": tokens.tolist()}
         return inputs, [self.replace_audio_token(inputs, index) for index in range(len(clips))]
 
@@ -486,11 +491,12 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     def _with_a_length_of_its_own(self, inputs: BatchFeature) -> BatchFeature:
         """`transformers.decision` drops its sentinels from every tensor as long as the prompt: no other may be that long."""
+        # Last axes of the features and of their mask
         others = {value.shape[-1] for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
         split = self.tokenizer.convert_tokens_to_ids(SPLIT)
         while inputs["input_ids"].shape[-1] in others:
             ids = inputs["input_ids"]
-            inputs["input_ids"] = torch.cat([ids, ids.new_full((1, 1), split)], dim=1)
+            inputs["input_ids"] = torch.cat([ids, ids.new_full((1, 1), split)], dim=1)  # (1, length + 1)
         return inputs
 
     def decision_inputs(self, requests: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[Question]]]:
@@ -502,12 +508,14 @@ class AudioJudgeProcessor(ProcessorMixin):
         """
         blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
         clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
+        # Features of all requests, in order
         audio, _ = self._process_audio(clips) if clips else ({"num_audio_tokens": []}, [])
         tokens, first_clip = iter(audio.pop("num_audio_tokens")), 0
+        # Of each request `prompts` and `asked`, of each question of them all the others
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
         for row, (state, request) in enumerate(zip(blocks, requests)):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
-            ids, columns, questions = self._decision_prompt(
+            ids, columns, questions = self._decision_prompt(  # (length,), (questions,)
                 json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False)
             )
             spans = [is_span(request["questions"][question.name]) for question in questions]
@@ -522,16 +530,18 @@ class AudioJudgeProcessor(ProcessorMixin):
             first_clip += sum(map(is_audio, state))
             # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
             times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in ids.tolist()])
-            prompts.append(ids.repeat_interleave(times))
+            prompts.append(ids.repeat_interleave(times))  # (length with all audio tokens,)
+            # A column moves on by the audio tokens before it
             marks += [[row, column] for column in (times.cumsum(0)[columns] - 1).tolist()]
             asked.append(questions)
             option_ids += [label_token_ids(self.tokenizer, tuple(question.labels)) for question in questions]
             temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in questions]
         pad = torch.nn.utils.rnn.pad_sequence
         batch = {
+            # (requests, longest prompt)
             "input_ids": pad(prompts, batch_first=True, padding_value=self.tokenizer.pad_token_id),
             "attention_mask": pad([torch.ones_like(ids) for ids in prompts], batch_first=True),
-            "marks": torch.tensor(marks),
+            "marks": torch.tensor(marks),  # (questions, 2)
             "option_ids": option_ids,
             "temperatures": temperatures,
             "span_clips": span_clips,
@@ -549,7 +559,8 @@ class AudioJudgeProcessor(ProcessorMixin):
                 raise ValueError("The decision template of this judge must put all `questions` into one prompt.")
             inputs, parsed = prompts[0]
             if len(self._decision_prompts) > 1000:
-                self._decision_prompts.clear()
+                self._decision_prompts.clear()  # requests with texts of their own would fill the memory
+            # The mark itself is gone: an answer is read at the token before it
             self._decision_prompts[key] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
         return self._decision_prompts[key]
 
@@ -561,7 +572,7 @@ class AudioJudgeProcessor(ProcessorMixin):
     @staticmethod
     def answers(questions: list[list[Question]], probabilities: list[torch.Tensor]) -> list[dict[str, dict[str, Any]]]:
         """The answers of each request by question name, in the System One format."""
-        remaining = iter(probabilities)
+        remaining = iter(probabilities)  # one (options,) or (frames,) per question, in order
         return [{q.name: q.answer(next(remaining).tolist()) for q in asked} for asked in questions]
 
 
@@ -611,7 +622,7 @@ def as_mono(audio: Any) -> torch.Tensor:
     if not samples.is_floating_point():
         samples = integers_as_floats(samples)
     if samples.ndim == 2:  # the shorter axis holds the channels
-        samples = samples.mean(0 if samples.shape[0] <= samples.shape[1] else 1)
+        samples = samples.mean(0 if samples.shape[0] <= samples.shape[1] else 1)  # (samples,)
     return samples.float()
 
 
