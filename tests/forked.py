@@ -2,7 +2,7 @@
 
 import os
 import runpy
-import socket
+import signal
 import sys
 import time
 import traceback
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
+from served import free_port
 
 
 class Forked:
@@ -52,8 +53,15 @@ class Forked:
             if pid:
                 return os.waitstatus_to_exitcode(status)
             if time.monotonic() > deadline:
-                os.kill(self.pid, 9)
+                os.kill(self.pid, signal.SIGKILL)
             time.sleep(0.01)
+
+    def is_running(self) -> bool:
+        return os.waitpid(self.pid, os.WNOHANG) == (0, 0)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
 
     def succeed(self) -> None:
         """Wait, and say what it said if it failed."""
@@ -63,9 +71,7 @@ class Forked:
 
 def forked_together(work: Callable[[], Any], folder: Path, processes: int = 2) -> None:
     """Forks that find each other as those of `torchrun` and `accelerate launch` do; all of them must succeed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free.getsockname()[1], "WORLD_SIZE": processes}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": processes}
     ranks = [meeting | {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": processes} for rank in range(processes)]
     forks = [Forked(work, folder / f"process{rank}.txt", rank_) for rank, rank_ in enumerate(ranks)]
     for fork in forks:

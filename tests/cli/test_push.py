@@ -5,9 +5,6 @@ import importlib.util
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
 import sys
 import time
 import tomllib
@@ -15,7 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from huggingface_hub import ModelCard
+from served import free_port
 from tiny import make_judge
 from transformers import AutoModelForCausalLM
 
@@ -170,43 +169,31 @@ class TestServerCommand:
 
 
 class TestServe:
-    def test_becomes_a_server(self, place):
+    def test_becomes_a_server(self, place, monkeypatch):
+        """In a fork, which runs the program that it would become."""
         pytest.importorskip("fastapi")
         pytest.importorskip("uvicorn")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        words = [
-            "serve",
-            "--judge",
-            str(place / "judge"),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--device",
-            "cpu",
-        ]
-        environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(place / "hf"), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "audio_judge", *words]
-        with (place / "server.log").open("w") as log:
-            process = subprocess.Popen(
-                command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-            try:
-                for _ in range(600):
-                    try:
-                        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
-                            assert json.load(response)["status"] == "ok"
-                        break
-                    except OSError:
-                        assert process.poll() is None, (place / "server.log").read_text()[-3000:]
-                        time.sleep(0.2)
-                else:
-                    pytest.fail((place / "server.log").read_text()[-3000:])
-            finally:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        port = free_port()
+        words = ["serve", "--judge", place / "judge", "--host", "127.0.0.1", "--port", port, "--device", "cpu"]
+
+        def become(python, command):
+            assert (python, command[1]) == (sys.executable, "-c")
+            sys.argv = ["-c", *command[3:]]
+            exec(command[2], {})
+
+        monkeypatch.setattr(os, "execv", become)
+        server = Forked(lambda: main.main([str(word) for word in words]), place / "server.log")
+        try:
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+                        assert json.load(response)["status"] == "ok"
+                    break
+                except OSError:
+                    assert server.is_running(), (place / "server.log").read_text()[-3000:]
+                    time.sleep(0.05)
+        finally:
+            server.kill()
 
     def test_says_what_is_not_installed(self, run, monkeypatch, place):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -5,15 +5,11 @@ import multiprocessing
 import os
 import re
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
 import torch
+from served import transformers_serve
 from stub import serving
 from tiny import make_tokenizer, text_config
 from transformers import AutoModelForCausalLM
@@ -298,31 +294,8 @@ def teacher(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(teacher):
     """Address of `transformers serve` on the teacher."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = "from transformers.cli.transformers import main; main()"
-    command = [sys.executable, "-c", program, "serve", str(teacher), "--device", "cpu", "--dtype", "float32"]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    log = teacher.parent / "server.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], env=environment, stdout=file, stderr=file
-        )
-        try:
-            for _ in range(600):
-                assert process.poll() is None, log.read_text()[-3000:]
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            else:
-                pytest.fail(log.read_text()[-3000:])
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.kill()
-            process.wait()
+    with transformers_serve(teacher) as url:
+        yield url
 
 
 class TestTransformersServe:

@@ -1,7 +1,6 @@
 # ruff: noqa: F401, F811 (fixtures are imported by their names)
 import asyncio
 import json
-import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import torch
 from evaluators import TEMPLATE, chats, criterion_of, decided, decides, tiny_model
+from served import transformers_serve
 from stub import serving
 
 from audio_judge.tasks.common import ParseError
@@ -598,14 +598,8 @@ class TestTransformersServe:
     @pytest.fixture(scope="class")
     def url(self, tiny_model):
         """The server that `transformers serve` starts, in a thread."""
-        from transformers.cli.serve import Serve
-
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        server = Serve(force_model=tiny_model, device="cpu", host="127.0.0.1", port=port, non_blocking=True)
-        yield f"http://127.0.0.1:{port}/v1"
-        server.kill_server()
+        with transformers_serve(tiny_model) as url:
+            yield url
 
     def test_decides_as_the_local_model_does(self, url, tiny_model, local):
         evaluator = make_evaluator(url, model=tiny_model, timeout=60)
