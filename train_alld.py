@@ -34,7 +34,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, s
 from trl import DPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
-from audio_judge.batch.lines import read_samples
+from audio_judge.batch.lines import rows_by_id
 from audio_judge.clips import RatedClip
 from audio_judge.data.weights import named_weights
 from audio_judge.text_models.replies import Sampling
@@ -158,12 +158,12 @@ def load_samples(
     path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")
     identity = model_identity(args.model)
     keys = [sample_id(request, args.sampling, identity) for request in requests]
-    missing = len(set(keys) - set(read_samples(path)))
+    missing = len(set(keys) - set(rows_by_id(path)))
     if missing:
         _alone(training_args, f"{path}: {missing} of {len(requests)} samples are missing", "sample")
         drawn: dict[str, Any] = {"sampling": args.sampling, "identity": identity, "batch_size": args.sample_batch_size}
         sample_rejected(judge.to(training_args.device).eval(), collator, requests, path, **drawn)
-    rows = read_samples(path)
+    rows = rows_by_id(path)
     cut_off = sum(not rows[key]["complete"] for key in keys)
     print(
         f"{len(keys)} samples in {path}, {missing} of them new; {cut_off} were cut off at {args.sample_tokens} tokens"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
+from audio_judge.batch.shards import this_shard
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -192,7 +194,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from . import benchmarks, own
     from .predictions import read_run
-    from .runner import Run, this_process
+    from .runner import Run
     from .runner import run as run_benchmarks
     from .tables import markdown
 
@@ -203,7 +205,7 @@ def run(options: argparse.Namespace) -> int:
     if not chosen:
         raise UsageError("nothing to judge; give --tasks, --data FILE or both")
     _check_data(chosen, places)
-    process, processes = this_process()
+    shard = this_shard()
     what = Run(
         judges=tuple(dict.fromkeys(options.judge)),
         benchmarks=tuple(chosen),
@@ -216,14 +218,13 @@ def run(options: argparse.Namespace) -> int:
         resamples=options.resamples,
         controls_count=options.controls_count,
         show_progress=not options.no_progress and sys.stderr.isatty(),
-        process=process,
-        processes=processes,
+        shard=shard,
     )
     found = run_benchmarks(what, tools=_tools(options))
     if found is None:
-        print(f"process {process}: done; the last of the {processes} computes the figures", file=sys.stderr)
+        print(f"process {shard.index}: done; the last of the {shard.count} computes the figures", file=sys.stderr)
         return 0
-    if process == 0 or processes == 1:
+    if shard.index == 0:
         print(markdown(found, chosen, json.loads((what.out / "cost.json").read_text(encoding="utf-8"))), end="")
     rows = [row for row in read_run(what.out).values() if row.judge in what.judges]
     failed = [row for row in rows if row.prediction is None and not (row.error or "").startswith("unable: ")]
@@ -306,7 +307,7 @@ def score(options: argparse.Namespace) -> int:
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         write_json(options.out / "metrics.json", found)
-        (options.out / FILE).write_text("".join(f"{row.to_json()}\n" for row in rows), encoding="utf-8")
+        lines.write(options.out / FILE, map(vars, rows))
     print(markdown(found, [benchmark]), end="")
     return 0
 

@@ -6,13 +6,12 @@ predictions: ``id`` (item or file name), rubrics, ``preference``, ``real`` (prob
 as ``truth.RUBRIC``, ``truth.preference``, ``truth.label`` (real or fake) and ``truth.text`` unless a benchmark's data have it.
 """
 
-import csv
 import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.batch.items import PATH_COLUMNS
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, get_rubric
@@ -57,17 +56,10 @@ def header(path: Path) -> list[str]:
     Raises:
         UsageError: If it is not there or is empty.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() in (".jsonl", ".json"):
-            first = file.readline().strip()
-            names = list(json.loads(first)) if first.startswith("{") else []
-        else:
-            names = next(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","), [])
+    names = lines.columns_of(path, trims=True)
     if not names:
         raise UsageError(f"{path}: no columns; a csv with a header or one JSON object per line is needed")
-    return [name.strip() for name in names]
+    return names
 
 
 def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
@@ -173,21 +165,11 @@ def read_predictions(
     missing = [column for column in columns.values() if column not in header(path)]
     if missing:
         raise UsageError(f"{path}: no column {missing[0]!r}; it has {', '.join(header(path))}")
-    lookup = _Lookup(path, known)
-    rows = [_read_row(path, number, values, benchmark, columns, lookup, judge) for number, values in _lines(path)]
+    lookup, found = _Lookup(path, known), lines.read(path, trims=True)
+    rows = [_read_row(path, number, values, benchmark, columns, lookup, judge) for number, values in found]
     if not rows:
         raise UsageError(f"{path}: no predictions")
     return _with_missing(rows, benchmark, known)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() in (".jsonl", ".json"):
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, json.loads(line)
-        else:
-            yield from enumerate(csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","), 2)
 
 
 class _Lookup:

@@ -1,18 +1,17 @@
 """The rows of ``predictions.jsonl``: what a judge was asked, what it answered in its own words, and what the truth is.
 
-A row is written as soon as it is known and flushed, so that a killed run loses at most a half-written last line, which
-reading passes over and the next run overwrites. Processes that share a run write a file each (``predictions.0.jsonl`` …);
-``merge`` makes one file of them.
+A row is written as soon as it is known, so that a killed run loses at most a half-written last line, which reading passes
+over and the next run overwrites. Processes that share a run write a part each, see ``audio_judge.batch.shards``; ``merge``
+makes one file of them.
 """
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from audio_judge.batch import lines, shards
+from audio_judge.batch.shards import Span, files
 from audio_judge.errors import UsageError
 
 FILE = "predictions.jsonl"
@@ -58,25 +57,12 @@ class Row:
         """What makes two rows the same one: judge, benchmark, item."""
         return self.judge, self.benchmark, self.id
 
-    def to_json(self) -> str:
-        """Write the row as one line of JSON, without the line break.
-
-        Raises:
-            ValueError: If a number is not finite, which JSON cannot hold.
-
-        Example:
-            >>> Row("a.wav", "my", "mini", "score").to_json()[:49]
-            '{"id": "a.wav", "benchmark": "my", "judge": "mini'
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return json.dumps(values, ensure_ascii=False, allow_nan=False)
-
 
 def row_from(values: Mapping[str, Any]) -> Row:
     """Make a row of the object of a line.
 
     Args:
-        values: What ``Row.to_json`` wrote; unknown keys are refused.
+        values: What ``vars`` gives of a row, through JSON; unknown keys are refused.
 
     Raises:
         ValueError: If a key is unknown or one that every row has is missing.
@@ -105,19 +91,19 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     Raises:
         UsageError: On a line that is no row and not the last, torn one.
     """
-    place = Path(path)
-    if not place.exists():
-        return
-    with place.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield row_from(json.loads(line))
-            except (ValueError, TypeError) as error:
-                if not line.endswith("\n"):
-                    return
-                raise UsageError(f"{place}:{number}: {error}") from error
+    for row, _ in _placed(Path(path)):
+        yield row
+
+
+def _placed(path: Path) -> Iterator[tuple[Row, Span]]:
+    """Rows, and where they are in the file."""
+    for line in lines.scan(path, "json", is_growing=True) if path.exists() else ():
+        try:
+            if line.problem is not None:
+                raise ValueError(line.problem)
+            yield row_from(line.row), line.span
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path}:{line.number}: {error}") from error
 
 
 def read_run(folder: str | Path) -> dict[Key, Row]:
@@ -127,83 +113,13 @@ def read_run(folder: str | Path) -> dict[Key, Row]:
         folder: The run's folder.
     """
     found: dict[Key, Row] = {}
-    for path in [Path(folder) / FILE, *parts(folder)]:
+    for path in files(Path(folder) / FILE):
         for row in read_rows(path):
             found.setdefault(row.key, row)
     return found
 
 
-def parts(folder: str | Path) -> list[Path]:
-    """List the files that processes of a shared run write, in the order of the processes.
-
-    Args:
-        folder: The run's folder.
-    """
-    found = Path(folder).glob("predictions.*.jsonl")
-    return sorted((path for path in found if path.name.split(".")[1].isdecimal()), key=_process_of)
-
-
-def _process_of(path: Path) -> int:
-    return int(path.name.split(".")[1])
-
-
-def part_path(folder: str | Path, process: int, processes: int) -> Path:
-    """Name the file that a process writes: the run's own if it is alone.
-
-    Args:
-        folder: The run's folder.
-        process: Number of the process, from 0.
-        processes: Number of processes.
-
-    Example:
-        >>> part_path("run", 1, 4).name, part_path("run", 0, 1).name
-        ('predictions.1.jsonl', 'predictions.jsonl')
-    """
-    return Path(folder) / (FILE if processes == 1 else f"predictions.{process}.jsonl")
-
-
-class RowWriter:
-    """Appends rows to a file, each at once; what is left of a torn last line is cut off first.
-
-    Args:
-        path: File to append to; it is made with the first row.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if self.path.exists():
-            _cut_torn_line(self.path)
-        self._file: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, row: Row) -> None:
-        """Append one row.
-
-        Args:
-            row: The row.
-        """
-        if self._file is None:
-            self._file = self.path.open("a", encoding="utf-8")
-        self._file.write(f"{row.to_json()}\n")
-        self._file.flush()
-
-
-def _cut_torn_line(path: Path) -> None:
-    with path.open("rb+") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
-
-
-def merge(folder: str | Path, order: Iterable[Key]) -> list[Row]:
+def merge(folder: str | Path, order: Iterable[Key]) -> list[Row] | None:
     """Put the rows of all processes into one file, each once, and remove the parts.
 
     Args:
@@ -211,17 +127,10 @@ def merge(folder: str | Path, order: Iterable[Key]) -> list[Row]:
         order: Keys in the order that the file shall have; rows that are not named follow.
 
     Returns:
-        All rows, in the order of the file.
+        All rows, in the order of the file; None if one that is named is missing, and nothing is done.
     """
-    found = read_run(folder)
-    keys = dict.fromkeys([*(key for key in order if key in found), *found])
-    target, draft = Path(folder) / FILE, Path(folder) / f"{FILE}.draft"
-    with draft.open("w", encoding="utf-8") as file:
-        file.writelines(f"{found[key].to_json()}\n" for key in keys)
-        file.flush()
-        os.fsync(file.fileno())
-    done = parts(folder)
-    draft.replace(target)
-    for path in done:
-        path.unlink()
-    return [found[key] for key in keys]
+    path = Path(folder) / FILE
+    is_whole = shards.merge(
+        path, order, lambda file: ((row.key, span) for row, span in _placed(file)), keeps_others=True
+    )
+    return list(read_rows(path)) if is_whole else None

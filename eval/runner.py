@@ -6,8 +6,8 @@
     cost.json          speed and memory per judge
 
 Started by ``accelerate launch`` (or with ``RANK`` and ``WORLD_SIZE`` set), every process takes its share of the items and
-writes a file of its own. Nobody waits: the process that finds all items answered merges the files and computes the figures,
-so processes may also run one after the other, and one that died only has to be started again.
+writes a part of its own, see ``audio_judge.batch.shards``: the one that finds all items answered merges the parts and
+computes the figures, so processes may also run one after the other, and one that died only has to be started again.
 """
 
 import gc
@@ -25,16 +25,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from tqdm import tqdm
 
 from audio_judge.audio import AudioError, audio_info
+from audio_judge.batch import shards
+from audio_judge.batch.lines import Appender
+from audio_judge.batch.shards import Shard
 from audio_judge.errors import UsageError
 
 from . import metrics, summary
 from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items
 from .judges import Answer, Judge, load_judge
-from .predictions import Key, Row, RowWriter, merge, part_path, parts, read_run
+from .predictions import FILE, Key, Row, merge, read_run
 
 PACKAGES: tuple[str, ...] = (
     *("audio-judge", "torch", "transformers", "numpy", "scipy", "scikit-learn", "soxr", "torchmetrics", "speechmos"),
@@ -59,8 +61,7 @@ class Run:
         resamples: Of the bootstrap.
         controls_count: Clips per control.
         show_progress: Whether to show progress bars on stderr.
-        process: Number of this process.
-        processes: How many share the run.
+        shard: Which of the processes that share the run this is.
     """
 
     judges: tuple[str, ...]
@@ -74,20 +75,7 @@ class Run:
     resamples: int = 1000
     controls_count: int = 24
     show_progress: bool = False
-    process: int = 0
-    processes: int = 1
-
-
-def this_process() -> tuple[int, int]:
-    """Read the number of this process and how many there are, as accelerate, torchrun and SLURM scripts set them.
-
-    Raises:
-        UsageError: If the two do not fit.
-    """
-    process, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    if not 0 <= process < processes:
-        raise UsageError(f"RANK {process} of WORLD_SIZE {processes}; 0 to {processes - 1} is needed")
-    return process, processes
+    shard: Shard = field(default_factory=Shard)
 
 
 def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None = None) -> dict[str, Any] | None:
@@ -107,9 +95,11 @@ def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None 
     data = {one.name: _read(one, what) for one in what.benchmarks}
     what.out.mkdir(parents=True, exist_ok=True)
     _write_config(what, {})
-    done = read_run(what.out)
+    path = what.out / FILE
+    with shards.locked(path):  # nobody merges without this part
+        done, writer = read_run(what.out), Appender(what.shard.part(path))
     load = loader or (lambda spec: load_judge(spec, device=what.device, batch_size=what.batch_size))
-    with RowWriter(part_path(what.out, what.process, what.processes)) as writer:
+    with writer:
         for spec in what.judges:
             _run_judge(spec, what, data, done, writer, load)
     return _finish(what, data, tools)
@@ -128,7 +118,7 @@ def _run_judge(
     what: Run,
     data: Mapping[str, Sequence[Item]],
     done: Mapping[Key, Row],
-    writer: RowWriter,
+    writer: Appender,
     load: Loader,
 ) -> None:
     """Everything that is left to this process of one judge, which is not loaded for nothing."""
@@ -143,27 +133,23 @@ def _run_judge(
     _write_config(what, {spec: judge.facts})
     for benchmark in what.benchmarks:
         if benchmark in controls:
-            writer.write(_controlled(spec, judge, benchmark, what))
+            writer.write(vars(_controlled(spec, judge, benchmark, what)))
         elif pending[benchmark.name]:
             for row in _answered(spec, judge, benchmark, pending[benchmark.name], what):
-                writer.write(row)
+                writer.write(vars(row))
     _write_memory(what, spec, loading)
     del judge
     gc.collect()
 
 
 def _pending(spec: str, benchmark: Benchmark, own: Sequence[Item], what: Run, done: Mapping[Key, Row]) -> list[Item]:
-    """The items of this process that have no row yet.
-
-    Shares are cut from all items and not from those left: processes that start at other times see other files.
-    """
-    share = own[what.process :: what.processes]
-    return [item for item in share if (spec, benchmark.name, item.question.id) not in done]
+    """The items of this process that have no row yet."""
+    return [item for item in what.shard.of(own) if (spec, benchmark.name, item.question.id) not in done]
 
 
 def _controls_pending(spec: str, benchmark: Benchmark, what: Run, done: Mapping[Key, Row]) -> bool:
     """Whether a suite of controls is left, which the first process does."""
-    is_suite = benchmark.task == CONTROLS and what.process == 0
+    is_suite = benchmark.task == CONTROLS and what.shard.index == 0
     return is_suite and (spec, benchmark.name, benchmark.suite) not in done
 
 
@@ -258,15 +244,13 @@ def _controlled(spec: str, judge: Judge, benchmark: Benchmark, what: Run) -> Row
 def _finish(what: Run, data: Mapping[str, Sequence[Item]], tools: summary.Tools | None) -> dict[str, Any] | None:
     """Merge and measure if nobody has anything left; under a lock, as several processes may come last."""
     order = list(_keys(what, data))
-    with FileLock(what.out / ".lock"):
-        rows = read_run(what.out)
-        missing = sum(key not in rows for key in order)
-        if missing:
-            return None
-        target = what.out / "metrics.json"
-        if what.processes > 1 and not parts(what.out) and target.exists():
+    target = what.out / "metrics.json"
+    with shards.locked(what.out / FILE):
+        if not what.shard.part(what.out / FILE).exists() and target.exists():
             return json.loads(target.read_text(encoding="utf-8"))  # another process was here before
         merged = merge(what.out, order)
+        if merged is None:
+            return None
         found = measure(merged, what.benchmarks, tools=tools, resamples=what.resamples, seed=what.seed, out=what.out)
         write_json(what.out / "cost.json", _costs(what, merged))
         write_json(target, found)
@@ -361,7 +345,7 @@ def _peak_memory() -> dict[str, float | None]:
 
 
 def _write_memory(what: Run, spec: str, loading: float) -> None:
-    path = what.out / f"cost.{what.process}.json"
+    path = what.out / f"cost.{what.shard.index}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     write_json(path, known | {spec: {"loading_seconds": round(loading, 3), **_peak_memory()}})
 
@@ -398,7 +382,7 @@ def _costs(what: Run, rows: Sequence[Row]) -> dict[str, Any]:
 def _write_config(what: Run, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Write or add to the configuration; a folder goes on only with what it began with."""
     path = what.out / "config.json"
-    with FileLock(what.out / ".lock"):
+    with shards.locked(what.out / FILE):
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         _check_same(known, what)
         judges = {spec: {**known.get("judges", {}).get(spec, {}), **facts.get(spec, {})} for spec in what.judges}

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
-from audio_judge.batch.lines import read_samples
+from audio_judge.batch.lines import rows_by_id
 from audio_judge.messages import audio_blocks
 from audio_judge.training.alld.trainers import AudioDistillTrainer
 
@@ -139,7 +139,7 @@ class TestRecipes:
 class TestStages:
     def test_sample_and_reference_leave_nothing_to_do(self, tmp_path, places, simulated, monkeypatch):
         run("mini", tmp_path, *places, data=simulated, stage="sample")
-        assert len(read_samples(tmp_path / "samples.jsonl")) == 5 + 2
+        assert len(rows_by_id(tmp_path / "samples.jsonl")) == 5 + 2
         run("mini", tmp_path, *places, data=simulated, stage="reference")
         monkeypatch.setattr(train_alld, "sample_rejected", lambda *_, **__: pytest.fail("sampled again"))
         monkeypatch.setattr(train_alld, "load_expert", lambda _: pytest.fail("the expert was asked again"))

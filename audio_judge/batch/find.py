@@ -5,15 +5,13 @@ number) is noted in its item, so that it is reported in its place; what is wrong
 no such column) is a :class:`UsageError`. No sound file is opened here.
 """
 
-import csv
 import glob
-import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.batch.data_sets import data_set_items, data_set_place
 from audio_judge.batch.items import AUDIO_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
 from audio_judge.errors import UsageError
@@ -65,7 +63,7 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
     elif path.is_dir():
         yield from _directory_items(path)
     elif path.suffix.lower() in (".jsonl", ".csv") and not (_is_pattern(argument) and not path.exists()):
-        yield from (_jsonl_items if path.suffix.lower() == ".jsonl" else _csv_items)(path, columns)
+        yield from _list_items(path, columns)
     elif _is_pattern(argument) and not path.exists():
         yield from _glob_items(argument, columns)
     else:
@@ -94,48 +92,28 @@ def _glob_items(pattern: str, columns: Columns) -> Iterator[Item]:
         yield from _expand(path, columns, ())
 
 
-def _stdin_items(lines: Iterable[str], columns: Columns) -> Iterator[Item]:
-    for number, line in enumerate(lines, 1):
+def _stdin_items(given: Iterable[str], columns: Columns) -> Iterator[Item]:
+    for number, line in enumerate(given, 1):
         text = line.strip()
         if text.startswith("{"):
-            yield _json_item(text, f"stdin:{number}", Path(), columns)
+            yield _line_item(*lines.parse(text), f"stdin:{number}", Path(), columns)
         elif text == "-":
             yield Item({"path": text}, error=f"stdin:{number}: '-' is no path")
         elif text:
             yield from _expand(text, columns, ())
 
 
-def _jsonl_items(path: Path, columns: Columns) -> Iterator[Item]:
-    for number, line in enumerate(_read_list(path).split("\n"), 1):
-        if line.strip():
-            yield _json_item(line, f"{path}:{number}", path.parent, columns)
+def _list_items(path: Path, columns: Columns) -> Iterator[Item]:
+    if lines.kind_of(path) == "csv":
+        _check_header(lines.columns_of(path), path, columns)
+    for line in lines.scan(path):
+        yield _line_item(line.row, line.problem, f"{path}:{line.number}", path.parent, columns)
 
 
-def _json_item(text: str, place: str, folder: Path, columns: Columns) -> Item:
-    try:
-        # NaN is not JSON, and would not be in the output either
-        row = json.loads(text, parse_constant=lambda _: None)
-    except ValueError as error:
-        return Item({}, error=f"{place}: no JSON ({error}); one object per line is needed")
-    if not isinstance(row, dict):
-        return Item({}, error=f'{place}: {text.strip()[:40]!r} is no JSON object; {{"path": …}} is needed')
+def _line_item(row: dict[str, Any], problem: str | None, place: str, folder: Path, columns: Columns) -> Item:
+    if problem is not None:
+        return Item(row, error=f"{place}: {problem}")
     return _row_item(row, place, folder, columns)
-
-
-def _csv_items(path: Path, columns: Columns) -> Iterator[Item]:
-    reader = csv.DictReader(io.StringIO(_read_list(path), newline=""), restval="")
-    try:
-        _check_header(reader.fieldnames or (), path, columns)
-        for row in reader:
-            place = f"{path}:{reader.line_num}"
-            extra = row.pop(None, None)  # type: ignore[call-overload]
-            if extra:
-                fields = len(row) + len(extra)
-                yield Item(row, error=f"{place}: {fields} fields for {len(row)} columns; quote fields with commas")
-            else:
-                yield _row_item(row, place, path.parent, columns)
-    except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num}: no CSV ({error}); repair the line") from error
 
 
 def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
@@ -147,16 +125,6 @@ def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
         raise UsageError(f"{path}: no column {columns.path!r}; it has {shown}")
     if columns.path is None and not set(PATH_COLUMNS) & set(header):
         raise UsageError(f"{path}: no column {' or '.join(PATH_COLUMNS)}; name it with --path-column; it has {shown}")
-
-
-def _read_list(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text ({error})") from error
 
 
 def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -> Item:

@@ -1,52 +1,414 @@
-"""Rows on disk, JSON lines and CSV: read with the line they stand in, written one at a time, healed after a kill."""
+"""Rows on disk, JSON lines and CSV: read with the line they stand in, written one at a time, healed after a kill.
 
+The one module of the package that reads or writes them. A file that is being written may end in a row that a kill, or a
+writer that is not done, has cut: readers of such files leave it out, and an ``Appender`` cuts it off before it goes on.
+"""
+
+import csv
+import io
 import json
-from collections.abc import Mapping
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self, TextIO
+
+from audio_judge.errors import UsageError
+
+Kind = Literal["json", "csv", "tsv"]
+KINDS: dict[str, Kind] = {".jsonl": "json", ".json": "json", ".tsv": "tsv"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_samples(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a file of JSON lines with an ``id``; a last line that a kill cut is left out.
+class LineError(UsageError):
+    """A file of rows that cannot be read, or a line of it.
 
     Args:
-        path: What ``sample_rejected`` wrote; may be absent.
+        path: The file.
+        line: Line in it, from 1; None if the whole file is meant.
+        problem: What is wrong, the value and the fix.
+
+    Example:
+        >>> str(LineError("rows.csv", 3, "3 fields for 2 columns"))
+        'rows.csv:3: 3 fields for 2 columns'
+    """
+
+    def __init__(self, path: str | Path, line: int | None, problem: str) -> None:
+        # All three go to ``args``, so that the error survives the pickling between worker processes.
+        super().__init__(path, line, problem)
+        self.path, self.line, self.problem = path, line, problem
+
+    def __str__(self) -> str:
+        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.problem}"
+
+
+class Line(NamedTuple):
+    """One row of a file, or what is wrong with it.
+
+    Args:
+        number: Line in which it ends, from 1.
+        row: Column to value; text in a table. Empty for a line that is no JSON object.
+        problem: What is wrong with it, the value and the fix; None if nothing is.
+        span: Where it begins in the file and how long it is, in bytes, with its line end.
+    """
+
+    number: int
+    row: dict[str, Any]
+    problem: str | None = None
+    span: tuple[int, int] = (0, 0)
+
+
+def kind_of(path: str | Path) -> Kind:
+    """Say how rows are written in a file, by its name; what is not known is CSV.
+
+    Example:
+        >>> kind_of("a.jsonl"), kind_of("a.TSV"), kind_of("a.txt")
+        ('json', 'tsv', 'csv')
+    """
+    return KINDS.get(Path(path).suffix.lower(), "csv")
+
+
+def parse(text: str) -> tuple[dict[str, Any], str | None]:
+    """Read one JSON object; NaN and what is read as infinity are not JSON, and become None.
+
+    Args:
+        text: A line.
 
     Returns:
-        Id to row.
+        The object, and what is wrong with it; None if nothing is.
+
+    Example:
+        >>> parse('{"mos": NaN}'), parse("[1]")[1]
+        (({'mos': None}, None), "no JSON object ('[1]'); one per line is needed")
     """
-    if not finished_ids(path):
-        return {}
-    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return {row["id"]: row for row in rows}
+    try:
+        row = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        return {}, f"no JSON ({error}); one object per line is needed"
+    if not isinstance(row, dict):
+        return {}, f"no JSON object ({text.strip()[:40]!r}); one per line is needed"
+    return row, None
 
 
-def append_line(file: TextIO, row: Mapping[str, Any]) -> None:
-    """Write one line and hand it to the system, so that a kill loses at most the line it cuts."""
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    file.flush()
+def _finite(text: str) -> float | None:
+    return value if math.isfinite(value := float(text)) else None
 
 
-def finished_ids(out: Path) -> set[str]:
-    """Read which rows a file of captions holds, and cut off a last line that a kill left unfinished.
+def read(path: str | Path, kind: Kind | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read the rows of a file one by one.
 
     Args:
-        out: File of JSON lines; may be absent.
+        path: The file.
+        kind: How rows are written in it; None for what its name says.
+        options: As of ``scan``.
+
+    Yields:
+        Line and row.
 
     Raises:
-        ValueError: If a line is no caption; the message names file and line.
+        LineError: If the file cannot be read, or a row is unusable.
     """
-    if not out.exists():
-        return set()
-    content = out.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with out.open("r+b") as file:
-            file.truncate(whole)
-    found = set()
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
-        try:
-            found.add(json.loads(line)["id"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{out}, line {number}: not a caption; write to another file") from error
+    for line in scan(path, kind, **options):
+        if line.problem is not None:
+            raise LineError(path, line.number, line.problem)
+        yield line.number, line.row
+
+
+def scan(
+    path: str | Path,
+    kind: Kind | None = None,
+    *,
+    header: Sequence[str] | None = None,
+    fill: str | None = "",
+    trims: bool = False,
+    is_growing: bool = False,
+    errors: str = "strict",
+) -> Iterator[Line]:
+    """Read the rows of a file one by one, also those that are unusable; empty lines are none.
+
+    Args:
+        path: The file, in UTF-8 with or without a byte order mark.
+        kind: How rows are written in it; None for what its name says.
+        header: Columns of a table that has no header line.
+        fill: What the cells are that a row of a table lacks; None makes that a problem.
+        trims: Whether spaces around the names of a table's columns and before its cells do not count.
+        is_growing: Whether the file is being written, so that a last row that is not whole is none yet.
+        errors: What becomes of bytes that are no UTF-8, as of ``bytes.decode``.
+
+    Yields:
+        Lines.
+
+    Raises:
+        LineError: If the file is not there, no UTF-8 or no CSV.
+    """
+    kind = kind or kind_of(path)
+    reader = _Pieces(path, errors, is_growing)
+    try:
+        with Path(path).open("rb") as file:
+            if kind == "json":
+                yield from _scan_json(reader.of(file), reader, is_growing)
+            else:
+                yield from _scan_table(reader.of(file), reader, kind, header, fill, trims, is_growing)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: OSError) -> LineError:
+    if isinstance(error, FileNotFoundError):
+        return LineError(path, None, "no such file; check the path")
+    return LineError(path, None, f"cannot be read ({error.strerror})")
+
+
+class _Pieces:
+    """Lines of a file as text; counts them and their bytes."""
+
+    def __init__(self, path: str | Path, errors: str = "strict", is_growing: bool = False) -> None:
+        self.path, self.errors, self.is_growing = path, errors, is_growing
+        self.number = self.size = self.quotes = 0
+        self.is_ended = True
+
+    def of(self, file: Iterable[bytes]) -> Iterator[str]:
+        for raw in file:
+            # Also at a single carriage return, as Python's text files are
+            for piece in raw.splitlines(keepends=True):
+                self.number += 1
+                self.size += len(piece)
+                self.quotes += piece.count(b'"')
+                self.is_ended = piece.endswith((b"\n", b"\r"))
+                text = piece.removeprefix(_BYTE_ORDER_MARK) if self.number == 1 else piece
+                # A kill may have cut within a letter
+                errors = "replace" if self.is_growing and not self.is_ended else self.errors
+                try:
+                    yield text.decode("utf-8", errors)
+                except UnicodeDecodeError as error:
+                    problem = f"cannot be read as UTF-8 text ({error})"
+                    raise LineError(self.path, self.number, problem) from error
+
+
+def _scan_json(pieces: Iterator[str], at: _Pieces, is_growing: bool) -> Iterator[Line]:
+    start = 0
+    for text in pieces:
+        span, start = (start, at.size - start), at.size
+        if not text.strip():
+            continue
+        row, problem = parse(text)
+        if problem is not None and is_growing and not at.is_ended:
+            return
+        yield Line(at.number, row, problem, span)
+
+
+def _scan_table(
+    pieces: Iterator[str],
+    at: _Pieces,
+    kind: Kind,
+    header: Sequence[str] | None,
+    fill: str | None,
+    trims: bool,
+    is_growing: bool,
+) -> Iterator[Line]:
+    columns = None if header is None else list(header)
+    start = 0
+    try:
+        for cells in _cells(pieces, kind, trims):
+            span, start = (start, at.size - start), at.size
+            # Only the last one can be: all others were read up to their line end and their last quote
+            if is_growing and (not at.is_ended or at.quotes % 2):
+                return
+            if not cells:
+                continue
+            if columns is None:
+                columns = [cell.strip() for cell in cells] if trims else cells
+                continue
+            row = dict(zip(columns, cells, strict=False))
+            missing = columns[len(cells) :]
+            if len(cells) > len(columns) or (missing and fill is None):
+                problem = f"{len(cells)} fields for {len(columns)} columns; quote fields with commas"
+                yield Line(at.number, row, problem, span)
+            else:
+                yield Line(at.number, row | dict.fromkeys(missing, fill), None, span)
+    except csv.Error as error:
+        raise LineError(at.path, at.number, f"no CSV ({error}); repair the line") from error
+
+
+def _cells(pieces: Iterator[str], kind: Kind, trims: bool) -> Iterator[list[str]]:
+    return csv.reader(pieces, delimiter="\t" if kind == "tsv" else ",", skipinitialspace=trims)
+
+
+def columns_of(
+    path: str | Path, kind: Kind | None = None, *, trims: bool = False, is_growing: bool = False
+) -> list[str]:
+    """Name the columns of a table, or the keys of the first JSON line; none of an empty file.
+
+    Args:
+        path: The file.
+        kind: How rows are written in it; None for what its name says.
+        trims: As of ``scan``.
+        is_growing: As of ``scan``.
+
+    Raises:
+        LineError: If the file cannot be read.
+    """
+    kind = kind or kind_of(path)
+    if kind == "json":
+        return next((list(row) for _, row in read(path, kind, is_growing=is_growing)), [])
+    at = _Pieces(path, is_growing=is_growing)
+    try:
+        with Path(path).open("rb") as file:
+            names = next(filter(None, _cells(at.of(file), kind, trims)), [])
+            if is_growing and (not at.is_ended or at.quotes % 2):
+                return []
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except csv.Error as error:
+        raise LineError(path, at.number, f"no CSV ({error}); repair the line") from error
+    return [name.strip() for name in names] if trims else names
+
+
+def rows_by_id(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a growing file of JSON lines with an ``id``.
+
+    Args:
+        path: May be absent.
+
+    Raises:
+        ValueError: If a line has none; the message names file and line.
+    """
+    found = {}
+    for line in scan(path, "json", is_growing=True) if path.exists() else ():
+        if "id" not in line.row:
+            raise ValueError(f"{path}, line {line.number}: no row with an id; write to another file")
+        found[line.row["id"]] = line.row
     return found
+
+
+class Appender:
+    """Writes rows one at a time, each handed to the system at once, so that a kill loses at most the row that it cuts.
+
+    Args:
+        path: File; None for standard output.
+        columns: Columns of a CSV table; None for JSON lines.
+        is_new: Whether to write the file anew; else it goes on after its last whole row.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None, columns: Sequence[str] | None = None, *, is_new: bool = False) -> None:
+        self.path, self.columns = path, columns
+        begins = True
+        if path is None:
+            self.file: TextIO = sys.stdout
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            begins = is_new or not path.exists() or _heal(path, columns is not None) == 0
+            self.file = _open(path, "w" if is_new else "a")
+        if columns is not None and begins:
+            self._write(table_text([columns]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; standard output stays open."""
+        if self.path is not None:
+            self.file.close()
+
+    def write(self, *rows: Mapping[str, Any]) -> None:
+        """Write rows at once, so that an interruption does not cut between them.
+
+        Args:
+            rows: Column to value; in a table what is not among its columns is left out.
+
+        Raises:
+            ValueError: If a number is not finite, which JSON cannot hold.
+        """
+        if self.columns is None:
+            self._write("".join(map(_json_text, rows)))
+        else:
+            self._write(table_text([[_cell(row.get(name)) for name in self.columns] for row in rows]))
+
+    def _write(self, text: str) -> None:
+        self.file.write(text)
+        self.file.flush()
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a file of JSON lines anew, which is replaced when all is written.
+
+    Args:
+        path: The file.
+        rows: Its rows.
+
+    Returns:
+        Number of rows.
+
+    Raises:
+        ValueError: If a number is not finite, which JSON cannot hold.
+    """
+    draft = path.with_name(f"{path.name}.part")
+    count = 0
+    try:
+        with _open(draft, "w") as file:
+            for row in rows:
+                file.write(_json_text(row))
+                count += 1
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+def _open(path: Path, mode: Literal["w", "a"]) -> TextIO:
+    # A file name that is no UTF-8 becomes an escape, in JSON the one that reads back as the same name
+    return path.open(mode, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _json_text(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def table_text(rows: Iterable[Sequence[str]]) -> str:
+    r"""Write rows of a CSV table.
+
+    Args:
+        rows: Their cells.
+
+    Example:
+        >>> table_text([["path", "text"], ["a.wav", "one, two"]])
+        'path,text\na.wav,"one, two"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def _heal(path: Path, is_table: bool) -> int:
+    """Cut off a last row that is not whole; give the number of bytes that are left."""
+    size = record = quotes = 0
+    with path.open("rb+") as file:
+        for line in file:
+            record += len(line)
+            # Cells of a table may contain line breaks
+            quotes += line.count(b'"') if is_table else 0
+            if line.endswith(b"\n") and quotes % 2 == 0:
+                size, record, quotes = size + record, 0, 0
+        file.seek(size)
+        tail = file.read()
+        if tail and not is_table and parse(tail.decode("utf-8", "replace"))[1] is None:
+            file.write(b"\n")  # the row is whole, and readers have counted it
+            return size + len(tail) + 1
+        file.truncate(size)
+    return size

@@ -6,21 +6,22 @@ shown meanwhile and what is said at the end is the business of :func:`run`.
 
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from audio_judge.batch import shards
+from audio_judge.batch import lines, shards
 from audio_judge.batch.write import (
     ALL_SETTINGS,
     SCORE_KEYS,
     Answer,
     RowWriter,
     check_same_settings,
-    complete_size,
     earlier_rows,
     header,
     is_csv,
@@ -145,7 +146,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = False) -> int:
+def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = False) -> int | None:
     """Judge the items that are left, and write a row for each.
 
     Args:
@@ -155,7 +156,8 @@ def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = F
         no_progress: Whether to show no progress bar.
 
     Returns:
-        Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
+        Exit code: 0, 1 if a clip could not be judged, 130 if interrupted; None if other processes still have clips, the
+        last of which answers for all.
 
     Raises:
         UsageError: If the output cannot be written or gone on with, or memory is too small.
@@ -185,30 +187,31 @@ def _how_to_go_on(output: Output) -> str:
     return f"; {output.path} has what was judged so far: the same command with --resume goes on"
 
 
-def _run(job: Job, items: Sequence[Any], output: Output, no_progress: bool) -> int:
+def _run(job: Job, items: Sequence[Any], output: Output, no_progress: bool) -> int | None:
     shard = shards.this_shard()
-    earlier, done_errors = _not_done(job, items, output.path, output.resume, inputs_of(items))
-    share = list(shard.of(earlier))
-    part = None if output.path is None else shard.part(output.path)
-    if output.path is not None and output.resume:
-        shards.check_parts(output.path, shard)
-    resume_part = output.resume and shard.count > 1
-    left, part_errors = _not_done(job, share, part, resume_part, inputs_of(items))
-    goes_on = output.resume and part is not None and part.exists()
+    share: Sequence[Any] = items if shard.count == 1 else shard.of(items, lambda item: job.identity(item.row))
+    is_alone = output.path is None or (shard.count == 1 and set(shards.files(output.path)) <= {output.path})
+    with nullcontext() if output.path is None or is_alone else shards.locked(output.path):
+        left, errors = _not_done(job, share, output, inputs_of(items))
+        writer = _writer(job, items, output, shard)
+    done = len(share) - len(left)
     is_shown = sys.stdout.isatty() and job.show is not None
-    total, done = (len(items), len(items) - len(left)) if shard.count == 1 else (len(share), len(share) - len(left))
-    with shards.joined(shard) as wait:
-        start = complete_size(part) if goes_on and part is not None else 0
-        writer = RowWriter(part, inputs_of(items), job.all_columns, job.all_keys, start)
-        wait()  # nobody merges rows of an earlier run that another process is about to write anew
-        tally = Tally(total, done, job.unit, no_progress or is_shown or not shard.is_main)
-        tally.errors += done_errors + part_errors
-        tally.good += done - done_errors - part_errors
-        with writer:
-            _judge(job, left, writer if output.has_rows else None, tally)
-        if output.path is None or shard.count == 1:
-            return tally.close(job.did)
-        return _merge(job, items, earlier, output.path, wait, tally)
+    tally = Tally(len(share), done, job.unit, no_progress or is_shown or shard.index > 0)
+    tally.errors += errors
+    tally.good += done - errors
+    with writer:
+        _judge(job, left, writer if output.has_rows else None, tally)
+    if output.path is None or is_alone:
+        return tally.close(job.did)
+    return _merge(job, items, output.path, shard, tally)
+
+
+def _writer(job: Job, items: Sequence[Any], output: Output, shard: shards.Shard) -> RowWriter:
+    """Where this process writes; made before another one can merge without it."""
+    if output.path is not None and not output.resume:
+        shards.start_anew(output.path, shard)
+    part = None if output.path is None else shard.part(output.path)
+    return RowWriter(part, inputs_of(items), job.all_columns, job.all_keys, goes_on=output.resume)
 
 
 def inputs_of(items: Sequence[Any]) -> list[str]:
@@ -220,18 +223,17 @@ def inputs_of(items: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(key for item in items for key in item.row))
 
 
-def _not_done(
-    job: Job, items: Sequence[Any], path: Path | None, resume: bool, inputs: Sequence[str]
-) -> tuple[Sequence[Any], int]:
-    """The items that a file does not have yet, and how many of its rows are errors."""
-    if path is None or not resume or not path.exists():
+def _not_done(job: Job, items: Sequence[Any], output: Output, inputs: Sequence[str]) -> tuple[Sequence[Any], int]:
+    """The items that an earlier run has not done, and how many of its rows are errors."""
+    if output.path is None or not output.resume:
         return items, 0
     errors = 0
-    done: Counter[tuple[str, ...]] = Counter()
-    for row, _ in earlier_rows(path, header(inputs, job.all_columns)):
-        check_same_settings(path, row, job.settings)
-        done[job.identity(row)] += 1
-        errors += bool(row.get("error"))
+    done: Counter[Hashable] = Counter()
+    for path in shards.files(output.path):
+        for row, _ in earlier_rows(path, header(inputs, job.all_columns)):
+            check_same_settings(path, row, job.settings)
+            done[job.identity(row)] += 1
+            errors += bool(row.get("error"))
     left = []
     for item in items:
         identity = job.identity(item.row)
@@ -280,21 +282,24 @@ def in_order(items: Iterable[Any], answer: Callable[[Iterator[Any]], Iterator[An
         yield item, Answer(error=item.error)
 
 
-def _merge(
-    job: Job, items: Sequence[Any], left: Sequence[Any], path: Path, wait: Callable[[], None], tally: Tally
-) -> int:
-    """Waits for the other processes; the first one merges their rows and answers for all."""
-    shard = shards.this_shard()
+def _merge(job: Job, items: Sequence[Any], path: Path, shard: shards.Shard, tally: Tally) -> int | None:
+    """Puts the rows of all processes together and answers for them, if none is missing."""
     tally.bar.close()
-    wait()
-    if shard.is_main:
-        columns = header(inputs_of(items), job.all_columns)
-        shares = [shards.Shard(index, shard.count).of(left) for index in range(shard.count)]
-        shards.merge(path, shares, items, job.identity, columns)
-    wait()  # a process that ends with an error ends the others, too
-    if not shard.is_main:
-        return 0
+    columns = header(inputs_of(items), job.all_columns)
+    order = [job.identity(item.row) for item in items]
+    head = lines.table_text([columns]) if is_csv(path) else ""
+    with shards.locked(path):
+        # Without its part, another process has found all rows and answered
+        is_merged = shard.part(path).exists() and shards.merge(path, order, partial(_keys_in, job, columns), head=head)
+    if not is_merged:
+        say(f"process {shard.index}: done; the last of the {shard.count} writes {path}")
+        return None
     whole = Tally(len(items), unit=job.unit, is_quiet=True)
     for row, _ in earlier_rows(path, columns):
         whole.count(row.get("error") or None)
     return whole.close(job.did)
+
+
+def _keys_in(job: Job, columns: Sequence[str], path: Path) -> Iterator[tuple[Hashable, shards.Span]]:
+    for row, span in earlier_rows(path, columns):
+        yield job.identity(row), span

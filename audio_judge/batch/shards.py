@@ -1,28 +1,27 @@
-"""Shares the clips of a command among processes, on one machine or several, and merges what they have written.
+"""Shares rows among processes, on one machine or several, and merges what they have written.
 
     accelerate launch --num_processes 4 -m audio_judge score clips/ --output scores.jsonl
 
-Each process judges every n-th clip and writes a part next to the output, ``scores.part-1-of-4.jsonl`` …; when all are done,
-the first one puts the rows in the order of the clips into the output, each once. Killed runs leave their parts, and go on with
-``--resume`` on as many processes. Processes on several machines need a folder that all of them see.
+Each process takes its share and writes a part next to the output, ``scores.part-1-of-4.jsonl`` …. Nobody waits: the process
+that finds every row written puts them in order into the output, each once. So processes may also be started by hand, with
+``RANK`` and ``WORLD_SIZE`` set, at once or one after the other, and of a run that was killed only the rows that are missing
+are made again, on any number of processes. Those on several machines need a folder that all of them see.
 """
 
 import os
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from audio_judge.batch.write import earlier_rows, is_csv, whole_records
+from filelock import FileLock
+
 from audio_judge.errors import UsageError
 
-# A process that is done waits for the slowest, which may have hours of sound
-LONGEST_WAIT = timedelta(days=30)
-
-Identity = Callable[[Mapping[str, Any]], tuple[str, ...]]
+Identity = Callable[[Mapping[str, Any]], Hashable]
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,22 +38,21 @@ class Shard:
     count: int = 1
     local: int = 0
 
-    @property
-    def is_main(self) -> bool:
-        """Whether it is the one that speaks and merges."""
-        return self.index == 0
-
-    def of(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The share of this process.
+    def of(self, items: Iterable[Any], key: Callable[[Any], Hashable] | None = None) -> list[Any]:
+        """The share of this process, cut from all items: processes that start at other times see other files.
 
         Args:
             items: Of the whole run.
+            key: What makes two items the same one, which then have one process; None if all differ.
 
         Example:
-            >>> Shard(1, 3).of("abcdefg")
-            'be'
+            >>> Shard(1, 3).of("abcdefg"), Shard(1, 3).of("abba", str)
+            (['b', 'e'], ['b', 'b'])
         """
-        return items[self.index :: self.count]
+        if key is None:
+            return list(items)[self.index :: self.count]
+        order: dict[Hashable, int] = {}
+        return [item for item in items if order.setdefault(key(item), len(order)) % self.count == self.index]
 
     def part(self, path: Path) -> Path:
         """Where this process writes.
@@ -84,92 +82,112 @@ class Shard:
 
 
 def this_shard() -> Shard:
-    """Say which process this is, as ``accelerate launch`` and ``torchrun`` tell it."""
-    told = os.environ
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= told.keys():
-        return Shard()
-    return Shard(int(told["RANK"]), int(told["WORLD_SIZE"]), int(told.get("LOCAL_RANK", 0)))
+    """Say which process this is, as ``accelerate launch``, ``torchrun`` and scripts of SLURM tell it.
+
+    Raises:
+        UsageError: If what they tell does not fit.
+    """
+    told = [
+        os.environ.get(name, default) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+    ]
+    rank, size, local = (int(value) if value.isdecimal() else -1 for value in told)
+    if not 0 <= rank < size or local < 0:
+        raise UsageError(f"RANK {told[0]} of WORLD_SIZE {told[1]}; 0 to {max(size, 1) - 1} is needed")
+    return Shard(rank, size, local)
+
+
+def files(path: Path) -> list[Path]:
+    """List where a run has rows: its output and the parts of any number of processes.
+
+    Args:
+        path: The output.
+    """
+    return [path, *_parts(path)] if path.exists() else _parts(path)
+
+
+def _parts(path: Path) -> list[Path]:
+    found = (part for part in path.parent.glob("*.part-*-of-*") if part.suffix == path.suffix)
+    return sorted(part for part in found if part.name.startswith(f"{path.stem}.part-"))
 
 
 @contextmanager
-def joined(shard: Shard) -> Iterator[Callable[[], None]]:
-    """Meet the other processes.
+def locked(path: Path) -> Iterator[None]:
+    """Keep the other processes from beginning or merging meanwhile.
 
     Args:
-        shard: This process.
-
-    Yields:
-        What waits until all processes have called it.
+        path: The output.
     """
-    if shard.count == 1:
-        yield lambda: None
-        return
-    from torch import distributed
-
-    # gloo needs no accelerator; only waiting goes through it
-    distributed.init_process_group("gloo", rank=shard.index, world_size=shard.count, timeout=LONGEST_WAIT)
-    try:
-        yield lambda: distributed.barrier()
-    finally:
-        distributed.destroy_process_group()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        yield
+        if not _parts(path):
+            with suppress(OSError):  # Windows keeps it while another process waits for it
+                lock.unlink()
 
 
-def check_parts(path: Path, shard: Shard) -> None:
-    """Refuse to go on with a run that had another number of processes.
+def start_anew(path: Path, shard: Shard) -> None:
+    """Remove the output of an earlier run, and refuse to mix rows with those of one that was stopped.
 
     Args:
-        path: Where the whole run writes.
-        shard: This process.
+        path: The output.
+        shard: This process; parts of the others may be of this run.
 
     Raises:
-        UsageError: If there are parts of such a run.
+        UsageError: If there are parts of an earlier run.
     """
-    for other in sorted(path.parent.glob(f"{path.stem}.part-*-of-*{path.suffix}")):
-        count = other.stem.rpartition("-of-")[2]
-        if count.isdecimal() and (int(count) != shard.count or shard.count == 1):
-            raise UsageError(f"{other}: of a run on {count} processes; go on with as many, or delete its parts")
+    others = {Shard(index, shard.count).part(path) for index in range(shard.count) if index != shard.index}
+    for part in _parts(path):
+        if part not in others:
+            raise UsageError(f"{part}: of a run that was stopped; --resume goes on with it, or delete its parts")
+    if shard.count > 1:
+        path.unlink(missing_ok=True)
 
 
 def merge(
-    path: Path, shares: Sequence[Sequence[Any]], items: Sequence[Any], identity: Identity, columns: Sequence[str]
-) -> None:
-    """Put the rows of all parts, and those of an earlier output, in the order of the clips, each once.
+    path: Path,
+    order: Iterable[Hashable],
+    keys_in: Callable[[Path], Iterable[tuple[Hashable, Span]]],
+    *,
+    head: str = "",
+    keeps_others: bool = False,
+) -> bool:
+    """Put the rows of the output and of all parts into the output, if none is missing; the parts are removed.
 
     Args:
         path: The output; written anew, and only when it is whole.
-        shares: The items of each process.
-        items: All items of the run, also those that the output has already.
-        identity: What makes two rows the same one.
-        columns: Columns of a CSV table.
+        order: Keys of its rows, in their order; of several with one key, the first ones that are found count.
+        keys_in: Gives the keys of the rows of a file, and where they are in it, in bytes.
+        head: What stands above the rows.
+        keeps_others: Whether rows that are not named follow, one of each key; else they are left out.
 
-    Raises:
-        UsageError: If a row is missing.
+    Returns:
+        Whether all rows are there, so that it is done.
     """
-    parts = [Shard(index, len(shares)).part(path) for index in range(len(shares))]
-    # By the object: equal clips that are named twice are two
-    owners = {id(item): part for part, share in zip(parts, shares, strict=True) for item in share}
-    needed = dict.fromkeys(owners.get(id(item), path) for item in items)
-    merged = path.with_name(f"{path.name}.merging")
-    with ExitStack() as stack, merged.open("wb") as out:
-        pools = {part: _pool(part, identity, columns) for part in needed if part.exists()}
-        files = {part: stack.enter_context(part.open("rb")) for part in pools}
-        if is_csv(path):
-            out.write(next(whole_records(next(iter(files)))))
-        for item in items:
-            part, key = owners.get(id(item), path), identity(item.row)
-            if part not in pools or not pools[part][key]:
-                raise UsageError(f"{part}: no row for {' '.join(key).strip()}; the same command with --resume goes on")
-            start, size = pools[part][key].popleft()
-            files[part].seek(start)
-            out.write(files[part].read(size))
-    os.replace(merged, path)
-    for part in parts:
-        part.unlink(missing_ok=True)
+    found = files(path)
+    pools: dict[Hashable, deque[tuple[Path, Span]]] = defaultdict(deque)
+    for file in found:
+        for key, span in keys_in(file):
+            pools[key].append((file, span))
+    keys = list(dict.fromkeys([*order, *pools])) if keeps_others else list(order)
+    chosen = [pools[key].popleft() for key in keys if pools[key]]
+    if len(chosen) < len(keys):
+        return False
+    draft = path.with_name(f"{path.name}.merging")
+    with ExitStack() as stack, draft.open("wb") as out:
+        opened = {file: stack.enter_context(file.open("rb")) for file in found}
+        out.write(head.encode("utf-8", "backslashreplace"))
+        for file, (start, size) in chosen:
+            opened[file].seek(start)
+            out.write(_with_line_end(opened[file].read(size)))
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(draft, path)
+    for part in found:
+        if part != path:
+            part.unlink()
+    return True
 
 
-def _pool(path: Path, identity: Identity, columns: Sequence[str]) -> dict[tuple[str, ...], deque[tuple[int, int]]]:
-    """Where the rows stand in a file, by what makes them the same one."""
-    pool: dict[tuple[str, ...], deque[tuple[int, int]]] = defaultdict(deque)
-    for row, span in earlier_rows(path, columns):
-        pool[identity(row)].append(span)
-    return pool
+def _with_line_end(row: bytes) -> bytes:
+    return row if row.endswith(b"\n") else row + b"\n"

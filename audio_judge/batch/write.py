@@ -4,17 +4,13 @@ A row is the input row with the judgement added; a key of the input that the jud
 ``input_<key>``. Rows are flushed one by one, so that an interruption costs at most a half-written last line.
 """
 
-import csv
-import io
-import json
-import os
-import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.errors import UsageError
 
 WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
@@ -95,7 +91,7 @@ class RowWriter:
         input_columns: Columns of the input rows, for a CSV table.
         result_columns: Columns of the answers, for a CSV table.
         reserved: Keys of the answers in JSON.
-        start: Bytes of an existing file to go on after; 0 writes it anew.
+        goes_on: Whether to go on after the last whole row of an existing file; else it is written anew.
 
     Raises:
         UsageError: If the file cannot be opened.
@@ -107,15 +103,16 @@ class RowWriter:
         input_columns: Sequence[str] = (),
         result_columns: Sequence[str] = (),
         reserved: Container[str] = JSON_KEYS,
-        start: int = 0,
+        *,
+        goes_on: bool = False,
     ) -> None:
         self.is_csv = path is not None and is_csv(path)
         self.reserved = tuple(result_columns) if self.is_csv else reserved
-        self.columns = header(input_columns, result_columns)
-        self.file: TextIO = sys.stdout if path is None else _open_after(path, start)
-        self.is_own_file = path is not None
-        if self.is_csv and start == 0:
-            self._write_csv([self.columns])
+        columns = header(input_columns, result_columns) if self.is_csv else None
+        try:
+            self.rows = lines.Appender(path, columns, is_new=not goes_on)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
 
     def __enter__(self) -> "RowWriter":
         return self
@@ -123,8 +120,7 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.is_own_file:
-            self.file.close()
+        self.rows.close()
 
     def write(self, row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any]) -> None:
         """Write what is said about one clip, and flush it.
@@ -137,20 +133,13 @@ class RowWriter:
         kept = keep(row, self.reserved)
         if not self.is_csv:
             said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
-            self.file.write(json.dumps({**kept, **said}, ensure_ascii=False, allow_nan=False) + "\n")
-            self.file.flush()
+            self.rows.write({**kept, **said})
             return
         flat = {**flatten(settings), "error": answer.error}
         rows = [{}] if answer.error is not None else answer.cells or [flatten(answer.row)]
-        lines = [{**kept, **{name: cells[name] for name in cells if name in self.reserved}, **flat} for cells in rows]
-        self._write_csv([[_cell(line.get(column)) for column in self.columns] for line in lines])
-
-    def _write_csv(self, rows: Sequence[Sequence[str]]) -> None:
-        """All at once, so that an interruption does not cut between the rows of a clip."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self.file.write(text.getvalue())
-        self.file.flush()
+        self.rows.write(
+            *({**kept, **{name: cells[name] for name in cells if name in self.reserved}, **flat} for cells in rows)
+        )
 
 
 def is_csv(path: Path) -> bool:
@@ -176,62 +165,8 @@ def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[
     return [*keep(dict.fromkeys(input_columns), result_columns), *result_columns]
 
 
-def _open_after(path: Path, start: int) -> TextIO:
-    """Open a file for writing after its first bytes; what follows them is cut off."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if start:
-            os.truncate(path, start)
-        # A file name that is no UTF-8 becomes an escape, in JSON the one that reads back as the same name
-        return path.open("a" if start else "w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-
-
-def whole_records(path: Path) -> Iterator[bytes]:
-    r"""Read the rows that were written whole; a last one that was torn is left out.
-
-    Args:
-        path: ``.jsonl`` or ``.csv`` file; cells of a CSV table may contain line breaks.
-
-    Yields:
-        The bytes of each row with its line end; the first row of a CSV table is its header.
-
-    Raises:
-        UsageError: If the file cannot be read.
-    """
-    record = b""
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                record += line
-                if line.endswith(b"\n") and not (is_csv(path) and record.count(b'"') % 2):
-                    yield record
-                    record = b""
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); choose another --output") from error
-
-
-def complete_size(path: Path) -> int:
-    """Number of bytes up to the end of the last row that was written whole.
-
-    Args:
-        path: ``.jsonl`` or ``.csv`` file.
-
-    Raises:
-        UsageError: If the file cannot be read.
-    """
-    return sum(map(len, whole_records(path)))
-
-
 def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
-    """Read the whole rows of an earlier run.
+    """Read the whole rows of an earlier run, or of one that is going on.
 
     Args:
         path: ``.jsonl`` or ``.csv`` file that ``RowWriter`` has written.
@@ -243,30 +178,16 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
     Raises:
         UsageError: If it is not such a file, or has other columns.
     """
-    end = 0
-    for number, record in enumerate(whole_records(path), 1):
-        start, end = end, end + len(record)
-        text = record.decode("utf-8", "surrogateescape")
-        if not is_csv(path):
-            yield _json_row(path, number, text), (start, len(record))
-            continue
-        cells = next(csv.reader(io.StringIO(text, newline="")), [])
-        if number > 1:
-            yield dict(zip(columns, cells, strict=False)), (start, len(record))
-        elif cells != list(columns):
+    if is_csv(path):
+        found = lines.columns_of(path, is_growing=True)
+        if found and found != list(columns):
             raise UsageError(
-                f"{path}: was made with other rubrics or input columns ({', '.join(cells)}); choose another --output"
+                f"{path}: was made with other rubrics or input columns ({', '.join(found)}); choose another --output"
             )
-
-
-def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict) or "task" not in row:
-        raise UsageError(f"{path}:{number}: not written by `audio-judge`; choose another --output")
-    return row
+    for line in lines.scan(path, "csv" if is_csv(path) else "json", is_growing=True, errors="surrogateescape"):
+        if not is_csv(path) and "task" not in line.row:
+            raise UsageError(f"{path}:{line.number}: not written by `audio-judge`; choose another --output")
+        yield line.row, line.span
 
 
 def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

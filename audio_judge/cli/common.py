@@ -286,16 +286,16 @@ def finish(job: Job, asked: Clips) -> int:
         asked: The items, and where rows go.
 
     Returns:
-        Exit code, as of ``batch.run.run``.
+        Exit code, as of ``batch.run.run``; 0 if other processes still have items.
 
     Raises:
         UsageError: If the request cannot be carried out.
     """
     output = asked.output
     code = run(job, asked.items, output, no_progress=asked.no_progress)
-    if output.page is not None and output.path is not None and code < 2 and shards.this_shard().is_main:
+    if output.page is not None and output.path is not None and code in (0, 1):
         answers.write(output.page, output.path, job)
-    return code
+    return code or 0
 
 
 def for_people(output: Output, write: Callable[[Any], str] = str) -> Callable[[Any, Answer], str | None] | None:

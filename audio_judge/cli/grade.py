@@ -9,17 +9,17 @@ stopped and asks again only for what failed.
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from audio_judge.batch import lines
 from audio_judge.batch.write import keep
 from audio_judge.cli.options import fraction, positive_float, positive_int
 from audio_judge.data.weights import named_weights
@@ -290,26 +290,8 @@ def parse_columns(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any] | str]:
     """The rows of a file of JSON lines; a line that is none becomes what is wrong with it."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="backslashreplace", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _read_row(f"{path}:{number}", line)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); JSON lines are needed") from error
-
-
-def _read_row(place: str, line: str) -> dict[str, Any] | str:
-    try:
-        # NaN and what is read as infinity are not JSON, and would not be in the output either
-        row = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        return f"{place}: no JSON ({error}); one object per line is needed"
-    return row if isinstance(row, dict) else f"{place}: {line.strip()[:40]!r} is no JSON object"
-
-
-def _finite(text: str) -> float | None:
-    return value if math.isfinite(value := float(text)) else None
+    for line in lines.scan(path, "json", errors="backslashreplace"):
+        yield line.row if line.problem is None else f"{path}:{line.number}: {line.problem}"
 
 
 def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form: Form | None = None) -> "Case":
@@ -394,7 +376,7 @@ def _grade_rows(
 ) -> list[str]:
     """Grade all rows and write them; returns what is wrong with those that got no grade."""
     reasons: list[str] = []
-    writer: TextIO | None = None
+    writer: lines.Appender | None = None
     place = Path(options.predictions).name
     hidden = True if out is None and sys.stdout.isatty() else options.no_progress or None
     try:
@@ -411,7 +393,7 @@ def _grade_rows(
                     _write(writer, out, row, _result(evaluator, outcome, summary.weights))
                     bar.update()
     finally:
-        if writer is not None and out is not None:
+        if writer is not None:
             writer.close()
     return reasons
 
@@ -443,21 +425,17 @@ def _result(evaluator: "Evaluator", outcome: "Outcome", weights: Mapping[str, fl
     return {"grades": outcome.grades, "lscore": lscore, "evaluator": settings | {"weights": dict(weights)}}
 
 
-def _open(out: Path | None) -> TextIO:
-    if out is None:
-        return sys.stdout
+def _open(out: Path | None) -> lines.Appender:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        return out.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+        return lines.Appender(out, is_new=True)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
 
 
-def _write(writer: TextIO, out: Path | None, row: dict[str, Any] | str, result: Mapping[str, Any]) -> None:
+def _write(writer: lines.Appender, out: Path | None, row: dict[str, Any] | str, result: Mapping[str, Any]) -> None:
     kept = {} if isinstance(row, str) else keep(row, RESULTS)
     try:
-        writer.write(json.dumps({**kept, **result}, ensure_ascii=False, allow_nan=False) + "\n")
-        writer.flush()
+        writer.write({**kept, **result})
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -6,17 +6,15 @@ because only they hold the simulation columns; ``NISQA_corpus_file.csv`` fills i
 Left out: the per-condition table ``NISQA_corpus_con.csv``, which is the mean of these rows over ``condition``.
 """
 
-import csv
 import logging
-import math
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora import CorpusError
+from audio_judge.corpora.rows import Row, read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +24,6 @@ RUBRICS = {"mos": "mos", "noi": "noisiness", "col": "coloration", "dis": "discon
 """Column of the corpus to rubric; on all five, 1 is worst and 5 is best."""
 
 _SPLITS = {"TRAIN": "train", "VAL": "validation", "TEST": "test"}
-_BLANK = {"", "-", "nan", "na", "n/a", "none", "null", "<undefined>"}
 _OFF = {"0", "0.0", "false", "no", "off", "skip", "noloss"}
 _ON = {"x", "1", "1.0", "true", "yes"}
 _CONSUMED = {"db", "votes", "filepath_deg", "filepath_ref", *RUBRICS, *(f"{column}_std" for column in RUBRICS)}
@@ -96,39 +93,6 @@ def _select(
         logger.warning("%s: left out %d of %d clips that have no reference", root, dropped, selected)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of a table, read cell by cell so that every complaint can name file, line and column."""
-
-    path: Path
-    line: int
-    values: dict[str, str]
-
-    def error(self, problem: str) -> CorpusError:
-        return CorpusError(self.path, self.line, problem)
-
-    def text(self, column: str) -> str | None:
-        value = self.values.get(column, "").strip()
-        return None if value.lower() in _BLANK else value
-
-    def switch(self, column: str) -> str | None:
-        """What a switch is set to; None if it is off."""
-        value = self.text(column)
-        return None if value is None or value.lower() in _OFF else value
-
-    def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        text = self.text(column)
-        if text is None:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            raise self.error(f"{column} is {text!r}; a number expected") from None
-        if not (math.isfinite(value) and low <= value <= high):
-            raise self.error(f"{column} is {text}; {low:g} to {high:g} expected")
-        return value
-
-
 def _tables(root: Path) -> list[Path]:
     per_set = sorted(table for table in root.glob("*/*_file.csv") if table.name == f"{table.parent.name}_file.csv")
     whole = [root / CORPUS_FILE] if (root / CORPUS_FILE).is_file() else []
@@ -137,36 +101,23 @@ def _tables(root: Path) -> list[Path]:
     return per_set + whole
 
 
-def _rows(tables: list[Path], with_reference: bool) -> Iterator[_Row]:
+def _rows(tables: list[Path], with_reference: bool) -> Iterator[Row]:
     """Rows of all tables; the whole corpus's table, which is last, gives only the sets that have none of their own."""
     own_table = {table.parent.name for table in tables if table.name != CORPUS_FILE}
     required = ["db", "filepath_deg", *RUBRICS] + ["filepath_ref"] * with_reference
     for table in tables:
-        for row in _table_rows(table, required):
+        for row in read_rows(table, required):
             if table.name != CORPUS_FILE or row.values["db"].strip() not in own_table:
                 yield row
 
 
-def _table_rows(table: Path, required: list[str]) -> Iterator[_Row]:
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        try:
-            missing = [column for column in required if column not in (reader.fieldnames or [])]
-            if missing:
-                raise CorpusError(table, 1, f"column {', '.join(missing)} is missing; the published header has it")
-            for values in reader:
-                # DictReader files surplus cells under the key None and fills absent ones with the value None.
-                if None in values or None in values.values():
-                    problem = f"the row has not the {len(reader.fieldnames or [])} cells of the header"
-                    raise CorpusError(table, reader.line_num, problem)
-                yield _Row(table, reader.line_num, values)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise CorpusError(
-                table, reader.line_num + 1, f"not a CSV in UTF-8 ({error}); fetch the file again"
-            ) from error
+def _switch(row: Row, column: str) -> str | None:
+    """What a switch is set to; None if it is off."""
+    value = row.text(column)
+    return None if value is None or value.lower() in _OFF else value
 
 
-def _split_of(row: _Row) -> str:
+def _split_of(row: Row) -> str:
     db = row.values["db"]
     splits = [split for token, split in _SPLITS.items() if token in db]
     if len(splits) != 1:
@@ -174,7 +125,7 @@ def _split_of(row: _Row) -> str:
     return splits[0]
 
 
-def _clip(root: Path, row: _Row, db: str, split: str) -> RatedClip:
+def _clip(root: Path, row: Row, db: str, split: str) -> RatedClip:
     path = _resolve(root, row, "filepath_deg")
     if path is None:
         raise row.error("filepath_deg is empty; the path of the rated clip expected")
@@ -192,7 +143,7 @@ def _clip(root: Path, row: _Row, db: str, split: str) -> RatedClip:
     )
 
 
-def _resolve(root: Path, row: _Row, column: str) -> str | None:
+def _resolve(root: Path, row: Row, column: str) -> str | None:
     text = row.text(column)
     if text is None:
         return None
@@ -202,7 +153,7 @@ def _resolve(root: Path, row: _Row, column: str) -> str | None:
     return str(root / path)
 
 
-def _ratings(row: _Row) -> dict[str, Rating]:
+def _ratings(row: Row) -> dict[str, Rating]:
     votes = row.number("votes", low=1)
     if votes is not None and not votes.is_integer():
         raise row.error(f"votes is {votes:g}; a whole number expected")
@@ -220,7 +171,7 @@ def _ratings(row: _Row) -> dict[str, Rating]:
 # The corpus's own simulation: a switch column ("x", or a name) turns a fault on, other columns hold its strength.
 
 
-def _simulated_causes(row: _Row) -> tuple[Cause, ...]:
+def _simulated_causes(row: Row) -> tuple[Cause, ...]:
     causes = [
         _level(row, "asl_in", "input"),
         _filter(row),
@@ -240,20 +191,20 @@ def _cause(kind: str, parameters: dict[str, Any]) -> Cause:
     return Cause(kind, {name: value for name, value in parameters.items() if value is not None})
 
 
-def _switched(row: _Row, column: str, kind: str, parameters: dict[str, Any]) -> Cause | None:
-    value = row.switch(column)
+def _switched(row: Row, column: str, kind: str, parameters: dict[str, Any]) -> Cause | None:
+    value = _switch(row, column)
     if value is None:
         return None
     # Some switches hold a name in place of "x" (bgn: random_bgn, car, pub …): worth keeping.
     return _cause(kind, parameters if value.lower() in _ON else parameters | {"name": value})
 
 
-def _level(row: _Row, column: str, stage: str) -> Cause | None:
+def _level(row: Row, column: str, stage: str) -> Cause | None:
     return _switched(row, column, "level", {"level_dbov": row.number(f"{column}_level"), "stage": stage})
 
 
-def _filter(row: _Row) -> Cause | None:
-    name = row.switch("filter")
+def _filter(row: Row) -> Cause | None:
+    name = _switch(row, "filter")
     low, high = row.number("bp_low", low=0), row.number("bp_high", low=0)
     # The corpus drew the filters one after another, so a low-pass may carry the edge of a high-pass it replaced.
     edges = {
@@ -266,7 +217,7 @@ def _filter(row: _Row) -> Cause | None:
     return _cause("band_limit", edges[name.lower()]) if name.lower() in edges else _cause("filter", {"name": name})
 
 
-def _time_clipping(row: _Row) -> Cause | None:
+def _time_clipping(row: Row) -> Cause | None:
     percent = row.number("tc_fer", low=0, high=100)  # percent here, but FER1 to FER3 are rates
     rate = None if percent is None else percent / 100
     burst = row.number("tc_nburst", low=0)
@@ -278,12 +229,12 @@ def _time_clipping(row: _Row) -> Cause | None:
     return _switched(row, "timeclipping", "time_clipping", parameters)
 
 
-def _codec(row: _Row, stage: int) -> Iterator[Cause]:
-    name = row.switch(f"codec{stage}")
+def _codec(row: Row, stage: int) -> Iterator[Cause]:
+    name = _switch(row, f"codec{stage}")
     if name is None:
         return
     yield _cause("codec", {"name": name.lower()} | _codec_setting(name.lower(), row.number(f"bMode{stage}")))
-    pattern = row.switch(f"plcMode{stage}")
+    pattern = _switch(row, f"plcMode{stage}")
     if pattern is not None:
         yield _cause("packet_loss", {"loss_rate": row.number(f"FER{stage}", low=0, high=1), "pattern": pattern.lower()})
 

@@ -5,7 +5,6 @@
     write_proxies(["clean/a.wav", "clean/b.wav"], "reverberation", Path("proxies"), seed=0)
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from audio_judge.batch import lines
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.jastin import JastinTask, get_task, make_proxy_clips
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
@@ -95,7 +95,7 @@ def write_proxies(
 
 def _write_rows(left: dict[int, str], task: JastinTask, table: Path, settings: dict[str, Any]) -> tuple[int, list[str]]:
     made, failed = 0, []
-    with table.open("a", encoding="utf-8") as rows:
+    with lines.Appender(table) as rows:
         for number, path in left.items():
             try:
                 (clip,) = make_proxy_clips(
@@ -107,31 +107,21 @@ def _write_rows(left: dict[int, str], task: JastinTask, table: Path, settings: d
             own = Path(clip.path).relative_to(table.parent).as_posix()
             row = {"path": own, "score": clip.ratings[task.rubric.name].value, "reference": path, "number": number}
             row |= settings | {"causes": [asdict(cause) for cause in clip.causes]}
-            rows.write(json.dumps(row, ensure_ascii=False) + "\n")
-            rows.flush()  # a kill loses at most the line it cuts
+            rows.write(row)
             made += 1
     return made, failed
 
 
 def _finished(table: Path, wanted: dict[int, str], settings: dict[str, Any]) -> set[int]:
-    """Numbers of the rows that are there; a last line that a kill left unfinished is cut off."""
-    if not table.exists():
-        return set()
-    content = table.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with table.open("r+b") as file:
-            file.truncate(whole)
+    """Numbers of the rows that are there."""
     found = set()
-    for line, text in enumerate(content[:whole].splitlines(), start=1):
+    for line in lines.scan(table, is_growing=True) if table.exists() else ():
+        row, place = line.row, f"{table}, line {line.number}"
         try:
-            row = json.loads(text)
             is_same = wanted.get(row["number"]) == row["reference"] and settings == {key: row[key] for key in settings}
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{table}, line {line}: not a row of proxies; choose another folder") from error
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{place}: not a row of proxies; choose another folder") from error
         if not is_same:
-            raise ValueError(
-                f"{table}, line {line}: made of other clips or with another seed or share; choose another folder"
-            )
+            raise ValueError(f"{place}: made of other clips or with another seed or share; choose another folder")
         found.add(row["number"])
     return found

@@ -1,16 +1,15 @@
 """Rows of a table on disk or of a data set, cell by cell, with file and line in every complaint."""
 
-import csv
-import json
 import logging
 import math
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Any, Literal, TypeVar
 
+from audio_judge.batch import lines
 from audio_judge.batch.data_sets import data_set_place, data_set_rows
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
@@ -326,64 +325,34 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
     table = Path(path)
     if not table.is_file():
         raise CorpusError(table, None, "no such file")
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        if table.suffix.lower() in {".jsonl", ".json"}:
-            rows = _json_rows(table, file, required)
-        else:
-            rows = _csv_rows(table, file, required, None if header is None else list(header))
-        empty = True
-        for row in rows:
+    empty = True
+    names = None if header is None else list(header)
+    is_json = lines.kind_of(table) == "json"
+    try:
+        if not is_json:
+            _check_columns(table, 1, "column ", required, names or lines.columns_of(table, trims=True))
+        for line, values in lines.read(table, header=names, fill=None, trims=True):
+            if is_json:
+                _check_columns(table, line, "", required, values)
             empty = False
-            yield row
+            yield Row(table, line, values)
+    except lines.LineError as error:
+        raise CorpusError(table, error.line, error.problem) from error
     if empty:
         raise CorpusError(table, None, "no rows; fetch the file again")
 
 
 def _data_set_rows(place: str, required: list[str]) -> Iterator[Row]:
     for number, values in enumerate(data_set_rows(place), start=1):
-        missing = [column for column in required if column not in values]
-        if missing:
-            raise CorpusError(place, None, f"column {', '.join(missing)} is missing; found {', '.join(values)}")
+        _check_columns(place, None, "column ", required, values)
         yield Row(place, number, values)
 
 
-def _json_rows(table: Path, file: TextIO, required: list[str]) -> Iterator[Row]:
-    line = 0
-    try:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            values = json.loads(text)
-            if not isinstance(values, dict):
-                raise CorpusError(table, line, f"a {type(values).__name__} where an object expected, one per line")
-            missing = [column for column in required if column not in values]
-            if missing:
-                raise CorpusError(table, line, f"{', '.join(missing)} is missing; found {', '.join(values)}")
-            yield Row(table, line, values)
-    except json.JSONDecodeError as error:
-        raise CorpusError(table, line, f"not JSON ({error.msg}); one object per line expected") from error
-    except UnicodeDecodeError as error:
-        raise CorpusError(table, line + 1, f"not UTF-8 ({error}); fetch the file again") from error
-
-
-def _csv_rows(table: Path, file: TextIO, required: list[str], header: list[str] | None) -> Iterator[Row]:
-    delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(file, header, delimiter=delimiter, skipinitialspace=True)
-    try:
-        if reader.fieldnames is not None:
-            reader.fieldnames = [name.strip() for name in reader.fieldnames]
-        columns = reader.fieldnames or []
-        missing = [column for column in required if column not in columns]
-        if missing:
-            raise CorpusError(table, 1, f"column {', '.join(missing)} is missing; found {', '.join(columns) or 'none'}")
-        for values in reader:
-            # DictReader files surplus cells under the key None and fills absent ones with the value None.
-            if None in values or None in values.values():
-                raise CorpusError(table, reader.line_num, f"the row has not the {len(columns)} cells of the header")
-            yield Row(table, reader.line_num, values)
-    except (csv.Error, UnicodeDecodeError) as error:
-        problem = f"not a csv in UTF-8 ({error}); fetch the file again"
-        raise CorpusError(table, reader.line_num + 1, problem) from error
+def _check_columns(table: str | Path, line: int | None, what: str, required: list[str], names: Collection[str]) -> None:
+    missing = [column for column in required if column not in names]
+    if missing:
+        found = ", ".join(names) or "none"
+        raise CorpusError(table, line, f"{what}{', '.join(missing)} is missing; found {found}")
 
 
 def home_of(path: str | Path) -> Path | None:

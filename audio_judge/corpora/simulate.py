@@ -7,8 +7,6 @@ the split and its own index only, so a stopped run goes on where it stopped.
 """
 
 import argparse
-import csv
-import json
 import multiprocessing
 import subprocess
 import tempfile
@@ -25,6 +23,7 @@ import soxr
 import torch
 from tqdm import tqdm
 
+from audio_judge.batch import lines
 from audio_judge.clips import Cause
 from audio_judge.corpora.simulated import KNOWN_RATINGS, SPLITS, read_rows
 from audio_judge.corpora.teachers import NISQA_AXES, distill_mos, nisqa
@@ -104,8 +103,7 @@ def list_sources(data: Path, prompts: Path = PROMPTS) -> list[Source]:
     manifest = data / "manifest.csv"
     if not manifest.exists():
         raise FileNotFoundError(f"{manifest}: no manifest; --data must be a folder with manifest.csv")
-    with manifest.open(newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: row["path"])
+    rows = sorted((row for _, row in lines.read(manifest)), key=lambda row: row["path"])
     responses = [row for row in rows if row["kind"] == "rir"]
     for row, split in zip(reversed(responses), ("test", "validation"), strict=False):
         row["split"] = split
@@ -360,25 +358,19 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
     for name in ("clips", "ref", "states"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     done = read_rows(folder)
-    _rewrite(folder / "rows.jsonl", done)  # drops half a line of a run that was killed
     if split == "wild_test":
         clips = min(clips, sum(source.kind == "wild" and source.split == "test" for source in list_sources(data)))
     missing = sorted(set(range(clips)) - {row["index"] for row in done})
     batches = [missing[start : start + 8] for start in range(0, len(missing), 8)]
     written = 0
     context = multiprocessing.get_context("spawn")  # forked threads of torch hang
-    with ProcessPoolExecutor(workers, context) as pool, (folder / "rows.jsonl").open("a") as file:
+    with ProcessPoolExecutor(workers, context) as pool, lines.Appender(folder / "rows.jsonl") as file:
         futures = [pool.submit(_write_batch, folder, data, split, seed, batch) for batch in batches]
         for future in tqdm(as_completed(futures), total=len(futures), desc=split, unit="batch"):
             rows = future.result()
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-            file.flush()
+            file.write(*rows)
             written += len(rows)
     return written
-
-
-def _rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def main() -> None:

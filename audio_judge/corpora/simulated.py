@@ -6,12 +6,12 @@ Splits: ``train, validation, test``; ``test_held_out`` (degradations never train
 Left out: human ratings; a clip is what its teachers say, except where ``targets`` knows better.
 """
 
-import json
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora.teachers import NISQA_AXES
 
@@ -40,8 +40,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
         Rows as ``write_simulated`` wrote them; a last line that is not complete is left out.
     """
     path = folder / "rows.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    return [row for _, row in lines.read(path, is_growing=True)] if path.exists() else []
 
 
 def targets(row: dict[str, Any]) -> dict[str, Rating]:

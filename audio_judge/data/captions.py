@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from audio_judge.batch.lines import append_line, finished_ids
+from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import ParseError, compare, describe
@@ -123,7 +123,7 @@ async def write_captions(
     except Timeout as error:
         raise RuntimeError(f"{out}: another run is writing it; wait for it or choose another file") from error
     try:
-        done, sent = finished_ids(out), client.counts.sent
+        done, sent = set(rows_by_id(out)), client.counts.sent
         kept: Counter[str] = Counter()
         waiting = _unfinished(_jobs(items, samplings(diverse, seed), seed, client.backend.identity), done, kept)
         written, failed = await _write_rows(client, waiting, out, tries, tolerance)
@@ -136,14 +136,14 @@ async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: in
     """Ask, check and write; returns how many rows were written and how many failed."""
     written = failed = unanswered = 0
     rows = in_order(partial(_caption, client, tries, tolerance), jobs, 4 * client.concurrency)
-    with out.open("a", encoding="utf-8") as captions, open(f"{out}.failed.jsonl", "w", encoding="utf-8") as failures:
+    with Appender(out) as captions, Appender(Path(f"{out}.failed.jsonl"), is_new=True) as failures:
         async with aclosing(rows):
             async for row in rows:
                 if "reason" not in row:
-                    append_line(captions, row)
+                    captions.write(row)
                     written, unanswered = written + 1, 0
                     continue
-                append_line(failures, row)
+                failures.write(row)
                 failed, unanswered = failed + 1, 0 if row["reason"] == "invalid" else unanswered + 1
                 if unanswered == GIVE_UP_AFTER:
                     raise TeacherUnavailableError(f"{unanswered} captions in a row without an answer: {row['message']}")

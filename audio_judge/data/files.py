@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.data.examples import Example
 from audio_judge.errors import UsageError
 
@@ -25,22 +26,14 @@ def write_examples(examples: Iterable[Mapping[str, Any]], path: Path) -> int:
     Returns:
         Number of examples.
     """
+    if path.suffix.lower() != ".parquet":
+        return lines.write(path, examples)
     part = path.with_name(f"{path.name}.part")
-    texts = (json.dumps(example, ensure_ascii=False) for example in examples)
     try:
-        written = (_write_parquet if path.suffix.lower() == ".parquet" else _write_lines)(texts, part)
+        written = _write_parquet((json.dumps(example, ensure_ascii=False) for example in examples), part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return written
-
-
-def _write_lines(texts: Iterator[str], path: Path) -> int:
-    written = 0
-    with path.open("w", encoding="utf-8") as file:
-        for text in texts:
-            file.write(text + "\n")
-            written += 1
     return written
 
 
@@ -75,9 +68,7 @@ def read_examples(path: Path) -> Iterator[Example]:
             for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_ROWS_AT_ONCE, columns=["example"]):
                 yield from (read_example(row) for row in batch.to_pylist())
             return
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                yield read_example(json.loads(line))
+        yield from (read_example(row) for _, row in lines.read(path, "json"))
     except (ValueError, TypeError, OSError) as error:  # pyarrow's errors are ValueErrors and OSErrors
         raise UsageError(f"{path}: not examples as `audio-judge data` writes them ({error})") from error
 

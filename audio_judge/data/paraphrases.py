@@ -1,6 +1,5 @@
 """Other wordings of requests, written by a text model, checked and kept in a file."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch import lines
 from audio_judge.tasks import ParseError
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Sampling
@@ -212,8 +212,7 @@ async def write_paraphrases(
     found, failed = await paraphrase(client, templates, styles=styles, seed=seed, tries=tries)
     new = [one for one in found if _plain(one.text) not in known]
     save_paraphrases([*kept, *new], out)
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in failed]
-    out.with_name(f"{out.name}.failed.jsonl").write_text("".join(lines), encoding="utf-8")
+    lines.write(out.with_name(f"{out.name}.failed.jsonl"), failed)
     return ParaphraseReport(len(new), len(kept), len(failed))
 
 
@@ -224,10 +223,7 @@ def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
         paraphrases: What to write.
         path: File that is replaced once all of it is written.
     """
-    lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in paraphrases]
-    part = path.with_name(f"{path.name}.part")
-    part.write_text("".join(lines), encoding="utf-8")
-    part.replace(path)
+    lines.write(path, map(asdict, paraphrases))
 
 
 def load_paraphrases(path: Path) -> list[Paraphrase]:
@@ -240,11 +236,11 @@ def load_paraphrases(path: Path) -> list[Paraphrase]:
         ValueError: If a line is none; the message names file and line.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for line in lines.scan(path, "json"):
         try:
-            found.append(Paraphrase(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: not a paraphrase ({error})") from error
+            found.append(Paraphrase(**line.row))
+        except TypeError as error:
+            raise ValueError(f"{path}, line {line.number}: not a paraphrase ({line.problem or error})") from error
     return found
 
 

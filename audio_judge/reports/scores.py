@@ -6,9 +6,6 @@ The page shows how scores are distributed, how systems rank, which clips are wor
 holds its plots and sounds itself and opens without a network. Needs the extra ``report``.
 """
 
-import csv
-import io
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audio_judge.batch import lines
 from audio_judge.batch.items import Columns
-from audio_judge.batch.write import SETTINGS
+from audio_judge.batch.write import SETTINGS, is_csv
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 
@@ -162,30 +160,10 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
 def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
     """The rows of a file and where they stand."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"{file}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read as UTF-8 text ({error})") from error
-    if file.suffix.lower() == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        return [(f"{file}:{reader.line_num}", row) for row in reader]
-    return [(f"{file}:{number}", _object(file, number, line)) for number, line in _lines(text)]
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    # Not splitlines: JSON strings may hold other line breaks, such as U+2028
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _object(file: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UsageError(f"{file}:{number}: no JSON ({error}); give what `audio-judge score` has written") from error
-    if not isinstance(row, dict):
-        raise UsageError(f"{file}:{number}: no JSON object; give what `audio-judge score` has written")
-    return row
+        found = lines.read(file, "csv" if is_csv(file) else "json")
+        return [(f"{file}:{number}", row) for number, row in found]
+    except lines.LineError as error:
+        raise UsageError(f"{error}; give what `audio-judge score` has written") from error
 
 
 def _settings(place: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten, whole_records
+from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten
 from audio_judge.cli.judgements import result_row
 from audio_judge.cli.score_table import Table
 from audio_judge.errors import UsageError
@@ -39,24 +39,10 @@ class TestRowWriter:
             writer.write({"path": "a", "clip": "mine"}, Answer(cells=({"real": 0.5, "clip": "theirs"},)), {})
         assert (tmp_path / "a.csv").read_text() == "path,clip,real,error\na,mine,0.5,\n"
 
-    def test_nan_never_gets_into_json(self, tmp_path):
-        with RowWriter(tmp_path / "a.jsonl") as writer, pytest.raises(ValueError, match="JSON"):
-            writer.write({"path": "a"}, Answer({"seconds": float("nan")}), {})
-
     def test_error_takes_the_place_of_the_answer(self, tmp_path):
         with RowWriter(tmp_path / "a.jsonl") as writer:
             writer.write({"path": "a"}, Answer({"scores": {}}, error="a: broken"), {"task": "score"})
         assert json.loads((tmp_path / "a.jsonl").read_text()) == {"path": "a", "task": "score", "error": "a: broken"}
-
-
-class TestWholeRecords:
-    def test_torn_last_line_is_left_out(self, tmp_path):
-        (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a": ')
-        assert list(whole_records(tmp_path / "a.jsonl")) == [b'{"a": 1}\n']
-
-    def test_torn_cell_is_left_out(self, tmp_path):
-        (tmp_path / "a.csv").write_text('path,text\na,"x\ny"\nb,"x\n')
-        assert list(whole_records(tmp_path / "a.csv")) == [b"path,text\n", b'a,"x\ny"\n']
 
 
 class TestEarlierRows:

@@ -63,7 +63,7 @@ class TestReadBvcc:
         assert "BVCC: 1 of 2 rows left out, no score" in caplog.text
 
     def test_short_row(self, tmp_path):
-        with pytest.raises(CorpusError, match="line 2: the row has not the 4 cells"):
+        with pytest.raises(CorpusError, match="line 2: 3 fields for 4 columns"):
             list(read_bvcc(write(tmp_path, HEADER, "a.wav,s,1"), "train"))
 
     def test_other_layout(self, tmp_path):

@@ -223,13 +223,13 @@ class TestMalformed:
         ("changes", "problem"),
         [
             ({"mos": "good"}, "mos is 'good'"),  # not a number
-            ({"mos": "0.9"}, "mos is 0.9; 1 to 5"),  # below the scale
-            ({"loud": "5.1"}, "loud is 5.1; 1 to 5"),  # above the scale
-            ({"mos": "inf"}, "mos is inf"),  # not finite
+            ({"mos": "0.9"}, "mos is '0.9'; a number from 1 to 5"),  # below the scale
+            ({"loud": "5.1"}, "loud is '5.1'; a number from 1 to 5"),  # above the scale
+            ({"mos": "inf"}, "mos is 'inf'"),  # not finite
             ({"mos": "nan"}, "mos is 'nan'"),  # a clip nobody rated
-            ({"mos_std": "-0.1"}, "mos_std is -0.1"),  # no such deviation
+            ({"mos_std": "-0.1"}, "mos_std is '-0.1'"),  # no such deviation
             ({"votes": "4.5"}, "votes is 4.5"),  # half a listener
-            ({"votes": "0"}, "votes is 0"),  # no listener
+            ({"votes": "0"}, "votes is '0'"),  # no listener
             ({"db": "NISQA_DEV"}, "db is 'NISQA_DEV'"),  # no split in the name
             ({"db": "TRAIN_TEST"}, "db is 'TRAIN_TEST'"),  # two splits in the name
             ({"filepath_deg": ""}, "filepath_deg is empty"),  # no clip
@@ -264,7 +264,7 @@ class TestMalformed:
     def test_row_of_another_length(self, tmp_path, tail):
         table = write_corpus(tmp_path, a_row())
         table.write_text(table.read_text() + tail)
-        with pytest.raises(CorpusError, match="line 3: the row has not the 21 cells"):
+        with pytest.raises(CorpusError, match=r"line 3: [0-9]+ fields for 21 columns"):
             list(read_nisqa(tmp_path))
 
     def test_empty_table(self, tmp_path):
@@ -274,7 +274,7 @@ class TestMalformed:
 
     def test_table_that_is_not_text(self, tmp_path):
         (tmp_path / "NISQA_corpus_file.csv").write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(CorpusError, match="not a CSV in UTF-8"):
+        with pytest.raises(CorpusError, match="cannot be read as UTF-8 text"):
             list(read_nisqa(tmp_path))
 
     def test_strength_that_is_not_a_number(self, tmp_path):
@@ -282,7 +282,7 @@ class TestMalformed:
             simulated(tmp_path, wbgn="x", wbgn_snr="loud")
 
     def test_loss_in_percent_where_a_rate_belongs(self, tmp_path):
-        with pytest.raises(CorpusError, match="FER1 is 5; 0 to 1"):
+        with pytest.raises(CorpusError, match="FER1 is '5'; a number from 0 to 1"):
             simulated(tmp_path, codec1="evs", plcMode1="random", FER1="5")
 
     def test_error_survives_pickling(self):

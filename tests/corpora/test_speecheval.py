@@ -321,7 +321,7 @@ class TestAudio:
     def test_broken_line(self, tmp_path):
         file = write(tmp_path / "a.jsonl", a_record(context=CONTEXT))
         file.write_text(file.read_text() + '{"key": "x", ')
-        with pytest.raises(CorpusError, match=r"a\.jsonl, line 2: not JSON"):
+        with pytest.raises(CorpusError, match=r"a\.jsonl, line 2: no JSON"):
             list(read_speecheval(file, "train"))
 
 

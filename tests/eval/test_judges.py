@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,7 @@ class TestServedJudge:
 class TestRecordedJudge:
     def test_looks_up(self, tmp_path):
         row = Row("a", "b", "j", "score", rubrics=("mos",), prediction={"scores": {"mos": 2.0}}, text=("2",))
-        (tmp_path / "p.jsonl").write_text(row.to_json() + "\n")
+        (tmp_path / "p.jsonl").write_text(json.dumps(vars(row)) + "\n")
         judge = RecordedJudge(str(tmp_path / "p.jsonl"))
         known, unknown = judge.answer([Question(name, "score", (name,), MOS) for name in "ax"])
         assert (known.prediction, known.text) == ({"scores": {"mos": 2.0}}, ("2",))

@@ -66,7 +66,7 @@ def other_rows(folder, judge):
 def write_run(folder, rows, benchmarks):
     folder.mkdir(exist_ok=True)
     rows = list(rows)
-    (folder / FILE).write_text("".join(f"{row.to_json()}\n" for row in rows))
+    (folder / FILE).write_text("".join(f"{json.dumps(vars(row))}\n" for row in rows))
     write_json(folder / "metrics.json", measure(rows, benchmarks, resamples=20))
     defined = json.loads(json.dumps({one.name: asdict(one) for one in benchmarks}))
     config = {"seed": 7, "limit": None, "command": ["/home/me/eval", "--data", "/home/me/clips"]}

@@ -6,11 +6,12 @@ import pytest
 from eval_data import FakeJudge, nisqa_corpus, own_table
 from forked import Forked
 
+from audio_judge.batch.shards import Shard
 from audio_judge.errors import UsageError
 from audio_judge.eval import cli
 from audio_judge.eval.benchmarks import Places, load
 from audio_judge.eval.predictions import read_rows
-from audio_judge.eval.runner import Run, run, this_process
+from audio_judge.eval.runner import Run, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,32 +130,22 @@ class TestProcesses:
         whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
         judges = [FakeJudge() for _ in range(3)]
         found = [
-            run(nisqa_run(tmp_path, process=process, processes=3), loader=lambda _, process=process: judges[process])
+            run(nisqa_run(tmp_path, shard=Shard(process, 3)), loader=lambda _, process=process: judges[process])
             for process in range(3)
         ]
         assert found == [None, None, whole]
         assert sorted(name for judge in judges for name in judge.asked) == sorted(
             row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")
         )
-        assert not list((tmp_path / "out").glob("predictions.*.jsonl"))
+        assert not list((tmp_path / "out").glob("*part*"))
 
     def test_killed_with_three_and_continued_with_two(self, tmp_path):
         whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
-        run(nisqa_run(tmp_path, process=0, processes=3), loader=lambda _: FakeJudge())
+        run(nisqa_run(tmp_path, shard=Shard(0, 3)), loader=lambda _: FakeJudge())
         with pytest.raises(KeyboardInterrupt):
-            run(nisqa_run(tmp_path, process=1, processes=3, batch_size=1), loader=lambda _: FakeJudge(lives=2))
-        found = [
-            run(nisqa_run(tmp_path, process=process, processes=2), loader=lambda _: FakeJudge()) for process in (1, 0)
-        ]
+            run(nisqa_run(tmp_path, shard=Shard(1, 3), batch_size=1), loader=lambda _: FakeJudge(lives=2))
+        found = [run(nisqa_run(tmp_path, shard=Shard(process, 2)), loader=lambda _: FakeJudge()) for process in (1, 0)]
         assert found == [None, whole]
-
-    def test_environment(self, monkeypatch):
-        monkeypatch.setenv("RANK", "2")
-        monkeypatch.setenv("WORLD_SIZE", "4")
-        assert this_process() == (2, 4)
-        monkeypatch.setenv("RANK", "4")
-        with pytest.raises(UsageError, match="RANK 4"):
-            this_process()
 
     def test_beside_another_process(self, tmp_path, monkeypatch):
         """A real second process, with the variables that accelerate and torchrun set; predictions stand in for a judge."""

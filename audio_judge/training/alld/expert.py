@@ -19,7 +19,7 @@ from transformers import (
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.utils import selective_log_softmax
 
-from audio_judge.batch.lines import append_line, read_samples
+from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.training.alld.requests import Request, digest_of
 from audio_judge.training.collate import JudgeCollator
 
@@ -164,18 +164,18 @@ def reference_log_probabilities(
     read = [(expert_prompt_ids(tokenizer, request), answer_ids(collator, request, text)) for request, text in answered]
     keys = [digest_of(sequence) for sequence in read]
     with FileLock(f"{path}.lock"):
-        known = {key: row["log_probability"] for key, row in read_samples(path).items()}
+        known = {key: row["log_probability"] for key, row in rows_by_id(path).items()}
         # Of like length together, so that little is padding
         waiting = dict(sorted(zip(keys, read, strict=True), key=lambda pair: -sum(map(len, pair[1]))))
         waiting = {key: sequence for key, sequence in waiting.items() if key not in known}
         expert = model() if waiting and not isinstance(model, nn.Module) else model
-        with path.open("a", encoding="utf-8") as file:
+        with Appender(path) as rows:
             for start in tqdm(range(0, len(waiting), batch_size), desc="reference", disable=None):
                 batch = list(waiting)[start : start + batch_size]
                 values = answer_log_probabilities(expert, *zip(*(waiting[key] for key in batch), strict=True))
                 for key, value in zip(batch, values, strict=True):
                     known[key] = value
-                    append_line(file, {"id": key, "log_probability": value})
+                    rows.write({"id": key, "log_probability": value})
     return [known[key] for key in keys]
 
 

@@ -4,7 +4,6 @@ Only what a text says in the names of the levels and in its stated score or pref
 is left out.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from audio_judge.batch import lines
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import ParseError, compare, describe
 from audio_judge.text_models.replies import GREEDY
@@ -154,5 +154,5 @@ def evaluate_answers(
         texts += [text for text, _ in write_answers(model, collator, batch, replace(GREEDY, max_tokens=max_tokens))]
     if out is not None:
         rows = [{"task": r["task"], "ratings": r["ratings"], "text": t} for r, t in zip(requests, texts, strict=True)]
-        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        lines.write(out, rows)
     return answer_metrics(requests, texts)

@@ -8,7 +8,7 @@ from typing import Any
 from filelock import FileLock
 from tqdm import tqdm
 
-from audio_judge.batch.lines import append_line, finished_ids
+from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.judge.generation import generate, judge_inputs
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
@@ -69,16 +69,16 @@ def sample_rejected(
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{out}.lock", timeout=0):
-        done = finished_ids(out)
+        done = set(rows_by_id(out))
         waiting = {sample_id(request, sampling, identity): request for request in requests}
         waiting = {key: request for key, request in waiting.items() if key not in done}
         keys = list(waiting)
-        with out.open("a", encoding="utf-8") as file:
+        with Appender(out) as rows:
             for start in tqdm(range(0, len(keys), batch_size), desc="sampling", disable=None):
                 batch = keys[start : start + batch_size]
                 answers = write_answers(model, collator, [waiting[key] for key in batch], sampling)
                 for key, (text, complete) in zip(batch, answers, strict=True):
-                    append_line(file, _sample_row(key, waiting[key], text, complete))
+                    rows.write(_sample_row(key, waiting[key], text, complete))
     return len(keys)
 
 

@@ -9,7 +9,7 @@ from tiny import LLAMA3, SPREAD, make_tokenizer, tone
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, SFTConfig
 
-from audio_judge.batch.lines import read_samples
+from audio_judge.batch.lines import rows_by_id
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
@@ -150,7 +150,7 @@ class TestSampleRejected:
 
     def test_one_row_per_request(self, tiny, requests, tmp_path):
         assert self.sample(tiny, requests, tmp_path / "s.jsonl") == 4
-        rows = list(read_samples(tmp_path / "s.jsonl").values())
+        rows = list(rows_by_id(tmp_path / "s.jsonl").values())
         assert [row["chosen"] for row in rows] == [request["chosen"] for request in requests]
         assert len({row["rejected"] for row in rows}) == 4
         assert [len(row["audio"]) for row in rows] == [1, 1, 1, 2]
@@ -182,7 +182,7 @@ class TestSampleRejected:
         monkeypatch.setattr("audio_judge.training.alld.samples.write_answers", dying)
         with pytest.raises(KeyboardInterrupt):
             self.sample(tiny, requests, tmp_path / "s.jsonl", batch_size=1)
-        assert len(read_samples(tmp_path / "s.jsonl")) == 2
+        assert len(rows_by_id(tmp_path / "s.jsonl")) == 2
 
     def test_finished_file_is_left_alone(self, tiny, requests, tmp_path):
         self.sample(tiny, requests, tmp_path / "s.jsonl")
