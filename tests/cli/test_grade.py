@@ -293,9 +293,7 @@ class TestUsage:
         assert message in err
         assert err.startswith("audio-judge grade: ")
 
-    @pytest.mark.parametrize(
-        ("content", "message"), [(None, "cannot be read"), ("", "has no rows"), ("\n\n", "no rows")]
-    )
+    @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), ("", "has no rows"), ("\n\n", "no rows")])
     def test_no_predictions(self, folder, run, content, message):
         if content is not None:
             (folder / "predictions.jsonl").write_text(content)

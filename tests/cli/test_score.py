@@ -14,7 +14,7 @@ from shell import folder, judge_folder, lines, loaded, run
 from tiny import make_judge, tone
 
 from audio_judge import __version__
-from audio_judge.batch.write import JSON_KEYS, complete_size, keep
+from audio_judge.batch.write import JSON_KEYS, keep
 from audio_judge.cli.main import COMMANDS, main
 from audio_judge.cli.score_table import Table
 from audio_judge.corpora import CORPORA
@@ -277,16 +277,6 @@ class TestResume:
         run("score", "clips", "--output", "scores.jsonl")
         run("score", "clips/2.wav", "--output", "scores.jsonl")
         assert len(lines((folder / "scores.jsonl").read_text())) == 1
-
-
-class TestCompleteSize:
-    def test_line_break_in_quotes_ends_no_row(self, folder):
-        (folder / "a.csv").write_text('path,text\na,"x\ny"\nb,"x\ny')
-        assert complete_size(folder / "a.csv") == len('path,text\na,"x\ny"\n')
-
-    def test_nothing_whole(self, folder):
-        (folder / "a.jsonl").write_text('{"path"')
-        assert complete_size(folder / "a.jsonl") == 0
 
 
 class TestKeep:
