@@ -26,8 +26,9 @@ language model (`native`) learns the tasks that are answered in text; `audio_jud
 
 import random
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,9 +37,10 @@ from transformers import EarlyStoppingCallback, set_seed
 from trl import SFTConfig, SFTTrainer, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
-from audio_judge.clips import RatedClip
-from audio_judge.data.examples import DECIDE, make_examples
+from audio_judge.clips import Item, RatedClip
+from audio_judge.data.examples import DECIDE
 from audio_judge.data.files import load_examples, read_example, to_dataset, write_examples
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.mixtures import iterate, read_mixture
 from audio_judge.data.statistics import Statistics
 from audio_judge.data.weights import named_weights
@@ -156,10 +158,10 @@ def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, 
     # One process makes what is not on disk yet, then the others find it there
     with training_args.main_process_first(local=training_args.save_on_each_node):
         if args.data:
-            same: dict[str, Any] = {"seed": seed, "with_reference": args.with_reference}
             clips = {split: read_clips(args, split, seed) for split in ("train", "validation")}
-            train = to_dataset(make_examples(clips["train"], args.task_weights, variants=args.variants, **same))
-            return train, to_dataset(make_examples(clips["validation"], [args.asking], all_rubrics=True, **same))
+            manner = Manner(args.with_reference)
+            train = make_dataset(clips["train"], args.task_weights, seed, manner, variants=args.variants)
+            return train, make_dataset(clips["validation"], [args.asking], seed, replace(manner, all_rubrics=True))
         if args.mixture:
             files = [mix(args.mixture, training_args)]
         else:
@@ -173,6 +175,17 @@ def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, 
         train = train.shuffle(seed, buffer_size=10_000)
         return train.take(args.max_train_clips) if args.max_train_clips else train, evaluation
     return choose(train, args.max_train_clips, seed), evaluation
+
+
+def make_dataset(
+    clips: Iterable[Item], tasks: Mapping[str, float] | Sequence[str], seed: int, manner: Manner, variants: int = 1
+) -> Any:
+    """Examples of clips; tells how many of them lack what a task needs."""
+    lacking = Counter[tuple[str, str]]()
+    made = to_dataset(make_instructions(clips, tasks, seed=seed, variants=variants, manner=manner, lacking=lacking))
+    for (task, reason), number in lacking.items():
+        print(f"{number} clips cannot serve {task}: {reason}", flush=True)
+    return made
 
 
 def read_clips(args: JudgeArguments, split: str, seed: int) -> list[RatedClip]:
@@ -212,7 +225,7 @@ def load_evaluation(args: JudgeArguments, training_args: SFTConfig) -> Any:
     corpora = [corpus for corpus in mixture.tested_on if corpus.split == "validation"] if mixture else []
     clips = sample((clip for corpus in corpora for clip in corpus.read()), limit, seed)
     use = mixture.manner.with_reference if mixture else "never"
-    examples = to_dataset(make_examples(clips, [args.asking], seed=seed, with_reference=use, all_rubrics=True))
+    examples = make_dataset(clips, [args.asking], seed, Manner(use, all_rubrics=True))
     if not len(examples):
         raise ValueError(
             f"eval_strategy is {training_args.eval_strategy} and there is nothing to evaluate on: give `eval_file`, a "

@@ -10,17 +10,14 @@ it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all rati
 prompts of training and of use are the same.
 """
 
-import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from audio_judge.clips import RatedClip
-from audio_judge.data.augment import Augmented, Kind, augment_with_chances
-from audio_judge.data.paraphrases import Paraphrase
+from audio_judge.data.augment import Augmented
 from audio_judge.languages import wordings
-from audio_judge.messages import ReferenceUse, clip_state, text_messages
+from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import (
     HELD_OUT_INSTRUCTIONS,
     INSTRUCTIONS,
@@ -46,84 +43,8 @@ from audio_judge.tasks import (
 )
 from audio_judge.tasks.faults import draw_questions
 
-logger = logging.getLogger(__name__)
-
 DECIDE = "decide"
 Change = Callable[..., Augmented]
-
-
-def make_examples(
-    clips: Iterable[RatedClip],
-    tasks: Mapping[str, float] | Sequence[str],
-    *,
-    seed: int,
-    variants: int = 1,
-    with_reference: ReferenceUse = "never",
-    all_rubrics: bool = False,
-    held_out: bool = False,
-    augment: Mapping[Kind, float] | None = None,
-    paraphrases: Sequence[Paraphrase] = (),
-) -> Iterator[dict[str, Any]]:
-    """Make training examples; the same arguments make the same ones.
-
-    Args:
-        clips: Rated clips; one without ratings is left out, and so is, with ``always``, one without a reference.
-        tasks: Weight of each task (``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``), or tasks of equal weight.
-        seed: Of the task, the phrasing, the rubrics and their order.
-        variants: Examples per clip.
-        with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
-        all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
-        held_out: Whether to use the phrasings that are kept out of training.
-        augment: Chance of each kind of ``audio_judge.data.augment.KINDS`` for ``decide``, ``score`` and ``categorize``; what
-            was done to an example is its ``provenance``. Only for training.
-        paraphrases: Wordings that ``augment`` may use besides our own.
-
-    Yields:
-        Examples, the variants of a clip one after the other.
-
-    Raises:
-        ValueError: If a task is unknown, a weight is negative, or what is held out is to be augmented.
-    """
-    if augment and held_out:
-        raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
-    weights = check_tasks(tasks)
-    change = partial(augment_with_chances, chances=augment, paraphrases=paraphrases) if augment else None
-    left_out = 0
-    for index, clip in enumerate(clips):
-        if not clip.ratings or (with_reference == "always" and clip.reference is None):
-            left_out += 1
-            continue
-        for variant in range(variants):
-            rng = random.Random(f"{seed} {index} {variant}")
-            task = rng.choices(list(weights), list(weights.values()))[0]
-            use_reference = with_reference == "always" or (with_reference == "sometimes" and rng.random() < 0.5)
-            yield from clip_examples(clip, task, rng, use_reference, all_rubrics, held_out, change)
-    if left_out:
-        logger.warning("left out %d clips without ratings or without the reference that is asked for", left_out)
-
-
-def check_tasks(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
-    """Read the weights of a mixture of tasks.
-
-    Args:
-        tasks: Task to weight, or tasks of equal weight.
-
-    Raises:
-        ValueError: If there is no task, an unknown one, or no positive weight.
-
-    Example:
-        >>> check_tasks(["decide", "explain"])
-        {'decide': 1.0, 'explain': 1.0}
-    """
-    weights = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, 1.0)
-    for name, weight in weights.items():
-        if name not in (DECIDE, *RUBRIC_TASKS):
-            raise ValueError(f"no task {name!r}; known: {', '.join((DECIDE, *RUBRIC_TASKS))}")
-        if not weight >= 0:
-            raise ValueError(f"task {name!r}: weight {weight}; 0 or more is needed")
-    if not sum(weights.values()) > 0:
-        raise ValueError("no task with a positive weight; give at least one, such as decide")
-    return weights
 
 
 def clip_examples(

@@ -80,7 +80,7 @@ def to_dataset(examples: Iterable[Mapping[str, Any]]) -> Any:
     questions and with empty values; paths of audio stay plain text here.
 
     Args:
-        examples: As ``make_examples`` yields them.
+        examples: As ``make_instructions`` yields them.
     """
     from datasets import Dataset
 

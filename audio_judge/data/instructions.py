@@ -1,8 +1,7 @@
 """Examples of all tasks from all rated items: clips and pairs, whatever each of them has.
 
-``audio_judge.examples`` makes the examples of the tasks about rubrics that a caller names. This module adds the others
-(describe, compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can
-serve. What an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
+``audio_judge.data.examples`` writes those about the rubrics of one clip. This module adds the other tasks (describe, compare,
+assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can serve. What an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
 
 Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer states (see
 ``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.

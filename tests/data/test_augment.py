@@ -23,7 +23,7 @@ from audio_judge.data.augment import (
     turn,
     with_answer_form,
 )
-from audio_judge.data.examples import make_examples
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.paraphrases import (
     OWN_PARAPHRASES,
     ROBUSTNESS,
@@ -413,35 +413,36 @@ class TestInExamples:
         RatedClip(f"{i}.wav", {n: Rating(1 + i / 5, 0.5) for n in NISQA_RUBRICS}, "train", "own") for i in range(20)
     )
 
+    def made(self, task, clips=CLIPS, **manner):
+        return list(make_instructions(clips, [task], seed=1, manner=Manner(**manner)))
+
     @pytest.mark.parametrize("task", ["decide", "score", "categorize"])
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_example_keeps_what_was_done_to_it(self, task, kind):
-        for example in make_examples(self.CLIPS, [task], seed=1, augment={kind: 1.0}):
+        for example in self.made(task, augment={kind: 1.0}):
             done = example["provenance"]
             steps = [step for found in done.values() for step in found] if task == "decide" else done
             assert {step["kind"] for step in steps} == {kind}
 
     def test_an_inverted_score_is_the_answer_to_the_inverted_question(self):
-        (example,) = make_examples(
-            [replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})], ["score"], seed=1, augment={"invert": 1}
-        )
+        clip = replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})
+        (example,) = self.made("score", [clip], augment={"invert": 1})
         assert example["completion"][0]["content"] == "1.5"
         request = example["prompt"][0]["content"][-1]["text"]
         assert INVERTED["mos"].label in request.casefold() or "how bad" in request.casefold()
         assert "target" not in example
 
     def test_a_threshold_is_a_question_of_two_levels(self):
-        (example,) = make_examples(
-            [replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})], ["decide"], seed=1, augment={"binary": 1}
-        )
+        clip = replace(self.CLIPS[0], ratings={"mos": Rating(4.5)})
+        (example,) = self.made("decide", [clip], augment={"binary": 1})
         assert example["questions"]["mos_reached"]["criteria"] == ["no", "yes"]
         assert example["targets"]["mos_reached"] == [0.0, 1.0]
 
     def test_chances_of_zero_change_nothing(self):
-        plainly = list(make_examples(self.CLIPS, ["score"], seed=1, augment={}))
-        assert plainly == list(make_examples(self.CLIPS, ["score"], seed=1))
+        plainly = self.made("score", augment={})
+        assert plainly == self.made("score")
         assert not any("provenance" in example for example in plainly)
 
     def test_what_is_held_out_is_not_augmented(self):
         with pytest.raises(ValueError, match="held_out"):
-            list(make_examples(self.CLIPS, ["score"], seed=1, held_out=True, augment={"scale": 1.0}))
+            self.made("score", held_out=True, augment={"scale": 1.0})

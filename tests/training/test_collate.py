@@ -6,8 +6,8 @@ from tiny import ENCODERS, tone
 
 from audio_judge.audio import AudioError, read_audio
 from audio_judge.clips import RatedClip, Rating
-from audio_judge.data.examples import make_examples
 from audio_judge.data.files import to_dataset
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.messages import clip_state, pair_state
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.training.collate import IGNORED, JudgeCollator, rubric_level
@@ -43,12 +43,12 @@ def words(text):
     return {"type": "text", "text": text}
 
 
-def decisions(wavs, number=2, **options):
+def decisions(wavs, number=2, variants=1, **manner):
     clips = [
         RatedClip(str(wavs / f"{'abc'[i]}.wav"), RATINGS, "train", "test", reference=str(wavs / f"{'abc'[i]}.wav"))
         for i in range(number)
     ]
-    return list(make_examples(clips, ["decide"], seed=5, **options))
+    return list(make_instructions(clips, ["decide"], seed=5, variants=variants, manner=Manner(**manner)))
 
 
 def learned(processor, batch, row):

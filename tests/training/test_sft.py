@@ -10,8 +10,8 @@ from transformers import EvalPrediction
 from trl import SFTConfig
 
 from audio_judge.clips import RatedClip, Rating
-from audio_judge.data.examples import make_examples
 from audio_judge.data.files import to_dataset
+from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import score
@@ -42,7 +42,7 @@ def clips(tmp_path_factory):
 
 
 def mixed(clips, number=8, tasks=("decide", "score", "explain")):
-    return list(make_examples(clips[:number], tasks, seed=1, with_reference="sometimes"))
+    return list(make_instructions(clips[:number], tasks, seed=1, manner=Manner("sometimes")))
 
 
 def fresh(judge, *shape):
@@ -193,9 +193,9 @@ class TestPrediction:
         """Rows of one and of two clips, among decisions, as the same prompt gives alone."""
         model, processor = fresh(judge)
         examples = [
-            *make_examples(clips[:2], ["score"], seed=0, with_reference="always"),
-            *make_examples(clips[2:4], ["decide"], seed=0),
-            *make_examples(clips[4:6], ["score"], seed=0),
+            *make_instructions(clips[:2], ["score"], seed=0, manner=Manner("always")),
+            *make_instructions(clips[2:4], ["decide"], seed=0),
+            *make_instructions(clips[4:6], ["score"], seed=0),
         ]
         trainer = trainer_for(model, processor, examples, tmp_path)
         _, levels, targets = trainer.prediction_step(model.eval(), trainer.data_collator(examples), False)
@@ -220,7 +220,7 @@ class TestPrediction:
 
     def test_evaluation_reports_a_correlation_per_rubric(self, judge, clips, tmp_path):
         model, processor = fresh(judge)
-        evaluation = list(make_examples(clips, ["decide"], seed=0, all_rubrics=True))
+        evaluation = list(make_instructions(clips, ["decide"], seed=0, manner=Manner(all_rubrics=True)))
         options = {"evaluation": evaluation, "per_device_eval_batch_size": 3}
         metrics = trainer_for(model, processor, mixed(clips), tmp_path, **options).evaluate()
         assert {"eval_pcc", "eval_pcc_mos", "eval_pcc_noisiness", "eval_mae_mos", "eval_loss"} <= set(metrics)
