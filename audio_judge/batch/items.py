@@ -152,9 +152,13 @@ class PairItem:
         first: Where clip A is; empty if the row is unusable.
         second: Where clip B is.
         error: What is wrong with the row; None if it can be judged.
+        read_first: Gives clip A of a row of a data set, which has no path of its own; None for files.
+        read_second: Gives clip B of such a row.
     """
 
     row: dict[str, Any]
     first: str = ""
     second: str = ""
     error: str | None = None
+    read_first: Callable[[], Any] | None = None
+    read_second: Callable[[], Any] | None = None

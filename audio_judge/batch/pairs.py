@@ -1,9 +1,10 @@
-"""Finds the pairs of clips that ``audio-judge compare`` is to judge: two files, two folders, or a list with both paths."""
+"""Finds the pairs of clips that ``audio-judge compare`` is to judge: files, folders, lists, or rows of data sets."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from audio_judge.batch.data_sets import data_set_items, data_set_place
 from audio_judge.batch.find import find_items
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.errors import UsageError
@@ -16,8 +17,8 @@ def find_pairs(
 
     Args:
         arguments: Two files; two folders, whose clips are paired by their names; or ``.jsonl`` and ``.csv`` lists, whose
-            relative paths start at the list, and ``-`` for JSON rows of ``stdin``.
-        columns: Which columns hold the paths; None for ``a`` and ``b``.
+            relative paths start at the list, data sets with two columns of sounds, and ``-`` for JSON rows of ``stdin``.
+        columns: Which columns hold the paths or sounds; None for ``a`` and ``b``.
         stdin: Lines to read for ``-``.
 
     Returns:
@@ -31,7 +32,7 @@ def find_pairs(
         {'a': 'old.wav', 'b': 'new.wav'}
     """
     names = columns or PairColumns()
-    if all(argument == "-" or Path(argument).suffix.lower() in (".jsonl", ".csv") for argument in arguments):
+    if all(map(_is_list, arguments)):
         return [pair for argument in arguments for pair in _listed(argument, names, stdin)]
     if len(arguments) != 2:
         shown = ", ".join(arguments)
@@ -44,11 +45,20 @@ def find_pairs(
         raise UsageError(f"{file} is no folder, but the other one is; give two files or two folders")
     if first.is_dir():
         return list(_by_name(first, second, names))
-    return [PairItem({names.first: arguments[0], names.second: arguments[1]}, *arguments)]
+    return [PairItem({names.first: arguments[0], names.second: arguments[1]}, arguments[0], arguments[1])]
+
+
+def _is_list(argument: str) -> bool:
+    is_table = argument == "-" or Path(argument).suffix.lower() in (".jsonl", ".csv")
+    return is_table or data_set_place(argument) is not None
 
 
 def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterator[PairItem]:
     """The pairs of a list: the rows are read twice over, once for each of their clips."""
+    place = data_set_place(argument)
+    if place is not None:
+        yield from _of_data_set(*place, columns)
+        return
     rows = list(stdin) if argument == "-" else []
     bare = [line.strip() for line in rows if line.strip() and not line.strip().startswith("{")]
     if bare:
@@ -57,6 +67,16 @@ def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterat
     sides = [find_items([argument], Columns(name, ""), stdin=rows) for name in (columns.first, columns.second)]
     for first, second in zip(*sides, strict=True):
         yield _pair(first, second, columns)
+
+
+def _of_data_set(place: str, split: str | None, columns: PairColumns) -> Iterator[PairItem]:
+    """The rows of a data set; in them, each sound is named by its place in the set."""
+    sides = [data_set_items(place, split, Columns(name, "")) for name in (columns.first, columns.second)]
+    for first, second in zip(*sides, strict=True):
+        a, b = (f"{first.row['path']} ({name})" for name in (columns.first, columns.second))
+        facts = {name: value for name, value in first.row.items() if name != "path"}
+        row = {columns.first: a, columns.second: b, **facts}
+        yield PairItem(row, a, b, first.error, first.read, second.read)
 
 
 def _pair(first: Item, second: Item, columns: PairColumns) -> PairItem:

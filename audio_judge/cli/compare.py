@@ -30,7 +30,8 @@ EXAMPLES = f"""examples:
   audio-judge compare pairs.csv --output compared.jsonl
   audio-judge compare systems.csv --first-column ours --second-column theirs --no-reasons > compared.txt
 
-Clips of two folders are paired by their names, without the endings; rows of a list have the paths `a` and `b`. The order of
+Clips of two folders are paired by their names, without the endings; rows of a list have the paths `a` and `b`, those of a data
+set two sounds. The order of
 a pair cannot change what is said about it. {EXIT_CODES}"""
 
 
@@ -38,7 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``compare``."""
     inputs = parser.add_argument_group("inputs")
     inputs.add_argument(
-        "clips", nargs="+", metavar="PATH", help="two files, two directories, .jsonl or .csv lists of pairs, or -"
+        "clips",
+        nargs="+",
+        metavar="PATH",
+        help="two files, two directories, .jsonl or .csv lists of pairs, hf://datasets/OWNER/NAME:SPLIT, or -",
     )
     inputs.add_argument("--first-column", default="a", metavar="NAME", help="column of clip A in a list (default: a)")
     inputs.add_argument("--second-column", default="b", metavar="NAME", help="column of clip B in a list (default: b)")
@@ -61,10 +65,8 @@ def compare(options: argparse.Namespace) -> int:
     explain, form, names = not options.no_reasons, options.form, asked.names
 
     def ask(some: list[PairItem]) -> list["Preference"]:
-        first, second = (
-            [audio_judge.Request(pair.first) for pair in some],
-            [audio_judge.Request(pair.second) for pair in some],
-        )
+        first = [audio_judge.Request(pair.first if pair.read_first is None else pair.read_first()) for pair in some]
+        second = [audio_judge.Request(pair.second if pair.read_second is None else pair.read_second()) for pair in some]
         how = {"explain": explain, "form": form, "listener": asked.listener, **asked.limit}
         return asked.judge.compare(first, second, rubric=asked.rubrics, batch_size=asked.batch_size, **how)
 
