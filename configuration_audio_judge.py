@@ -137,9 +137,8 @@ def extract_features(
 def extract_spectrograms(feature_extractor: Any, clips: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """AST: padded to its window without a mask; the real frames are those of 25 ms every 10 ms that fit into a clip."""
     rate = feature_extractor.sampling_rate
-    features = feature_extractor(clips, sampling_rate=rate, return_tensors="pt")[
-        "input_values"
-    ]  # (clips, frames, bands)
+    outputs = feature_extractor(clips, sampling_rate=rate, return_tensors="pt")
+    features = outputs["input_values"]  # (clips, frames, bands)
     lengths = torch.tensor([len(clip) for clip in clips])
     frames = count_frames(lengths, [[rate // 40, rate // 100, 0]])
     return features, (torch.arange(features.shape[1]) < frames[:, None]).long()

@@ -1,6 +1,7 @@
 """The model: what transformers' own tests ask of an audio language model, for each encoder, on tiny random weights."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,8 +22,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BitsAndByt
 from transformers.models.pe_audio import PeAudioConfig, PeAudioModel
 
 from audio_judge import AudioJudgeConfig, AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeProcessor
-from audio_judge.configuration_audio_judge import AUDIO_ENCODERS
+from audio_judge import configuration_audio_judge as configuration
 
+ROOT = Path(__file__).parents[1]
 ADAPTERS = ("pooled_linear", "bottleneck")
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 each_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
@@ -422,8 +424,12 @@ class TestFromBackbones:
         assert torch.equal(model.model.audio_tower.norm.weight, weight)
         assert logits_of(model, inputs_of(processor, 0.6)).isfinite().all()
 
-    def test_new_kind_of_encoder_is_one_entry_of_the_table(self, backbones, tmp_path, monkeypatch):
-        monkeypatch.setitem(AUDIO_ENCODERS, "data2vec-audio", AUDIO_ENCODERS["wavlm"])
+    def test_new_encoder_is_the_entry_that_contributing_shows(self, backbones, tmp_path, monkeypatch):
+        text = (ROOT / "CONTRIBUTING.md").read_text().partition("## A new encoder")[2].partition("\n## ")[0]
+        entry = text.partition("```python")[2].partition("```")[0]
+        code = compile(f"AUDIO_ENCODERS.update({{{entry}}})", "CONTRIBUTING.md", "exec")
+        monkeypatch.setattr(configuration, "AUDIO_ENCODERS", dict(configuration.AUDIO_ENCODERS))
+        exec(code, vars(configuration))
         known = audio_config("wavlm")
         sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "conv_dim")
         same = {
