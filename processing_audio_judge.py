@@ -614,7 +614,7 @@ def yes_and_no(tokenizer: Any) -> list[str]:
 def as_mono(audio: Any) -> torch.Tensor:
     """(samples,) float32 in [-1, 1], from integers or several channels too."""
     try:
-        samples = torch.as_tensor(audio)
+        samples = torch.as_tensor(audio).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"The audio of a block is not an array of numbers: {error}") from error
     if samples.ndim not in (1, 2):

@@ -412,11 +412,12 @@ class TestAsMono:
             (np.array([[16384, 0, 0], [0, 16384, 0]], np.int16), [0.25, 0.25, 0.0]),
             (np.array([0, 128, 192], np.uint8), [-1.0, 0.0, 0.5]),  # unsigned bytes rest at 128
             (torch.tensor([-128, 64], dtype=torch.int8), [-1.0, 0.5]),
+            (torch.tensor([0.5, -0.5], requires_grad=True), [0.5, -0.5]),  # as a model makes them
             (np.array([-(2**31), 2**30], np.int32), [-1.0, 0.5]),
         ],
     )
     def test_values(self, clip, expected):
-        assert as_mono(clip).tolist() == expected
+        assert as_mono(clip).numpy().tolist() == expected
         assert as_mono(clip).dtype == torch.float32
 
     @pytest.mark.parametrize("kind", ["int64", "uint16", "bool"])
