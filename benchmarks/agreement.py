@@ -22,7 +22,8 @@ from audio_judge.degrade import degrade, draw_cause
 from audio_judge.eval.metrics import span_overlap
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.requests import Request
-from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS
+from audio_judge.languages import wordings
+from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks.faults import SPAN_QUESTIONS, known_spans, span_question
 
 SPLITS = ("test", "test_held_out", "wild_test")
@@ -76,7 +77,7 @@ def held_out_scores(judge: AudioJudge, clips: list[RatedClip]) -> dict[str, np.n
     """Scores (clips,) per rubric, asked in the wordings that were kept out of training, each clip in another one."""
     scores: dict[str, list[float]] = {name: [] for name in RUBRICS}
     for index, clip in enumerate(clips):
-        phrasing = index % len(HELD_OUT_INSTRUCTIONS)
+        phrasing = index % len(wordings("decide")[1])
         questions = {name: rubric.question(phrasing, held_out=True) for name, rubric in RUBRICS.items()}
         for name, answer in judge.decide(clip.path, questions).items():
             scores[name].append(1 + answer["score"])

@@ -19,8 +19,6 @@ from audio_judge.data.augment import Augmented
 from audio_judge.languages import wordings
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import (
-    HELD_OUT_INSTRUCTIONS,
-    INSTRUCTIONS,
     RUBRICS,
     get_rubric,
     in_language,
@@ -95,8 +93,7 @@ def clip_examples(
                 yield {"task": task, "seed": seed, "rubrics": chosen} | example
                 continue
         answer, said = _answer(clip, task, chosen, rng, language)
-        english = RUBRIC_TASKS[task].PHRASINGS, RUBRIC_TASKS[task].HELD_OUT_PHRASINGS
-        phrasings = wordings(task, language, english)[held_out]
+        phrasings = wordings(task, language)[held_out]
         how = {"held_out": held_out, "with_reference": reference is not None, "language": language}
         subject: Any = chosen[0] if single else chosen
         request = RUBRIC_TASKS[task].ask(subject, phrasing=rng.randrange(len(phrasings)), **how)
@@ -109,7 +106,7 @@ def _augmented(
 ) -> dict[str, Any]:
     """A request about an augmented rubric and its answer; ``target`` is left out, for no table has that rubric."""
     own = asked.request(task)
-    phrasing = rng.randrange(len(RUBRIC_TASKS[task].PHRASINGS)) if own is None else own
+    phrasing = rng.randrange(len(wordings(task)[0])) if own is None else own
     request = RUBRIC_TASKS[task].ask(asked.rubric, phrasing=phrasing, with_reference=with_reference)
     if task == "score":
         answer = score.write(ScoreTarget(asked.rubric, asked.value))
@@ -249,7 +246,7 @@ def _decisions(
             asked = change(asked.rubric, asked.rating, rng=rng)
         rubric, rating = asked.rubric, asked.rating
         spoken = "en" if asked.provenance else language
-        training, kept_out = wordings("decide", spoken, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+        training, kept_out = wordings("decide", spoken)
         phrasings = kept_out if held_out else in_language(rubric, spoken).questions + training
         own = asked.request(DECIDE)
         phrasing = rng.randrange(len(phrasings)) if own is None else own

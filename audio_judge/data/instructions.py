@@ -216,11 +216,9 @@ class Instructor:
         use = self.manner.with_reference
         return clip.reference if use == "always" or (use == "sometimes" and rng.random() < 0.5) else None
 
-    def _phrasing(
-        self, kind: str, training: tuple[str, ...], held_out: tuple[str, ...], rng: random.Random
-    ) -> dict[str, Any]:
+    def _phrasing(self, kind: str, rng: random.Random) -> dict[str, Any]:
         """The choice of a wording, as the ``ask`` of every task takes it; kind is a key of ``Language.phrasings``."""
-        own = wordings(kind, self._language, (training, held_out))[self.manner.held_out]
+        own = wordings(kind, self._language)[self.manner.held_out]
         return {"phrasing": rng.randrange(len(own)), "held_out": self.manner.held_out, "language": self._language}
 
     def _text_example(
@@ -232,20 +230,17 @@ class Instructor:
 
     def _whole_clip(self, clip: RatedClip, task: str, rng: random.Random) -> Example:
         """A task whose request is the same for all clips, such as describe, assess, suggest or detect."""
-        module = TASKS[task]
-        how = self._phrasing(task, module.PHRASINGS, module.HELD_OUT_PHRASINGS, rng)
+        how = self._phrasing(task, rng)
         reference = self._reference(clip, rng) if _hears_reference(task) else None
         if reference is not None:
             how["with_reference"] = True
         answer, facts = _written(clip, task, rng, self._language)
         said = stated(task, facts, clip)
-        example = self._text_example(task, clip_state(clip, reference), module.ask(**how), answer, rng, **said)
+        example = self._text_example(task, clip_state(clip, reference), TASKS[task].ask(**how), answer, rng, **said)
         return self._with_listener(example, clip, rng)
 
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
-        question = detect.question(
-            **self._phrasing("detect_question", detect.QUESTIONS, detect.HELD_OUT_QUESTIONS, rng)
-        )
+        question = detect.question(**self._phrasing("detect_question", rng))
         is_fake = detection_of(clip).is_fake
         targets = {"fake": [float(is_fake), float(not is_fake)]}
         seed = rng.randrange(2**31)
@@ -268,9 +263,9 @@ class Instructor:
             asked = Augmented(get_rubric(name), clip.ratings[name])
             if chances:
                 asked = augment_with_chances(asked.rubric, asked.rating, chances, rng)
-            cues = wordings("rate_cues", self._language, (rate.CUES, rate.HELD_OUT_CUES))[self.manner.held_out]
+            cues = wordings("rate_cues", self._language)[self.manner.held_out]
             places: tuple[rate.Place, ...] = ("start", "middle", "end")
-            how = self._phrasing("rate", rate.PHRASINGS, rate.HELD_OUT_PHRASINGS, rng)
+            how = self._phrasing("rate", rng)
             request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
             request, named = self._name_listener(request, clip, rng)
             content = rate.content(request, *clip_state(clip))
@@ -332,8 +327,7 @@ class Instructor:
         names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]
         if self.manner.all_rubrics:
             names = list(shares)
-        english = compare.QUESTIONS, compare.HELD_OUT_QUESTIONS
-        asked = {name: compare.question(name, **self._phrasing("compare_question", *english, rng)) for name in names}
+        asked = {name: compare.question(name, **self._phrasing("compare_question", rng)) for name in names}
         orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
         for is_swapped in orders:
             first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
@@ -352,13 +346,9 @@ class Instructor:
         rng: random.Random,
     ) -> Example:
         if form == "dimensions":
-            how = self._phrasing(
-                "compare_dimensions", compare.DIMENSION_PHRASINGS, compare.HELD_OUT_DIMENSION_PHRASINGS, rng
-            )
-            request = compare.ask(form=form, **how)
+            request = compare.ask(form=form, **self._phrasing("compare_dimensions", rng))
         else:
-            how = self._phrasing("compare", compare.PHRASINGS, compare.HELD_OUT_PHRASINGS, rng)
-            request = compare.ask(_asked_aspects(pair), **how)
+            request = compare.ask(_asked_aspects(pair), **self._phrasing("compare", rng))
         answer = compare.write(target, rng, form=form, language=self._language)
         if "caption" in pair.extra and not is_swapped:  # a caption names A and B, so it fits one order only
             answer, form = pair.extra["caption"], "preference"

@@ -122,7 +122,7 @@ async def paraphrase(
 
     Args:
         client: Whom to ask.
-        templates: Texts with fields, such as ``audio_judge.rubrics.rubric.INSTRUCTIONS``.
+        templates: Texts with fields, such as ``wordings("decide")[0]``.
         styles: Keys of ``STYLES``.
         seed: Of the first try; each later one adds 1.
         tries: How many rewordings of one template in one style are asked for before it is given up.

@@ -1,7 +1,7 @@
 """Languages of requests and answers.
 
-English stands in ``audio_judge.rubrics.rubric`` and ``audio_judge.tasks``; every other language is one data file here, with the keys
-and placeholders of ``en.py``, and one entry in ``_FILES``. Targets know no language: a level, a cause or a verdict is the
+Each is one data file here, with the keys and placeholders of ``en.py``, and one entry in ``_FILES``. Nothing here knows a
+rubric or a task. Targets know no language: a level, a cause or a verdict is the
 English word whatever language it was written in. Numbers that stand alone have a decimal point in every language.
 """
 
@@ -12,7 +12,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from audio_judge.languages import fr, ja, zh
+from audio_judge.languages import en, fr, ja, zh
+from audio_judge.languages.patterns import CJK, name_pattern, whole_words
 from audio_judge.languages.words import CauseWords, Language, RubricWords, Texts
 
 __all__ = [
@@ -33,11 +34,10 @@ __all__ = [
     "wordings",
 ]
 
-_FILES: dict[str, Language] = {one.code: one for one in (zh.LANGUAGE, ja.LANGUAGE, fr.LANGUAGE)}
-LANGUAGES: tuple[str, ...] = ("en", *_FILES)
+_FILES: dict[str, Language] = {one.code: one for one in (en.LANGUAGE, zh.LANGUAGE, ja.LANGUAGE, fr.LANGUAGE)}
+LANGUAGES: tuple[str, ...] = tuple(_FILES)
 
-_CJK = r"\u3005\u3040-\u30ff\u3400-\u9fff"
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+")
+_TOKEN = re.compile(rf"[{CJK}]+|[^\W\d_{CJK}]+")
 _TAG = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\bspeech[ab](?![a-z])", re.IGNORECASE)
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
     0x3000: " ",
@@ -74,30 +74,23 @@ def get_language(code: str) -> Language:
         >>> get_language("fr").rubrics["mos"].levels[-1]
         'excellente'
     """
-    if check_language(code) in _FILES:
-        return _FILES[code]
-    from audio_judge.languages.en import LANGUAGE  # English is gathered from the tasks, which import this module
-
-    return LANGUAGE
+    return _FILES[check_language(code)]
 
 
-def wordings(kind: str, language: str, english: tuple[Texts, Texts]) -> tuple[Texts, Texts]:
+def wordings(kind: str, language: str = "en") -> tuple[Texts, Texts]:
     """List the wordings of a kind of request: those to train with, and those kept out.
 
     Args:
         kind: Key of ``Language.phrasings``, such as ``score``.
         language: One of ``LANGUAGES``.
-        english: What the caller has in English.
 
     Raises:
         ValueError: If there is no such language.
 
     Example:
-        >>> wordings("detect_question", "fr", (("Is it fake?",), ()))[0][-1]
+        >>> wordings("detect_question", "fr")[0][-1]
         'Est-ce un deepfake ?'
     """
-    if language == "en":
-        return english
     words = get_language(language)
     return words.phrasings[kind], words.held_out[kind]
 
@@ -144,56 +137,28 @@ def readable_numbers(text: str) -> str:
     for language in _FILES.values():
         for pattern, replacement in language.numbers:
             plain = re.sub(pattern, replacement, plain)
-    return re.sub(rf"(?<=[{_CJK}])(?=-?[0-9])|(?<=[0-9])(?=[{_CJK}])", " ", plain)
+    return re.sub(rf"(?<=[{CJK}])(?=-?[0-9])|(?<=[0-9])(?=[{CJK}])", " ", plain)
 
 
-def name_pattern(names: Sequence[str]) -> str:
-    """Match any of some names as whole words, the longest first; scripts without spaces have no word ends.
-
-    Args:
-        names: One or more.
-
-    Example:
-        >>> re.findall(name_pattern(["noisy", "very noisy", "嘈杂"]), "very noisy, 很嘈杂的")
-        ['very noisy', '嘈杂']
-    """
-    return whole_words("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-
-
-def whole_words(pattern: str) -> str:
-    """Let a regular expression match whole words only, where the script has word ends.
-
-    Args:
-        pattern: Regular expression.
-
-    Example:
-        >>> re.findall(whole_words("vraie?|真实"), "vraiment vrai, 很真实的")
-        ['vrai', '真实']
-    """
-    before, after = rf"(?:(?<![^\W{_CJK}])|(?=[{_CJK}]))", rf"(?:(?![^\W{_CJK}])|(?<=[{_CJK}]))"
-    return f"{before}(?:{pattern}){after}"
-
-
-def is_denied(text: str, start: int, end: int, language: str) -> bool:
-    """Say whether what stands at a place in a text is denied within its clause.
+def is_denied(text: str, start: int, end: int, language: str, what: str = "cause") -> bool:
+    """Say whether what stands at a place in a text is denied, in most languages within its clause.
 
     Args:
         text: The text.
         start: Where it begins.
         end: Where it ends.
-        language: Of the text; not English, whose tasks have rules of their own.
+        language: Of the text.
+        what: Key of ``Language.denials``: what it is.
 
     Example:
         >>> is_denied("没有明显的回声。", 5, 7, "zh"), is_denied("没有噪声，但有回声。", 7, 9, "zh")
         (True, False)
     """
-    patterns = get_language(language).patterns
-    before = re.split(r"[.;:,!?。；：，！？\n]", text[:start])[-1]
-    after = re.split(r"[.;:,!?。；：，！？\n]", text[end:])[0]
-    return bool(
-        re.search(patterns["denied_before"], before, re.IGNORECASE)
-        or re.search(patterns["denied_after"], after, re.IGNORECASE)
-    )
+    words = get_language(language)
+    clause_end = words.patterns["clause_end"]
+    before, after = re.split(clause_end, text[:start])[-1], re.split(clause_end, text[end:])[0]
+    denied_before, denied_after = words.denials[what]
+    return bool(re.search(denied_before, before, re.IGNORECASE) or re.search(denied_after, after, re.IGNORECASE))
 
 
 def rubric_labels(name: str) -> tuple[str, ...]:
@@ -206,7 +171,8 @@ def rubric_labels(name: str) -> tuple[str, ...]:
         >>> rubric_labels("loudness")
         ('响度', '音の大きさ', 'niveau sonore')
     """
-    return tuple(language.rubrics[name].label for language in _FILES.values() if name in language.rubrics)
+    others = (_FILES[code].rubrics for code in LANGUAGES[1:])
+    return tuple(rubrics[name].label for rubrics in others if name in rubrics)
 
 
 def candidates(text: str, language: str = "en") -> tuple[str, ...]:
@@ -239,7 +205,7 @@ def _tokens(text: str) -> Iterator[str]:
     """Words in lower case; of scripts without spaces every character and every two of them."""
     for match in _TOKEN.finditer(text):
         word = match[0].casefold()
-        if re.match(rf"[{_CJK}]", word):
+        if re.match(rf"[{CJK}]", word):
             yield from word
             yield from map("".join, pairwise(word))
         else:
@@ -262,7 +228,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(one)
     elif is_dataclass(value):
         for field in fields(value):
-            if field.name not in ("patterns", "pattern", "numbers", "code", "name"):
+            if field.name not in ("patterns", "pattern", "denials", "numbers", "code", "name"):
                 yield from _texts(vars(value)[field.name])
     else:
         for one in value:

@@ -1,5 +1,6 @@
 """French. Decimals in sentences take a comma; numbers that stand alone keep the point, as in every language here."""
 
+from audio_judge.languages.patterns import CLAUSE_END, judged_anywhere
 from audio_judge.languages.words import CauseWords, Language, RubricWords
 
 _N = r"[0-9]+(?:[.,][0-9]+)?"
@@ -348,6 +349,12 @@ HELD_OUT = {
     "rate_cues": ("Indiquez la valeur obtenue.",),
 }
 
+_VERDICTS = (
+    "La qualité globale est {level}.",
+    "Dans l'ensemble, la qualité est {level}.",
+    "Au total, je trouve la qualité {level}.",
+)
+_RATED = ("Pour le critère « {label} », je dirais « {level} ».",)
 TEXTS = {
     "higher_is_better": ("le plus haut est le meilleur",),
     "except_for": (" sauf pour ces critères : {labels}",),
@@ -359,14 +366,15 @@ TEXTS = {
         "On remarque {cause}.",
         "L'une des raisons est {cause}.",
     ),
-    "verdicts": (
-        "La qualité globale est {level}.",
-        "Dans l'ensemble, la qualité est {level}.",
-        "Au total, je trouve la qualité {level}.",
-    ),
-    "rated": ("Pour le critère « {label} », je dirais « {level} ».",),
+    "verdicts": _VERDICTS,
+    "rated": _RATED,
+    "described": (),
+    "described_overall": _VERDICTS,
     "endings": ("Le MOS global est de {mos}.", "Je lui donne un MOS de {mos}.", "Tout bien pesé, le MOS est de {mos}."),
     "assess_header": ("Une ligne par critère, avec des remarques :",),
+    "assessed": _RATED,
+    "assessed_overall": _VERDICTS,
+    "assessed_rate": _RATED,
     "distortion_sentences": ("On entend ceci : {kind}{when}.", "Défaut relevé : {kind}{when}."),
     "when": (" de {start} à {end} s",),
     "emotions": ("Émotion perçue : {emotion}.", "L'humeur est la suivante : {emotion}."),
@@ -384,6 +392,7 @@ TEXTS = {
     "verdict_a": ("A est meilleur que B",),
     "verdict_b": ("B est meilleur que A",),
     "verdict_tie": ("A et B se valent",),
+    "tie_ending": ("",),
     "distortion_details": ("Détails de la distorsion",),
     "speaker_details": ("Détails de la voix",),
     "none": ("rien",),
@@ -554,6 +563,44 @@ CAUSES = {
     ),
 }
 
+DIMENSIONS = {
+    "noisiness": (
+        ("La voix se noie dans le bruit.", "Le bruit couvre presque toute la parole."),
+        ("La parole est bruitée.", "Le bruit gêne la voix."),
+        ("Il y a du bruit.", "Le bruit s'entend, mais la voix reste devant."),
+        ("Il n'y a qu'un peu de bruit.", "Il reste une trace de bruit."),
+        ("La parole est propre.", "On n'entend pas de bruit."),
+    ),
+    "coloration": (
+        ("La voix sonne de façon très artificielle.", "Le timbre est ruiné."),
+        ("La voix ne sonne pas naturelle.", "Le timbre est très altéré."),
+        ("Le timbre est altéré.", "La voix n'est pas tout à fait naturelle."),
+        ("La voix est presque naturelle.", "Le timbre est un peu altéré."),
+        ("La voix sonne naturelle.", "Le timbre est naturel."),
+    ),
+    "discontinuity": (
+        ("La parole est en morceaux.", "La parole est sans cesse coupée, bien des mots sont perdus."),
+        ("La parole est souvent coupée.", "Les mots sont hachés à maintes reprises."),
+        ("La parole est parfois coupée.", "Quelques mots sont hachés."),
+        ("Les coupures sont très rares.", "La parole est presque continue."),
+        ("La parole s'écoule sans coupure.", "Rien n'interrompt la parole."),
+    ),
+    "loudness": (
+        ("Le niveau sonore est très inadapté.", "Le niveau sonore ne convient pas du tout."),
+        ("Le niveau sonore est inadapté.", "Le niveau sonore ne convient pas."),
+        ("Le niveau sonore n'est pas tout à fait juste.", "Le niveau sonore est assez inadapté."),
+        ("Le niveau sonore est presque juste.", "Le niveau sonore convient à la plupart."),
+        ("Le niveau sonore est juste.", "Le niveau sonore convient."),
+    ),
+}
+
+# What denies a word before it and after it, within the clause
+_DENIALS = (
+    r"\b(?:pas|sans|aucune?|ni|jamais|guère|exempte? de|dépourvue? de|ne|n['’]\w+)\s+"
+    r"(?:(?:de\s+|d['’])?(?:[\w-]+\s+){0,3}(?:de\s+|d['’])?)$",
+    r"^\s+(?:ne (?:s'entend|se remarque)|n['’]est pas|n['’]existe)",
+)
+
 LANGUAGE = Language(
     code="fr",
     name="français",
@@ -561,6 +608,7 @@ LANGUAGE = Language(
         "colon": " : ",
         "comma": ", ",
         "and": " et ",
+        "series": ", ",
         "semicolon": " ; ",
         "open": " (",
         "close": ")",
@@ -568,17 +616,19 @@ LANGUAGE = Language(
         "decimal": ",",
     },
     patterns={
-        "denied_before": (
-            r"\b(?:pas|sans|aucune?|ni|jamais|guère|exempte? de|dépourvue? de|ne|n['’]\w+)\s+"
-            r"(?:(?:de\s+|d['’])?(?:[\w-]+\s+){0,3}(?:de\s+|d['’])?)$"
-        ),
-        "denied_after": r"^\s+(?:ne (?:s'entend|se remarque)|n['’]est pas|n['’]existe)",
+        "clause_end": CLAUSE_END,
         "real": r"authentique|réel(?:le)?|vraie?|humaine?|véritable",
         "fake": r"fausse|faux|synthétique|artificiel(?:le)?|deep[- ]?fake|générée?|falsifiée?|trafiquée?",
-        "better": r"meilleure?|mieux|l['’]emporte|surpasse|devance|supérieure?|devant|bat",
-        "worse": r"moins bo(?:n|nne)|pire|inférieure?|derrière|moins bien",
+        "judged": judged_anywhere(
+            better=r"meilleure?|mieux|l['’]emporte|surpasse|devance|supérieure?|devant|bat",
+            worse=r"moins bo(?:n|nne)|pire|inférieure?|derrière|moins bien",
+        ),
         "reversed": r"(?:par rapport à|comparé à|à côté de|contrairement à)\s*$",
+        "verdict_a": "a est meilleur que b",
+        "verdict_b": "b est meilleur que a",
+        "verdict_tie": "a et b se valent",
     },
+    denials=dict.fromkeys(("cause", "level", "verdict", "winner"), _DENIALS),
     numbers=(
         (rf"\b(?:de|entre)\s+({_N})\s+(?:à|et)\s+({_N})", r" \1 to \2 "),
         (rf"({_N})\s+sur\s+({_N})", r"\1/\2"),
@@ -596,41 +646,23 @@ LANGUAGE = Language(
             "drop / missing": "perte ou manque",
         },
         "genders": {"male": "masculin", "female": "féminin", "unclear": "indéterminé"},
+        "titles": {
+            "mos": "Qualité globale",
+            "intelligibility": "Intelligibilité",
+            "distortion": "Distorsion",
+            "speech_rate": "Débit de parole",
+            "dynamic_range": "Dynamique",
+            "emotional_impact": "Impact émotionnel",
+            "artistic_expression": "Expression artistique",
+            "subjective_experience": "Agrément d'écoute",
+        },
     },
     directions={
         "level": ("trop faible", "trop fort", "à côté du bon réglage"),
         "speed": ("trop lente", "trop rapide", "à côté du bon tempo"),
     },
-    dimensions={
-        "noisiness": (
-            ("La voix se noie dans le bruit.", "Le bruit couvre presque toute la parole."),
-            ("La parole est bruitée.", "Le bruit gêne la voix."),
-            ("Il y a du bruit.", "Le bruit s'entend, mais la voix reste devant."),
-            ("Il n'y a qu'un peu de bruit.", "Il reste une trace de bruit."),
-            ("La parole est propre.", "On n'entend pas de bruit."),
-        ),
-        "coloration": (
-            ("La voix sonne de façon très artificielle.", "Le timbre est ruiné."),
-            ("La voix ne sonne pas naturelle.", "Le timbre est très altéré."),
-            ("Le timbre est altéré.", "La voix n'est pas tout à fait naturelle."),
-            ("La voix est presque naturelle.", "Le timbre est un peu altéré."),
-            ("La voix sonne naturelle.", "Le timbre est naturel."),
-        ),
-        "discontinuity": (
-            ("La parole est en morceaux.", "La parole est sans cesse coupée, bien des mots sont perdus."),
-            ("La parole est souvent coupée.", "Les mots sont hachés à maintes reprises."),
-            ("La parole est parfois coupée.", "Quelques mots sont hachés."),
-            ("Les coupures sont très rares.", "La parole est presque continue."),
-            ("La parole s'écoule sans coupure.", "Rien n'interrompt la parole."),
-        ),
-        "loudness": (
-            ("Le niveau sonore est très inadapté.", "Le niveau sonore ne convient pas du tout."),
-            ("Le niveau sonore est inadapté.", "Le niveau sonore ne convient pas."),
-            ("Le niveau sonore n'est pas tout à fait juste.", "Le niveau sonore est assez inadapté."),
-            ("Le niveau sonore est presque juste.", "Le niveau sonore convient à la plupart."),
-            ("Le niveau sonore est juste.", "Le niveau sonore convient."),
-        ),
-    },
+    dimensions=DIMENSIONS,
+    descriptions=DIMENSIONS,
     causes=CAUSES,
     advice={
         "mos": (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 Texts = tuple[str, ...]
+Wordings = tuple[str | Texts, ...]
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class RubricWords:
 
     Args:
         label: How running text names it.
-        levels: Level names from the lowest score to the highest, as many as in English.
+        levels: Level names from the lowest score to the highest, as many in each language.
         definition: One sentence that says what is judged and what its two ends mean.
         questions: Short questions, at least one.
     """
@@ -28,13 +29,14 @@ class CauseWords:
     """A kind of fault in a language.
 
     Args:
-        phrases: What is heard if it is slight, clear and strong; each has one wording or more. A phrase that ends like a
-            sentence is one, else it is put into a frame. ``{direction}`` is such as "too loud".
+        phrases: What is heard if it is slight, clear and strong; each has one wording or more, or groups of them that are as
+            likely as each other. A phrase that ends like a sentence is one, else it is put into a frame. ``{direction}`` is
+            such as "too loud".
         effects: Sentences that say what it does.
         pattern: Regular expression that finds it in text; must find every phrase and no phrase of another kind.
     """
 
-    phrases: tuple[Texts, Texts, Texts]
+    phrases: tuple[Wordings, Wordings, Wordings]
     effects: Texts
     pattern: str
 
@@ -46,18 +48,25 @@ class Language:
     Args:
         code: ISO 639-1.
         name: What its speakers call it.
-        marks: ``colon``, ``comma`` (of a list), ``and``, ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between
-            sentences), ``decimal``.
-        patterns: Regular expressions: ``denied_before`` and ``denied_after`` (a word is denied), ``real`` and ``fake``,
-            ``better`` and ``worse`` (of the clip named first), ``reversed`` (the clip named first is the standard).
+        marks: ``colon``, ``comma`` (of a list), ``and``, ``series`` (between times, and between what is said of a speaker, in a
+            sentence), ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between sentences), ``decimal``.
+        patterns: Regular expressions. ``clause_end``: what ends the clause that a denial reaches. ``real`` and ``fake``.
+            ``judged``: a sentence that calls the clip it names first ``better`` or ``worse``, with groups of these names and
+            ``clip``; ``reversed``, beside the clip: it is the standard. ``verdict_a``, ``verdict_b`` and ``verdict_tie``: the
+            texts of these names, in lower case, or other words for them.
+        denials: What may be denied (``cause``, ``level``, ``verdict``, ``winner``) to regular expressions of the words before it
+            and after it that do so.
         numbers: Pairs of a pattern and its replacement that bring ways to write a score into the form "3.4/5".
         rubrics: Name of a rubric to its words.
         phrasings: Name of a kind of request to its wordings.
         held_out: The same, kept out of training.
         texts: Parts of answers.
-        names: ``distortions`` and ``genders``: English word to the word in this language.
+        names: ``distortions`` and ``genders``: English word to the word in this language. ``titles``: rubric to its line in an
+            assessment.
         directions: Kind of fault to below, above and unknown.
-        dimensions: Rubric to sentences for each fifth of its scale, worst first.
+        dimensions: Rubric to sentences of an explanation for each fifth of its scale, worst first.
+        descriptions: The same of a description. Other rubrics have ``texts["described"]``; if that is empty, they are spoken of
+            as in an explanation.
         causes: Kind of fault to its words.
         advice: Rubric to suggestions.
         distortion_advice: Type of distortion to suggestions.
@@ -67,6 +76,7 @@ class Language:
     name: str
     marks: Mapping[str, str]
     patterns: Mapping[str, str]
+    denials: Mapping[str, tuple[str, str]]
     numbers: tuple[tuple[str, str], ...]
     rubrics: Mapping[str, RubricWords]
     phrasings: Mapping[str, Texts]
@@ -75,6 +85,7 @@ class Language:
     names: Mapping[str, Mapping[str, str]]
     directions: Mapping[str, tuple[str, str, str]]
     dimensions: Mapping[str, tuple[Texts, ...]]
+    descriptions: Mapping[str, tuple[Texts, ...]]
     causes: Mapping[str, CauseWords]
     advice: Mapping[str, Texts]
     distortion_advice: Mapping[str, Texts]

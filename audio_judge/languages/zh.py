@@ -1,5 +1,6 @@
 """Chinese (Mandarin, simplified characters)."""
 
+from audio_judge.languages.patterns import CLAUSE_END, judged_anywhere
 from audio_judge.languages.words import CauseWords, Language, RubricWords
 
 _N = r"[0-9]+(?:[.,][0-9]+)?"
@@ -285,16 +286,23 @@ HELD_OUT = {
     "rate_cues": ("请说出最后的数值。",),
 }
 
+_VERDICTS = ("总体质量{level}。", "总的来说，质量{level}。", "整体印象：{level}。")
+_RATED = ("{label}的评价为“{level}”。",)
 TEXTS = {
     "higher_is_better": ("分数越高越好",),
     "except_for": ("（{labels}除外）",),
     "ends": ("{low}表示{lowest}，{high}表示{highest}",),
     "ends_middle": ("{low}表示{lowest}，{high}表示{highest}，{middle}为最佳",),
     "frames": ("能听到{cause}。", "录音中有{cause}。", "可以察觉到{cause}。", "原因之一是{cause}。"),
-    "verdicts": ("总体质量{level}。", "总的来说，质量{level}。", "整体印象：{level}。"),
-    "rated": ("{label}的评价为“{level}”。",),
+    "verdicts": _VERDICTS,
+    "rated": _RATED,
+    "described": (),
+    "described_overall": _VERDICTS,
     "endings": ("总体MOS为{mos}。", "我给出的MOS是{mos}。", "综合来看，MOS为{mos}。"),
     "assess_header": ("逐项记录如下：",),
+    "assessed": _RATED,
+    "assessed_overall": _VERDICTS,
+    "assessed_rate": _RATED,
     "distortion_sentences": ("能听到{kind}{when}。", "存在{kind}{when}。"),
     "when": ("（{start}至{end}秒）",),
     "emotions": ("情绪为{emotion}。", "说话的情绪是{emotion}。"),
@@ -312,6 +320,7 @@ TEXTS = {
     "verdict_a": ("A优于B",),
     "verdict_b": ("B优于A",),
     "verdict_tie": ("A与B相当",),
+    "tie_ending": ("",),
     "distortion_details": ("失真细节",),
     "speaker_details": ("说话人细节",),
     "none": ("无",),
@@ -430,6 +439,43 @@ CAUSES = {
     ),
 }
 
+DIMENSIONS = {
+    "noisiness": (
+        ("人声淹没在噪声里。", "噪声几乎盖住了全部语音。"),
+        ("语音很嘈杂。", "噪声干扰了人声。"),
+        ("有一些噪声。", "噪声不难听出，但人声仍在前面。"),
+        ("只有一点噪声。", "还残留着一丝噪声。"),
+        ("语音很干净。", "听不到噪声。"),
+    ),
+    "coloration": (
+        ("人声听起来极不自然。", "音色完全走样了。"),
+        ("人声听起来不自然。", "音色改变很大。"),
+        ("音色有些改变。", "人声不太自然。"),
+        ("人声基本自然。", "音色只有一点改变。"),
+        ("人声听起来很自然。", "音色没有改变。"),
+    ),
+    "discontinuity": (
+        ("语音支离破碎。", "语音一直在中断，许多词都丢了。"),
+        ("语音经常中断。", "词语一再断开。"),
+        ("语音有时中断。", "有些词断开了。"),
+        ("语音基本连贯。", "中断很少。"),
+        ("语音流畅，没有中断。", "语音始终连贯。"),
+    ),
+    "loudness": (
+        ("响度极不合适。", "响度完全不对。"),
+        ("响度不合适。", "响度不对。"),
+        ("响度不太合适。", "响度有些偏差。"),
+        ("响度基本合适。", "响度略有偏差。"),
+        ("响度合适。", "响度恰到好处。"),
+    ),
+}
+
+# What denies a word before it and after it, within the clause
+_DENIALS = (
+    r"(?:没有|没听[到见]|听不[到见出]|并无|并未|未|毫无|不(?!仅|但|止|稳)|无|非(?!常))[^，。；、]{0,6}$",
+    r"^[^，。；、]{0,3}(?:不存在|听不[到见出]|没有)",
+)
+
 LANGUAGE = Language(
     code="zh",
     name="中文",
@@ -437,6 +483,7 @@ LANGUAGE = Language(
         "colon": "：",
         "comma": "、",
         "and": "和",
+        "series": "、",
         "semicolon": "；",
         "open": "（",
         "close": "）",
@@ -444,14 +491,19 @@ LANGUAGE = Language(
         "decimal": ".",
     },
     patterns={
-        "denied_before": r"(?:没有|没听[到见]|听不[到见出]|并无|并未|未|毫无|不(?!仅|但|止|稳)|无|非(?!常))[^，。；、]{0,6}$",
-        "denied_after": r"^[^，。；、]{0,3}(?:不存在|听不[到见出]|没有)",
+        "clause_end": CLAUSE_END,
         "real": r"真实|真人|真的|本人",
         "fake": r"伪造|合成|假的|虚假|深度伪造|机器生成|人工生成|AI\s*生成",
-        "better": r"优于|胜过|胜出|领先|更好|好于|更优|占优",
-        "worse": r"不如|逊于|差于|更差|不及|落后",
+        "judged": judged_anywhere(
+            better=r"优于|胜过|胜出|领先|更好|好于|更优|占优",
+            worse=r"不如|逊于|差于|更差|不及|落后",
+        ),
         "reversed": r"(?:比起|相比于?|与|和|跟|对比)\s*$",
+        "verdict_a": "a优于b",
+        "verdict_b": "b优于a",
+        "verdict_tie": "a与b相当",
     },
+    denials=dict.fromkeys(("cause", "level", "verdict", "winner"), _DENIALS),
     numbers=(
         (rf"(?:从|范围)?\s*({_N})\s*分?\s*(?:到|至)\s*({_N})\s*分?", r" \1 to \2 "),
         (rf"({_N})\s*分?\s*[(,]\s*满分(?:为|是)?\s*({_N})\s*分?\)?", r"\1/\2 "),
@@ -471,38 +523,20 @@ LANGUAGE = Language(
             "drop / missing": "丢失或缺失",
         },
         "genders": {"male": "男性", "female": "女性", "unclear": "性别不明"},
+        "titles": {
+            "mos": "总体质量",
+            "intelligibility": "可懂度",
+            "distortion": "失真",
+            "speech_rate": "语速",
+            "dynamic_range": "动态范围",
+            "emotional_impact": "情感感染力",
+            "artistic_expression": "艺术表现力",
+            "subjective_experience": "听感",
+        },
     },
     directions={"level": ("偏小", "偏大", "不合适"), "speed": ("偏慢", "偏快", "异常")},
-    dimensions={
-        "noisiness": (
-            ("人声淹没在噪声里。", "噪声几乎盖住了全部语音。"),
-            ("语音很嘈杂。", "噪声干扰了人声。"),
-            ("有一些噪声。", "噪声不难听出，但人声仍在前面。"),
-            ("只有一点噪声。", "还残留着一丝噪声。"),
-            ("语音很干净。", "听不到噪声。"),
-        ),
-        "coloration": (
-            ("人声听起来极不自然。", "音色完全走样了。"),
-            ("人声听起来不自然。", "音色改变很大。"),
-            ("音色有些改变。", "人声不太自然。"),
-            ("人声基本自然。", "音色只有一点改变。"),
-            ("人声听起来很自然。", "音色没有改变。"),
-        ),
-        "discontinuity": (
-            ("语音支离破碎。", "语音一直在中断，许多词都丢了。"),
-            ("语音经常中断。", "词语一再断开。"),
-            ("语音有时中断。", "有些词断开了。"),
-            ("语音基本连贯。", "中断很少。"),
-            ("语音流畅，没有中断。", "语音始终连贯。"),
-        ),
-        "loudness": (
-            ("响度极不合适。", "响度完全不对。"),
-            ("响度不合适。", "响度不对。"),
-            ("响度不太合适。", "响度有些偏差。"),
-            ("响度基本合适。", "响度略有偏差。"),
-            ("响度合适。", "响度恰到好处。"),
-        ),
-    },
+    dimensions=DIMENSIONS,
+    descriptions=DIMENSIONS,
     causes=CAUSES,
     advice={
         "mos": ("换一个安静的房间和更好的话筒重新录制。", "从话筒到文件逐一检查整个链路。"),

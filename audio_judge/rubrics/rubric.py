@@ -1,8 +1,8 @@
-"""Rubrics (what can be judged), their scales, and the shares of listeners over a rubric's levels.
+"""Rubrics (what can be judged) and their scales.
 
 A rubric is data: NISQA's five are in ``RUBRICS``, those of all corpora in ``ALL_RUBRICS``, a user's own is one
-``Rubric(...)``. Answers in text are the business of ``audio_judge.tasks``; this module only knows numbers, names and the
-typed question of a decision model.
+``Rubric(...)``. The words of ours stand in ``audio_judge.languages``, English like the others. Answers in text are the
+business of ``audio_judge.tasks``; this module only knows numbers, names and the typed question of a decision model.
 """
 
 import difflib
@@ -82,43 +82,6 @@ def convert(value: float, source: Scale, target: Scale) -> float:
     return target.low + (value - source.low) / (source.high - source.low) * (target.high - target.low)
 
 
-# {label}, {low} … are filled in by Rubric.fill; short, because a decision prompt must stay small for a tiny model.
-INSTRUCTIONS = (
-    "How good is the clip in terms of {label}?",
-    "Rate the {label} of the speech.",
-    "What is the {label} of this clip?",
-    "Judge the {label}.",
-    "Please rate the {label} you hear.",
-    "Which level of {label} fits this recording?",
-    "How would listeners rate the {label}?",
-    "Give the {label} of the recording.",
-    "{label}: which level fits best?",
-    "Score this clip for {label}.",
-    "Assess the {label} of the audio.",
-    "How do you judge the {label} here?",
-    "Pick the level that describes the {label}.",
-    "Estimate the average listener rating of {label}.",
-    "What would a listening panel say about {label}?",
-    "Listen and rate the {label}.",
-    "In your opinion, how is the {label}?",
-    "Tell me the {label} of this signal.",
-    "Grade the {label} of the sample.",
-    "How does the clip do on {label}?",
-    "Mean opinion on {label}, please.",
-    "Choose the fitting level of {label}.",
-)
-HELD_OUT_INSTRUCTIONS = (
-    "What do you think of the {label}?",
-    "Evaluate this audio for {label}.",
-    "How would you describe the {label} of the speech?",
-    "Determine the {label} of the clip.",
-    "Where does this sample stand in {label}?",
-    "I need a rating of the {label}.",
-    "Say how people would vote on {label}.",
-    "{label} of this file?",
-)
-
-
 def _check_words(rubric: "Rubric") -> None:
     """Refuse names that an answer could not be read back from."""
     levels = [level.casefold() for level in rubric.levels]
@@ -145,7 +108,7 @@ class Rubric:
         higher_is_better: Whether ``high`` is the good end.
         levels: Level names from the lowest score to the highest, two or more.
         label: How running text names it; the name with spaces if empty.
-        questions: Own short questions, tried before the general ``INSTRUCTIONS``.
+        questions: Own short questions, tried before the general ones.
         middle_is_best: Whether the middle is the good place, as for speed; ``higher_is_better`` does not count then.
 
     Raises:
@@ -270,7 +233,7 @@ class Rubric:
         fields = {
             "label": spoken.label,
             "definition": spoken.definition,
-            "levels": (", " if language == "en" else get_language(language).marks["comma"]).join(spoken.levels),
+            "levels": get_language(language).marks["comma"].join(spoken.levels),
             "low": f"{self.low:g}",
             "high": f"{self.high:g}",
             "good_end": f"{ {'high': self.high, 'low': self.low, 'middle': (self.low + self.high) / 2}[self.best]:g}",
@@ -300,7 +263,7 @@ def in_language(rubric: Rubric, language: str) -> Rubric:
     """Put one of our rubrics into another language: label, level names, definition and questions.
 
     Args:
-        rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is.
+        rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is, as ours do in English.
         language: One of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
@@ -310,10 +273,10 @@ def in_language(rubric: Rubric, language: str) -> Rubric:
         >>> in_language(RUBRICS["mos"], "fr").levels
         ('mauvaise', 'médiocre', 'passable', 'bonne', 'excellente')
     """
-    if language == "en":
-        return rubric
     words, ours = get_language(language).rubrics.get(rubric.name), ALL_RUBRICS.get(rubric.name)
     if words is None or ours is None or (rubric.definition, rubric.levels) != (ours.definition, ours.levels):
+        return rubric
+    if words.definition == ours.definition:  # English: a label or questions of its own are kept
         return rubric
     return replace(
         rubric, label=words.label, levels=words.levels, definition=words.definition, questions=words.questions
@@ -336,7 +299,7 @@ def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = Fa
         >>> instructions(get_rubric("noisiness"))
         'How noisy is the speech?'
     """
-    training, held_out_texts = wordings("decide", language, (INSTRUCTIONS, HELD_OUT_INSTRUCTIONS))
+    training, held_out_texts = wordings("decide", language)
     own = in_language(rubric, language).questions
     return rubric.fill(pick(own + training, held_out_texts, phrasing, held_out), language)
 
@@ -392,224 +355,38 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-RUBRICS: dict[str, Rubric] = {
-    rubric.name: rubric
-    for rubric in (
-        Rubric(
-            "mos",
-            "How good the speech sounds on the whole: the highest score means excellent, the lowest bad.",
-            levels=("bad", "poor", "fair", "good", "excellent"),
-            label="overall quality",
-            questions=("How good does the speech sound overall?", "How is the overall quality of this clip?"),
-        ),
-        Rubric(
-            "noisiness",
-            "How free the speech is of noise: the highest score means not noisy, the lowest very noisy.",
-            levels=("very noisy", "noisy", "somewhat noisy", "slightly noisy", "not noisy"),
-            questions=("How noisy is the speech?", "How much noise is there?"),
-        ),
-        Rubric(
-            "coloration",
-            "How natural the timbre of the speech is: the highest score means not coloured, the lowest very coloured.",
-            levels=("very coloured", "coloured", "somewhat coloured", "slightly coloured", "not coloured"),
-            questions=("How coloured does the voice sound?", "How natural is the timbre of the voice?"),
-        ),
-        Rubric(
-            "discontinuity",
-            "How unbroken the speech is: the highest score means not interrupted, the lowest very interrupted.",
-            levels=(
-                "very interrupted",
-                "interrupted",
-                "somewhat interrupted",
-                "slightly interrupted",
-                "not interrupted",
-            ),
-            questions=("How interrupted is the speech?", "Does the speech run through without breaks?"),
-        ),
-        Rubric(
-            "loudness",
-            "How well the loudness suits a listener: the highest score means just right, the lowest very unsuitable, "
-            "be it far too quiet or far too loud.",
-            levels=("very unsuitable", "unsuitable", "somewhat unsuitable", "slightly unsuitable", "just right"),
-            questions=("How suitable is the loudness of the speech?", "Is the loudness right?"),
-        ),
-    )
-}
+def _ours(*names: str, **facts: Any) -> dict[str, Rubric]:
+    """Rubrics in the words of English, which stand with those of the other languages."""
+    words = {name: get_language("en").rubrics[name] for name in names}
+    return {
+        name: Rubric(name, one.definition, levels=one.levels, label=one.label, questions=one.questions, **facts)
+        for name, one in words.items()
+    }
 
+
+RUBRICS: dict[str, Rubric] = _ours("mos", "noisiness", "coloration", "discontinuity", "loudness")
 NISQA_RUBRICS = RUBRICS
-SPEECHEVAL_RUBRICS: dict[str, Rubric] = {"mos": RUBRICS["mos"]} | {
-    rubric.name: rubric
-    for rubric in (
-        Rubric(
-            "intelligibility",
-            "How easily the words are understood: the highest score means effortless, the lowest incomprehensible.",
-            levels=("incomprehensible", "hard to follow", "partly clear", "mostly clear", "effortless"),
-            questions=("How well can the words be understood?", "How intelligible is the speech?"),
-        ),
-        Rubric(
-            "distortion",
-            "How free the speech is of any distortion, noise or dropouts: the highest score means undistorted, the lowest "
-            "very distorted.",
-            levels=("very distorted", "distorted", "somewhat distorted", "slightly distorted", "undistorted"),
-            questions=("How distorted is the speech?", "How much distortion is there?"),
-        ),
-        Rubric(
-            "speech_rate",
-            "How fast the person speaks: the highest score means fast, the lowest slow, and the middle suits best.",
-            levels=("slow", "slightly slow", "appropriate", "slightly fast", "fast"),
-            questions=("How fast does the person speak?", "Is the pace of the speech right?"),
-            middle_is_best=True,
-        ),
-        Rubric(
-            "dynamic_range",
-            "How naturally soft and loud passages alternate: the highest score means lively, the lowest flat or erratic.",
-            levels=("flat or erratic", "uneven", "acceptable", "smooth", "lively"),
-            questions=("How natural are the changes between soft and loud?",),
-        ),
-        Rubric(
-            "emotional_impact",
-            "How strongly the feeling in the voice reaches the listener: the highest score means gripping, the lowest "
-            "expressionless.",
-            levels=("expressionless", "weak", "moderate", "moving", "gripping"),
-            questions=("How much emotion does the voice convey?",),
-        ),
-        Rubric(
-            "artistic_expression",
-            "How artfully rhythm, stress and melody are used: the highest score means masterly, the lowest mechanical.",
-            levels=("mechanical", "plain", "adequate", "skilful", "masterly"),
-            questions=("How artful is the delivery?",),
-        ),
-        Rubric(
-            "subjective_experience",
-            "How pleasant it is to listen: the highest score means delightful, the lowest unbearable.",
-            levels=("unbearable", "unpleasant", "neutral", "pleasant", "delightful"),
-            label="listening experience",
-            questions=("How pleasant is it to listen to this?",),
-        ),
-    )
+SPEECHEVAL_RUBRICS: dict[str, Rubric] = {
+    "mos": RUBRICS["mos"],
+    **_ours("intelligibility", "distortion"),
+    **_ours("speech_rate", middle_is_best=True),
+    **_ours("dynamic_range", "emotional_impact", "artistic_expression", "subjective_experience"),
 }
 # QualiSpeech calls two of its seven like others here do; those have names of their own.
 QUALISPEECH_RUBRICS: dict[str, Rubric] = {
-    rubric.name: rubric
-    for rubric in (
-        Rubric(
-            "speed",
-            "How quick the speech is: the highest score means too quick, the lowest too slow, and the middle suits best.",
-            levels=("too slow", "rather slow", "just right", "rather quick", "too quick"),
-            label="speaking speed",
-            questions=("How quick is the speech?",),
-            middle_is_best=True,
-        ),
-        Rubric(
-            "naturalness",
-            "How much the voice sounds like a real person: the highest score means human, the lowest artificial.",
-            levels=("artificial", "mostly artificial", "in between", "mostly human", "human"),
-            questions=("How natural does the voice sound?", "Does this sound like a real person?"),
-        ),
-        Rubric(
-            "background_noise",
-            "How quiet the background is: the highest score means silent, the lowest overwhelming noise.",
-            levels=("overwhelming noise", "strong noise", "moderate noise", "faint noise", "silent"),
-            questions=("How quiet is the background?",),
-        ),
-        Rubric(
-            "distortion_level",
-            "How clean the voice itself is, apart from the background: the highest score means intact, the lowest ruined.",
-            levels=("ruined", "damaged", "rough", "nearly intact", "intact"),
-            questions=("How clean is the voice itself?",),
-        ),
-        Rubric(
-            "listening_effort",
-            "How relaxed one can be and still understand: the highest score means no effort, the lowest all effort in vain.",
-            levels=("all effort in vain", "great effort", "some effort", "little effort", "no effort"),
-            questions=("How much effort does listening take?",),
-        ),
-        Rubric(
-            "continuity",
-            "How well the speech flows, without dropouts and odd pauses: the highest score means fluent, the lowest "
-            "fragmented.",
-            levels=("fragmented", "often broken", "sometimes broken", "nearly fluent", "fluent"),
-            questions=("How well does the speech flow?",),
-        ),
-    )
-} | {"mos": RUBRICS["mos"]}
+    **_ours("speed", middle_is_best=True),
+    **_ours("naturalness", "background_noise", "distortion_level", "listening_effort", "continuity"),
+    "mos": RUBRICS["mos"],
+}
 # Listeners were asked on 1 to 10, but the published ratings also hold lower values, down to 0; see AES_DATA_SCALE.
 AES_DATA_SCALE = Scale(0.0, 10.0, "0-10")
-AES_RUBRICS: dict[str, Rubric] = {
-    rubric.name: rubric
-    for rubric in (
-        Rubric(
-            "production_quality",
-            "How well the audio is made, technically: the highest score means flawless, the lowest unusable.",
-            high=10.0,
-            levels=("unusable", "amateurish", "decent", "professional", "flawless"),
-            questions=("How well is this audio produced?",),
-        ),
-        Rubric(
-            "production_complexity",
-            "How many sound sources and layers there are: the highest score means very rich, the lowest a single source.",
-            high=10.0,
-            levels=("a single source", "sparse", "moderate", "rich", "very rich"),
-            questions=("How complex is the audio scene?",),
-        ),
-        Rubric(
-            "content_enjoyment",
-            "How much one enjoys what is heard, as taste and art: the highest score means wonderful, the lowest dreadful.",
-            high=10.0,
-            levels=("dreadful", "dull", "fine", "enjoyable", "wonderful"),
-            questions=("How enjoyable is this to hear?",),
-        ),
-        Rubric(
-            "content_usefulness",
-            "How well the audio could serve as material for a new work: the highest score means ideal, the lowest useless.",
-            high=10.0,
-            levels=("useless", "of little use", "usable", "useful", "ideal"),
-            questions=("How useful is this as source material?",),
-        ),
-    )
-}
+AES_RUBRICS: dict[str, Rubric] = _ours(
+    "production_quality", "production_complexity", "content_enjoyment", "content_usefulness", high=10.0
+)
 # What a judge can learn to hear from data that is cheap to make; see audio_judge.corpora.jastin.
 PROXY_RUBRICS: dict[str, Rubric] = {
-    rubric.name: rubric
-    for rubric in (
-        Rubric(
-            "child_voice",
-            "Whether the speaker is a child: the highest score means child, the lowest adult.",
-            low=0.0,
-            high=1.0,
-            levels=("adult", "child"),
-            questions=("Is this a child speaking?",),
-        ),
-        Rubric(
-            "whispering",
-            "Whether the style of speaking is a whisper: the highest score means whispered, the lowest voiced.",
-            low=0.0,
-            high=1.0,
-            levels=("voiced", "whispered"),
-            questions=("Does the person whisper?",),
-        ),
-        Rubric(
-            "reverberation",
-            "How strongly the room is heard: the highest score means very reverberant, the lowest dry.",
-            higher_is_better=False,
-            levels=("dry", "slightly reverberant", "somewhat reverberant", "reverberant", "very reverberant"),
-            questions=("How reverberant is the recording?",),
-        ),
-        Rubric(
-            "music_distortion",
-            "How much foreign sounds disturb the music: the highest score means very disturbed, the lowest undisturbed.",
-            higher_is_better=False,
-            levels=("undisturbed", "slightly disturbed", "somewhat disturbed", "disturbed", "very disturbed"),
-            questions=("How much do foreign sounds disturb the music?",),
-        ),
-        Rubric(
-            "sudden_silence",
-            "How much of the clip falls silent all of a sudden: the highest score means most of it, the lowest none of it.",
-            higher_is_better=False,
-            levels=("none of it", "a little of it", "some of it", "much of it", "most of it"),
-            questions=("How much of the clip is suddenly silent?",),
-        ),
-    )
+    **_ours("child_voice", "whispering", low=0.0, high=1.0),
+    **_ours("reverberation", "music_distortion", "sudden_silence", higher_is_better=False),
 }
 ALL_RUBRICS: dict[str, Rubric] = NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEECH_RUBRICS | AES_RUBRICS | PROXY_RUBRICS
 

@@ -6,59 +6,17 @@ type (``artifacts 0.0-3.5 s``). The summary is free text, written from the facts
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from audio_judge.languages import LANGUAGES, get_language, joined, rubric_labels, simplified, wordings
-from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick, sentence_case
+from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, read_in, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
-PHRASINGS = (
-    "Assess this speech: think through {dimensions}, then sum up in words.",
-    "Go through {dimensions} one by one, then give your assessment.",
-    "Evaluate the clip in two parts: scores of {dimensions} as a thought, then an answer in words.",
-    "Think first: {dimensions}. Then describe the quality of the speech.",
-    "Please assess the recording. Note {dimensions} before you answer.",
-    "I need a full assessment of this voice clip, covering {dimensions}.",
-    "Judge the speech step by step ({dimensions}) and finish with a summary.",
-    "What is your assessment of this speech? Consider {dimensions}.",
-    "Write down scores for {dimensions}, with notes, and then a short review.",
-    "Do a complete quality check: {dimensions}. Close with a paragraph.",
-    "Listen and assess. Reason about {dimensions}; answer in plain words.",
-    "How good is this speech in every respect ({dimensions})? Reason first.",
-    "Give a reasoned assessment built on {dimensions}.",
-    "Act as a speech expert: rate {dimensions}, then report what you hear.",
-    "Break the speech down into {dimensions}, score each, and conclude.",
-    "Examine the sample for {dimensions} and tell me the outcome.",
-    "Assess technique and performance together: {dimensions}. Then a summary.",
-    "Note one line each for {dimensions}, and explain them afterwards.",
-    "Take your time with {dimensions}, then put the result into words.",
-    "Review this speech. Your notes should cover {dimensions}.",
-    "Tell me all about the quality of this clip: {dimensions}, and a verdict.",
-    "Make an assessment sheet with {dimensions} and a written comment.",
-)
-HELD_OUT_PHRASINGS = (
-    "Fill in {dimensions} for this utterance and comment on the whole.",
-    "Analyse the speech thoroughly with respect to {dimensions}; end with a written verdict.",
-    "Work out {dimensions} for yourself, then tell a layperson how the speech is.",
-    "Provide an expert opinion on this voice, considering {dimensions}.",
-    "Which impression does the speech make? Rate {dimensions} before you say so.",
-    "Examine {dimensions} in turn. What follows for the speech as a whole?",
-)
-HEADER = "One line for each dimension, with notes:"
-TITLES: dict[str, str] = {
-    "mos": "Overall Quality",
-    "intelligibility": "Intelligibility",
-    "distortion": "Distortion",
-    "speech_rate": "Speech Rate",
-    "dynamic_range": "Dynamic Range",
-    "emotional_impact": "Emotional Impact",
-    "artistic_expression": "Artistic Expression",
-    "subjective_experience": "Subjective Experience",
-}
+TITLES = get_language("en").names["titles"]
 DISTORTION_TYPES = ("artifacts", "jitter", "timbre & quality", "background noise", "drop / missing")
 GENDERS = ("male", "female", "unclear")
 RATES = SPEECHEVAL_RUBRICS["speech_rate"].levels
@@ -171,8 +129,8 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
     """Write the user's request for an assessment; the caller places the audio.
 
     Args:
-        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{dimensions}``.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text with ``{dimensions}``.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -184,12 +142,11 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
         'Assess overall quality, intelligibility, '
     """
     fields = {"dimensions": dimensions(language)}
-    text = fill_fields(pick(*wordings("assess", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out), fields)
+    text = fill_fields(pick(*wordings("assess", language), phrasing, held_out), fields)
     return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-@cache
-def titles(language: str) -> dict[str, str]:
+def titles(language: str) -> Mapping[str, str]:
     """Name the dimensions as the lines of an assessment do.
 
     Args:
@@ -199,9 +156,7 @@ def titles(language: str) -> dict[str, str]:
         >>> titles("fr")["speech_rate"]
         'Débit de parole'
     """
-    if language == "en":
-        return TITLES
-    return {name: sentence_case(in_language(SPEECHEVAL_RUBRICS[name], language).label) for name in TITLES}
+    return get_language(language).names["titles"]
 
 
 def dimensions(language: str) -> str:
@@ -217,6 +172,7 @@ def dimensions(language: str) -> str:
     return joined([title.lower() for title in titles(language).values()], language)
 
 
+@cache
 def title_names() -> dict[str, str]:
     """Map what the dimensions are called in any language, in lower case, to their names."""
     return {label.casefold(): name for name in TITLES for label in rubric_labels(name)} | _NAMES
@@ -337,7 +293,7 @@ def read_rate(value: str) -> str:
     word = " ".join(value.casefold().strip(" .!。").split())
     if word in _RATE_SPELLINGS:
         return _RATE_SPELLINGS[word]
-    for language in LANGUAGES[1:]:
+    for language in LANGUAGES:
         if word in (by_word := {written.casefold(): rate for rate, written in _rates(language).items()}):
             return by_word[word]
     try:
@@ -388,7 +344,7 @@ def read_distortions(text: str) -> tuple[Distortion, ...]:
 
 def _english(kind: str, word: str) -> str:
     """The English word for one in any language; another word stays as it is."""
-    for language in LANGUAGES[1:]:
+    for language in LANGUAGES:
         for english, written in get_language(language).names[kind].items():
             if word.casefold() == written.casefold():
                 return english
@@ -407,8 +363,11 @@ def write_speaker(gender: str, age: str, language: str = "en") -> str:
         >>> write_speaker("male", "middle-aged")
         'male, middle-aged'
     """
-    spoken = get_language(language)
-    return spoken.marks["comma"].join(word for word in (spoken.names["genders"].get(gender, ""), age) if word)
+    return get_language(language).marks["comma"].join(_speaker_words(gender, age, language))
+
+
+def _speaker_words(gender: str, age: str, language: str) -> list[str]:
+    return [word for word in (get_language(language).names["genders"].get(gender, ""), age) if word]
 
 
 def read_speaker(text: str) -> tuple[str, str]:
@@ -430,18 +389,6 @@ def read_speaker(text: str) -> tuple[str, str]:
     return gender, ages[0] if ages else ""
 
 
-_OPENINGS = (
-    "The overall quality is {level}.",
-    "This is speech of {level} quality.",
-    "On the whole the quality is {level}.",
-)
-_RATE_SENTENCES = ("The pace is {rate}.", "The speech rate is {rate}.", "The speaking is {rate} in pace.")
-_DIMENSION_SENTENCES = ("The {label} is {level}.", "I find the {label} {level}.", "In {label} it is {level}.")
-_DISTORTION_SENTENCES = ("I hear {kind}{when}.", "I notice {kind}{when}.", "One can hear {kind}{when}.")
-_SPEAKERS = ("The voice is {speaker}.", "The speaker seems {speaker}.", "I take the speaker to be {speaker}.")
-_EMOTIONS = ("The emotion is {emotion}.", "The tone of feeling is {emotion}.", "The mood is {emotion}.")
-
-
 def summarise(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write the facts of an assessment as a short paragraph.
 
@@ -455,53 +402,28 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
         'The overall quality is poor. The speaking is fast in pace.'
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
-    if language != "en":
-        return _summarise_in(target, rng, language)
-    sentences = []
-    for name, rubric in SPEECHEVAL_RUBRICS.items():
-        frames = _OPENINGS if name == "mos" else _DIMENSION_SENTENCES
-        if name in target.scores:
-            level = rubric.level_of(target.scores[name])
-            sentences.append(rng.choice(frames).format(label=rubric.label, level=level))
-        if name == "speech_rate" and target.speech_rate:
-            sentences.append(rng.choice(_RATE_SENTENCES).format(rate=target.speech_rate))
-        if name == "distortion":
-            sentences += [_say_distortion(distortion, rng) for distortion in target.distortions]
-    if target.emotion:
-        sentences.append(rng.choice(_EMOTIONS).format(emotion=target.emotion))
-    if target.gender or target.age:
-        speaker = write_speaker(target.gender, target.age).replace(", ", " and ")
-        sentences.append(rng.choice(_SPEAKERS).format(speaker=speaker))
-    return " ".join(sentences)
-
-
-def _say_distortion(distortion: Distortion, rng: random.Random) -> str:
-    times = " and ".join(f"from {start:.1f} to {end:.1f} s" for start, end in distortion.spans)
-    return rng.choice(_DISTORTION_SENTENCES).format(kind=distortion.kind, when=f" {times}" if times else "")
-
-
-def _summarise_in(target: Assessment, rng: random.Random, language: str) -> str:
     spoken = get_language(language)
     texts, sentences = spoken.texts, []
+    frames = {"mos": texts["assessed_overall"], "speech_rate": texts["assessed_rate"]}
     for name, rubric in SPEECHEVAL_RUBRICS.items():
         words = in_language(rubric, language)
         level = _rates(language).get(target.speech_rate, "") if name == "speech_rate" else ""
         if name in target.scores:
             level = words.level_of(target.scores[name])
         if level:
-            frames = texts["verdicts"] if name == "mos" else texts["rated"]
-            sentences.append(fill_fields(rng.choice(frames), {"label": words.label, "level": level}))
+            fields = {"label": words.label, "level": level}
+            sentences.append(fill_fields(rng.choice(frames.get(name, texts["assessed"])), fields))
         if name == "distortion":
-            sentences += [_say_distortion_in(distortion, rng, language) for distortion in target.distortions]
+            sentences += [_say_distortion(distortion, rng, language) for distortion in target.distortions]
     if target.emotion:
         sentences.append(fill_fields(rng.choice(texts["emotions"]), {"emotion": target.emotion}))
     if target.gender or target.age:
-        speaker = write_speaker(target.gender, target.age, language)
+        speaker = spoken.marks["series"].join(_speaker_words(target.gender, target.age, language))
         sentences.append(fill_fields(rng.choice(texts["speakers"]), {"speaker": speaker}))
     return spoken.marks["space"].join(sentences)
 
 
-def _say_distortion_in(distortion: Distortion, rng: random.Random, language: str) -> str:
+def _say_distortion(distortion: Distortion, rng: random.Random, language: str) -> str:
     spoken = get_language(language)
     mark = spoken.marks["decimal"]
     times = [
@@ -514,5 +436,5 @@ def _say_distortion_in(distortion: Distortion, rng: random.Random, language: str
     times = [*times[:1], *(time.lstrip() for time in times[1:])]  # the first may open with a space
     kind = spoken.names["distortions"].get(distortion.kind, distortion.kind)
     first, last = times[:-1], times[-1:]
-    when = spoken.marks["and"].join([spoken.marks["comma"].join(first), *last] if first else last)
+    when = spoken.marks["and"].join([spoken.marks["series"].join(first), *last] if first else last)
     return fill_fields(rng.choice(spoken.texts["distortion_sentences"]), {"kind": kind, "when": when})

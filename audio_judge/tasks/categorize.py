@@ -7,41 +7,6 @@ from audio_judge.languages import is_denied, name_pattern, simplified, wordings
 from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_reference_note
 
-PHRASINGS = (
-    "Which level of {label} fits this clip: {levels}?",
-    "Describe the {label} with one of these: {levels}.",
-    "Pick one for the {label}: {levels}.",
-    "{definition} Choose the fitting level of {label}: {levels}.",
-    "How is the {label}? Answer with one of: {levels}.",
-    "Classify the {label} of the recording. Classes: {levels}.",
-    "What category does the {label} fall into? Options: {levels}.",
-    "In one term, how is the {label} of the speech? Use {levels}.",
-    "Would you call the {label} of this clip {levels}?",
-    "Label this sample for {label}. Allowed labels: {levels}.",
-    "Please choose the level of {label} from this list: {levels}.",
-    "Sort this clip by {label} into one of these groups: {levels}.",
-    "{label}: {levels}?",
-    "Listen and tell me which of these suits the {label}: {levels}.",
-    "Assign a verbal rating of {label}. Levels, lowest first: {levels}.",
-    "Rate the {label} in words. The words to use are {levels}.",
-    "What would most listeners tick for {label}? The boxes say {levels}.",
-    "No number, please: name the {label} as one of {levels}.",
-    "Judge the {label}. {definition} Say one of {levels}.",
-    "Choose a category for {label} from: {levels}.",
-    "I want to know the {label} of this file. It is one of {levels}.",
-    "Quick one: {label}? Say {levels}.",
-)
-HELD_OUT_PHRASINGS = (
-    "Which of the following best sums up the {label}: {levels}?",
-    "Name the class of {label} this recording belongs to ({levels}).",
-    "Give a word for the {label}; the choices are {levels}.",
-    "If you had to tick one box for {label}, which would it be: {levels}?",
-    "State the {label} as a category, using only {levels}.",
-    "Select from {levels} to describe the {label} of this audio.",
-)
-
-_NEGATION = re.compile(r"\b(?:not|never|neither|nor|hardly|no|isn['’]t|wouldn['’]t|cannot|can['’]t|don['’]t)\b", re.I)
-
 
 @dataclass(frozen=True)
 class CategoryTarget:
@@ -83,8 +48,8 @@ def ask(
 
     Args:
         rubric: Rubric or its name.
-        phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -95,7 +60,7 @@ def ask(
         >>> ask("mos")
         'Which level of overall quality fits this clip: bad, poor, fair, good, excellent?'
     """
-    phrasings = wordings("categorize", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    phrasings = wordings("categorize", language)
     text = get_rubric(rubric).fill(pick(*phrasings, phrasing, held_out), language)
     return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
@@ -163,20 +128,12 @@ def _read_strict(text: str, rubric: Rubric) -> str:
 
 def _read(text: str, chosen: Rubric, language: str) -> str:
     """Find the one level that a text names and does not deny."""
-    by_name = {level.casefold(): level for level in chosen.levels}
-    plain = " ".join(re.sub(r"[*_`~]", "", text).casefold().split())
-    plain = plain if language == "en" else simplified(plain)
-    longest_first = "|".join(map(re.escape, sorted(by_name, key=len, reverse=True)))
-    pattern = rf"(?<!\w)(?:{longest_first})(?!\w)" if language == "en" else name_pattern(list(by_name))
-    matches = list(re.finditer(pattern, plain))
+    by_name = {simplified(level.casefold()): level for level in chosen.levels}
+    plain = simplified(" ".join(re.sub(r"[*_`~]", "", text).casefold().split()))
+    matches = list(re.finditer(name_pattern(list(by_name)), plain))
     found = {by_name[match[0]] for match in matches}
     if len(found) != 1:
         raise ParseError(f"{chosen.name}: {len(found)} levels in {text!r}; one of {', '.join(chosen.levels)} expected")
-    clauses = (re.split(r"[.;:,!?]", plain[: match.start()])[-1] for match in matches)
-    if language == "en":
-        denied = any(_NEGATION.search(clause) for clause in clauses)
-    else:
-        denied = any(is_denied(plain, *match.span(), language) for match in matches)
-    if denied:
+    if any(is_denied(plain, *match.span(), language, "level") for match in matches):
         raise ParseError(f"{chosen.name}: {text!r} denies a level; one of {', '.join(chosen.levels)} expected")
     return found.pop()

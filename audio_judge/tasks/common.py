@@ -77,18 +77,6 @@ def _level_value(name: str, level: str) -> float:
     return float(rubric.level_values[rubric.levels.index(level)])
 
 
-REFERENCE_NOTES = (
-    "You hear the degraded clip and its clean reference; judge the degraded clip.",
-    "A clean reference is given next to the degraded clip. Compare with the reference, but judge the degraded clip.",
-    "One clip is the degraded speech, the other the clean reference: the answer is about the degraded one.",
-    "Use the clean reference to judge what is wrong with the degraded clip.",
-)
-HELD_OUT_REFERENCE_NOTES = (
-    "The reference shows how the degraded clip should sound; only the degraded clip is to be judged.",
-    "Two versions of one recording are given, reference and degraded. Rate the degraded version.",
-)
-
-
 def read_in(text: str, language: str, strict: bool, read: Callable[[str], Target]) -> Target:
     """Read an answer in its language, which is told by its words unless the reading is strict.
 
@@ -127,6 +115,6 @@ def with_reference_note(request: str, phrasing: int | str, held_out: bool, langu
         >>> with_reference_note("Rate the noise.", 3, False)
         'Use the clean reference to judge what is wrong with the degraded clip. Rate the noise.'
     """
-    training, held_out_notes = wordings("reference_notes", language, (REFERENCE_NOTES, HELD_OUT_REFERENCE_NOTES))
+    training, held_out_notes = wordings("reference_notes", language)
     notes = held_out_notes if held_out else training
     return f"{notes[0 if isinstance(phrasing, str) else phrasing % len(notes)]} {request}"

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import product
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -21,7 +21,6 @@ from audio_judge.languages import (
     joined,
     name_pattern,
     simplified,
-    whole_words,
     wordings,
 )
 from audio_judge.rubrics.rubric import (
@@ -54,114 +53,10 @@ from audio_judge.tasks.thoughts import check_free_text, items, join_thought, spl
 Verdict = Literal["A", "B", "tie"]
 Form = Literal["preference", "dimensions"]
 
-PHRASINGS = (
-    "Which clip is better, A or B? Name the aspects that decide ({aspects}), then your choice.",
-    "Compare the two speech clips in {aspects} and choose one.",
-    "Do an A/B test: which speech do you prefer, and in which of {aspects} does it win?",
-    "A or B? Look at {aspects}; tie is allowed.",
-    "Tell me how A and B differ in {aspects} and which is the better one.",
-    "Please compare both recordings ({aspects}) and end with your preference.",
-    "Two versions of a call: which sounds better, and why? Aspects: {aspects}.",
-    "Pick the better of the two clips. Mention where they differ clearly in {aspects}.",
-    "Which one would listeners prefer? Argue with {aspects}.",
-    "Weigh A against B on {aspects} and state the winner.",
-    "Judge this pair. Differences may lie in {aspects}.",
-    "Is A better than B, or B better than A, or are they alike? Think of {aspects}.",
-    "Contrast the clips in terms of {aspects}, then say which to keep.",
-    "I have to choose one of these two. Which one, considering {aspects}?",
-    "Say which speech has the higher quality and which of {aspects} make the difference.",
-    "Find the clear differences in {aspects} between A and B and decide.",
-    "Act as a listener in a preference test on {aspects}. What is your choice?",
-    "Compare, explain by {aspects}, choose: A, B or tie.",
-    "What separates A from B? Use {aspects} and give your preference.",
-    "Quick comparison, please: {aspects}, and the better clip.",
-    "Which of these two is the better speech? The aspects are {aspects}.",
-    "Hear both clips, compare {aspects} and vote for one of them.",
-)
-HELD_OUT_PHRASINGS = (
-    "Between A and B, where does your preference lie? Support it with {aspects}.",
-    "Rank the two clips and mention the aspects out of {aspects} that matter.",
-    "If only one of them could be kept, A or B? Discuss {aspects} first.",
-    "Set the two recordings side by side with regard to {aspects}; who wins?",
-    "Express a preference for one clip and justify it by {aspects}.",
-    "Decide this duel of A and B. Criteria: {aspects}.",
-)
-DIMENSION_PHRASINGS = (
-    "Compare A and B in {dimensions}, one by one, then sum up.",
-    "Think through {dimensions} for both clips and write a comparison.",
-    "For each of {dimensions}, which clip is better? Then a summary.",
-    "Give a full comparison of the two voices: {dimensions}.",
-    "Go through {dimensions}, say where A or B leads, and conclude.",
-    "Reason about {dimensions} first, then compare A and B in words.",
-    "Contrast the two samples dimension by dimension ({dimensions}).",
-    "Please compare both clips. Your notes should cover {dimensions}.",
-    "How do A and B differ in {dimensions}? End with a paragraph.",
-    "Act as a speech expert and compare A with B in {dimensions}.",
-    "Make a sheet of verdicts on {dimensions} and comment on it.",
-    "Decide each of {dimensions} between A and B, then describe the outcome.",
-    "I need a detailed comparison of these two: {dimensions}.",
-    "Is A or B ahead in {dimensions}? Similar is an answer, too.",
-    "Hold both clips against {dimensions} and explain the result.",
-    "Where is A better, where B? Check {dimensions}.",
-    "Evaluate the pair on {dimensions} in a thought, then answer in words.",
-    "Compare technique and delivery of A and B: {dimensions}.",
-    "Tell me in detail which clip is better in {dimensions}.",
-    "Take {dimensions} in turn and compare; close with a summary.",
-    "Work out how the clips compare in {dimensions} and report.",
-    "Review both clips against each other: {dimensions}.",
-)
-HELD_OUT_DIMENSION_PHRASINGS = (
-    "Assess the differences between A and B with respect to {dimensions}.",
-    "Write a comparative review of the two clips that rests on {dimensions}.",
-    "Which clip prevails in each of {dimensions}? Put it into words as well.",
-    "Line up A and B along {dimensions} and state what follows.",
-    "Give your judgement of the pair for every one of {dimensions}, and an overview.",
-    "Examine both utterances for {dimensions}; finish with a written comparison.",
-)
-# Of a decision model; {label} is filled in by Rubric.fill. Better is nearer to the good end, whatever the direction.
-QUESTIONS = (
-    "Which clip is better in {label}, A or B?",
-    "Which of the two clips is better in terms of {label}?",
-    "Compare the {label} of clip A and clip B.",
-    "Is A or B ahead in {label}?",
-    "Which clip wins on {label}?",
-    "In an A/B test of {label}, which clip would listeners prefer?",
-    "Choose the clip with the better {label}.",
-    "Where is the {label} better, in A or in B?",
-)
-HELD_OUT_QUESTIONS = (
-    "Whose {label} do you prefer, that of A or that of B?",
-    "Pick a winner for {label}.",
-    "Between A and B, which one convinces more in {label}?",
-)
-HEADER = "Both clips, one line for each dimension:"
 TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
 GAP = 0.5
 
-_VERDICT_TEXTS: dict[Verdict, str] = {
-    "A": "A is better than B",
-    "B": "B is better than A",
-    "tie": "A and B are similar",
-}
-_IN_THIS_ASPECT = " in this aspect"
-_DISTORTIONS, _SPEAKERS = "Distortion Details", "Subjective Experience Details"
-_WINS = (
-    "{winner} is clearly better than {loser} in {aspects}.",
-    "{winner} beats {loser} in {aspects}.",
-    "{winner} has the advantage over {loser} in {aspects}.",
-    "{winner} is ahead of {loser} in {aspects}.",
-)
-_SAME = ("No aspect sets the two apart clearly.", "The clips hardly differ in any aspect.")
-_CHOICES = ("I prefer {winner}.", "My choice is {winner}.", "Overall {winner} sounds better.")
-_TIES = ("I have no preference.", "Overall neither wins.", "Both are equally good to me.")
 _TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
-_BETTER = r"(?:slightly |clearly |much |somewhat )?better"
-_READ: dict[str, Verdict] = {
-    rf"(?:a is {_BETTER} than b|b is {_BETTER.replace('better', 'worse')} than a|a is {_BETTER}|a)": "A",
-    rf"(?:b is {_BETTER} than a|a is {_BETTER.replace('better', 'worse')} than b|b is {_BETTER}|b)": "B",
-    r"(?:(?:a (?:and|&) b are |both are |they are )?(?:similar|equal|alike|the same)|tie)": "tie",
-}
-_NAMES = {title.casefold(): name for name, title in TITLES.items()} | {name.replace("_", " "): name for name in TITLES}
 _SWAP: dict[Verdict, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
 
 
@@ -294,8 +189,7 @@ def ask(
 
     Args:
         rubrics: Aspects of the preference form; the overall quality is not one of them. The other form has its own.
-        phrasing: Number of one of ``PHRASINGS`` (``DIMENSION_PHRASINGS`` in that form), or an own text with
-            ``{aspects}`` or ``{dimensions}``.
+        phrasing: Number of a phrasing of that form, or an own text with ``{aspects}`` or ``{dimensions}``.
         held_out: Number the phrasings kept out of training instead.
         form: Which answer is wanted.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
@@ -308,13 +202,11 @@ def ask(
         'Compare the two speech clips in noisiness and loudness and choose one.'
     """
     if form == "dimensions":
-        texts = wordings("compare_dimensions", language, (DIMENSION_PHRASINGS, HELD_OUT_DIMENSION_PHRASINGS))
+        texts = wordings("compare_dimensions", language)
         return fill_fields(pick(*texts, phrasing, held_out), {"dimensions": dimensions(language)})
     labels = [in_language(rubric, language).label for name, rubric in rubrics_by_name(rubrics).items() if name != "mos"]
     aspects = {"aspects": joined(labels or [get_language(language).texts["anything"][0]], language)}
-    return fill_fields(
-        pick(*wordings("compare", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out), aspects
-    )
+    return fill_fields(pick(*wordings("compare", language), phrasing, held_out), aspects)
 
 
 def question(
@@ -324,8 +216,8 @@ def question(
 
     Args:
         rubric: Rubric or its name in which the clips are compared.
-        phrasing: Number of one of ``QUESTIONS``, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number ``HELD_OUT_QUESTIONS`` instead.
+        phrasing: Number of a question, or an own text with the fields of ``Rubric.fill``.
+        held_out: Number the questions kept out of training instead.
         language: Of the question; the answers are ``A``, ``B`` and ``tie`` in each.
 
     Raises:
@@ -335,8 +227,8 @@ def question(
         >>> question("noisiness")["instructions"], list(question()["criteria"])
         ('Which clip is better in noisiness, A or B?', ['A', 'B', 'tie'])
     """
-    texts = wordings("compare_question", language, (QUESTIONS, HELD_OUT_QUESTIONS))
-    text = get_rubric(rubric).fill(pick(*texts, phrasing, held_out), language)
+    # Better is nearer to the good end, whatever the direction
+    text = get_rubric(rubric).fill(pick(*wordings("compare_question", language), phrasing, held_out), language)
     return {"type": "choice", "instructions": text, "criteria": {"A": None, "B": None, "tie": None}}
 
 
@@ -400,7 +292,7 @@ def write(
     for name, title in titles(language).items():
         if name in target.verdicts:
             verdict = target.verdicts[name]
-            ending = _IN_THIS_ASPECT if verdict == "tie" and not paper_spelling and language == "en" else ""
+            ending = spoken.texts["tie_ending"][0] if verdict == "tie" and not paper_spelling else ""
             words = spoken.texts[f"verdict_{verdict.lower()}"][0]
             lines.append(f"{title}{spoken.marks['colon']}{words}{ending}")
     lines += _detail_lines(target, language)
@@ -439,13 +331,6 @@ def _argue(target: Comparison, rng: random.Random, language: str) -> str:
     choices = texts["ties"] if target.preferred == "tie" else texts["choices"]
     sentences.append(fill_fields(rng.choice(choices), {"winner": f"Speech{target.preferred}"}))
     return get_language(language).marks["space"].join(sentences)
-
-
-_SUMMARY_OPENINGS: dict[Verdict, tuple[str, ...]] = {
-    "A": ("On the whole A is better.", "A is the better clip.", "Taken together, A wins."),
-    "B": ("On the whole B is better.", "B is the better clip.", "Taken together, B wins."),
-    "tie": ("On the whole the clips are alike.", "Neither clip is better overall.", "Taken together, it is a draw."),
-}
 
 
 def summarise(target: Comparison, seed: int | random.Random = 0, language: str = "en") -> str:
@@ -498,7 +383,9 @@ def parse(
         >>> parse("SpeechB beats SpeechA in noisiness.\n[speech b]").verdicts
         {'mos': 'B', 'noisiness': 'B'}
     """
-    if re.search(r"<\s*think", text, re.IGNORECASE) or any(name in _names() for name, _ in items(simplified(text))):
+    if re.search(r"<\s*think", text, re.IGNORECASE) or any(
+        name in title_names() for name, _ in items(simplified(text))
+    ):
         return _parse_dimensions(text, strict, language)
     spoken = language if strict else candidates(text, language)[0]
     return _parse_preference(text, rubrics_by_name(rubrics), strict, spoken)
@@ -518,50 +405,25 @@ def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool, lang
         raise ParseError(f"{text!r} does not end in one line {TOKENS[overall]!r} after the reasons")
     verdicts: dict[str, Verdict] = {"mos": overall}
     for sentence in re.split(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n", re.sub(r"[*`]", "", text)):
-        wins = _wins(sentence, known) if language == "en" else _wins_in(sentence, known, language)
-        for name, winner in wins:
+        for name, winner in _wins(sentence, known, language):
             if verdicts.setdefault(name, winner) != winner:
                 raise ParseError(f"{name} is given to both clips in {text!r}")
     return Comparison(verdicts)
 
 
-def _wins(sentence: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, Verdict]]:
+def _wins(sentence: str, known: Mapping[str, Rubric], language: str) -> Iterable[tuple[str, Verdict]]:
     """Aspects that a sentence gives to the clip it names first; "worse" gives them to the other."""
-    match = re.search(
-        r"\bspeech\s*([ab])\b.*?(?:\b(better|beats|advantage|ahead|outperforms|wins|superior|worse|inferior|behind)\b)",
-        sentence,
-        re.IGNORECASE,
-    )
-    if not match or re.search(r"\b(?:not|neither|never|no)\b", sentence, re.IGNORECASE):
-        return
-    first: Verdict = "A" if match[1].lower() == "a" else "B"
-    winner = _SWAP[first] if match[2].lower() in ("worse", "inferior", "behind") else first
-    for name, rubric in known.items():
-        if name != "mos" and re.search(rf"(?<!\w){re.escape(rubric.label)}(?!\w)", sentence, re.IGNORECASE):
-            yield name, winner
-
-
-def _wins_in(sentence: str, known: Mapping[str, Rubric], language: str) -> Iterable[tuple[str, Verdict]]:
-    """Aspects that a sentence gives to the clip it names first, or to the other; as ``_wins``, in another language."""
     patterns, plain = get_language(language).patterns, simplified(sentence)
-    clip = re.search(r"(?<![a-z])speech\s*([ab])(?![a-z0-9])", plain, re.IGNORECASE)
-    worse = re.search(whole_words(patterns["worse"]), plain, re.IGNORECASE)
-    judged = worse or re.search(whole_words(patterns["better"]), plain, re.IGNORECASE)
-    if not clip or not judged or is_denied(plain, *judged.span(), language):
+    match = re.search(patterns["judged"], plain, re.IGNORECASE)
+    if not match or is_denied(plain, *match.span("worse" if match["worse"] else "better"), language, "winner"):
         return
-    first: Verdict = "A" if clip[1].lower() == "a" else "B"
-    before, after = plain[: clip.start()], plain[clip.end() :]
+    first: Verdict = "A" if match["clip"][-1].lower() == "a" else "B"
+    before, after = plain[: match.start("clip")], plain[match.end("clip") :]
     is_standard = any(re.search(patterns["reversed"], side, re.IGNORECASE) for side in (before, after))
-    winner = _SWAP[first] if bool(worse) != is_standard else first
+    winner = _SWAP[first] if bool(match["worse"]) != is_standard else first
     names = {in_language(rubric, language).label.casefold(): name for name, rubric in known.items()}
-    for label in re.findall(name_pattern(list(names)), plain.casefold()) if names else ():
-        if names[label] != "mos":
-            yield names[label], winner
-
-
-@cache
-def _names() -> dict[str, str]:
-    return title_names() | _NAMES
+    found = {names[label] for label in re.findall(name_pattern(list(names)), plain.casefold())} if names else set()
+    yield from ((name, winner) for name in known if name in found and name != "mos")
 
 
 def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
@@ -572,7 +434,7 @@ def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
     for title, value in items(simplified(think or answer)):
         if title in keys:
             details[keys[title]] = value
-        elif (name := _names().get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
+        elif (name := title_names().get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
             if name in verdicts:
                 raise ParseError(f"{title} comes twice in {text!r}")
             verdicts[name] = verdict
@@ -590,14 +452,14 @@ def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
 
 
 def _read_verdict(value: str) -> Verdict | None:
-    plain = " ".join(value.casefold().strip(" .!。").removesuffix(_IN_THIS_ASPECT).split())
+    plain = value.casefold().strip(" .!。")
+    for code in LANGUAGES:
+        plain = plain.removesuffix(get_language(code).texts["tie_ending"][0])
     verdicts: tuple[Verdict, ...] = ("A", "B", "tie")
-    for language in LANGUAGES[1:]:
-        texts = get_language(language).texts
-        for verdict in verdicts:
-            if plain == texts[f"verdict_{verdict.lower()}"][0].casefold():
-                return verdict
-    return next((verdict for pattern, verdict in _READ.items() if re.fullmatch(pattern, plain)), None)
+    for code, verdict in product(LANGUAGES, verdicts):
+        if re.fullmatch(get_language(code).patterns[f"verdict_{verdict.lower()}"], " ".join(plain.split())):
+            return verdict
+    return None
 
 
 def _read_details(clip: str, distortions: str, speakers: str) -> ClipDetails:

@@ -12,45 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio_judge.languages import get_language, wordings
-from audio_judge.rubrics.rubric import RUBRICS, fill_fields, get_rubric, in_language, pick, sentence_case
+from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks import explain
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
 from audio_judge.tasks.thoughts import check_free_text
 
-PHRASINGS = (
-    "Describe the quality of this speech and end with its MOS.",
-    "Write a description of how this clip sounds; put the MOS (1 to 5) last.",
-    "In a few sentences, what is the quality like? Finish with the MOS.",
-    "Please describe noise, timbre, breaks and loudness, then give the MOS.",
-    "Tell me how the speech sounds and close with a MOS from 1 to 5.",
-    "Give a short account of the speech quality ending in the MOS.",
-    "How does this recording come across? End your text with the MOS.",
-    "Put the quality of this clip into words, with the MOS at the end.",
-    "Write as a listener: what do you notice, and which MOS do you give in the end?",
-    "Describe what you hear. The last sentence states the MOS.",
-    "Characterise the speech quality; the MOS comes at the end.",
-    "A paragraph on the quality of this sample, please, and then the MOS.",
-    "Explain to a colleague how this call sounded; finish with the MOS.",
-    "Caption the quality of this audio. The MOS goes last.",
-    "What stands out in this recording? Describe it and conclude with a MOS.",
-    "Sum up the quality of the speech in prose and add the MOS in the end.",
-    "Portray the sound of this clip and give the overall MOS after that.",
-    "Comment on every aspect of the quality, and on the whole with a MOS.",
-    "Write a review of the sound quality that leads up to a MOS.",
-    "Describe strengths and weaknesses of this clip; last, the MOS (1 to 5).",
-    "Speak about the quality as a listener would and finish with one MOS.",
-    "Give me text, not a table: quality of the speech, MOS at the end.",
-)
-HELD_OUT_PHRASINGS = (
-    "Produce a verbal impression of this speech that closes with its MOS.",
-    "How would you describe this voice clip to someone who cannot hear it? End on the MOS.",
-    "Draft a few lines about the listening quality, then state the MOS.",
-    "Render the perceived quality in words; the final figure is the MOS.",
-    "Talk me through the quality of this file and conclude with the mean opinion score.",
-    "Compose a quality description whose last sentence gives the MOS.",
-)
 META_KEYS = {"mos": "mos", "noisiness": "noi", "coloration": "col", "discontinuity": "dis", "loudness": "loud"}
 EXPERT_REQUESTS = (
     "Describe this clip as if you had heard it, in three to six flowing sentences. Do not list the ratings and do not "
@@ -62,27 +30,6 @@ EXPERT_REQUESTS = (
     "In plain words, tell how the speech sounds and which aspects lower or raise its quality. No lists. Finish with the "
     "MOS, one decimal, and write nothing after it.",
 )
-
-ENDINGS = (
-    "The overall MOS is {mos}.",
-    "I give it a MOS of {mos}.",
-    "All in all, this makes a MOS of {mos}.",
-    "Overall the MOS is {mos}.",
-    "The MOS comes to {mos}.",
-)
-_OVERALL = (
-    "The overall quality is {level}.",
-    "On the whole the clip is {level}.",
-    "The general impression is {level}.",
-)
-# Level names of NISQA's dimensions are adjectives of the speech, the voice, or the loudness.
-_FRAMES: dict[str, tuple[str, ...]] = {
-    "noisiness": ("The speech is {level}.", "The clip is {level}.", "As to the background, it is {level}."),
-    "coloration": ("The voice is {level}.", "The timbre is {level}.", "The sound of the voice is {level}."),
-    "discontinuity": ("The flow of words is {level}.", "The speech is {level}.", "The sentences are {level}."),
-    "loudness": ("The loudness is {level}.", "The volume is {level}.", "The level of the voice is {level}."),
-}
-_ANY = ("The {label} is rated {level}.", "For {label} I say {level}.")
 
 
 @dataclass(frozen=True)
@@ -119,8 +66,8 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
     """Write the user's request for a description; the caller places the audio.
 
     Args:
-        phrasing: Number of one of ``PHRASINGS``, or an own text.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -131,7 +78,7 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
         >>> ask()
         'Describe the quality of this speech and end with its MOS.'
     """
-    text = pick(*wordings("describe", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    text = pick(*wordings("describe", language), phrasing, held_out)
     return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
@@ -194,33 +141,25 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, 
     if "mos" not in scores:
         raise ValueError(f"scores of {', '.join(scores) or 'nothing'}; a description ends in mos, which is missing")
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
-    rubrics = {name: get_rubric(name) for name in scores}
-    worst_first = sorted(
-        (name for name in scores if name != "mos"), key=lambda name: rubrics[name].goodness(scores[name])
-    )
-    if language != "en":
-        return _describe_in(scores, worst_first, rng, language)
-    sentences = [
-        sentence_case(rng.choice(_FRAMES.get(name, _ANY))).format(
-            label=rubrics[name].label, level=rubrics[name].level_of(scores[name])
-        )
-        for name in worst_first
-    ]
-    sentences.append(rng.choice(_OVERALL).format(level=rubrics["mos"].level_of(scores["mos"])))
-    return Description(" ".join(sentences), round(scores["mos"], 1))
-
-
-def _describe_in(scores: Mapping[str, float], worst_first: list[str], rng: random.Random, language: str) -> Description:
-    """The sentences of an explanation, without causes."""
     spoken = get_language(language)
-    sentences = [
-        sentence
-        for name in worst_first
-        for sentence in explain.dimension_sentence(get_rubric(name), scores[name], rng, language)
-    ]
+    rubrics = {name: get_rubric(name) for name in scores if name != "mos"}
+    worst_first = sorted(rubrics, key=lambda name: rubrics[name].goodness(scores[name]))
+    sentences = [sentence for name in worst_first for sentence in _say(rubrics[name], scores[name], rng, language)]
     level = in_language(RUBRICS["mos"], language).level_of(scores["mos"])
-    sentences.append(fill_fields(rng.choice(spoken.texts["verdicts"]), {"level": level}))
+    sentences.append(fill_fields(rng.choice(spoken.texts["described_overall"]), {"level": level}))
     return Description(spoken.marks["space"].join(sentences), round(scores["mos"], 1))
+
+
+def _say(rubric: Rubric, value: float, rng: random.Random, language: str) -> list[str]:
+    """Say how a clip does on one rubric, with the words of a description if the language has any."""
+    spoken = get_language(language)
+    if rubric.name in spoken.descriptions:
+        return [rng.choice(spoken.descriptions[rubric.name][explain.fifth(rubric, value)])]
+    if not spoken.texts["described"]:
+        return explain.dimension_sentence(rubric, value, rng, language)
+    words = in_language(rubric, language)
+    fields = {"label": words.label, "level": words.level_of(value)}
+    return [fill_fields(rng.choice(spoken.texts["described"]), fields)]
 
 
 def write(target: Description, seed: int | random.Random = 0, language: str = "en") -> str:

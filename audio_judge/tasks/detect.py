@@ -13,53 +13,6 @@ from audio_judge.rubrics.rubric import pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
-PHRASINGS = (
-    "Is this speech real or fake?",
-    "Decide whether a person or a machine speaks: real or fake.",
-    "Was this voice recorded or generated? Say real or fake.",
-    "Real or fake?",
-    "Tell genuine speech from synthetic speech here; answer real or fake.",
-    "Check this clip for signs of synthesis. Is it real or fake?",
-    "Could this be a deepfake? Answer with real or fake.",
-    "Please classify the voice as real or fake.",
-    "A caller claims to be a person. Is the voice real or fake?",
-    "Label this recording: real, if a human spoke it, or fake.",
-    "Listen for traces of a vocoder and say real or fake.",
-    "Judge the authenticity of the speech. The answer is real or fake.",
-    "Does a living person speak here? Say real for yes and fake for no.",
-    "One word, please: is the speech real or fake?",
-    "I suspect voice cloning. Is this real or fake?",
-    "Determine the origin of this voice: real (human) or fake (machine).",
-    "Would you trust this voice? Say whether it is real or fake.",
-    "Find out if the speech was synthesised: real or fake?",
-    "As a forensic listener, call this clip real or fake.",
-    "Human speech is real, generated speech is fake. Which one is this?",
-    "Quick test of authenticity: real or fake?",
-    "We screen audio for spoofing. Mark this one real or fake.",
-)
-HELD_OUT_PHRASINGS = (
-    "Which is it, real speech or a fake?",
-    "State whether the utterance is real or a fake made by software.",
-    "Authentic recording or imitation by a computer? Reply real or fake.",
-    "For a security check, sort this voice under real or fake.",
-    "Has artificial intelligence produced this voice? If so say fake, else real.",
-    "Give your verdict on the genuineness of the clip: real or fake.",
-)
-QUESTIONS = (
-    "Is this speech fake?",
-    "Was this voice made by a machine?",
-    "Is the speech synthetic?",
-    "Is this a deepfake?",
-    "Did software generate this voice?",
-    "Is this speech spoofed?",
-)
-HELD_OUT_QUESTIONS = ("Is the voice artificial?", "Has this speech been generated?")
-
-_FAKE = r"fake|spoof(?:ed)?|deep[- ]?fake|synthetic|synthesi[sz]ed|generated|artificial"
-_REAL = r"real|bona[- ]?fide|genuine|authentic|human"
-_WORD = re.compile(rf"(?<!\w)(?:(?P<fake>{_FAKE})|(?P<real>{_REAL}))(?!\w)", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:not|never|neither|nor|hardly|no|cannot|unsure|whether)\b|n['’]t\b", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class Detection:
@@ -84,8 +37,8 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
     """Write the user's request for a verdict; the caller places the audio.
 
     Args:
-        phrasing: Number of one of ``PHRASINGS``, or an own text.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text.
+        held_out: Number the phrasings kept out of training instead.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
@@ -95,15 +48,15 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
         >>> ask()
         'Is this speech real or fake?'
     """
-    return pick(*wordings("detect", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    return pick(*wordings("detect", language), phrasing, held_out)
 
 
 def question(phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
     """Write the typed question of a decision model; its answer is the probability of fake.
 
     Args:
-        phrasing: Number of one of ``QUESTIONS``, or an own yes-or-no question about being fake.
-        held_out: Number ``HELD_OUT_QUESTIONS`` instead.
+        phrasing: Number of a question, or an own yes-or-no question about being fake.
+        held_out: Number the questions kept out of training instead.
         language: Of the question.
 
     Raises:
@@ -113,8 +66,7 @@ def question(phrasing: int | str = 0, *, held_out: bool = False, language: str =
         >>> question()
         {'type': 'noul', 'instructions': 'Is this speech fake?'}
     """
-    texts = wordings("detect_question", language, (QUESTIONS, HELD_OUT_QUESTIONS))
-    return {"type": "noul", "instructions": pick(*texts, phrasing, held_out)}
+    return {"type": "noul", "instructions": pick(*wordings("detect_question", language), phrasing, held_out)}
 
 
 def write(target: Detection, language: str = "en") -> str:
@@ -128,8 +80,7 @@ def write(target: Detection, language: str = "en") -> str:
         >>> write(Detection(is_fake=True))
         '<think>\n</think>\n\n<answer>\nfake\n</answer>'
     """
-    word = "fake" if target.is_fake else "real"
-    return join_thought("", word if language == "en" else get_language(language).texts[word][0])
+    return join_thought("", get_language(language).texts["fake" if target.is_fake else "real"][0])
 
 
 def grammar(language: str = "en") -> list[str]:
@@ -163,24 +114,13 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Detection
 
 
 def _read(answer: str, language: str) -> Detection:
-    if language != "en":
-        return _read_other(answer, language)
-    matches = list(_WORD.finditer(answer))
-    verdicts = {match.lastgroup for match in matches}
-    if len(verdicts) != 1:
-        raise ParseError(f"{len(verdicts)} verdicts in the answer {answer!r}; real or fake expected")
-    clauses = (re.split(r"[.;:,!?\n]", answer[: match.start()])[-1] for match in matches)
-    if any(_NEGATION.search(clause) for clause in clauses):
-        raise ParseError(f"{answer!r} denies or doubts a verdict; real or fake expected")
-    return Detection(verdicts == {"fake"})
-
-
-def _read_other(answer: str, language: str) -> Detection:
-    """Find the verdict that an answer in another language names and does not deny."""
+    """Find the verdict that an answer names and does not deny."""
     patterns = get_language(language).patterns
     words = whole_words(f"(?P<fake>{patterns['fake']})|(?P<real>{patterns['real']})")
     matches = list(re.finditer(words, answer, re.IGNORECASE))
     verdicts = {match.lastgroup for match in matches}
-    if len(verdicts) != 1 or any(is_denied(answer, *match.span(), language) for match in matches):
-        raise ParseError(f"no verdict, two, or a denied one in {answer!r}; real or fake expected")
+    if len(verdicts) != 1:
+        raise ParseError(f"{len(verdicts)} verdicts in the answer {answer!r}; real or fake expected")
+    if any(is_denied(answer, *match.span(), language, "verdict") for match in matches):
+        raise ParseError(f"{answer!r} denies or doubts a verdict; real or fake expected")
     return Detection(verdicts == {"fake"})

@@ -16,174 +16,32 @@ from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, in_language
 from audio_judge.tasks import profile
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
 
-PHRASINGS = (
-    "Explain the quality of this clip: {labels}, each {low} to {high}, then the reasons.",
-    "What is wrong with this recording? Give {labels} from {low} to {high} and say why.",
-    "Score {labels} from {low} to {high} and explain the scores.",
-    "Why does this clip sound the way it does? Start with {labels} ({low} to {high}).",
-    "Rate {labels} between {low} and {high}, then give the causes and a verdict.",
-    "Please describe the speech quality: first {labels}, {low} to {high}, then words.",
-    "Tell me what I hear here and why. Begin with scores for {labels}, {low} to {high}.",
-    "Write a short report on this audio with {labels} ({low} to {high}, {direction}) and reasons.",
-    "Find the faults in this clip. Scores first: {labels}, {low} to {high}.",
-    "How good is this, and why? Use {labels} on a {low} to {high} scale.",
-    "Diagnose the recording. Scores of {labels} from {low} to {high}, then the causes.",
-    "Give {labels} from {low} to {high} with an explanation.",
-    "Act as an audio engineer: rate {labels} ({low} to {high}) and name what went wrong.",
-    "I need an explanation of the quality. {labels}, {low} to {high}, followed by the reasons.",
-    "Judge this sample on {labels}, {low} to {high}; {direction}. Justify the judgement.",
-    "Listen closely, rate {labels} from {low} to {high}, and explain what you noticed.",
-    "Comment on the quality of the speech. Put scores for {labels} ({low} to {high}) at the top.",
-    "A user complains about this call. Rate {labels}, {low} to {high}, and explain the trouble.",
-    "Explain in a few sentences; {labels} from {low} to {high} come first.",
-    "What degraded this speech? Scores: {labels}, {low} to {high}. Then the causes.",
-    "Quick diagnosis, please, with {labels} from {low} to {high}.",
-    "Assess the clip on {labels} ({low} to {high}) and support every low score with a reason.",
-)
-HELD_OUT_PHRASINGS = (
-    "Provide scores for {labels} between {low} and {high} and the grounds for them.",
-    "Account for the quality of this recording: {labels} from {low} to {high}, then what caused it.",
-    "Review this audio. I want {labels}, {low} to {high}, and what listeners would complain about.",
-    "Can you say why this clip sounds good or bad? Scores for {labels} ({low} to {high}) first.",
-    "Analyse the speech sample with {labels} on the {low} to {high} scale and write down the problems.",
-    "State {labels} ({low} to {high}, {direction}) and back them up in words.",
-)
-
 SLIGHT, CLEAR, STRONG = 0, 1, 2
-_MASS = (("slight", "a little", "faint"), ("clear", "noticeable", "some"), ("strong", "heavy", "severe"))
-_SINGULAR = (("a slight", "a faint"), ("a clear", "a noticeable"), ("a strong", "a severe"))
-_PLURAL = (("a few",), ("several", "some"), ("many", "frequent"))
-_DEGREE = (("slightly", "a little"), ("clearly", "noticeably"), ("far", "much"))
 
 
-@dataclass(frozen=True)
-class _Words:
-    """How a kind of cause is spoken of: dimension it hurts, (degrees, noun) pairs, what it does, what parse looks for."""
-
-    dimension: str
-    nouns: tuple[tuple[tuple[tuple[str, ...], ...], str], ...]
-    effects: tuple[str, ...]
-    pattern: str
-
-
-# "too quiet", "too loud", "too slow" and "too fast" are put in by the sign of the fault; see _directed.
-_CAUSES: dict[str, _Words] = {
-    "noise": _Words(
-        "noisiness",
-        ((_MASS, "background noise"), (_MASS, "noise in the background")),
-        ("This covers the soft sounds.", "This lies under the voice."),
-        r"background noise|noise in the background",
-    ),
-    "packet_loss": _Words(
-        "discontinuity",
-        ((_PLURAL, "lost packets"), (_MASS, "packet loss")),
-        ("This leaves holes in the words.", "Parts of words are missing."),
-        r"lost packets|packet loss",
-    ),
-    "jitter": _Words(
-        "discontinuity",
-        ((_MASS, "jitter"), (_PLURAL, "late packets")),
-        ("This makes the speech stumble.", "The rhythm of the words is uneven."),
-        r"jitter|late packets",
-    ),
-    "time_clipping": _Words(
-        "discontinuity",
-        ((_PLURAL, "muted gaps"), (_PLURAL, "cut-off words")),
-        ("Short pieces fall silent.", "Sounds stop all of a sudden."),
-        r"muted gaps|cut-off words|time[ -]clipping",
-    ),
-    "band_limit": _Words(
-        "coloration",
-        ((_MASS, "band limiting"), (_SINGULAR, "limit on the bandwidth")),
-        ("A part of the spectrum is gone.", "The voice loses its fullness."),
-        r"band[ -]limit(?:ing|ed)?|limit(?:ed|ing|s)?(?: on the)? bandwidth",
-    ),
-    "filter": _Words(
-        "coloration",
-        ((_MASS, "filtering"), (_SINGULAR, "tilt of the spectrum")),
-        ("This shifts the balance of the voice.", "Some tones stand out and others fade."),
-        r"filter(?:ing|ed)?|tilt of the spectrum",
-    ),
-    "notch": _Words(
-        "coloration",
-        ((_SINGULAR, "notch in the spectrum"), (_SINGULAR, "hole in the spectrum")),
-        ("One range of tones is missing.", "The voice sounds hollow."),
-        r"notch|hole in the spectrum",
-    ),
-    "codec": _Words(
-        "coloration",
-        ((_MASS, "coding artefacts"), (_MASS, "codec distortion")),
-        ("The voice was squeezed into too few bits.", "This makes the voice rough."),
-        r"coding arte?i?facts|codec",
-    ),
-    "clipping": _Words(
-        "coloration",
-        ((_MASS, "clipping"), (_PLURAL, "overloaded peaks")),
-        ("The voice sounds harsh.", "The peaks of the wave are flat."),
-        r"(?<!time )(?<!time-)clipping|overloaded peaks",
-    ),
-    "quantisation": _Words(
-        "coloration",
-        ((_MASS, "quantisation distortion"), (_MASS, "rounding distortion")),
-        ("The steps of the signal are coarse.", "The voice sounds grainy."),
-        r"quanti[sz]ation|rounding distortion",
-    ),
-    "noise_suppression": _Words(
-        "coloration",
-        ((_MASS, "noise suppression"), (_MASS, "noise reduction")),
-        ("Parts of the voice were taken away, too.", "The voice sounds thin and watery."),
-        r"noise[ -](?:suppression|reduction)",
-    ),
-    "vocoder": _Words(
-        "coloration",
-        ((_SINGULAR, "vocoder sound"), (_SINGULAR, "machine sound")),
-        ("The voice buzzes.", "The voice was built anew by a program."),
-        r"vocoder|machine sound",
-    ),
-    "reverberation": _Words(
-        "coloration",
-        ((_MASS, "reverberation"), (_MASS, "room sound")),
-        ("The voice seems far away.", "The sounds run into each other."),
-        r"reverb(?:eration)?|room sound",
-    ),
-    "echo": _Words(
-        "coloration",
-        ((_SINGULAR, "echo"), (_SINGULAR, "repeat of the voice")),
-        ("Words come back a moment later.", "The voice is heard twice."),
-        r"echo(?:es)?|repeat of the voice",
-    ),
-    "channel": _Words(
-        "coloration",
-        ((_SINGULAR, "phone sound"), (_SINGULAR, "call sound")),
-        ("The speech came through a network.", "The voice sounds like a call."),
-        r"phone sound|call sound",
-    ),
-    "clicks": _Words(
-        "noisiness",
-        ((_PLURAL, "clicks"), (_MASS, "crackle")),
-        ("Short sharp sounds cut in.", "This distracts from the words."),
-        r"clicks?|crackl(?:e|es|ing)",
-    ),
-    "level": _Words(
-        "loudness",
-        ((_DEGREE, "speech that is {degree} {direction}"), (_DEGREE, "a voice that is {degree} {direction}")),
-        ("Listeners will reach for the volume.", "This makes listening hard work."),
-        r"too (?:quiet|loud)|off the right level",
-    ),
-    "pumping": _Words(
-        "loudness",
-        ((_MASS, "pumping"), (_MASS, "unsteady gain")),
-        ("The voice swells and sinks.", "The volume never rests."),
-        r"pumping|unsteady gain",
-    ),
-    "speed": _Words(
-        "coloration",
-        ((_DEGREE, "speech that is {degree} {direction}"), (_DEGREE, "playback that is {degree} {direction}")),
-        ("The pitch is not the speaker's own.", "The pace is unnatural."),
-        r"too (?:fast|slow)|off the right pace",
-    ),
+# The dimension that each kind of cause hurts
+_HURTS = {
+    "noise": "noisiness",
+    "packet_loss": "discontinuity",
+    "jitter": "discontinuity",
+    "time_clipping": "discontinuity",
+    "band_limit": "coloration",
+    "filter": "coloration",
+    "notch": "coloration",
+    "codec": "coloration",
+    "clipping": "coloration",
+    "quantisation": "coloration",
+    "noise_suppression": "coloration",
+    "vocoder": "coloration",
+    "reverberation": "coloration",
+    "echo": "coloration",
+    "channel": "coloration",
+    "clicks": "noisiness",
+    "level": "loudness",
+    "pumping": "loudness",
+    "speed": "coloration",
 }
-KINDS = tuple(_CAUSES)
+KINDS = tuple(_HURTS)
 
 # Where a parameter makes a cause slight (this value or beyond) and strong (likewise); between them it is clear.
 _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
@@ -210,60 +68,9 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
     ("level", "gain_db"): (6, 20),
     ("speed", "factor"): (0.05, 0.2),
 }
-_DIRECTIONS = {
-    "level": ("gain_db", 0.0, "too quiet", "too loud", "off the right level"),
-    "speed": ("factor", 1.0, "too slow", "too fast", "off the right pace"),
-}
+# The parameter whose side of a neutral value says in which direction a cause goes
+_DIRECTIONS = {"level": ("gain_db", 0.0), "speed": ("factor", 1.0)}
 
-_FRAMES = (
-    "I hear {cause}.",
-    "The clip has {cause}.",
-    "You can hear {cause}.",
-    "The recording suffers from {cause}.",
-    "One reason is {cause}.",
-    "Listeners will notice {cause}.",
-    "{cause} can be heard.",
-)
-_VERDICTS = (
-    "Overall the quality is {level}.",
-    "All in all, the quality is {level}.",
-    "The overall impression is {level}.",
-    "So the quality as a whole is {level}.",
-    "I call the overall quality {level}.",
-)
-# Per dimension five groups, from the lowest fifth of the scale to the highest.
-_DIMENSIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "noisiness": (
-        ("The voice drowns in noise.", "Noise covers most of the speech.", "The noise is very strong."),
-        ("The speech is noisy.", "The noise is strong.", "Noise disturbs the voice."),
-        ("There is some noise.", "The noise is easy to hear.", "The voice stays in front of the noise."),
-        ("There is only a little noise.", "The noise is low.", "A trace of noise remains."),
-        ("The speech is clean.", "There is no noise to hear.", "The voice is free of noise."),
-    ),
-    "coloration": (
-        ("The voice sounds very unnatural.", "The timbre is very distorted.", "The sound of the voice is ruined."),
-        ("The voice sounds unnatural.", "The timbre is distorted.", "The sound of the voice is changed a lot."),
-        ("The voice is somewhat coloured.", "The timbre is changed.", "The voice is not quite natural."),
-        ("The voice is almost natural.", "The timbre is changed a little.", "The voice is slightly coloured."),
-        ("The voice sounds natural.", "The timbre is natural.", "The voice is not coloured."),
-    ),
-    "discontinuity": (
-        ("The speech is broken into pieces.", "The speech is interrupted all the time.", "Many words are lost."),
-        ("The speech is often interrupted.", "There are many breaks.", "Words are broken again and again."),
-        ("The speech is interrupted at times.", "There are some breaks.", "Some words are broken."),
-        ("There are very few breaks.", "The speech is almost unbroken.", "The speech is slightly interrupted."),
-        ("The speech runs without breaks.", "Nothing interrupts the speech.", "The speech is unbroken."),
-    ),
-    "loudness": (
-        ("The loudness is very unsuitable.", "The loudness is very wrong.", "The loudness does not suit at all."),
-        ("The loudness is unsuitable.", "The loudness is wrong.", "The loudness does not suit."),
-        ("The loudness is not quite right.", "The loudness is somewhat off.", "The loudness could suit more."),
-        ("The loudness is almost right.", "The loudness is slightly off.", "The loudness suits most listeners."),
-        ("The loudness is right.", "The loudness suits.", "The loudness is as it should be."),
-    ),
-}
-_PATTERNS = {kind: re.compile(rf"\b(?:{words.pattern})\b", re.IGNORECASE) for kind, words in _CAUSES.items()}
-_DENIED = re.compile(r"\b(?:no|not|without|never|free (?:of|from))\s+(?:[\w-]+\s+){0,3}$", re.IGNORECASE)
 _WORDY = r"A-Za-z\u3040-\u30ff\u3400-\u9fff:="
 _HEAD_LINE = re.compile(rf"[^:=]+[:=][^{_WORDY}]*[0-9][^{_WORDY}]*")
 
@@ -306,8 +113,8 @@ def ask(
 
     Args:
         rubrics: Rubrics or their names, all on one scale.
-        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{labels}, {low}, {high}, {direction}``.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -319,9 +126,8 @@ def ask(
         >>> ask(["mos"])
         'Explain the quality of this clip: overall quality, each 1 to 5, then the reasons.'
     """
-    phrasings = wordings("explain", language, (PHRASINGS, HELD_OUT_PHRASINGS))
     how: dict[str, Any] = {"phrasing": phrasing, "held_out": held_out, "with_reference": with_reference}
-    return profile.ask_with(phrasings, rubrics, language=language, **how)
+    return profile.ask_with(wordings("explain", language), rubrics, language=language, **how)
 
 
 def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS), language: str = "en") -> str:
@@ -394,9 +200,9 @@ def reasons(
     sentences = []
     for name in _worth_a_word(target.scores, known):
         sentences += dimension_sentence(known[name], target.scores[name], rng, language)
-        hurting = [cause for cause in causes if _CAUSES[cause.kind].dimension == name]
+        hurting = [cause for cause in causes if _HURTS[cause.kind] == name]
         sentences += [text for cause in hurting for text in _say(cause, rng, spoken)]
-        causes = [cause for cause in causes if _CAUSES[cause.kind].dimension != name]
+        causes = [cause for cause in causes if _HURTS[cause.kind] != name]
     sentences += [text for cause in causes for text in _say(cause, rng, spoken)]
     if "mos" in target.scores:
         level = in_language(known["mos"], language).level_of(target.scores["mos"])
@@ -454,12 +260,6 @@ def named_causes(text: str, language: str = "en") -> tuple[str, ...]:
 
 
 def _named(text: str, language: str) -> tuple[str, ...]:
-    if language == "en":
-        return tuple(
-            kind
-            for kind, pattern in _PATTERNS.items()
-            if any(not _DENIED.search(text[: match.start()]) for match in pattern.finditer(text))
-        )
     plain, causes = simplified(text), get_language(language).causes
     found = {kind: re.finditer(whole_words(words.pattern), plain, re.IGNORECASE) for kind, words in causes.items()}
     return tuple(kind for kind in KINDS if any(not is_denied(plain, *match.span(), language) for match in found[kind]))
@@ -508,7 +308,7 @@ def _amount(parameter: str, value: float | list[float]) -> float:
 def _strongest_of_each_kind(causes: Iterable[Cause]) -> list[Cause]:
     strongest: dict[str, Cause] = {}
     for cause in causes:
-        if cause.kind not in _CAUSES:
+        if cause.kind not in _HURTS:
             raise ValueError(f"no words for cause {cause.kind!r}; known: {', '.join(KINDS)}")
         if cause.kind not in strongest or severity(cause) > severity(strongest[cause.kind]):
             strongest[cause.kind] = cause
@@ -518,7 +318,7 @@ def _strongest_of_each_kind(causes: Iterable[Cause]) -> list[Cause]:
 def _worth_a_word(scores: dict[str, float], known: dict[str, Rubric]) -> list[str]:
     """Dimensions below the fourth fifth, worst first; if there are none, the two that stand out least and most."""
     ranked = sorted((name for name in scores if name != "mos"), key=lambda name: _goodness(known[name], scores[name]))
-    weak = [name for name in ranked if _fifth(known[name], scores[name]) < 3]
+    weak = [name for name in ranked if fifth(known[name], scores[name]) < 3]
     return weak or list(dict.fromkeys([*ranked[:1], *ranked[-1:]]))
 
 
@@ -527,7 +327,7 @@ def _goodness(rubric: Rubric, value: float) -> float:
     return share if rubric.higher_is_better else 1 - share
 
 
-def _fifth(rubric: Rubric, value: float) -> int:
+def fifth(rubric: Rubric, value: float) -> int:
     """Place a score in one of five groups, 0 worst to 4 best, halfway up as in ``Rubric.level_of``."""
     return int(4 * _goodness(rubric, value) + 0.5)
 
@@ -546,7 +346,7 @@ def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, languag
     """
     texts = get_language(language)
     if rubric.name in texts.dimensions:
-        return [rng.choice(texts.dimensions[rubric.name][_fifth(rubric, value)])]
+        return [rng.choice(texts.dimensions[rubric.name][fifth(rubric, value)])]
     spoken = in_language(rubric, language)
     sentence = fill_fields(texts.texts["rated"][0], {"label": spoken.label, "level": spoken.level_of(value)})
     # A user's rubric may be called like a cause, such as "echo": its sentence would be read back as that cause.
@@ -571,7 +371,7 @@ def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[st
     found: dict[str, tuple[str, str]] = {}
     for name, groups in spoken.dimensions.items():
         if name in scores:
-            fitting = groups[_fifth(RUBRICS[name], scores[name])]
+            fitting = groups[fifth(RUBRICS[name], scores[name])]
             for group in groups:
                 said = zip(group, fitting, strict=True)
                 found |= {sentence: (name, sentence if group is fitting else fit) for sentence, fit in said}
@@ -607,28 +407,20 @@ def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str =
 
 def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
     """Name a cause, and half of the time say what it does."""
-    if language.code != "en":
-        return _say_in(cause, rng, language)
-    words = _CAUSES[cause.kind]
-    degrees, noun = rng.choice(words.nouns)
-    degree = rng.choice(degrees[severity(cause)])
-    phrase = noun.format(degree=degree, direction=_direction(cause)) if "{" in noun else f"{degree} {noun}"
-    sentence = sentence_case(rng.choice(_FRAMES).format(cause=phrase))
-    return [sentence, rng.choice(words.effects)] if rng.random() < 0.5 else [sentence]
-
-
-def _say_in(cause: Cause, rng: random.Random, language: Language) -> list[str]:
     words = language.causes[cause.kind]
     phrase = rng.choice(words.phrases[severity(cause)])
+    if not isinstance(phrase, str):  # a group of wordings
+        phrase = rng.choice(phrase)
     if "{direction}" in phrase:
         phrase = phrase.replace("{direction}", _direction(cause, language.directions[cause.kind]))
     is_sentence = phrase.endswith((".", "。"))
     sentence = phrase if is_sentence else fill_fields(rng.choice(language.texts["frames"]), {"cause": phrase})
-    return [sentence, rng.choice(words.effects)] if rng.random() < 0.5 else [sentence]
+    sentences = [sentence_case(sentence)]
+    return [*sentences, rng.choice(words.effects)] if rng.random() < 0.5 else sentences
 
 
-def _direction(cause: Cause, words: tuple[str, str, str] | None = None) -> str:
-    parameter, neutral, *english = _DIRECTIONS[cause.kind]
-    below, above, unknown = words or english
+def _direction(cause: Cause, words: tuple[str, str, str]) -> str:
+    parameter, neutral = _DIRECTIONS[cause.kind]
+    below, above, unknown = words
     value = cause.parameters.get(parameter, neutral)
     return unknown if value == neutral else below if value < neutral else above

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import Cause, RatedClip
-from audio_judge.languages import get_language
+from audio_judge.languages import get_language, wordings
 from audio_judge.tasks import Distortion, detect
 from audio_judge.tasks.explain import named_causes, severity
 
@@ -247,7 +247,7 @@ def draw_questions(
         wording = rng.randrange(len(FAULT_QUESTIONS[kind]))
         drawn[kind] = (fault_question(kind, wording), _both(shares[kind]))
     if ask_all and "label" in clip.extra:
-        asked = detect.question(rng.randrange(len(detect.QUESTIONS)))
+        asked = detect.question(rng.randrange(len(wordings("detect_question")[0])))
         drawn["fake"] = (asked, _both(float(clip.extra["label"] == "fake")))
     return drawn | _draw_spans(clip, rng, ask_all)
 
@@ -264,8 +264,8 @@ def _draw_spans(clip: RatedClip, rng: random.Random, ask_all: bool) -> dict[str,
     else:
         name = rng.choice(there if there and rng.random() < 0.75 else [*there, *absent])
         chosen = [] if name not in there and rng.random() < 0.6 else [name]
-    wordings = {name: rng.randrange(len(SPAN_QUESTIONS[name][0])) for name in chosen}
-    return {f"when_{name}": (span_question(name, wording), spans[name]) for name, wording in wordings.items()}
+    numbers = {name: rng.randrange(len(SPAN_QUESTIONS[name][0])) for name in chosen}
+    return {f"when_{name}": (span_question(name, number), spans[name]) for name, number in numbers.items()}
 
 
 def _both(share: float) -> list[float]:

@@ -12,39 +12,6 @@ from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
 from audio_judge.tasks.score import write as write_score
 
-PHRASINGS = (
-    "Rate {labels} from {low} to {high}, one per line.",
-    "Give a profile of this clip: {labels}. Scale {low} to {high}, {direction}.",
-    "Score the clip on {labels}. Each from {low} to {high}.",
-    "How does this recording do on {labels}? Numbers from {low} to {high}.",
-    "Please rate each of these from {low} to {high}: {labels}.",
-    "List the scores for {labels} ({low} to {high}, {direction}).",
-    "I want the full picture: {labels}, each {low} to {high}.",
-    "Evaluate the speech on every dimension: {labels}. Use {low} to {high}.",
-    "{labels}: one score each, {low} to {high}.",
-    "Report {labels} as numbers between {low} and {high}.",
-    "Fill in a score sheet with {labels}; the scale is {low} to {high}, {direction}.",
-    "Act as a listening panel and rate {labels}. The range is {low} to {high}.",
-    "Break the quality down into {labels} and score each from {low} to {high}.",
-    "Tell me the values of {labels} for this audio, {low} to {high}.",
-    "What are the scores of this sample for {labels}? They go from {low} to {high}; {direction}.",
-    "Predict the mean ratings of {labels} on the {low} to {high} scale.",
-    "Give me numbers for {labels}, name first. {low} to {high}.",
-    "Score sheet, please: {labels}.",
-    "Judge this clip dimension by dimension ({labels}), {low} to {high}, one decimal.",
-    "Measure the perceived quality: {labels}. Scores run from {low} to {high} and {direction}.",
-    "Rate everything from {low} to {high}: {labels}.",
-    "Quick profile of the file, {low} to {high}: {labels}.",
-)
-HELD_OUT_PHRASINGS = (
-    "For each of {labels}, write the name and a score from {low} to {high}.",
-    "Where does this clip stand on {labels}? Use {low} to {high}; {direction}.",
-    "Complete rating, {low} to {high}, of the following: {labels}.",
-    "Assess the sample with respect to {labels} and give every score on its own line ({low} to {high}).",
-    "I am filling a table with {labels}. What are the entries for this audio, {low} to {high}?",
-    "Estimate how listeners would mark {labels}, each between {low} and {high}.",
-)
-
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
 
 
@@ -68,8 +35,8 @@ def ask(
 
     Args:
         rubrics: Rubrics or their names, all on one scale (use ``Rubric.on`` to bring them there).
-        phrasing: Number of one of ``PHRASINGS``, or an own text with ``{labels}, {low}, {high}, {direction}``.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -81,9 +48,8 @@ def ask(
         >>> ask(["mos", "loudness"])
         'Rate overall quality and loudness from 1 to 5, one per line.'
     """
-    phrasings = wordings("profile", language, (PHRASINGS, HELD_OUT_PHRASINGS))
     how: dict[str, Any] = {"phrasing": phrasing, "held_out": held_out, "with_reference": with_reference}
-    return ask_with(phrasings, rubrics, language=language, **how)
+    return ask_with(wordings("profile", language), rubrics, language=language, **how)
 
 
 def ask_with(

@@ -16,49 +16,6 @@ from audio_judge.tasks.score import ScoreTarget, read_number
 PLACEHOLDER = "<audio>"
 Place = Literal["start", "middle", "end"]
 
-# {ends} says what both ends of the scale mean; a rubric's own direction needs no other words.
-PHRASINGS = (
-    "{definition} Rate the {label} from {low} to {high}: {ends}.",
-    "Your task is to rate the {label}. {definition} The scale runs from {low} to {high}.",
-    "Give a score of {label} between {low} and {high}, where {ends}.",
-    "We judge {label} here. {definition} Use numbers from {low} to {high}.",
-    "{label}: {ends}. Choose any value from {low} to {high}.",
-    "Score the audio by this rule. {definition} Lowest score {low}, highest {high}.",
-    "On a scale of {low} to {high}, {ends}. How is the {label}?",
-    "Here is what counts: {definition} Answer from {low} to {high}.",
-    "Please measure the {label} of the sound; {ends}.",
-    "Think of a scale from {low} to {high} for {label}. On it, {ends}.",
-    "You are asked for one number, the {label}. {definition} It lies between {low} and {high}.",
-    "Rubric: {definition} Range: {low} to {high}.",
-    "How would you rate the {label}? Note that {ends}.",
-    "Rate by ear. {definition} {ends}.",
-    "I want the {label} as a number ({low} to {high}). {ends}.",
-    "Assign a value for {label}. {definition} Stay within {low} and {high}.",
-    "Estimate what people would answer if asked about {label}, with {ends}.",
-    "Follow this definition of {label}. {definition} The number goes from {low} to {high}.",
-    "Only the {label} matters now: {ends}. Give a value.",
-    "Attention to {label}, please. {definition} Minimum {low}, maximum {high}.",
-    "A panel rates {label} from {low} to {high}; {ends}. Predict its mean.",
-    "Evaluate {label} in the following sense. {definition} Values: {low} to {high}.",
-)
-HELD_OUT_PHRASINGS = (
-    "Consider the {label} of what you hear. {definition} Report it on a scale from {low} to {high}.",
-    "If {ends}, what is the {label}?",
-    "Apply this criterion to the sound: {definition} Scores may lie anywhere from {low} to {high}.",
-    "Quantify the {label} between {low} and {high}. {ends}.",
-    "The question is about {label}. {definition} Bounds of the answer: {low} and {high}.",
-    "Grade the {label} as an examiner would; {ends}.",
-)
-CUES = (
-    "Now give the score of this clip.",
-    "The score of this audio is:",
-    "Write the number for this sound.",
-    "What number does it get?",
-    "Your score, please.",
-    "Answer with the score only.",
-)
-HELD_OUT_CUES = ("State the resulting value.", "And the score?")
-
 
 def ends(rubric: str | Rubric, language: str = "en") -> str:
     """Say what the two ends of a rubric's scale mean, and where its good place is if that is the middle.
@@ -72,13 +29,10 @@ def ends(rubric: str | Rubric, language: str = "en") -> str:
         '1 means slow and 5 means fast, 3 being best'
     """
     chosen = in_language(get_rubric(rubric), language)
-    if language != "en":
-        fields = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}", "middle": f"{(chosen.low + chosen.high) / 2:g}"}
-        key = "ends_middle" if chosen.best == "middle" else "ends"
-        fields |= {"lowest": chosen.levels[0], "highest": chosen.levels[-1]}
-        return fill_fields(get_language(language).texts[key][0], fields)
-    text = f"{chosen.low:g} means {chosen.levels[0]} and {chosen.high:g} means {chosen.levels[-1]}"
-    return f"{text}, {(chosen.low + chosen.high) / 2:g} being best" if chosen.best == "middle" else text
+    fields = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}", "middle": f"{(chosen.low + chosen.high) / 2:g}"}
+    fields |= {"lowest": chosen.levels[0], "highest": chosen.levels[-1]}
+    key = "ends_middle" if chosen.best == "middle" else "ends"
+    return fill_fields(get_language(language).texts[key][0], fields)
 
 
 TRAITS = Traits("one", ("scores",), hears_reference=False)
@@ -102,9 +56,9 @@ def ask(
 
     Args:
         rubric: Rubric or its name; on another scale by ``Rubric.on``.
-        phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill`` and ``{ends}``; a text
+        phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill`` and ``{ends}``; a text
             that holds the placeholder itself is left without cue and place.
-        held_out: Number ``HELD_OUT_PHRASINGS`` and ``HELD_OUT_CUES`` instead.
+        held_out: Number the phrasings and cues kept out of training instead.
         cue: Number of the sentence that asks for the score at last.
         place: Where the clip is: before everything, before the cue, or after everything.
         language: Of the request.
@@ -117,11 +71,11 @@ def ask(
         '<audio>'
     """
     chosen = get_rubric(rubric)
-    template = pick(*wordings("rate", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    template = pick(*wordings("rate", language), phrasing, held_out)
     text = chosen.fill(fill_fields(template, {"ends": ends(chosen, language)}), language)
     if PLACEHOLDER in text:
         return text
-    last = pick(*wordings("rate_cues", language, (CUES, HELD_OUT_CUES)), cue, held_out)
+    last = pick(*wordings("rate_cues", language), cue, held_out)
     return {
         "start": f"{PLACEHOLDER}\n{text} {last}",
         "middle": f"{text}\n{PLACEHOLDER}\n{last}",

@@ -9,43 +9,8 @@ from audio_judge.languages import check_language, readable_numbers, rubric_label
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 
-__all__ = ["HELD_OUT_PHRASINGS", "PHRASINGS", "ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
+__all__ = ["ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
 
-PHRASINGS = (
-    "Rate the {label} of this clip from {low} to {high}.",
-    "How would you score the {label}? Give one number from {low} to {high}.",
-    "{definition} Give the {label} a score between {low} and {high}.",
-    "What is the {label} of the speech on a scale of {low} to {high}, where {good_end} is best?",
-    "Give me a number for the {label}, {low} to {high}.",
-    "Listen to the recording and rate its {label}. Answer with one number from {low} to {high}; {good_end} is best.",
-    "{label}, {low} to {high}?",
-    "Estimate the mean opinion score for {label} ({low} to {high}).",
-    "What score would a panel of listeners give the {label}, from {low} to {high}?",
-    "Please score the {label}. {definition} The scale runs from {low} to {high}.",
-    "I need the {label} of this file as a number from {low} to {high}.",
-    "On a scale from {low} to {high}, how is the {label}?",
-    "Predict the average listener rating of {label} with one decimal, from {low} to {high}.",
-    "Hey, how does this sound in terms of {label}? Just a number, {low} to {high}, {good_end} is the best.",
-    "Score {label} from {low} to {high}. No words, only the number.",
-    "Act as a listener in a test: rate the {label} between {low} and {high}.",
-    "Judge the {label} of this sample. {definition} Reply with a score from {low} to {high}.",
-    "Can you tell me the {label} of this audio? The best score is {good_end}; the range is {low} to {high}.",
-    "Assess the {label} of the signal on the {low} to {high} scale.",
-    "Which value from {low} to {high} describes the {label} best?",
-    "Give a single {label} rating for the clip. Scale: {low} to {high}, best: {good_end}.",
-    "We are checking a voice service. Rate the {label} of this call, {low} to {high}.",
-    "Quick check: {label} from {low} to {high}, please.",
-    "Report the {label} score. Range {low} to {high}, one decimal.",
-)
-HELD_OUT_PHRASINGS = (
-    "How many points from {low} to {high} does the {label} deserve?",
-    "Put a figure on the {label} of this speech sample, {low} to {high}.",
-    "Tell me in one number between {low} and {high} what you think of the {label}. {definition}",
-    "If {good_end} is perfect and the scale is {low} to {high}, where is the {label} of this recording?",
-    "Numeric {label} estimate for this clip ({low} to {high}).",
-    "Grade this audio for {label}; the lowest grade is {low} and the highest {high}.",
-    "Would listeners like the {label} here? Answer with their likely mean from {low} to {high}.",
-)
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 # A number stands alone: no part of a word (MP3, 16kHz), of a version (1.2.3) or of a fraction of another kind.
@@ -92,8 +57,8 @@ def ask(
 
     Args:
         rubric: Rubric or its name.
-        phrasing: Number of one of ``PHRASINGS``, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
+        held_out: Number the phrasings kept out of training instead.
         with_reference: Whether a clean reference is given beside the degraded clip.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
@@ -104,7 +69,7 @@ def ask(
         >>> ask("noisiness")
         'Rate the noisiness of this clip from 1 to 5.'
     """
-    phrasings = wordings("score", language, (PHRASINGS, HELD_OUT_PHRASINGS))
+    phrasings = wordings("score", language)
     text = get_rubric(rubric).fill(pick(*phrasings, phrasing, held_out), language)
     return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 

@@ -11,103 +11,8 @@ from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
-PHRASINGS = (
-    "What should be improved in this speech? One suggestion per line.",
-    "Suggest how to make this clip better, line by line.",
-    "Give advice for improving the speech. Find the weak points first.",
-    "How can this recording be improved? List suggestions.",
-    "Name the key areas to improve and give a suggestion for each.",
-    "Please help the speaker do better: concrete suggestions, one per line.",
-    "I want to fix this audio. What do you suggest?",
-    "Which changes would help this speech most? Write one per line.",
-    "Act as a coach and tell me what to work on.",
-    "Act as a sound engineer and tell me how to repair this clip.",
-    "Look for weaknesses, then propose a remedy for each of them.",
-    "Propose improvements for the technique and the delivery.",
-    "Write a to-do list that would raise the quality of this speech.",
-    "What would you change about this recording, and how?",
-    "Give feedback the speaker can act on, one point per line.",
-    "Point out where this speech falls short and what to do about it.",
-    "Our synthesiser made this. How do we improve it?",
-    "Make suggestions for a second take.",
-    "Which steps would bring this clip to an excellent level?",
-    "Tell me the most useful improvements for this sample.",
-    "Review the clip and recommend improvements, each on a line of its own.",
-    "How do I get from this recording to a better one?",
-)
-HELD_OUT_PHRASINGS = (
-    "Draw up recommendations that would lift the quality of this utterance.",
-    "If we recorded this again, what should be done differently?",
-    "Offer practical tips for this speech, one on each line.",
-    "Identify what holds this clip back and say how to overcome it.",
-    "What advice would an expert give after hearing this?",
-    "State the areas in need of work, then one remedy per line.",
-)
-HEADER = "The dimensions with the lowest scores need work first."
-_AREAS = "Key improvement areas"
-_NOTHING = "none"
 _AREA = re.compile(r"(?!.*\band\b)\w(?:[\w &/'-]*\w)?")
 _BULLET = r"\s*(?:[-*•–]\s+|\(?\d{1,2}[.):]\s+)"
-
-NO_ADVICE = (
-    "No improvement is needed.",
-    "Keep it as it is; nothing needs to change.",
-    "The clip is good as it stands.",
-)
-ADVICE: dict[str, tuple[str, ...]] = {
-    "mos": (
-        "Record again in a quiet room with a better microphone.",
-        "Check the whole chain from microphone to file.",
-        "Start from a cleaner source if there is one.",
-    ),
-    "intelligibility": (
-        "Articulate the consonants more clearly.",
-        "Speak the ends of the words fully.",
-        "Raise the voice above everything else in the mix.",
-    ),
-    "distortion": (
-        "Lower the input gain and avoid heavy processing.",
-        "Use a codec with a higher bit rate.",
-        "Remove what distorts the signal before any other step.",
-    ),
-    "speech_rate": (
-        "Bring the pace closer to that of a calm talk.",
-        "Adjust the speed and leave short pauses between phrases.",
-        "Practise with a steady beat to find a fitting pace.",
-    ),
-    "dynamic_range": (
-        "Let loud and soft passages alternate more smoothly.",
-        "Ease the compression so that the voice can breathe.",
-        "Even out sudden jumps in volume.",
-    ),
-    "emotional_impact": (
-        "Put more feeling into the important words.",
-        "Think of a listener you care about while speaking.",
-        "Let the voice follow the mood of the text.",
-    ),
-    "artistic_expression": (
-        "Vary melody and rhythm to shape each phrase.",
-        "Place the stress with more intention.",
-        "Use pauses as a means of expression.",
-    ),
-    "subjective_experience": (
-        "Aim for a warmer and more relaxed voice.",
-        "Soften harsh sounds to make listening pleasant.",
-        "Come a little closer to the microphone for a fuller tone.",
-    ),
-}
-DISTORTION_ADVICE: dict[str, tuple[str, ...]] = {
-    "artifacts": ("Avoid repeated coding, which leaves artifacts.", "Lessen the noise reduction to avoid artifacts."),
-    "jitter": ("Use a larger jitter buffer or a stable connection.", "Repair the uneven timing of the signal."),
-    "timbre & quality": ("Undo the filtering that changes the timbre.", "Use a microphone with a flat response."),
-    "background noise": ("Move away from the source of the noise.", "Reduce the background noise gently."),
-    "drop / missing": ("Record the missing parts again.", "Use a connection that loses no packets."),
-    # No type of distortion of SpeechEval's, but what can be set right
-    "level": (
-        "Bring the level to that of ordinary speech recordings.",
-        "Set the gain so that the speech is neither too quiet nor too loud.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -127,12 +32,14 @@ class Suggestions:
 
     def __post_init__(self) -> None:
         for area in self.areas:
-            if not _AREA.fullmatch(area) or area != _plain(area) or area == _NOTHING:
+            if not _AREA.fullmatch(area) or area != _plain(area) or area == get_language("en").texts["none"][0]:
                 raise ValueError(f"area {area!r}; lower-case words with & / ' - inside, without 'and', are needed")
         if len(set(self.areas)) < len(self.areas):
             raise ValueError(f"areas {', '.join(self.areas)}; each may be named once")
         if not self.suggestions:
-            raise ValueError("no suggestion; say so in words if nothing needs to be improved, see NO_ADVICE")
+            raise ValueError(
+                "no suggestion; say so in words if nothing needs to be improved, such as 'Keep it as it is.'"
+            )
         for line in self.suggestions:
             check_free_text("suggestion", line)
             if len(line.splitlines()) != 1 or line != re.sub(rf"^{_BULLET}", "", line):
@@ -151,8 +58,8 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
     """Write the user's request for suggestions; the caller places the audio.
 
     Args:
-        phrasing: Number of one of ``PHRASINGS``, or an own text.
-        held_out: Number ``HELD_OUT_PHRASINGS`` instead.
+        phrasing: Number of a phrasing, or an own text.
+        held_out: Number the phrasings kept out of training instead.
         language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
@@ -162,7 +69,7 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
         >>> ask(phrasing=3)
         'How can this recording be improved? List suggestions.'
     """
-    return pick(*wordings("suggest", language, (PHRASINGS, HELD_OUT_PHRASINGS)), phrasing, held_out)
+    return pick(*wordings("suggest", language), phrasing, held_out)
 
 
 def suggest_for(
@@ -193,7 +100,7 @@ def suggest_for(
     worst = sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]
     spoken = get_language(language)
     lines = [rng.choice(spoken.advice[name]) for name in worst if name != "distortion" or not assessment.distortions]
-    known = [distortion.kind for distortion in assessment.distortions if distortion.kind in DISTORTION_ADVICE]
+    known = [distortion.kind for distortion in assessment.distortions if distortion.kind in spoken.distortion_advice]
     lines += [rng.choice(spoken.distortion_advice[kind]) for kind in dict.fromkeys(known)]
     areas = tuple(SPEECHEVAL_RUBRICS[name].label for name in worst)
     return Suggestions(areas, tuple(lines) or (rng.choice(spoken.texts["no_advice"]),))
@@ -262,7 +169,7 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestio
 
 def _english(area: str) -> str:
     """The English label of an area in any language; another name stays as it is."""
-    for language in LANGUAGES[1:]:
+    for language in LANGUAGES:
         for english, label in _areas(language).items():
             if area == label.casefold():
                 return english

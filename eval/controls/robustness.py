@@ -1,6 +1,6 @@
 """Robustness: other words, other scales, rubrics never seen; the verdict must stay.
 
-Wordings are those kept for testing (``audio_judge.data.paraphrases.ROBUSTNESS``, ``HELD_OUT_INSTRUCTIONS``); nothing here trains.
+Wordings are those kept for testing (``audio_judge.data.paraphrases.ROBUSTNESS``, ``Language.held_out``); nothing here trains.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ import numpy as np
 from audio_judge.clips import Rating
 from audio_judge.data.augment import Augmented, invert, turn
 from audio_judge.data.paraphrases import ROBUSTNESS
+from audio_judge.languages import get_language
 from audio_judge.rubrics.rubric import (
     FIVE,
-    HELD_OUT_INSTRUCTIONS,
     HUNDRED,
     NISQA_RUBRICS,
     RUBRICS,
@@ -82,7 +82,7 @@ def wordings(name: str, group: str) -> list[Rubric]:
         ['Noisy?', 'Any noise?']
     """
     if group == "held_out":
-        return [replace(RUBRICS[name], questions=(text,)) for text in HELD_OUT_INSTRUCTIONS]
+        return [replace(RUBRICS[name], questions=(text,)) for text in get_language("en").held_out["decide"]]
     asked = [one for one in robustness_questions(name) if one.provenance[-1]["set"] == group]
     return [replace(one.rubric, questions=(str(one.question),)) for one in asked]
 

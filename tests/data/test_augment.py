@@ -35,12 +35,11 @@ from audio_judge.data.paraphrases import (
     save_paraphrases,
 )
 from audio_judge.eval.controls.robustness import robustness_questions
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import (
     ALL_RUBRICS,
     FIVE,
-    HELD_OUT_INSTRUCTIONS,
     HUNDRED,
-    INSTRUCTIONS,
     NISQA_RUBRICS,
     TEN,
     Rubric,
@@ -52,6 +51,7 @@ from audio_judge.text_models.client import Client
 MOS = NISQA_RUBRICS["mos"]
 rubrics = st.sampled_from(list(ALL_RUBRICS.values()))
 shares = st.floats(0, 1)
+INSTRUCTIONS = wordings("decide")[0]
 kinds = st.sampled_from(KINDS)
 seeds = st.integers(0, 2**32).map(random.Random)
 
@@ -381,8 +381,8 @@ class TestRobustness:
         assert all(list(texts) == list(NISQA_RUBRICS) for texts in ROBUSTNESS.values())
 
     def test_is_disjoint_from_everything_that_is_trained_on(self):
-        trained = [*INSTRUCTIONS, *HELD_OUT_INSTRUCTIONS, *score.PHRASINGS, *score.HELD_OUT_PHRASINGS]
-        trained += [*categorize.PHRASINGS, *(one.text for one in OWN_PARAPHRASES)]
+        trained = [*sum(wordings("decide") + wordings("score"), ())]
+        trained += [*wordings("categorize")[0], *(one.text for one in OWN_PARAPHRASES)]
         asked = [*NISQA_RUBRICS.values(), *INVERTED.values()]
         filled = {plain(rubric.fill(text)) for rubric in asked for text in (*trained, *rubric.questions)}
         assert len(HELD_OUT) == sum(len(texts[name]) for texts in ROBUSTNESS.values() for name in NISQA_RUBRICS)

@@ -10,8 +10,9 @@ from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.data.examples import clip_examples, facts_of, with_facts
 from audio_judge.data.files import read_example, to_dataset
 from audio_judge.data.instructions import Manner, make_instructions
+from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks, clip_state, text_messages
-from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS
+from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.rubrics.shares import level_shares
 from audio_judge.tasks import RUBRIC_TASKS, categorize, explain, profile, score
 
@@ -134,7 +135,7 @@ class TestDecide:
             made(["decide"], seed=seed, held_out=True)[0]["questions"].popitem()[1]["instructions"]
             for seed in range(60)
         }
-        allowed = {RUBRICS[name].fill(text) for name in RUBRICS for text in HELD_OUT_INSTRUCTIONS}
+        allowed = {RUBRICS[name].fill(text) for name in RUBRICS for text in wordings("decide")[1]}
         assert texts <= allowed
         trained = {made(["decide"], seed=seed)[0]["questions"].popitem()[1]["instructions"] for seed in range(60)}
         assert not trained & allowed

@@ -24,6 +24,7 @@ from audio_judge.data.targets import (
     listener_of,
     suggestions_of,
 )
+from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks
 from audio_judge.tasks import assess, compare, describe, detect, listeners, rate, suggest
 
@@ -120,7 +121,7 @@ class TestMakeInstructions:
 
     def test_held_out_requests_are_not_those_of_training(self):
         (example,) = make([nisqa_clip()], ["describe"], held_out=True)
-        assert request(example).rpartition("\n")[2] in describe.HELD_OUT_PHRASINGS
+        assert request(example).rpartition("\n")[2] in wordings("describe")[1]
 
     def test_augmentation_of_rubric_tasks_is_kept_with_the_example(self):
         examples = make([nisqa_clip(f"{k}") for k in range(5)], ["score"], augment={"invert": 1.0})

@@ -185,7 +185,7 @@ class TestDraftsOfKnownFaults:
         written = suggestions(LOSSY, knows_faults=True).finish("Breathe first.")
         own, added = suggest.parse(written.text, strict=True).suggestions
         assert (own, written.is_own) == ("Breathe first.", False)
-        assert added in suggest.DISTORTION_ADVICE["drop / missing"]
+        assert added in get_language("en").distortion_advice["drop / missing"]
 
     def test_advice_for_another_dimension_gives_way(self):
         assert not suggestions(LOSSY, knows_faults=True).finish("Articulate the consonants more clearly.").is_own
@@ -197,7 +197,7 @@ class TestDraftsOfKnownFaults:
         assert not suggestions(LOSSY, knows_faults=True).finish(words).is_own
 
     def test_nothing_to_improve_is_said_of_a_clean_clip_only(self):
-        words = suggest.NO_ADVICE[0]
+        words = get_language("en").texts["no_advice"][0]
         assert suggestions(CLEAN, knows_faults=True).finish(words).is_own
         assert not suggestions(LOSSY, knows_faults=True).finish(words).is_own
 
@@ -260,7 +260,7 @@ class TestDraftsOfKnownFaults:
         assert written.words == explanation(SCORES, False, faults=[Cause("noise")]).spare
         assert explain.named_causes(written.words) == ("noise",)
 
-    @pytest.mark.parametrize("kind", suggest.DISTORTION_ADVICE)
+    @pytest.mark.parametrize("kind", get_language("en").distortion_advice)
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_spare_words_stand_as_they_are(self, kind, language):
         found = Assessment({"mos": 1.0, "distortion": 1.0}, "slow", (Distortion(kind),))
@@ -352,7 +352,7 @@ class TestShippedJudge:
         ("name", "kind"), [("noisy", "background noise"), ("lossy", "drop / missing"), ("quiet", "level")]
     )
     def test_advice_is_against_the_fault(self, advised, name, kind):
-        assert set(advised[name].suggestions) & set(suggest.DISTORTION_ADVICE[kind])
+        assert set(advised[name].suggestions) & set(get_language("en").distortion_advice[kind])
 
     def test_faults_are_heard(self, advised):
         found = {name: [cause.kind for cause in said.faults] for name, said in advised.items()}

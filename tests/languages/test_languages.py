@@ -1,7 +1,7 @@
 import json
 import re
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from audio_judge.data.mixtures import mixture_of
 from audio_judge.degrade import KINDS
 from audio_judge.judge.identity import UntrainedLanguageWarning
 from audio_judge.judge.judge import AudioJudge
-from audio_judge.languages import LANGUAGES, candidates, get_language, is_denied, readable_numbers, wordings
+from audio_judge.languages import LANGUAGES, Language, candidates, get_language, is_denied, readable_numbers, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, TEN, Rubric, in_language
 from audio_judge.tasks import (
     TASKS,
@@ -40,6 +40,7 @@ from audio_judge.tasks import (
 )
 
 OTHERS = LANGUAGES[1:]
+TABLES = [one.name for one in fields(Language) if one.name not in ("code", "name", "numbers")]
 ENGLISH = get_language("en")
 ONE_DECIMAL = st.integers(10, 50).map(lambda tenths: tenths / 10)
 RATED = st.dictionaries(st.sampled_from(list(RUBRICS)), ONE_DECIMAL, min_size=1)
@@ -55,26 +56,37 @@ each_language = pytest.mark.parametrize("language", OTHERS)
 each_way = pytest.mark.parametrize("strict", [False, True])
 
 
+def flat(texts):
+    """All texts of nested ones."""
+    return [texts] if isinstance(texts, str) else [text for one in texts for text in flat(one)]
+
+
 def fields_of(texts):
     """Placeholders that all of some texts have, and those that any of them has."""
     found = [set(re.findall(r"\{(\w+)\}", text)) for text in texts]
     return set.intersection(*found), set.union(*found)
 
 
-@each_language
+@pytest.mark.parametrize("language", LANGUAGES)
 class TestCompleteness:
-    @pytest.mark.parametrize("table", ["marks", "patterns", "rubrics", "phrasings", "held_out", "texts", "advice"])
-    def test_keys_are_those_of_english(self, language, table):
-        assert set(getattr(get_language(language), table)) == set(getattr(ENGLISH, table))
+    @pytest.mark.parametrize("table", TABLES)
+    def test_all_languages_have_the_same_keys(self, language, table):
+        for other in LANGUAGES:
+            assert set(getattr(get_language(language), table)) == set(getattr(get_language(other), table))
 
-    def test_kinds_and_names_are_those_of_english(self, language):
+    @pytest.mark.parametrize("kind", ["distortions", "genders", "titles"])
+    def test_names_are_those_of_english_and_differ(self, language, kind):
+        names = get_language(language).names[kind]
+        assert set(names) == set(ENGLISH.names[kind])
+        assert len(set(names.values())) == len(names)
+
+    def test_tables_are_those_of_rubrics_and_kinds(self, language):
         words = get_language(language)
         assert set(KINDS) <= set(words.causes)
-        assert set(words.directions) == set(ENGLISH.directions)
-        assert set(words.distortion_advice) == set(ENGLISH.distortion_advice)
-        for kind in ("distortions", "genders"):
-            assert set(words.names[kind]) == set(ENGLISH.names[kind])
-            assert len(set(words.names[kind].values())) == len(ENGLISH.names[kind])
+        assert set(words.rubrics) == set(ALL_RUBRICS)
+        assert set(words.names["distortions"]) == set(assess.DISTORTION_TYPES)
+        assert set(words.names["genders"]) == set(assess.GENDERS)
+        assert set(words.descriptions) == set(words.dimensions)
 
     @pytest.mark.parametrize("table", ["phrasings", "held_out", "texts"])
     def test_placeholders_are_those_of_english(self, language, table):
@@ -108,14 +120,20 @@ class TestCompleteness:
                     assert name == name_there or words.label.casefold() != there.label.casefold()
 
     def test_dimensions_have_five_groups(self, language):
-        for name, groups in get_language(language).dimensions.items():
-            assert len(groups) == len(ENGLISH.dimensions[name]) == 5
-            assert all(groups)
+        for table in (get_language(language).dimensions, get_language(language).descriptions):
+            for groups in table.values():
+                assert len(groups) == 5
+                assert all(groups)
+
+    def test_verdicts_on_dimensions_read_back(self, language):
+        words = get_language(language)
+        for verdict in ("verdict_a", "verdict_b", "verdict_tie"):
+            assert re.fullmatch(words.patterns[verdict], words.texts[verdict][0].casefold())
 
     def test_every_wording_names_its_kind_only(self, language):
         for kind, words in get_language(language).causes.items():
             assert len(words.phrases) == 3
-            for phrase in (phrase for grade in words.phrases for phrase in grade):
+            for phrase in flat(words.phrases):
                 for direction in get_language(language).directions.get(kind, ("",)):
                     said = phrase.replace("{direction}", direction)
                     for frame in get_language(language).texts["frames"]:
@@ -165,7 +183,7 @@ class TestCandidates:
         with pytest.raises(ValueError, match="no language 'xx'; known: en, zh"):
             candidates("3.4", "xx")
         with pytest.raises(ValueError, match="no language 'xx'"):
-            wordings("score", "xx", ((), ()))
+            wordings("score", "xx")
 
 
 class TestDenied:

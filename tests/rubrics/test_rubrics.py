@@ -3,13 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import (
     ALL_RUBRICS,
     BINARY,
     FIVE,
-    HELD_OUT_INSTRUCTIONS,
     HUNDRED,
-    INSTRUCTIONS,
     RUBRICS,
     TEN,
     Rubric,
@@ -106,14 +105,15 @@ class TestQuestion:
         assert RUBRICS["mos"].question("My {label}?")["instructions"] == "My overall quality?"
 
     def test_training_and_held_out_are_disjoint_and_many(self):
-        assert len(set(INSTRUCTIONS)) >= 20
-        assert len(set(HELD_OUT_INSTRUCTIONS)) >= 6
-        assert not set(INSTRUCTIONS) & set(HELD_OUT_INSTRUCTIONS)
+        training, held_out = wordings("decide")
+        assert len(set(training)) >= 20
+        assert len(set(held_out)) >= 6
+        assert not set(training) & set(held_out)
 
     @pytest.mark.parametrize("rubric", RUBRICS.values(), ids=RUBRICS)
     def test_are_short_and_filled(self, rubric):
-        texts = [instructions(rubric, i) for i in range(len(rubric.questions) + len(INSTRUCTIONS))]
-        texts += [instructions(rubric, i, held_out=True) for i in range(len(HELD_OUT_INSTRUCTIONS))]
+        texts = [instructions(rubric, i) for i in range(len(rubric.questions) + len(wordings("decide")[0]))]
+        texts += [instructions(rubric, i, held_out=True) for i in range(len(wordings("decide")[1]))]
         assert max(len(text.split()) for text in texts) <= 14
         assert not any("{" in text for text in texts)
 

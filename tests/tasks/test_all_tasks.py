@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio_judge.clips import Cause
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import HUNDRED, RUBRICS, TEN, Rubric
 from audio_judge.tasks import (
     RUBRIC_TASKS,
@@ -30,10 +31,10 @@ RATED = st.dictionaries(st.sampled_from(list(RUBRICS)), ONE_DECIMAL, min_size=1)
 class TestTasks:
     @pytest.mark.parametrize("name", TASKS)
     def test_phrasings_are_many_and_disjoint(self, name):
-        task = TASKS[name]
-        assert len(set(task.PHRASINGS)) == len(task.PHRASINGS) >= 20
-        assert len(set(task.HELD_OUT_PHRASINGS)) == len(task.HELD_OUT_PHRASINGS) >= 6
-        assert not set(task.PHRASINGS) & set(task.HELD_OUT_PHRASINGS)
+        training, held_out = wordings(name)
+        assert len(set(training)) == len(training) >= 20
+        assert len(set(held_out)) == len(held_out) >= 6
+        assert not set(training) & set(held_out)
 
     @pytest.mark.parametrize("name", RUBRIC_TASKS)
     @pytest.mark.parametrize("held_out", [False, True])
@@ -41,7 +42,7 @@ class TestTasks:
     def test_every_phrasing_is_filled_and_roles_are_named(self, name, held_out, with_reference):
         task = TASKS[name]
         asked = "mos" if name in ("score", "categorize") else ("mos", "loudness")
-        for number in range(len(task.HELD_OUT_PHRASINGS if held_out else task.PHRASINGS)):
+        for number in range(len(wordings(name)[held_out])):
             text = task.ask(asked, phrasing=number, held_out=held_out, with_reference=with_reference)
             assert "overall quality" in text.lower()
             assert not re.search(r"[{}]", text)

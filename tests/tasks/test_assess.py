@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS
 from audio_judge.tasks import ParseError, assess
 from audio_judge.tasks.assess import DISTORTION_TYPES, GENDERS, RATES, Assessment, Distortion
@@ -45,7 +46,7 @@ RELEASED = (
 class TestAsk:
     @pytest.mark.parametrize("held_out", [False, True])
     def test_names_all_eight(self, held_out):
-        for number in range(len(assess.HELD_OUT_PHRASINGS if held_out else assess.PHRASINGS)):
+        for number in range(len(wordings("assess")[held_out])):
             text = assess.ask(phrasing=number, held_out=held_out)
             assert "speech rate" in text
             assert "subjective experience" in text

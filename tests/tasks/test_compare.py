@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, NISQA_RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import ClipDetails, Comparison, Distortion, ParseError, compare
 
@@ -31,12 +32,7 @@ class TestAsk:
     @pytest.mark.parametrize("form", ["preference", "dimensions"])
     @pytest.mark.parametrize("held_out", [False, True])
     def test_every_phrasing_names_the_aspects(self, form, held_out):
-        texts = {
-            ("preference", False): compare.PHRASINGS,
-            ("preference", True): compare.HELD_OUT_PHRASINGS,
-            ("dimensions", False): compare.DIMENSION_PHRASINGS,
-            ("dimensions", True): compare.HELD_OUT_DIMENSION_PHRASINGS,
-        }[form, held_out]
+        texts = wordings("compare" if form == "preference" else "compare_dimensions")[held_out]
         assert len(set(texts)) == len(texts) >= (6 if held_out else 20)
         for number in range(len(texts)):
             text = compare.ask(phrasing=number, held_out=held_out, form=form)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import NISQA_RUBRICS
 from audio_judge.tasks import Description, ParseError, describe
 
@@ -15,7 +16,7 @@ TEXTS = st.text("abc 1,.\n", max_size=40).map(lambda text: f"There is noise {tex
 
 class TestAsk:
     def test_every_phrasing_asks_for_the_mos(self):
-        for text in describe.PHRASINGS + describe.HELD_OUT_PHRASINGS:
+        for text in sum(wordings("describe"), ()):
             assert "MOS" in text or "mean opinion score" in text
 
     def test_with_reference(self):

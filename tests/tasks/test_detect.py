@@ -4,18 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.tasks import Detection, ParseError, detect
 
 
 class TestAsk:
     def test_every_phrasing_says_both_words(self):
-        for text in detect.PHRASINGS + detect.HELD_OUT_PHRASINGS:
+        for text in sum(wordings("detect"), ()):
             assert "real" in text.lower()
             assert "fake" in text.lower()
 
     def test_question_is_a_noul_about_fake(self):
         assert detect.question(1)["type"] == "noul"
-        assert not set(detect.QUESTIONS) & set(detect.HELD_OUT_QUESTIONS)
+        questions, held_out = wordings("detect_question")
+        assert not set(questions) & set(held_out)
 
 
 class TestWriteAndParse:

@@ -2,6 +2,7 @@ import random
 
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.degrade import KINDS
+from audio_judge.languages import get_language
 from audio_judge.tasks import Distortion
 from audio_judge.tasks.assess import DISTORTION_TYPES
 from audio_judge.tasks.faults import (
@@ -14,7 +15,6 @@ from audio_judge.tasks.faults import (
     draw_questions,
     heard_faults,
 )
-from audio_judge.tasks.suggest import DISTORTION_ADVICE
 
 
 def a_clip(content="speech", causes=()):
@@ -115,4 +115,4 @@ class TestHeardFaults:
 class TestTypes:
     def test_are_those_of_the_task_and_there_is_advice_for_each(self):
         assert set(TYPE_OF_FAULT.values()) == set(DISTORTION_TYPES)
-        assert set(ADVISED_TYPE_OF_FAULT.values()) == set(DISTORTION_ADVICE)
+        assert set(ADVISED_TYPE_OF_FAULT.values()) == set(get_language("en").distortion_advice)

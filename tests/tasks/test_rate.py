@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, BINARY, HUNDRED, TEN, Rubric
 from audio_judge.tasks import ParseError, ScoreTarget, rate
 
@@ -16,7 +17,7 @@ class TestAsk:
     @pytest.mark.parametrize("held_out", [False, True])
     @pytest.mark.parametrize("rubric", [OWN, ALL_RUBRICS["speech_rate"], OWN.on(HUNDRED)], ids=lambda r: r.name)
     def test_every_phrasing_says_the_label_or_the_definition_and_holds_the_audio(self, rubric, held_out):
-        for number in range(len(rate.HELD_OUT_PHRASINGS if held_out else rate.PHRASINGS)):
+        for number in range(len(wordings("rate")[held_out])):
             text = rate.ask(rubric, phrasing=number, held_out=held_out)
             assert rubric.label in text.lower() or rubric.definition in text
             assert text.count("<audio>") == 1
@@ -35,7 +36,8 @@ class TestAsk:
         assert "0 means cold and 100 means warm" in rate.ask(OWN.on(HUNDRED), phrasing=2)
 
     def test_cues_are_disjoint(self):
-        assert not set(rate.CUES) & set(rate.HELD_OUT_CUES)
+        cues, held_out = wordings("rate_cues")
+        assert not set(cues) & set(held_out)
 
 
 class TestContent:

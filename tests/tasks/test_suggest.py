@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.languages import get_language
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS
 from audio_judge.tasks import Assessment, Distortion, ParseError, Suggestions, suggest
 
+ENGLISH = get_language("en")
 AREAS = st.lists(st.sampled_from([rubric.label for rubric in SPEECHEVAL_RUBRICS.values()]), unique=True).map(tuple)
 WORDS = st.text("abcdefg ,.'", min_size=3).map(str.strip).filter(lambda text: any(a.isalpha() for a in text))
 LINES = st.lists(WORDS.map(lambda text: f"Try {text}"), min_size=1, max_size=4).map(tuple)
@@ -24,13 +26,13 @@ class TestSuggestFor:
     def test_a_fitting_pace_is_good(self):
         target = suggest.suggest_for(Assessment({"mos": 5.0}, "appropriate"))
         assert target.areas == ()
-        assert target.suggestions[0] in suggest.NO_ADVICE
+        assert target.suggestions[0] in ENGLISH.texts["no_advice"]
 
     def test_advice_fits_the_distortion(self):
         found = Assessment({"mos": 2.0, "distortion": 1.0}, distortions=(Distortion("background noise"),))
         target = suggest.suggest_for(found)
         assert target.areas == ("distortion",)
-        assert target.suggestions[0] in suggest.DISTORTION_ADVICE["background noise"]
+        assert target.suggestions[0] in ENGLISH.distortion_advice["background noise"]
 
     def test_overall_quality_if_nothing_else_is_known(self):
         assert suggest.suggest_for(Assessment({"mos": 1.0})).areas == ("overall quality",)
@@ -40,7 +42,7 @@ class TestSuggestFor:
         assert len(suggest.suggest_for(Assessment(scores), most=2).areas) == 2
 
     def test_every_rubric_has_advice(self):
-        assert set(suggest.ADVICE) == set(SPEECHEVAL_RUBRICS)
+        assert set(ENGLISH.advice) == set(SPEECHEVAL_RUBRICS)
 
     @given(st.integers(0, 1000))
     def test_all_advice_reads_back(self, seed):

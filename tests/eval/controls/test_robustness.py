@@ -4,7 +4,8 @@ from controls_stub import StubJudge, StubPeer, good_share, make_clips
 
 from audio_judge.data.paraphrases import ROBUSTNESS
 from audio_judge.eval.controls import robustness, run_controls
-from audio_judge.rubrics.rubric import HELD_OUT_INSTRUCTIONS, RUBRICS, TEN
+from audio_judge.languages import get_language
+from audio_judge.rubrics.rubric import RUBRICS, TEN
 
 
 @pytest.fixture
@@ -104,7 +105,9 @@ class TestUnseen:
 
 class TestWordings:
     def test_held_out_set_is_the_held_out_instructions(self):
-        assert [one.questions[0] for one in robustness.wordings("mos", "held_out")] == list(HELD_OUT_INSTRUCTIONS)
+        assert [one.questions[0] for one in robustness.wordings("mos", "held_out")] == list(
+            get_language("en").held_out["decide"]
+        )
 
     def test_inverted_set_asks_the_turned_rubric(self):
         assert {one.name for one in robustness.wordings("loudness", "inverted")} == {"loudness_inverted"}
