@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from audio_judge.clips import Cause
@@ -260,9 +261,15 @@ def named_causes(text: str, language: str = "en") -> tuple[str, ...]:
 
 
 def _named(text: str, language: str) -> tuple[str, ...]:
-    plain, causes = simplified(text), get_language(language).causes
-    found = {kind: re.finditer(whole_words(words.pattern), plain, re.IGNORECASE) for kind, words in causes.items()}
+    plain = simplified(text)
+    found = {kind: pattern.finditer(plain) for kind, pattern in _cause_patterns(language).items()}
     return tuple(kind for kind in KINDS if any(not is_denied(plain, *match.span(), language) for match in found[kind]))
+
+
+@cache
+def _cause_patterns(language: str) -> dict[str, re.Pattern[str]]:
+    causes = get_language(language).causes
+    return {kind: re.compile(whole_words(words.pattern), re.IGNORECASE) for kind, words in causes.items()}
 
 
 def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
@@ -276,8 +283,8 @@ def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
         >>> mentioned_causes("I hear slight clipping. Without echo, at least.")
         ('clipping', 'echo')
     """
-    plain, causes = simplified(text), get_language(candidates(text, language)[0]).causes
-    return tuple(kind for kind in KINDS if re.search(whole_words(causes[kind].pattern), plain, re.IGNORECASE))
+    plain, patterns = simplified(text), _cause_patterns(candidates(text, language)[0])
+    return tuple(kind for kind in KINDS if patterns[kind].search(plain))
 
 
 def severity(cause: Cause) -> int:
