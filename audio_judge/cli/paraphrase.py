@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def paraphrase(options: argparse.Namespace) -> int:
     """Have a language model reword the requests about rubrics."""
     from audio_judge.data.paraphrases import STYLES, ParaphraseReport, write_paraphrases
-    from audio_judge.rubrics.rubric import INSTRUCTIONS
+    from audio_judge.languages import wordings
 
     out = Path(options.out)
     if out.suffix.lower() != ".jsonl":
@@ -39,7 +39,7 @@ def paraphrase(options: argparse.Namespace) -> int:
 
     async def write() -> ParaphraseReport:
         async with teacher(options, out) as client:
-            return await write_paraphrases(client, INSTRUCTIONS, out, styles=styles, seed=options.seed)
+            return await write_paraphrases(client, wordings("decide")[0], out, styles=styles, seed=options.seed)
 
     try:
         report = asyncio.run(write())

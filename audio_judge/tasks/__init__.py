@@ -1,7 +1,7 @@
 """Tasks: each owns both directions of one kind of request, so that ``parse(write(target))`` gives the target back.
 
-Every task module has ``PHRASINGS``, ``HELD_OUT_PHRASINGS``, ``ask`` (the request), ``write`` (the answer from a target)
-and ``parse`` (the target from an answer, or a ``ParseError``; never None). It declares in ``TRAITS`` what it asks and states,
+Every task module has ``ask`` (the request), ``write`` (the answer from a target) and ``parse`` (the target from an answer, or
+a ``ParseError``; never None); their words stand in ``audio_judge.languages``, by the name of the task. It declares in ``TRAITS`` what it asks and states,
 and ``facts`` gives what a target states; ``audio_judge.tasks.facts`` is the table of them.
 """
 

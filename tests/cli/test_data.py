@@ -13,8 +13,11 @@ from audio_judge.data.files import read_examples, write_examples
 from audio_judge.data.instructions import ALL_TASKS
 from audio_judge.data.paraphrases import STYLES
 from audio_judge.errors import UsageError
+from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks
-from audio_judge.rubrics.rubric import ALL_RUBRICS, INSTRUCTIONS, PROXY_RUBRICS
+from audio_judge.rubrics.rubric import ALL_RUBRICS, PROXY_RUBRICS
+
+INSTRUCTIONS = wordings("decide")[0]
 
 
 def expert(request, _times=1):
