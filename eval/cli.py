@@ -224,8 +224,7 @@ def run(options: argparse.Namespace) -> int:
     if found is None:
         print(f"process {shard.index}: done; the last of the {shard.count} computes the figures", file=sys.stderr)
         return 0
-    if shard.index == 0:
-        print(markdown(found, chosen, json.loads((what.out / "cost.json").read_text(encoding="utf-8"))), end="")
+    print(markdown(found, chosen, json.loads((what.out / "cost.json").read_text(encoding="utf-8"))), end="")
     rows = [row for row in read_run(what.out).values() if row.judge in what.judges]
     failed = [row for row in rows if row.prediction is None and not (row.error or "").startswith("unable: ")]
     return 1 if failed else 0

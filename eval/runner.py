@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None 
         loader: Makes a judge of its name; None for ``load_judge``.
 
     Returns:
-        The content of ``metrics.json``; None if other processes still have items to answer.
+        The content of ``metrics.json``; None if another process measures, the last one that has items to answer.
 
     Raises:
         UsageError: If data are missing, a judge cannot be loaded, or the folder holds another run.
@@ -246,9 +247,8 @@ def _finish(what: Run, data: Mapping[str, Sequence[Item]], tools: summary.Tools 
     order = list(_keys(what, data))
     target = what.out / "metrics.json"
     with shards.locked(what.out / FILE):
-        if not what.shard.part(what.out / FILE).exists() and target.exists():
-            return json.loads(target.read_text(encoding="utf-8"))  # another process was here before
-        merged = merge(what.out, order)
+        # Without its part, another process has found all rows and measured
+        merged = merge(what.out, order) if what.shard.part(what.out / FILE).exists() else None
         if merged is None:
             return None
         found = measure(merged, what.benchmarks, tools=tools, resamples=what.resamples, seed=what.seed, out=what.out)
@@ -419,6 +419,7 @@ def _check_same(known: Mapping[str, Any], what: Run) -> None:
             raise UsageError(f"{what.out}: has a run with another {name}; choose another --out")
 
 
+@cache
 def _commit() -> str | None:
     """The commit of the checkout that this file is in; None outside of one."""
     folder = Path(__file__).resolve().parent
@@ -431,6 +432,7 @@ def _commit() -> str | None:
     return said.stdout.strip()
 
 
+@cache
 def _versions() -> dict[str, str]:
     installed = {dist.metadata["Name"].lower(): dist.version for dist in importlib.metadata.distributions()}
     return {name: installed[name.lower()] for name in PACKAGES if name.lower() in installed}

@@ -1,35 +1,24 @@
 # ruff: noqa: F401, F811 (fixtures are imported by their names)
 """Several processes at the shell; what they do to files is tested in tests/batch/test_shards.py."""
 
-import os
-import socket
-import subprocess
-import sys
-
 import pytest
+from forked import Forked
 from shell import folder, judge_folder, loaded, run
 
-CLIPS = ["clips", "missing.wav", "clips/1.wav"]  # one of them twice, one of them bad
 
-
-def test_torchrun_goes_on_with_what_killed_processes_left(run, folder, judge_folder):
-    options = ["--rubric", "mos", "--batch-size", "1", "--output"]
-    run("score", *CLIPS, *options, "alone.html")
-    whole = (folder / "alone.html.jsonl").read_text()
-    rows = whole.splitlines(keepends=True)
+def test_two_go_on_with_what_three_have_left(run, folder, monkeypatch):
+    words = ["score", "clips", "missing.wav", "clips/1.wav", "--rubric", "mos", "--batch-size", "1", "--output"]
+    run(*words, "alone.jsonl")
+    rows = (folder / "alone.jsonl").read_text().splitlines(keepends=True)
     (folder / "both.html.part-1-of-3.jsonl").write_text(rows[0] + rows[2][:30])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port]
-    words += ["-m", "audio_judge", "score", *CLIPS, *options, "both.html", "--resume", "--judge", str(judge_folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1, done.stderr  # of the file that is missing
-    assert done.stdout == ""
-    assert "4 clips scored, 1 error" in done.stderr
-    assert (folder / "both.html.jsonl").read_text() == whole
-    # The page is made by the process that merged
+    words += ["both.html", "--resume"]
+    other = Forked(lambda: run(*words)[0], folder / "log.txt", {"RANK": 1, "WORLD_SIZE": 2})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, out, _ = run(*words)
+    # The one that merges answers for the file that is missing, and makes the page
+    assert sorted([code, other.wait()]) == [0, 1]
+    assert out == ""
+    assert (folder / "both.html.jsonl").read_text() == "".join(rows)
     assert sorted(path.name for path in folder.glob("*both*")) == ["both.html", "both.html.jsonl"]
 
 

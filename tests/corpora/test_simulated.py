@@ -1,5 +1,4 @@
 import csv
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -178,14 +177,6 @@ class TestWriteSimulated:
         simulate.write_simulated(data, tmp_path, "train", clips=2)
         assert simulate.write_simulated(data, tmp_path, "train", clips=5) == 3
         assert sorted(row["index"] for row in simulated.read_rows(tmp_path / "train")) == [0, 1, 2, 3, 4]
-
-    def test_half_a_line_is_made_again(self, data, fake_teachers, tmp_path):
-        simulate.write_simulated(data, tmp_path, "train", clips=2)
-        path = tmp_path / "train" / "rows.jsonl"
-        path.write_text(path.read_text()[:-5])
-        assert len(simulated.read_rows(tmp_path / "train")) == 1
-        assert simulate.write_simulated(data, tmp_path, "train", clips=2) == 1
-        assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == [0, 1]
 
     def test_wild_test_ends_with_the_files(self, data, fake_teachers, tmp_path):
         assert simulate.write_simulated(data, tmp_path, "wild_test", clips=100) == 1

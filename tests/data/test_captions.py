@@ -238,16 +238,6 @@ class TestKill:
         assert sent - stored <= 2
         assert [row["audio"] for row in rows(tmp_path)] == [[one.path] for one in CLIPS]
 
-    def test_a_line_that_was_cut_is_written_again(self, tmp_path):
-        with serving(expert) as stub:
-            write(stub.url, tmp_path, CLIPS)
-            out = tmp_path / "captions.jsonl"
-            whole = out.read_bytes()
-            out.write_bytes(whole[:-9])
-            report = write(stub.url, tmp_path, CLIPS)
-        assert (report.written, report.requests) == (1, 0)  # the reply itself was in the cache
-        assert out.read_bytes() == whole
-
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"

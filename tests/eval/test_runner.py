@@ -51,20 +51,6 @@ class TestRun:
         assert (figure["n"], figure["coverage"]) == (12, 1.0)
         assert found["mos/RMSE@condition"]["higher_is_better"] is False
 
-    def test_killed_and_continued_gives_the_same(self, tmp_path):
-        whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
-        with pytest.raises(KeyboardInterrupt):
-            run(nisqa_run(tmp_path), loader=lambda _: FakeJudge(lives=6))
-        part = tmp_path / "out" / "predictions.jsonl"
-        assert 0 < len(list(read_rows(part))) < 12
-        part.write_bytes(part.read_bytes()[:-20])  # as if the last line had only half arrived
-        second = FakeJudge()
-        assert run(nisqa_run(tmp_path), loader=lambda _: second) == whole
-        assert len(second.asked) == 12 - 3
-        assert [row.id for row in read_rows(part)] == [
-            row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")
-        ]
-
     def test_nothing_left_loads_no_judge(self, tmp_path):
         run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
 
@@ -126,26 +112,20 @@ class TestRun:
 
 
 class TestProcesses:
-    def test_shares_are_merged_without_loss_or_duplicates(self, tmp_path):
-        whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
-        judges = [FakeJudge() for _ in range(3)]
-        found = [
-            run(nisqa_run(tmp_path, shard=Shard(process, 3)), loader=lambda _, process=process: judges[process])
-            for process in range(3)
-        ]
-        assert found == [None, None, whole]
-        assert sorted(name for judge in judges for name in judge.asked) == sorted(
-            row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")
-        )
-        assert not list((tmp_path / "out").glob("*part*"))
-
     def test_killed_with_three_and_continued_with_two(self, tmp_path):
         whole = run(nisqa_run(tmp_path, "whole"), loader=lambda _: FakeJudge())
-        run(nisqa_run(tmp_path, shard=Shard(0, 3)), loader=lambda _: FakeJudge())
+        judges = [FakeJudge(), FakeJudge(lives=2), FakeJudge(), FakeJudge()]
+        run(nisqa_run(tmp_path, shard=Shard(0, 3)), loader=lambda _: judges[0])
         with pytest.raises(KeyboardInterrupt):
-            run(nisqa_run(tmp_path, shard=Shard(1, 3), batch_size=1), loader=lambda _: FakeJudge(lives=2))
-        found = [run(nisqa_run(tmp_path, shard=Shard(process, 2)), loader=lambda _: FakeJudge()) for process in (1, 0)]
+            run(nisqa_run(tmp_path, shard=Shard(1, 3), batch_size=1), loader=lambda _: judges[1])
+        found = [
+            run(nisqa_run(tmp_path, shard=Shard(one, 2)), loader=lambda _, one=one: judges[2 + one]) for one in (1, 0)
+        ]
         assert found == [None, whole]
+        ids = [row.id for row in read_rows(tmp_path / "whole" / "predictions.jsonl")]
+        assert [row.id for row in read_rows(tmp_path / "out" / "predictions.jsonl")] == ids
+        assert sorted(name for judge in judges for name in judge.asked) == sorted(ids)  # nothing twice
+        assert not list((tmp_path / "out").glob("*part*"))
 
     def test_beside_another_process(self, tmp_path, monkeypatch):
         """A real second process, with the variables that accelerate and torchrun set; predictions stand in for a judge."""

@@ -170,20 +170,6 @@ class TestSampleRejected:
         assert (tmp_path / "parts.jsonl").read_text() == whole
         assert asked == requests[2:]
 
-    def test_rows_are_kept_when_the_run_dies(self, tiny, requests, tmp_path, monkeypatch):
-        answer, calls = write_answers, []
-
-        def dying(model, collator, some, sampling):
-            calls.append(some)
-            if len(calls) == 3:
-                raise KeyboardInterrupt
-            return answer(model, collator, some, sampling)
-
-        monkeypatch.setattr("audio_judge.training.alld.samples.write_answers", dying)
-        with pytest.raises(KeyboardInterrupt):
-            self.sample(tiny, requests, tmp_path / "s.jsonl", batch_size=1)
-        assert len(rows_by_id(tmp_path / "s.jsonl")) == 2
-
     def test_finished_file_is_left_alone(self, tiny, requests, tmp_path):
         self.sample(tiny, requests, tmp_path / "s.jsonl")
         assert self.sample(tiny, requests, tmp_path / "s.jsonl") == 0
