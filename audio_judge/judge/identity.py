@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
 from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
@@ -24,14 +25,13 @@ class Identity:
     """A judge by name.
 
     Args:
-        model: An ``AudioJudgeForCausalLM``.
-        processor: The ``AudioJudgeProcessor`` that belongs to it, which notes what was trained.
+        reader: Its model, and its processor, which notes what was trained.
         name: What its judgements call it.
         revision: Which version of it.
     """
 
-    def __init__(self, model: Any, processor: Any, name: str, revision: str) -> None:
-        self._model, self._processor = model, processor
+    def __init__(self, reader: Reader, name: str, revision: str) -> None:
+        self._reader = reader
         self.name, self.revision = name, revision
         self._warned: set[tuple[str, str]] = set()
 
@@ -43,12 +43,12 @@ class Identity:
     @property
     def rubrics(self) -> tuple[str, ...]:
         """Names of the rubrics the judge was trained on; none if its processor does not say."""
-        return tuple(self._processor.trained_rubrics or ())
+        return tuple(self._reader.processor.trained_rubrics or ())
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages the judge was trained in; none if its processor does not say."""
-        return tuple(self._processor.trained_languages or ())
+        return tuple(self._reader.processor.trained_languages or ())
 
     @property
     def dimensions(self) -> dict[str, Rubric]:
@@ -59,9 +59,9 @@ class Identity:
     @property
     def fault_questions(self) -> dict[str, dict[str, Any]]:
         """Questions about known faults; none for a judge that is not known to have learned them."""
-        if not self._processor.trained_faults:
+        if not self._reader.processor.trained_faults:
             return {}
-        return faults.all_questions(with_spans=self._model.span_head is not None)
+        return faults.all_questions(with_spans=self._reader.model.span_head is not None)
 
     def signed(self, said: Result) -> Result:
         """A result with the judge's name and version."""

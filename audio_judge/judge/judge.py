@@ -76,7 +76,7 @@ class AudioJudge:
 
     def __init__(self, model: Any, processor: Any, name: str = "", revision: str = "") -> None:
         self.reader = Reader(model, processor)
-        self.identity = Identity(model, processor, name, revision)
+        self.identity = Identity(self.reader, name, revision)
 
     @classmethod
     def from_pretrained(
@@ -637,6 +637,10 @@ class AudioJudge:
     def model(self) -> Any:
         """The ``AudioJudgeForCausalLM``."""
         return self.reader.model
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        self.reader.model = model
 
     @property
     def processor(self) -> Any:

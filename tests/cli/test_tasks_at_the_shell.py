@@ -75,7 +75,7 @@ class TestWords:
 class TestWarnings:
     def test_own_ones_are_told_without_their_place_in_the_code(self, run, loaded, monkeypatch):
         monkeypatch.setattr(loaded.processor, "trained_languages", ["en"])
-        monkeypatch.setattr(loaded, "_warned", set())
+        monkeypatch.setattr(loaded.identity, "_warned", set())
         monkeypatch.setattr(warnings, "showwarning", lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4])))
         err = run("describe", "clips/0.wav", "--language", "fr", *SHORT)[2]
         assert "audio-judge: " in err
