@@ -18,6 +18,7 @@ from tqdm import tqdm
 from audio_judge.batch import lines, shards
 from audio_judge.batch.write import (
     ALL_SETTINGS,
+    OLD_NAMES,
     SCORE_KEYS,
     Answer,
     RowWriter,
@@ -87,7 +88,7 @@ class Job:
     @property
     def all_keys(self) -> tuple[str, ...]:
         """Keys that the run adds to a JSON row; an input's keys of the same names are renamed."""
-        return (*self.keys, *ALL_SETTINGS, "error")
+        return (*self.keys, *ALL_SETTINGS, *OLD_NAMES, "error")
 
 
 class Tally:

@@ -17,8 +17,10 @@ WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "des
 SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline")
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
-ALL_SETTINGS = ("task", *SETTINGS, "profile", "questions", "own_rubrics", "answer_language")
-JSON_KEYS = (*SCORE_KEYS, *WORDS, *ALL_SETTINGS, "error")
+ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language")
+# What earlier versions called them: their rows are gone on with, so that no key of an input may be called so
+OLD_NAMES = {"profile": "listener"}
+JSON_KEYS = (*SCORE_KEYS, *WORDS, *ALL_SETTINGS, *OLD_NAMES, "error")
 # Their items are single words, those of other lists are sentences
 LISTS_OF_WORDS = ("rubrics", "causes", "areas")
 
@@ -173,21 +175,24 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
         columns: Columns that a CSV table must have.
 
     Yields:
-        The rows, and where they begin in the file and how many bytes they have; in CSV all values are text.
+        The rows, with today's names of settings, and where they begin in the file and how many bytes they have; in CSV all values are text.
 
     Raises:
         UsageError: If it is not such a file, or has other columns.
     """
+    is_renamed = True
     if is_csv(path):
         found = lines.columns_of(path, is_growing=True)
-        if found and found != list(columns):
+        is_renamed = found != list(columns)
+        if found and is_renamed and [OLD_NAMES.get(name, name) for name in found] != list(columns):
             raise UsageError(
                 f"{path}: was made with other rubrics or input columns ({', '.join(found)}); choose another --output"
             )
     for line in lines.scan(path, "csv" if is_csv(path) else "json", is_growing=True, errors="surrogateescape"):
         if not is_csv(path) and "task" not in line.row:
             raise UsageError(f"{path}:{line.number}: not written by `audio-judge`; choose another --output")
-        yield line.row, line.span
+        row = {OLD_NAMES.get(name, name): value for name, value in line.row.items()} if is_renamed else line.row
+        yield row, line.span
 
 
 def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

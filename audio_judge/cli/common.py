@@ -98,7 +98,7 @@ class Asked(Clips):
         said = {
             "rubrics": self.names or None,
             "scale": (self.scale.name if self.scale else OWN_SCALE) if has_scale else None,
-            "profile": self.listener,
+            "listener": self.listener,
             "questions": questions,
             "own_rubrics": _own_digest(self.rubrics),
             "answer_language": None if self.language == "en" else self.language,

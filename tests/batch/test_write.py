@@ -69,11 +69,11 @@ class TestEarlierRows:
 
 class TestCheckSameSettings:
     def test_setting_that_is_new_or_gone(self, tmp_path):
-        with pytest.raises(UsageError, match="profile 'elderly', not None"):
-            check_same_settings(tmp_path / "a.jsonl", {"task": "score", "profile": "elderly"}, {"task": "score"})
+        with pytest.raises(UsageError, match="listener 'elderly', not None"):
+            check_same_settings(tmp_path / "a.jsonl", {"task": "score", "listener": "elderly"}, {"task": "score"})
 
     def test_input_column_of_a_table_is_no_setting(self, tmp_path):
-        check_same_settings(tmp_path / "a.csv", {"task": "score", "profile": "mine"}, {"task": "score"})
+        check_same_settings(tmp_path / "a.csv", {"task": "score", "listener": "mine"}, {"task": "score"})
 
 
 class TestTable:

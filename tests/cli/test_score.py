@@ -255,6 +255,20 @@ class TestResume:
         assert "was made with" in err
         assert (folder / f"scores.{suffix}").read_bytes() == before
 
+    @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+    def test_rows_that_call_the_listener_a_profile_are_gone_on_with(self, run, folder, suffix):
+        name, options = folder / f"scores.{suffix}", ("--rubric", "mos", "--output", f"scores.{suffix}")
+        run("score", "clips", "--listener", "elderly", *options)
+        whole = name.read_text()
+        run("score", "clips/0.wav", "clips/1.wav", "--listener", "elderly", *options)
+        earlier = name.read_text().replace("listener", "profile")
+        name.write_text(earlier)
+        assert run("score", "clips", "--listener", "sound engineer", *options, "--resume")[0] == 2
+        assert run("score", "clips", *options, "--resume")[0] == 2
+        assert run("score", "clips", "--listener", "elderly", *options, "--resume")[0] == 0
+        assert name.read_text() == earlier + whole.splitlines(keepends=True)[-1]
+        assert main(["report", f"scores.{suffix}"]) == 0
+
     def test_other_judge_is_refused(self, run, folder):
         run("score", "clips/0.wav", "--output", "scores.jsonl")
         row = lines((folder / "scores.jsonl").read_text())[0] | {"revision": "abc"}

@@ -62,7 +62,7 @@ class TestWords:
     def test_listener_changes_the_scores_and_is_kept(self, run):
         plain = lines(run("score", "clips/0.wav")[1])[0]
         heard = lines(run("score", "clips/0.wav", "--listener", "elderly listener")[1])[0]
-        assert (heard["profile"], "profile" in plain) == ("elderly listener", False)
+        assert (heard["listener"], "listener" in plain) == ("elderly listener", False)
         assert heard["scores"] != plain["scores"]
 
     def test_old_name_of_the_listener_still_works_and_says_so(self, run):
