@@ -1,4 +1,4 @@
-"""Refuse leakage between splits or tasks.
+"""Refuse leakage between splits.
 
 Reads an iterator of clips and pairs once and keeps only short hashes, so that large corpora fit into memory. No audio is decoded; the
 check of contents reads the files' bytes.
@@ -6,8 +6,9 @@ check of contents reads the files' bytes.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from audio_judge.clips import RatedClip, RatedPair
@@ -64,10 +65,8 @@ _FIELDS: dict[str, Callable[[RatedClip], str | None]] = {
 }
 
 
-def check_disjoint(
-    items: Iterable[RatedClip | RatedPair], fields: Sequence[str] = ("path",), *, across: str = "split"
-) -> int:
-    """Refuse items that share something between splits, or between tasks or corpora.
+def check_disjoint(items: Iterable[RatedClip | RatedPair], fields: Sequence[str] = ("path",)) -> int:
+    """Refuse items that share something between splits.
 
     A clip may serve several tasks of one split; it is the same split that counts, whatever the task. Give all corpora that go into a training and
     into its tests together.
@@ -75,13 +74,12 @@ def check_disjoint(
     Args:
         items: Clips and pairs; both clips of a pair count.
         fields: What may not be shared: ``path``, ``content`` (hash of the file's bytes), ``speaker``, ``system``, ``reference``, ``condition``.
-        across: ``split``, ``task`` (``extra["task"]``) or ``corpus``.
 
     Returns:
         Number of clips looked at.
 
     Raises:
-        ValueError: If a field or ``across`` is unknown.
+        ValueError: If a field is unknown.
         SplitError: If something is shared; the message names examples and how many there are.
 
     >>> one, two = RatedClip("a.wav", {}, "train", "x"), RatedClip("./a.wav", {}, "test", "x")
@@ -90,46 +88,37 @@ def check_disjoint(
     audio_judge.corpora.splits.SplitError: 1 path in more than one split: a.wav (test, train); leave them out of one
     """
     unknown = [name for name in fields if name not in _FIELDS]
-    if unknown or across not in {"split", "task", "corpus"}:
-        raise ValueError(f"fields {unknown}, across {across!r}; known: {', '.join(_FIELDS)}; split, task, corpus")
+    if unknown:
+        raise ValueError(f"fields {unknown}; known: {', '.join(_FIELDS)}")
     seen: dict[str, dict[bytes, _Seen]] = {name: {} for name in fields}
     leaks: dict[str, dict[bytes, _Seen]] = {name: {} for name in fields}
     count = 0
-    for clip, place in _places(items, across):
+    for clip in chain.from_iterable(map(clips_of, items)):
         count += 1
         for name in fields:
             value = _FIELDS[name](clip)
             if value is not None:
-                _meet(seen[name], leaks[name], value, clip, place)
-    problems = [_describe(name, across, found) for name, found in leaks.items() if found]
+                _meet(seen[name], leaks[name], value, clip)
+    problems = [_describe(name, found) for name, found in leaks.items() if found]
     if problems:
         raise SplitError("; ".join(problems) + "; leave them out of one")
     return count
 
 
-def _places(items: Iterable[RatedClip | RatedPair], across: str) -> Iterator[tuple[RatedClip, str]]:
-    for item in items:
-        for clip in clips_of(item):
-            if across == "task":
-                yield clip, str(item.extra.get("task", ""))
-            else:
-                yield clip, clip.split if across == "split" else clip.corpus
-
-
-def _meet(seen: dict[bytes, _Seen], leaks: dict[bytes, _Seen], value: str, clip: RatedClip, place: str) -> None:
+def _meet(seen: dict[bytes, _Seen], leaks: dict[bytes, _Seen], value: str, clip: RatedClip) -> None:
     # A digest in place of the path keeps a million clips within some hundred megabytes.
     digest = hashlib.blake2b(value.encode(), digest_size=12).digest()
     entry = seen.setdefault(digest, _Seen(value))
-    entry.places.setdefault(place, clip.path)
+    entry.places.setdefault(clip.split, clip.path)
     if len(entry.places) > 1:
         leaks[digest] = entry
 
 
-def _describe(name: str, across: str, found: Mapping[bytes, _Seen]) -> str:
+def _describe(name: str, found: Mapping[bytes, _Seen]) -> str:
     examples = []
     for entry in list(found.values())[:_EXAMPLES]:
         where = ", ".join(
             place if name == "path" else f"{place}: {path}" for place, path in sorted(entry.places.items())
         )
         examples.append(f"{entry.name} ({where})")
-    return f"{len(found)} {name} in more than one {across}: {', '.join(examples)}"
+    return f"{len(found)} {name} in more than one split: {', '.join(examples)}"

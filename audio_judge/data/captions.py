@@ -68,13 +68,12 @@ class _Job:
     truth: float | Comparison
 
 
-def samplings(diverse: int, seed: int = 0, max_tokens: int = 512) -> list[Sampling]:
+def samplings(diverse: int, seed: int = 0) -> list[Sampling]:
     """List how the captions of one clip are drawn: one greedy, and the grid of temperature and top-p.
 
     Args:
         diverse: Captions besides the greedy one; above four the grid is gone through again with the next seed.
         seed: Of the first round.
-        max_tokens: Longest reply.
 
     Raises:
         ValueError: If ``diverse`` is negative.
@@ -85,8 +84,8 @@ def samplings(diverse: int, seed: int = 0, max_tokens: int = 512) -> list[Sampli
     """
     if diverse < 0:
         raise ValueError(f"diverse {diverse}; 0 or more is needed")
-    drawn = [Sampling(*GRID[index % len(GRID)], max_tokens, seed + index // len(GRID)) for index in range(diverse)]
-    return [Sampling(0.0, 1.0, max_tokens, seed), *drawn]
+    drawn = [Sampling(*GRID[index % len(GRID)], seed=seed + index // len(GRID)) for index in range(diverse)]
+    return [Sampling(seed=seed), *drawn]
 
 
 async def write_captions(

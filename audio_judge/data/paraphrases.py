@@ -190,7 +190,6 @@ async def write_paraphrases(
     *,
     styles: Sequence[str] = tuple(STYLES),
     seed: int = 0,
-    tries: int = 3,
 ) -> ParaphraseReport:
     """Add rewordings of templates to a file; what another model or seed wrote into it stays.
 
@@ -202,14 +201,13 @@ async def write_paraphrases(
         out: File of JSON lines, continued if it exists.
         styles: Keys of ``STYLES``.
         seed: As for ``paraphrase``.
-        tries: Likewise.
 
     Raises:
         ValueError: If a style is unknown, or ``out`` is not ours.
     """
     kept = load_paraphrases(out) if out.exists() else []
     known = {_plain(one.text) for one in kept}
-    found, failed = await paraphrase(client, templates, styles=styles, seed=seed, tries=tries)
+    found, failed = await paraphrase(client, templates, styles=styles, seed=seed)
     new = [one for one in found if _plain(one.text) not in known]
     save_paraphrases([*kept, *new], out)
     lines.write(out.with_name(f"{out.name}.failed.jsonl"), failed)
