@@ -261,13 +261,13 @@ def warnings_once() -> Iterator[None]:
 
 
 def _write_proxies(options: argparse.Namespace) -> int:
-    from audio_judge.corpora.proxies import proxy_task, write_proxies
+    from audio_judge.corpora.proxies import PROXIES, write_proxies
 
     speech = _sound_files(options.path, options.limit)
     music = _sound_files(options.music, options.limit) if options.music else []
     failed = 0
     for name in _proxies(options):
-        clean = {"speech": speech, "music": music, "any": [*speech, *music]}[proxy_task(name).content]
+        clean = {"speech": speech, "music": music, "any": [*speech, *music]}[PROXIES[name].content]
         try:
             report = write_proxies(clean, name, Path(options.out), seed=options.seed, untreated=options.untreated)
         except (ValueError, RuntimeError) as error:
@@ -283,13 +283,13 @@ def _write_proxies(options: argparse.Namespace) -> int:
 
 def _proxies(options: argparse.Namespace) -> list[str]:
     """Names of the proxies that are wanted and have their kind of clips."""
-    from audio_judge.corpora.proxies import proxy_task
+    from audio_judge.corpora.proxies import PROXIES
 
     wanted = options.proxies.split(",") if options.proxies else list(PROXY_RUBRICS)
     unknown = [name for name in wanted if name not in PROXY_RUBRICS]
     if unknown:
         raise UsageError(f"--proxies {','.join(unknown)}: known are {', '.join(PROXY_RUBRICS)}")
-    needs_music = [name for name in wanted if proxy_task(name).content == "music"] if not options.music else []
+    needs_music = [name for name in wanted if PROXIES[name].content == "music"] if not options.music else []
     if needs_music and options.proxies:
         raise UsageError(f"{needs_music[0]} is made of music: give --music FOLDER")
     for name in needs_music:

@@ -383,7 +383,7 @@ AES_DATA_SCALE = Scale(0.0, 10.0, "0-10")
 AES_RUBRICS: dict[str, Rubric] = _ours(
     "production_quality", "production_complexity", "content_enjoyment", "content_usefulness", high=10.0
 )
-# What a judge can learn to hear from data that is cheap to make; see audio_judge.corpora.jastin.
+# What a judge can learn to hear from data that is cheap to make; see audio_judge.corpora.proxies.
 PROXY_RUBRICS: dict[str, Rubric] = {
     **_ours("child_voice", "whispering", low=0.0, high=1.0),
     **_ours("reverberation", "music_distortion", "sudden_silence", higher_is_better=False),

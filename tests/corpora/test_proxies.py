@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from audio_judge.clips import Cause
 from audio_judge.corpora import proxies
 from audio_judge.corpora.corpus import Corpus
-from audio_judge.corpora.proxies import write_proxies
+from audio_judge.corpora.proxies import PROXIES, Treatment, make_proxy, proxy_score, write_proxies
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
 RATE = 16_000
+
+
+@pytest.fixture
+def tone():
+    time = np.arange(RATE) / RATE
+    return (0.25 * np.sin(2 * np.pi * 220 * time) * (1 + np.sin(2 * np.pi * 3 * time)) / 2).astype(np.float32)
 
 
 @pytest.fixture
@@ -35,6 +42,73 @@ def contents(folder):
     }
 
 
+class TestProxyScore:
+    @pytest.mark.parametrize(("seconds", "score"), [(0.4, 2.0), (1.2, 3.5), (2.0, 5.0), (9.0, 5.0), (0.1, 2.0)])
+    def test_is_linear_in_the_parameter(self, seconds, score):
+        cause = Cause("reverberation", {"rt60_s": seconds, "drr_db": -3.0})
+        assert proxy_score("reverberation", [cause]) == score
+
+    def test_other_causes_do_not_count(self):
+        assert proxy_score("reverberation", [Cause("clicks", {"clicks_per_second": 9.0})]) == 1.0
+
+    def test_a_detection_has_two_scores(self):
+        weak = Cause("speed", {"factor": 1.3})
+        assert (proxy_score("child_voice", []), proxy_score("child_voice", [weak])) == (0.0, 1.0)
+
+    def test_less_signal_over_noise_is_worse(self):
+        loud, soft = (Cause("noise", {"snr_db": snr, "colour": "babble"}) for snr in (-5.0, 15.0))
+        assert proxy_score("music_distortion", [loud]) > proxy_score("music_distortion", [soft])
+
+    def test_refuses_what_is_no_proxy(self):
+        with pytest.raises(ValueError, match="no proxy"):
+            proxy_score("production_quality", [])
+
+
+class TestTreatment:
+    @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])
+    def test_strength_reads_back(self, strength):
+        for proxy in PROXIES.values():
+            for way in proxy.treatments:
+                assert way.strength(way.cause(strength)) == pytest.approx(strength, abs=1e-3)
+
+    def test_another_variant_is_not_its_own(self):
+        way = Treatment("noise", "snr_db", 20.0, 0.0, {"colour": "hum"})
+        assert way.strength(Cause("noise", {"snr_db": 10.0, "colour": "babble"})) is None
+
+
+class TestMakeProxy:
+    @pytest.mark.parametrize("name", PROXIES)
+    def test_untreated_is_unchanged_and_lowest(self, name, tone):
+        samples, score, causes = make_proxy(tone, RATE, name, seed=0, untreated=1.0)
+        np.testing.assert_array_equal(samples, tone)
+        assert (score, causes) == (PROXY_RUBRICS[name].low, ())
+
+    @pytest.mark.parametrize("name", PROXIES)
+    def test_treated_is_changed_and_scores_higher(self, name, tone):
+        for seed in range(4):
+            samples, score, causes = make_proxy(tone, RATE, name, seed=seed, untreated=0.0)
+            assert len(samples) == len(tone)
+            assert np.abs(samples - tone).max() > 0.01
+            assert PROXY_RUBRICS[name].low < score <= PROXY_RUBRICS[name].high
+            assert len(causes) == 1
+
+    @pytest.mark.parametrize("name", PROXIES)
+    def test_score_follows_from_the_causes_that_come_back(self, name, tone):
+        for seed in range(4):
+            _, score, causes = make_proxy(tone, RATE, name, seed=seed, untreated=0.0)
+            assert proxy_score(name, causes) == score
+
+    def test_a_child_has_a_higher_voice(self, tone):
+        samples, _, _ = make_proxy(tone, RATE, "child_voice", seed=0, untreated=0.0)
+        peak = np.argmax(np.abs(np.fft.rfft(samples))) * RATE / len(samples)
+        assert 1.25 * 220 < peak < 1.65 * 220
+
+    def test_same_seed_same_clip(self, tone):
+        first, second = (make_proxy(tone, RATE, "music_distortion", seed=3, untreated=0.0) for _ in range(2))
+        np.testing.assert_array_equal(first[0], second[0])
+        assert first[1:] == second[1:]
+
+
 class TestWriteProxies:
     @pytest.mark.parametrize("name", PROXY_RUBRICS)
     def test_readers_take_the_table(self, name, clean, tmp_path):
@@ -55,15 +129,15 @@ class TestWriteProxies:
 
     def test_a_stopped_run_goes_on_to_the_same_files(self, clean, tmp_path, monkeypatch):
         whole = write_proxies(clean, "reverberation", tmp_path / "whole", seed=2)
-        make, made = proxies.make_proxy_clips, []
+        make, made = proxies.make_proxy, []
 
-        def stopped(clips, *arguments, **options):
+        def stopped(*arguments, **options):
             if len(made) == 3:
                 raise KeyboardInterrupt
             made.append(1)
-            return make(clips, *arguments, **options)
+            return make(*arguments, **options)
 
-        monkeypatch.setattr(proxies, "make_proxy_clips", stopped)
+        monkeypatch.setattr(proxies, "make_proxy", stopped)
         with pytest.raises(KeyboardInterrupt):
             write_proxies(clean, "reverberation", tmp_path / "parts", seed=2)
         monkeypatch.undo()
