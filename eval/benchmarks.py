@@ -28,7 +28,7 @@ from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import TASKS, Facts, states
-from audio_judge.tasks.common import Spans
+from audio_judge.tasks.common import LackingError, Spans
 from audio_judge.tasks.faults import ADVISED_TYPE_OF_FAULT, distortions_by_cause
 
 logger = logging.getLogger(__name__)
@@ -288,8 +288,6 @@ def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     Raises:
         UsageError: If the data are not there, cannot be read, or hold no item for the task.
     """
-    from audio_judge.data.targets import LackingError
-
     path, found, lacking = places.find(benchmark), [], dict[str, int]()
     seen: dict[str, int] = {}
     for one in _rated(benchmark, path):
@@ -473,16 +471,16 @@ def _with_times(found: Mapping[str, Spans]) -> list[dict[str, Any]]:
 
 def _truth(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
     """What is true, with the keys of the module: what listeners gave, or what the clip says as the task's target."""
-    from audio_judge.data.targets import TARGETS, LackingError
+    from audio_judge.data.targets import target_of
 
     if states(task, "verdicts"):
         return _verdicts(one, rubrics)
     # A description is measured by what was rated and written, not by one that we would make of it
-    if task not in TARGETS or task == "describe":
+    if TASKS[task].TRAITS.asks != "none" or task == "describe":
         return _ratings(task, one, rubrics)
     if isinstance(one, RatedPair):
         raise LackingError("a pair, no single clip")
-    truth = columns(task, TASKS[task].facts(TARGETS[task](one, random.Random(0), "en")))
+    truth = columns(task, TASKS[task].facts(target_of(task, one)))
     if not states(task, "areas") or not _knows_causes(one):
         return truth
     return truth | {"addressed": [found.kind for found in distortions_by_cause(one.causes, ADVISED_TYPE_OF_FAULT)]}
@@ -490,8 +488,6 @@ def _truth(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> 
 
 def _ratings(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
     """The ratings on what is asked, and what else is known of what the task states."""
-    from audio_judge.data.targets import LackingError
-
     ratings = {} if isinstance(one, RatedPair) else one.ratings
     chosen = {rubric.name: ratings[rubric.name] for rubric in rubrics if rubric.name in ratings}
     if not chosen:
@@ -520,7 +516,7 @@ def _knows_causes(clip: RatedClip) -> bool:
 
 
 def _verdicts(one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    from audio_judge.data.targets import LackingError, comparison_of
+    from audio_judge.data.targets import comparison_of
 
     if not isinstance(one, RatedPair):
         raise LackingError("a single clip, no pair")

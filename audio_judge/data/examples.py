@@ -4,18 +4,20 @@ Two forms. ``decide`` is a typed question per rubric, answered by shares of list
 ``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
 ``{"task", "prompt", "completion", "seed"}``, and say what is asked and what the answer states, so that nothing needs to read
 it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of ``levels``, ``causes``,
-``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a path in both; ``audio_judge.collate`` reads it.
+``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a path in both;
+``audio_judge.training.collate`` reads it.
 
 ``clip_state`` and ``text_messages`` are the only places that spell out how clips and requests are laid out, so that the
 prompts of training and of use are the same.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import RatedClip
 from audio_judge.data.augment import Augmented
+from audio_judge.data.targets import target_of
 from audio_judge.languages import wordings
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import (
@@ -28,12 +30,10 @@ from audio_judge.tasks import (
     RUBRIC_TASKS,
     TASKS,
     CategoryTarget,
-    Explanation,
     Facts,
     ParseError,
     ScoreTarget,
     categorize,
-    explain,
     profile,
     read_facts,
     score,
@@ -80,7 +80,7 @@ def clip_examples(
         found = _decisions(clip, rng, all_rubrics, held_out, change, language, all_faults)
         yield {"task": task, "state": state, "seed": seed} | found
         return
-    single = task in ("score", "categorize")
+    single = RUBRIC_TASKS[task].TRAITS.asks == "one"
     together = [name for name in RUBRICS if name in clip.ratings]
     rubrics = list(clip.ratings) if single or len(together) < 2 else together
     if single and not all_rubrics:
@@ -120,19 +120,29 @@ def _answer(
     clip: RatedClip, task: str, rubrics: list[str], rng: random.Random, language: str
 ) -> tuple[str, dict[str, Any]]:
     """The answer of a task in text, and what it states; ``target`` is what a score is trained and measured by."""
-    values = {name: clip.ratings[name].value for name in rubrics}
-    if task == "score":
-        single = ScoreTarget(get_rubric(rubrics[0]), values[rubrics[0]])
-        said = stated(task, score.facts(single), clip)
-        return score.write(single), {"target": {"rubric": single.rubric.name, "value": single.value}} | said
-    if task == "categorize":
-        rubric = get_rubric(rubrics[0])
-        category = CategoryTarget(rubric, rubric.level_of(values[rubric.name]))
-        return categorize.write(category, language), stated(task, categorize.facts(category), clip)
-    if task == "profile":
-        return profile.write(values, rubrics, language), stated(task, profile.facts(values), clip)
-    explanation = Explanation(values, clip.causes)
-    return explain.write(explanation, rng, rubrics, language), stated(task, explain.facts(explanation), clip)
+    answer, facts = written(task, target_of(task, clip, rubrics, rng, language), rubrics, rng, language)
+    ((name, value), *_) = facts.values.items()
+    target = {"target": {"rubric": name, "value": value}} if task == "score" else {}
+    return answer, target | stated(task, facts, clip)
+
+
+def written(task: str, target: Any, rubrics: Sequence[str], rng: random.Random, language: str) -> tuple[str, Facts]:
+    """Write the answer of a task.
+
+    Args:
+        task: Name of a task about one clip.
+        target: Of its ``write``.
+        rubrics: Names of the rubrics that are asked for.
+        rng: Chooses wordings.
+        language: Of the answer.
+
+    Returns:
+        The answer, and what it states.
+    """
+    module, how = TASKS[task], dict[str, Any](language=language)
+    how |= {"seed": rng} if module.TRAITS.is_varied else {}
+    how |= {"rubrics": rubrics} if module.TRAITS.asks == "several" else {}
+    return module.write(target, **how), module.facts(target)
 
 
 # What an answer states

@@ -16,17 +16,15 @@ from typing import Any, Literal
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.data.augment import Augmented, Kind, augment_with_chances
-from audio_judge.data.examples import DECIDE, Change, Example, clip_examples, stated
+from audio_judge.data.examples import DECIDE, Change, Example, clip_examples, stated, written
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
-    TARGETS,
-    LackingError,
     check_rated,
     comparison_of,
-    detection_of,
     listener_of,
     overall_of,
     preference_shares,
+    target_of,
 )
 from audio_judge.languages import check_language, wordings
 from audio_judge.messages import ReferenceUse, clip_state, pair_state, text_messages
@@ -43,6 +41,7 @@ from audio_judge.tasks import (
     listeners,
     rate,
 )
+from audio_judge.tasks.common import LackingError
 from audio_judge.tasks.compare import Form
 
 DETECT_QUESTION = "detect_question"
@@ -241,7 +240,7 @@ class Instructor:
 
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
         question = detect.question(**self._phrasing("detect_question", rng))
-        is_fake = detection_of(clip).is_fake
+        is_fake = detect.target_of(clip).is_fake
         targets = {"fake": [float(is_fake), float(not is_fake)]}
         seed = rng.randrange(2**31)
         state = clip_state(clip)
@@ -444,9 +443,12 @@ def _scores_of(item: Item) -> dict[str, float]:
 
 
 def _reason(task: str, clip: RatedClip) -> str:
-    """Why a clip cannot be a target of a task; nothing if it can."""
+    """Why a clip cannot serve a task; nothing if it can."""
     try:
-        TARGETS[task](clip, random.Random(0), "en") if task in TARGETS else check_rated(clip)
+        if task in TASKS and TASKS[task].TRAITS.asks == "none":
+            target_of(task, clip)
+        else:
+            check_rated(clip)
     except LackingError as lacking:
         return str(lacking)
     return ""
@@ -456,6 +458,4 @@ def _written(clip: RatedClip, task: str, rng: random.Random, language: str) -> t
     """The answer of a task about the whole clip, and what it states; a caption is a description that somebody wrote."""
     if task == "describe" and "caption" in clip.extra:
         return clip.extra["caption"], Facts({"mos": clip.ratings["mos"].value})
-    target = TARGETS[task](clip, rng, language)
-    seed = {"seed": rng} if TASKS[task].TRAITS.is_varied else {}
-    return TASKS[task].write(target, language=language, **seed), TASKS[task].facts(target)
+    return written(task, target_of(task, clip, (), rng, language), (), rng, language)

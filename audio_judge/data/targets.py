@@ -2,17 +2,17 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.rubrics.rubric import ALL_RUBRICS, get_rubric
 from audio_judge.tasks import (
+    TASKS,
     Assessment,
     ClipDetails,
     Comparison,
     Description,
-    Detection,
     Distortion,
     ParseError,
     Suggestions,
@@ -22,13 +22,10 @@ from audio_judge.tasks import (
     listeners,
     suggest,
 )
+from audio_judge.tasks.common import LackingError
 from audio_judge.tasks.compare import Verdict
 from audio_judge.tasks.faults import distortions_by_cause
 from audio_judge.tasks.thoughts import join_thought
-
-
-class LackingError(ValueError):
-    """An item has not what a task needs; the message says what, so that equal ones can be counted."""
 
 
 def listener_of(clip: RatedClip) -> str | None:
@@ -140,21 +137,6 @@ def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str
         raise LackingError(f"no suggestions, and {error}") from error
 
 
-def detection_of(clip: RatedClip) -> Detection:
-    """Say whether a clip is fake.
-
-    Args:
-        clip: ``extra["label"]`` is ``real`` or ``fake``.
-
-    Raises:
-        LackingError: If it is neither.
-    """
-    label = clip.extra.get("label")
-    if label not in ("real", "fake"):
-        raise LackingError("no label real or fake")
-    return Detection(label == "fake")
-
-
 def comparison_of(pair: RatedPair) -> Comparison:
     """Compare the clips of a pair by its preferences; one for naturalness alone is the preference overall.
 
@@ -216,10 +198,38 @@ def check_rated(clip: RatedClip) -> None:
             raise LackingError(f"a rating of {name} off the scale {get_rubric(name).scale.name}")
 
 
-# What a clip says as the target of each task whose request is the same for all clips; by (clip, rng, language)
-TARGETS: dict[str, Callable[[RatedClip, random.Random, str], Any]] = {
+# Of the tasks whose target takes what corpora note beside the ratings; the others say it themselves
+_TARGETS: dict[str, Callable[[RatedClip, random.Random, str], Any]] = {
     "describe": description_of,
     "assess": lambda clip, *_: assessment_of(clip),
     "suggest": suggestions_of,
-    "detect": lambda clip, *_: detection_of(clip),
 }
+
+
+def target_of(
+    task: str,
+    clip: RatedClip,
+    rubrics: Sequence[str] = (),
+    seed: int | random.Random = 0,
+    language: str = "en",
+) -> Any:
+    """Say what a rated clip is as the target of a task.
+
+    Args:
+        task: Name of a task about one clip.
+        clip: The clip.
+        rubrics: Names of the rubrics that are asked for, all of them rated, if the task asks for some.
+        seed: Chooses wordings.
+        language: Of the answer.
+
+    Raises:
+        LackingError: If the clip lacks what the task needs.
+
+    Example:
+        >>> target_of("detect", RatedClip("a.wav", {}, "train", "x", extra={"label": "fake"}))
+        Detection(is_fake=True)
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    if task in _TARGETS:
+        return _TARGETS[task](clip, rng, language)
+    return TASKS[task].target_of(clip, rubrics, rng, language)

@@ -1,8 +1,11 @@
 """The categorize task: one rubric, one of its level names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from audio_judge.clips import RatedClip
 from audio_judge.languages import is_denied, name_pattern, simplified, wordings
 from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_reference_note
@@ -34,6 +37,12 @@ TRAITS = Traits("one", ("levels",))
 def facts(target: CategoryTarget) -> Facts:
     """What a level states."""
     return Facts(levels={target.rubric.name: target.level})
+
+
+def target_of(clip: RatedClip, rubrics: Sequence[str], *_: Any) -> CategoryTarget:
+    """The level of a clip's rating on the one rubric that is asked for."""
+    rubric = get_rubric(rubrics[0])
+    return CategoryTarget(rubric, rubric.level_of(clip.ratings[rubric.name].value))
 
 
 def ask(

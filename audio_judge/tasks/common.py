@@ -15,6 +15,10 @@ class ParseError(ValueError):
     """An answer could not be read; the message says what was found and what was expected."""
 
 
+class LackingError(ValueError):
+    """A clip or a pair has not what a task needs; the message says what, so that equal ones can be counted."""
+
+
 @dataclass(frozen=True)
 class Traits:
     """What a task declares of itself, as ``TRAITS``.

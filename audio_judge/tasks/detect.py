@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from audio_judge.clips import RatedClip
 from audio_judge.languages import get_language, is_denied, whole_words, wordings
 from audio_judge.rubrics.rubric import pick
-from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
+from audio_judge.tasks.common import Facts, LackingError, ParseError, Traits, read_in
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
 
@@ -31,6 +32,18 @@ TRAITS = Traits("none", ("label",), hears_reference=False)
 def facts(target: Detection) -> Facts:
     """What a verdict states."""
     return Facts(label="fake" if target.is_fake else "real")
+
+
+def target_of(clip: RatedClip, *_: Any) -> Detection:
+    """Whether a clip is fake, by ``extra["label"]``.
+
+    Raises:
+        LackingError: If that is neither ``real`` nor ``fake``.
+    """
+    label = clip.extra.get("label")
+    if label not in ("real", "fake"):
+        raise LackingError("no label real or fake")
+    return Detection(label == "fake")
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from audio_judge.clips import Cause
+from audio_judge.clips import Cause, RatedClip
 from audio_judge.languages import Language, candidates, get_language, is_denied, simplified, whole_words, wordings
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, in_language, sentence_case
 from audio_judge.tasks import profile
@@ -100,6 +100,11 @@ TRAITS = Traits("several", ("scores", "causes", "words"), is_varied=True)
 def facts(target: Explanation) -> Facts:
     """What an explanation states: kinds of causes in the order of ``KINDS``, and not when they are heard."""
     return Facts(dict(target.scores), causes={kind: () for kind in KINDS if kind in target.kinds})
+
+
+def target_of(clip: RatedClip, rubrics: Iterable[str], *_: Any) -> Explanation:
+    """The ratings of a clip on the rubrics that are asked for, and its known causes."""
+    return Explanation(profile.target_of(clip, rubrics), clip.causes)
 
 
 def ask(

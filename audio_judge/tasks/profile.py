@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from audio_judge.clips import RatedClip
 from audio_judge.languages import get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.languages.words import Texts
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick, sentence_case
@@ -21,6 +22,11 @@ TRAITS = Traits("several", ("scores",))
 def facts(target: Mapping[str, float]) -> Facts:
     """What a profile states."""
     return Facts(dict(target))
+
+
+def target_of(clip: RatedClip, rubrics: Iterable[str], *_: Any) -> dict[str, float]:
+    """The ratings of a clip on the rubrics that are asked for."""
+    return {name: clip.ratings[name].value for name in rubrics}
 
 
 def ask(

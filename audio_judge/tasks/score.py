@@ -1,10 +1,13 @@
 """The score task: one rubric, one number with one decimal on the rubric's own scale."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from audio_judge.clips import RatedClip
 from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
@@ -43,6 +46,11 @@ TRAITS = Traits("one", ("scores",))
 def facts(target: ScoreTarget) -> Facts:
     """What a score states."""
     return Facts({target.rubric.name: target.value})
+
+
+def target_of(clip: RatedClip, rubrics: Sequence[str], *_: Any) -> ScoreTarget:
+    """The rating of a clip on the one rubric that is asked for."""
+    return ScoreTarget(get_rubric(rubrics[0]), clip.ratings[rubrics[0]].value)
 
 
 def ask(

@@ -15,11 +15,9 @@ from audio_judge.data.instructions import (
     make_instructions,
 )
 from audio_judge.data.targets import (
-    LackingError,
     assessment_of,
     comparison_of,
     description_of,
-    detection_of,
     distortions_of,
     listener_of,
     suggestions_of,
@@ -27,6 +25,7 @@ from audio_judge.data.targets import (
 from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks
 from audio_judge.tasks import assess, compare, describe, detect, listeners, rate, suggest
+from audio_judge.tasks.common import LackingError
 
 
 def clip(name="a", corpus="NISQA", extra=None, **ratings):
@@ -220,7 +219,7 @@ class TestDetect:
 
     def test_needs_a_label(self):
         with pytest.raises(LackingError, match="label"):
-            detection_of(nisqa_clip())
+            detect.target_of(nisqa_clip())
 
 
 class TestRate:
