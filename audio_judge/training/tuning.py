@@ -170,7 +170,10 @@ def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
         whole_judge: Whether it is for a judge, ours or a native audio language model, whose encoders, adapter and head stay
             as they are, or for a language model.
     """
-    parts = ("audio_tower", "visual", "adapter", "multi_modal_projector")
+    parts = ["audio_tower", "visual", "adapter", "multi_modal_projector"]
+    parts += ["embed_tokens_extend"]  # Phi-4
+    parts += ["encoder", "projector"]  # Granite Speech
+    parts += ["vision_tower", "embed_audio", "embed_vision"]  # Gemma
     skipped = [*(rf"(.*\.)?{part}" for part in parts), "lm_head"]  # matched from the root of the model
     return BitsAndBytesConfig(
         load_in_4bit=True,
