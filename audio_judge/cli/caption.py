@@ -9,7 +9,7 @@ from typing import Any
 
 from audio_judge.batch.items import PATH_COLUMNS
 from audio_judge.cli.data import say, warnings_once
-from audio_judge.cli.options import positive_int, whole_number
+from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, positive_int, whole_number
 from audio_judge.cli.teacher import add_teacher_options, teacher
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora import CORPORA
@@ -27,23 +27,24 @@ failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupte
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``caption``."""
-    parser.add_argument("clips", metavar="PATH", help="table of rated clips, or the corpus named by --corpus")
-    add_teacher_options(parser)
-    parser.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; continued if it exists")
-    parser.add_argument("--diverse", type=whole_number, default=0, metavar="N", help="captions besides the greedy one")
-    parser.add_argument(
-        "--pairs", type=whole_number, default=0, metavar="N", help="comparisons of neighbours, too (default: 0)"
-    )
-    parser.add_argument("--corpus", choices=tuple(CORPORA), default="table", help="what PATH is (default: table)")
+    inputs = parser.add_argument_group(INPUTS)
+    inputs.add_argument("clips", metavar="PATH", help="table of rated clips, or the corpus named by --corpus")
+    inputs.add_argument("--corpus", choices=tuple(CORPORA), default="table", help="what PATH is (default: table)")
     splits = ("train", "validation", "test")
-    parser.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips")
-    parser.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="of wordings and replies (default: 0)"
-    )
-    parser.add_argument(
+    inputs.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
+    inputs.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
     )
+    inputs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips")
+    add_teacher_options(parser)
+    asked = parser.add_argument_group(ASKED)
+    asked.add_argument("--diverse", type=whole_number, default=0, metavar="N", help="captions besides the greedy one")
+    asked.add_argument(
+        "--pairs", type=whole_number, default=0, metavar="N", help="comparisons of neighbours, too (default: 0)"
+    )
+    asked.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of wordings and replies (default: 0)")
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; continued if it exists")
 
 
 def caption(options: argparse.Namespace) -> int:

@@ -11,14 +11,15 @@ from audio_judge.batch.run import Job
 from audio_judge.batch.write import Answer
 from audio_judge.cli.common import finish, for_people, in_chunks, prepare, result_of
 from audio_judge.cli.options import (
+    ASKED,
     EXIT_CODES,
+    INPUTS,
     add_judge,
     add_length,
     add_limit,
     add_listener,
     add_output,
     add_rubric,
-    question_group,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ a pair cannot change what is said about it. {EXIT_CODES}"""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``compare``."""
-    inputs = parser.add_argument_group("inputs")
+    inputs = parser.add_argument_group(INPUTS)
     inputs.add_argument(
         "clips",
         nargs="+",
@@ -48,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     inputs.add_argument("--second-column", default="b", metavar="NAME", help="column of clip B in a list (default: b)")
     add_limit(inputs)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     add_rubric(asked, "mos; the first one decides")
     add_listener(asked)
     asked.add_argument("--no-reasons", action="store_true", help="only probabilities, no words (faster)")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from audio_judge.batch.items import AUDIO_SUFFIXES
 from audio_judge.cli import paraphrase
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
-from audio_judge.cli.options import fraction, positive_int, whole_number
+from audio_judge.cli.options import INPUTS, OUTPUT, fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
@@ -79,64 +79,71 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_proxy_options(what.add_parser("jastin-proxies", help=about, description=about, epilog=PROXY_EXAMPLES, **shape))
     for name, known in CORPORA.items():
         corpus = what.add_parser(name, help=known.about, description=known.about, epilog=CORPUS_EXAMPLES, **shape)
-        corpus.add_argument(
-            "path", metavar="PATH", help="folder or file of the corpus, or a data set: hf://datasets/OWNER/NAME"
-        )
         _add_corpus_options(corpus)
         _add_mixture_options(corpus)
 
 
+MADE = "what is made"
+
+
 def _add_proxy_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", metavar="FOLDER", help="clean speech, searched for sound files")
-    parser.add_argument("--music", metavar="FOLDER", help="clean music, for music_distortion and sudden_silence")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="where clips and tables are written")
-    parser.add_argument("--proxies", metavar="NAMES", help="such as child_voice,reverberation (default: all there is)")
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of everything drawn (default: 0)")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips of each folder")
-    parser.add_argument(
+    inputs = parser.add_argument_group(INPUTS)
+    inputs.add_argument("path", metavar="FOLDER", help="clean speech, searched for sound files")
+    inputs.add_argument("--music", metavar="FOLDER", help="clean music, for music_distortion and sudden_silence")
+    inputs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips of each folder")
+    made = parser.add_argument_group(MADE)
+    made.add_argument("--proxies", metavar="NAMES", help="such as child_voice,reverberation (default: all there is)")
+    made.add_argument(
         "--untreated", type=fraction, default=0.5, metavar="P", help="share of clips left as they are (default: 0.5)"
     )
+    made.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of everything drawn (default: 0)")
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--out", required=True, metavar="FOLDER", help="where clips and tables are written")
 
 
 def _add_mixture_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="FILE", help=".parquet or .jsonl file to write")
-    parser.add_argument(
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--out", metavar="FILE", help=".parquet or .jsonl file to write")
+    output.add_argument("--statistics", metavar="FILE", help="write the statistics as JSON, too")
+    output.add_argument("--limit", type=positive_int, metavar="N", help="stop after N examples")
+    output.add_argument(
         "--seed", type=whole_number, metavar="N", help="of everything that is drawn (default: 0, or the YAML's)"
     )
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="stop after N examples")
-    parser.add_argument("--statistics", metavar="FILE", help="write the statistics as JSON, too")
 
 
 def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tasks", required=True, metavar="NAMES", help="such as score,explain=2; see `data ls`")
-    parser.add_argument(
-        "--augment", metavar="NAMES", help="scale, invert, binary, numbers, paraphrase; such as scale=0.5,invert"
+    inputs = parser.add_argument_group(INPUTS)
+    inputs.add_argument(
+        "path", metavar="PATH", help="folder or file of the corpus, or a data set: hf://datasets/OWNER/NAME"
     )
-    parser.add_argument("--paraphrases", metavar="FILE", help="wordings of `data paraphrase`, used besides our own")
     splits = ("train", "validation", "test", "all")
-    parser.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
-    parser.add_argument(
+    inputs.add_argument("--split", choices=splits, default="train", help="which split to use (default: train)")
+    inputs.add_argument(
         "--no-split-check", dest="check_splits", action="store_false", help="do not look for clips of other splits"
     )
+    inputs.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
+    )
+    made = parser.add_argument_group(MADE)
+    made.add_argument("--tasks", required=True, metavar="NAMES", help="such as score,explain=2; see `data ls`")
+    made.add_argument(
+        "--augment", metavar="NAMES", help="scale, invert, binary, numbers, paraphrase; such as scale=0.5,invert"
+    )
+    made.add_argument("--paraphrases", metavar="FILE", help="wordings of `data paraphrase`, used besides our own")
     references = ("never", "sometimes", "always")
-    parser.add_argument(
+    made.add_argument(
         "--with-reference",
         choices=references,
         default="never",
         help="hear the undegraded original too (default: never)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--listener", type=fraction, default=0.0, metavar="P", help="chance to name whose standard counts"
     )
-    parser.add_argument(
-        "--balance", metavar="NAME", help="make the levels of a rubric, label or preference as frequent"
-    )
-    parser.add_argument("--variants", type=positive_int, default=1, metavar="N", help="examples per clip (default: 1)")
-    parser.add_argument("--all-rubrics", action="store_true", help="ask for every rated rubric, as evaluation wants it")
-    parser.add_argument("--shuffle", type=positive_int, default=10_000, metavar="N", help="buffer (default: 10000)")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
-    )
+    made.add_argument("--balance", metavar="NAME", help="make the levels of a rubric, label or preference as frequent")
+    made.add_argument("--variants", type=positive_int, default=1, metavar="N", help="examples per clip (default: 1)")
+    made.add_argument("--all-rubrics", action="store_true", help="ask for every rated rubric, as evaluation wants it")
+    made.add_argument("--shuffle", type=positive_int, default=10_000, metavar="N", help="buffer (default: 10000)")
 
 
 DEFAULT_CHANCE = 0.25

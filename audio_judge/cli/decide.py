@@ -12,7 +12,7 @@ from audio_judge.batch.items import Item
 from audio_judge.batch.run import Job
 from audio_judge.batch.write import Answer
 from audio_judge.cli.common import finish, in_chunks, prepare, request_of
-from audio_judge.cli.options import EXIT_CODES, add_inputs, add_judge, add_output, question_group
+from audio_judge.cli.options import ASKED, EXIT_CODES, add_inputs, add_judge, add_output
 from audio_judge.errors import UsageError
 
 EXAMPLES = f"""examples:
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``decide``."""
     add_inputs(parser)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     asked.add_argument("--questions", metavar="FILE", help="JSON file: name to question")
     asked.add_argument("--ask", action="append", default=[], metavar="TEXT", help="a yes-or-no question; repeatable")
     add_output(parser)

@@ -7,7 +7,7 @@ The options are those of ``audio_judge.cli``, the page is made by ``audio_judge.
 
 import argparse
 
-from audio_judge.cli.options import positive_float, positive_int
+from audio_judge.cli.options import JUDGE, add_judge_name, positive_float, positive_int
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -21,15 +21,15 @@ Ctrl-C. Needs Gradio: pip install 'audio-judge[demo]'."""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``demo``."""
-    parser.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
-    parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a judge on the Hub")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    parser.add_argument("--host", metavar="NAME", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=positive_int, metavar="N", help="port (default: the first free from 7860)")
-    parser.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")
-    parser.add_argument(
+    judge = parser.add_argument_group(JUDGE)
+    add_judge_name(judge)
+    judge.add_argument(
         "--max-minutes", type=positive_float, default=10.0, metavar="M", help="refuse longer clips (default: 10)"
     )
+    page = parser.add_argument_group("page")
+    page.add_argument("--host", metavar="NAME", help="address to listen on (default: this machine only)")
+    page.add_argument("--port", type=positive_int, metavar="N", help="port (default: the first free from 7860)")
+    page.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")
 
 
 def demo(options: argparse.Namespace) -> int:

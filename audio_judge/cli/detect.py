@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from audio_judge.batch.items import Item
 from audio_judge.batch.run import Job
 from audio_judge.cli.common import finish, for_people, in_chunks, prepare, request_of, result_of
-from audio_judge.cli.options import EXIT_CODES, add_inputs, add_judge, add_listener, add_output, question_group
+from audio_judge.cli.options import ASKED, EXIT_CODES, add_inputs, add_judge, add_listener, add_output
 
 if TYPE_CHECKING:
     from audio_judge.judge.judgement import Authenticity
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``detect``."""
     add_inputs(parser)
     add_judge(parser)
-    add_listener(question_group(parser))
+    add_listener(parser.add_argument_group(ASKED))
     add_output(parser)
 
 

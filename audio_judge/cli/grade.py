@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from audio_judge.batch import lines
 from audio_judge.batch.write import keep
-from audio_judge.cli.options import fraction, positive_float, positive_int
+from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_float, positive_int
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
 from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
@@ -43,50 +43,56 @@ unusable or the evaluator does not answer, 130 if interrupted."""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``grade``."""
-    parser.add_argument("predictions", metavar="FILE", help=".jsonl file of judgements with their truth")
-    parser.add_argument(
-        "--evaluator", required=True, metavar="PLACE", help="address of a server, or folder or Hub id of a model"
-    )
-    parser.add_argument(
-        "--model", metavar="NAME", help="name of the model as the server knows it (default: its only one)"
-    )
-    parser.add_argument("--out", metavar="FILE", help=".jsonl file (default: JSON lines on stdout)")
-    parser.add_argument(
-        "--form",
-        choices=("auto", "decision", "chat"),
-        default="auto",
-        help="how to ask (default: decision if answered)",
-    )
-    parser.add_argument(
-        "--task-form",
-        choices=("assessment", "comparison", "suggestion"),
-        help="of rows that name neither a task nor a form",
-    )
-    parser.add_argument(
+    inputs = parser.add_argument_group(INPUTS)
+    inputs.add_argument("predictions", metavar="FILE", help=".jsonl file of judgements with their truth")
+    inputs.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="ROLE=NAME",
         help="column of the request, output or truth; repeatable",
     )
-    parser.add_argument("--weights", metavar="NAMES", help="such as accuracy=2,detail=0.5 (default: 1, 1, 2, 0.5)")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N rows")
-    parser.add_argument(
+    inputs.add_argument(
+        "--task-form",
+        choices=("assessment", "comparison", "suggestion"),
+        help="of rows that name neither a task nor a form",
+    )
+    inputs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N rows")
+    evaluator = parser.add_argument_group("evaluator")
+    evaluator.add_argument(
+        "--evaluator", required=True, metavar="PLACE", help="address of a server, or folder or Hub id of a model"
+    )
+    evaluator.add_argument(
+        "--model", metavar="NAME", help="name of the model as the server knows it (default: its only one)"
+    )
+    evaluator.add_argument(
         "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
     )
-    parser.add_argument(
+    evaluator.add_argument(
         "--timeout", type=positive_float, default=120.0, metavar="S", help="longest wait for a reply (default: 120)"
     )
-    parser.add_argument(
+    evaluator.add_argument(
         "--max-tokens", type=positive_int, default=64, metavar="N", help="longest reply in chat (default: 64)"
     )
-    parser.add_argument(
+    evaluator.add_argument("--extra", metavar="JSON", help="more fields of a chat request, as an object")
+    evaluator.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache of --out)")
+    evaluator.add_argument(
+        "--api-key-variable", metavar="NAME", help="environment variable that holds the server's key"
+    )
+    asked = parser.add_argument_group(ASKED)
+    asked.add_argument(
+        "--form",
+        choices=("auto", "decision", "chat"),
+        default="auto",
+        help="how to ask (default: decision if answered)",
+    )
+    asked.add_argument("--weights", metavar="NAMES", help="such as accuracy=2,detail=0.5 (default: 1, 1, 2, 0.5)")
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--out", metavar="FILE", help=".jsonl file (default: JSON lines on stdout)")
+    output.add_argument(
         "--max-failure-rate", type=fraction, default=0.1, metavar="P", help="stop if more cases fail (default: 0.1)"
     )
-    parser.add_argument("--extra", metavar="JSON", help="more fields of a chat request, as an object")
-    parser.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache of --out)")
-    parser.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
+    output.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
 
 
 # The first column that is there counts; a dotted name is a key within an object.

@@ -7,6 +7,8 @@ from typing import Any
 from audio_judge.batch.items import PATH_COLUMNS
 from audio_judge.languages import LANGUAGES
 
+# Groups of options; a command may have others of its own
+INPUTS, JUDGE, ASKED, OUTPUT = "inputs", "judge", "what is asked", "output and run"
 # A parser, or one of its groups
 Place = argparse._ActionsContainer
 
@@ -14,14 +16,9 @@ EXIT_CODES = """Exit code: 0, 1 if some clips could not be judged (their rows sa
 interrupted."""
 
 
-def question_group(parser: argparse.ArgumentParser) -> Place:
-    """The group of what is asked."""
-    return parser.add_argument_group("what is asked")
-
-
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add which clips to judge, and how the rows of lists name them."""
-    group = parser.add_argument_group("inputs")
+    group = parser.add_argument_group(INPUTS)
     group.add_argument(
         "clips",
         nargs="+",
@@ -45,7 +42,7 @@ def add_limit(group: Place) -> None:
 
 def add_output(parser: argparse.ArgumentParser, *, with_table: bool = False) -> None:
     """Add where rows go, and whether to go on."""
-    group = parser.add_argument_group("output and run")
+    group = parser.add_argument_group(OUTPUT)
     group.add_argument(
         "--output", "--out", metavar="FILE", help=".jsonl, .csv or .html file, or - for JSON lines on stdout"
     )
@@ -57,7 +54,7 @@ def add_output(parser: argparse.ArgumentParser, *, with_table: bool = False) -> 
 
 def add_judge(parser: argparse.ArgumentParser) -> None:
     """Add who judges, and how."""
-    group = parser.add_argument_group("judge")
+    group = parser.add_argument_group(JUDGE)
     add_judge_name(group)
     group.add_argument(
         "--dtype",
@@ -121,7 +118,7 @@ def add_word_options(parser: argparse.ArgumentParser) -> None:
     """Add all options of a command that has a judge write about clips."""
     add_inputs(parser)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     add_listener(asked)
     add_length(asked)
     add_language(asked)

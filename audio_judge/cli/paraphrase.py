@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from audio_judge.cli.options import whole_number
+from audio_judge.cli.options import ASKED, OUTPUT, whole_number
 from audio_judge.cli.teacher import add_teacher_options, teacher
 from audio_judge.errors import UsageError
 
@@ -22,9 +22,11 @@ wordings failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if i
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``data paraphrase``."""
     add_teacher_options(parser)
-    parser.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; added to if it exists")
-    parser.add_argument("--styles", metavar="NAMES", help="such as casual,technical (default: all five)")
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the replies (default: 0)")
+    asked = parser.add_argument_group(ASKED)
+    asked.add_argument("--styles", metavar="NAMES", help="such as casual,technical (default: all five)")
+    asked.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the replies (default: 0)")
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; added to if it exists")
 
 
 def paraphrase(options: argparse.Namespace) -> int:

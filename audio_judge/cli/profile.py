@@ -5,6 +5,7 @@ import argparse
 from audio_judge.cli.common import OWN_SCALE, prepare
 from audio_judge.cli.judgements import write_scores
 from audio_judge.cli.options import (
+    ASKED,
     EXIT_CODES,
     add_inputs,
     add_judge,
@@ -12,7 +13,6 @@ from audio_judge.cli.options import (
     add_listener,
     add_output,
     add_scale,
-    question_group,
 )
 from audio_judge.rubrics.rubric import RUBRICS
 
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``profile``."""
     add_inputs(parser)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     add_scale(asked)
     add_listener(asked)
     add_language(asked)

@@ -45,21 +45,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Of the command.
     """
-    parser.add_argument("repo", metavar="REPO", help="id of the repository on the Hub, such as me/my-judge")
-    parser.add_argument("--judge", metavar="FOLDER", help="folder of a judge or of its LoRA (default: the one shipped)")
-    parser.add_argument("--merge", action="store_true", help="merge the LoRA into its judge and push the whole")
-    parser.add_argument(
-        "--base-model", metavar="NAME", help="judge of the LoRA on the Hub; with --merge, also a folder"
-    )
-    parser.add_argument("--card", metavar="FILE", help="YAML of facts for a new model card (default: the folder's own)")
-    parser.add_argument("--license", metavar="NAME", help="licence of the weights, such as apache-2.0, for a new card")
-    parser.add_argument("--results", metavar="FOLDER", help="run of `audio-judge eval`, for the card and .eval_results")
-    parser.add_argument("--result-judge", metavar="NAME", help="which judge of that run it is (default: the only one)")
-    parser.add_argument("--private", action="store_true", help="make a new repository private")
-    parser.add_argument("--revision", metavar="NAME", help="branch to push to, made if it is new")
-    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
-    parser.add_argument("--message", metavar="TEXT", help="message of the commit")
-    parser.add_argument("--dry-run", metavar="FOLDER", help="write everything to this new folder and upload nothing")
+    what = parser.add_argument_group("what is pushed")
+    what.add_argument("--judge", metavar="FOLDER", help="folder of a judge or of its LoRA (default: the one shipped)")
+    what.add_argument("--merge", action="store_true", help="merge the LoRA into its judge and push the whole")
+    what.add_argument("--base-model", metavar="NAME", help="judge of the LoRA on the Hub; with --merge, also a folder")
+    what.add_argument("--card", metavar="FILE", help="YAML of facts for a new model card (default: the folder's own)")
+    what.add_argument("--license", metavar="NAME", help="licence of the weights, such as apache-2.0, for a new card")
+    what.add_argument("--results", metavar="FOLDER", help="run of `audio-judge eval`, for the card and .eval_results")
+    what.add_argument("--result-judge", metavar="NAME", help="which judge of that run it is (default: the only one)")
+    where = parser.add_argument_group("where to")
+    where.add_argument("repo", metavar="REPO", help="id of the repository on the Hub, such as me/my-judge")
+    where.add_argument("--private", action="store_true", help="make a new repository private")
+    where.add_argument("--revision", metavar="NAME", help="branch to push to, made if it is new")
+    where.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    where.add_argument("--message", metavar="TEXT", help="message of the commit")
+    where.add_argument("--dry-run", metavar="FOLDER", help="write everything to this new folder and upload nothing")
 
 
 def push(options: argparse.Namespace) -> int:

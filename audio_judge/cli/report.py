@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from audio_judge.cli.options import positive_float, positive_int, whole_number
+from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, positive_float, positive_int, whole_number
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -19,30 +19,33 @@ scores, by --system-regex, or else by the clip's folder. Exit code: 0, or 2 if t
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``report``."""
-    parser.add_argument("scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` has written")
-    parser.add_argument("--html", metavar="FILE", help="page to write (default: FILE.html)")
-    parser.add_argument("--plots", metavar="FOLDER", help="write the plots as PNG files, too")
-    parser.add_argument("--title", metavar="TEXT", help="title of the page")
-    parser.add_argument("--by", metavar="RUBRIC", help="what ranks systems and clips (default: the first rubric)")
-    parser.add_argument(
-        "--worst", type=whole_number, default=9, metavar="N", help="how many of the worst clips (default: 9)"
-    )
-    parser.add_argument(
-        "--system-column", default="system", metavar="NAME", help="column of what made a clip (default: system)"
-    )
-    parser.add_argument("--system-regex", metavar="REGEX", help="finds the system in a path, as its first group")
-    parser.add_argument("--path-column", metavar="NAME", help="column of the paths, as for `score`")
-    parser.add_argument(
+    inputs = parser.add_argument_group(INPUTS)
+    inputs.add_argument("scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` has written")
+    inputs.add_argument("--path-column", metavar="NAME", help="column of the paths, as for `score`")
+    inputs.add_argument(
         "--clips-root", metavar="FOLDER", help="where relative paths start (default: here, or at the scores)"
     )
-    parser.add_argument(
+    inputs.add_argument(
+        "--system-column", default="system", metavar="NAME", help="column of what made a clip (default: system)"
+    )
+    inputs.add_argument("--system-regex", metavar="REGEX", help="finds the system in a path, as its first group")
+    asked = parser.add_argument_group(ASKED)
+    asked.add_argument("--by", metavar="RUBRIC", help="what ranks systems and clips (default: the first rubric)")
+    asked.add_argument(
+        "--worst", type=whole_number, default=9, metavar="N", help="how many of the worst clips (default: 9)"
+    )
+    asked.add_argument("--resamples", type=positive_int, default=1000, metavar="N", help="of the bootstrap")
+    asked.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the bootstrap (default: 0)")
+    output = parser.add_argument_group(OUTPUT)
+    output.add_argument("--html", metavar="FILE", help="page to write (default: FILE.html)")
+    output.add_argument("--plots", metavar="FOLDER", help="write the plots as PNG files, too")
+    output.add_argument("--title", metavar="TEXT", help="title of the page")
+    output.add_argument(
         "--clip-seconds", type=positive_float, default=12.0, metavar="S", help="longest sound (default: 12)"
     )
-    parser.add_argument(
+    output.add_argument(
         "--embed-mb", type=positive_float, default=16.0, metavar="MB", help="room for sounds; others are linked"
     )
-    parser.add_argument("--resamples", type=positive_int, default=1000, metavar="N", help="of the bootstrap")
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
 def report(options: argparse.Namespace) -> int:

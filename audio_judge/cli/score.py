@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from audio_judge.cli.common import is_ours, prepare
 from audio_judge.cli.judgements import write_scores, write_words
 from audio_judge.cli.options import (
+    ASKED,
     EXIT_CODES,
     add_inputs,
     add_judge,
@@ -18,7 +19,6 @@ from audio_judge.cli.options import (
     add_output,
     add_rubric,
     add_scale,
-    question_group,
 )
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import FIVE, RUBRICS, Rubric
@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``score``."""
     add_inputs(parser)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     add_rubric(asked)
     add_scale(asked)
     add_listener(asked)

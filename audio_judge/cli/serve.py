@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from audio_judge.cli.options import JUDGE
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -28,15 +29,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Of the command.
     """
-    parser.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
-    parser.add_argument("--host", default="localhost", metavar="NAME", help="address to listen at (default: localhost)")
-    parser.add_argument("--port", type=_port, default=8000, metavar="N", help="port to listen at (default: 8000)")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    parser.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
-    parser.add_argument(
+    judge = parser.add_argument_group(JUDGE)
+    judge.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
+    judge.add_argument(
         "--trust-remote-code", action="store_true", help="run the code of a repository on the Hub; needed for those"
     )
-    parser.add_argument("server_options", nargs="*", metavar="-- OPTION", help="options of `transformers serve`")
+    judge.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    judge.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
+    server = parser.add_argument_group("server")
+    server.add_argument("--host", default="localhost", metavar="NAME", help="address to listen at (default: localhost)")
+    server.add_argument("--port", type=_port, default=8000, metavar="N", help="port to listen at (default: 8000)")
+    server.add_argument("server_options", nargs="*", metavar="-- OPTION", help="options of `transformers serve`")
 
 
 def _port(text: str) -> int:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 def add_teacher_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say who writes."""
-    parser.add_argument("--teacher", required=True, metavar="URL", help="address of an OpenAI-compatible server")
-    parser.add_argument("--model", required=True, metavar="NAME", help="name of the model as the server knows it")
-    parser.add_argument(
+    group = parser.add_argument_group("teacher")
+    group.add_argument("--teacher", required=True, metavar="URL", help="address of an OpenAI-compatible server")
+    group.add_argument("--model", required=True, metavar="NAME", help="name of the model as the server knows it")
+    group.add_argument(
         "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
     )
-    parser.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache)")
-    parser.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
+    group.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache)")
+    group.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
 
 
 def teacher(options: argparse.Namespace, out: Path) -> "Client":

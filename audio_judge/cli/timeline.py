@@ -9,6 +9,7 @@ from audio_judge.batch.run import Job
 from audio_judge.batch.write import Answer
 from audio_judge.cli.common import finish, for_people, prepare, request_of
 from audio_judge.cli.options import (
+    ASKED,
     EXIT_CODES,
     add_inputs,
     add_judge,
@@ -16,7 +17,6 @@ from audio_judge.cli.options import (
     add_output,
     add_rubric,
     positive_float,
-    question_group,
 )
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import RUBRICS
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``timeline``."""
     add_inputs(parser)
     add_judge(parser)
-    asked = question_group(parser)
+    asked = parser.add_argument_group(ASKED)
     add_rubric(asked)
     add_listener(asked)
     asked.add_argument(
