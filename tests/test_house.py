@@ -15,7 +15,7 @@ FLOORS = (
     {"errors", "version", "configuration_audio_judge"},
     {"processing_audio_judge", "languages"},
     {"modeling_audio_judge", "audio", "rubrics"},
-    {"clips", "analyze"},
+    {"clips", "analysis"},
     {"degrade", "messages", "batch"},
     {"tasks"},
     {"corpora", "reports", "text_models"},
