@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from served import free_port
 from tiny import chat_inputs, tone
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ SHAPES = {"folder": ("audio_judge_encoder", "pooled_linear"), "whisper": ("whisp
 CLIP = tone(0.6)
 MESSAGES = [{"role": "user", "content": [{"type": "audio", "audio": CLIP}, {"type": "text", "text": "rate this"}]}]
 
-# Runs in a process of its own, in a folder without this package; prints what it finds as JSON
+# Runs in a process of its own, in a folder without this package; prints what it finds as JSON, then serves the first folder
 STRANGER = """
 import json, sys
 import numpy as np, torch, transformers
@@ -79,7 +79,10 @@ try:
     AutoConfig.from_pretrained(folder, trust_remote_code=False)
 except ValueError as error:
     found["refused"] = str(error)
-print("FOUND " + json.dumps(found))
+print("FOUND " + json.dumps(found), flush=True)
+from transformers.cli.transformers import main
+sys.argv = ["transformers", *json.loads(sys.argv[2])]
+main()
 """
 
 
@@ -109,16 +112,31 @@ def place(tmp_path_factory, judge):
 
 
 @pytest.fixture(scope="module")
-def found(place):
-    """What a process that knows only the folders sees."""
-    folders = [*SHAPES, f"models--me--judge/snapshots/{'0' * 40}"]
-    command = [sys.executable, "-c", STRANGER, json.dumps([str(place / name) for name in folders])]
-    environment = clean_environment(place)
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    assert lines, done.stderr[-3000:]
-    report = json.loads(lines[-1].removeprefix("FOUND "))
-    return report | {name: report[str(place / name)] for name in folders}
+def stranger(place):
+    """A process that knows only the folders: what it sees, and the port at which it then serves the first of them."""
+    folders, port = [*SHAPES, f"models--me--judge/snapshots/{'0' * 40}"], free_port()
+    serve = ["serve", str(place / "folder"), "--trust-remote-code", "--device", "cpu", "--dtype", "float32"]
+    serve += ["--host", "127.0.0.1", "--port", str(port)]
+    words = [json.dumps([str(place / name) for name in folders]), json.dumps(serve)]
+    with (place / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", STRANGER, *words], cwd=place, env=clean_environment(place), text=True,
+            stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            lines = (line for line in process.stdout if line.startswith("FOUND "))
+            line = next(lines, None)
+            assert line is not None, (place / "log.txt").read_text()[-3000:]
+            report = json.loads(line.removeprefix("FOUND "))
+            yield report | {name: report[str(place / name)] for name in folders}, port, process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def found(stranger):
+    return stranger[0]
 
 
 def expected_of(judge, shape):
@@ -199,34 +217,18 @@ class TestRemoteCode:
 
 
 @pytest.fixture(scope="module")
-def server(place):
+def server(stranger, place):
     """`transformers serve` on the saved folder; gives its address."""
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = "from transformers.cli.transformers import main; main()"
-    command = [sys.executable, "-c", program, "serve", str(place / "folder"), "--trust-remote-code", "--device", "cpu"]
-    command += ["--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
-    with (place / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=place, env=clean_environment(place), stdout=log, stderr=log, start_new_session=True
-        )
+    _, port, process = stranger
+    while True:
         try:
-            for _ in range(600):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, (place / "server.log").read_text()[-3000:]
-                    time.sleep(0.2)
-            else:
-                pytest.fail((place / "server.log").read_text()[-3000:])
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            return f"http://127.0.0.1:{port}"
+        except OSError:
+            assert process.poll() is None, (place / "log.txt").read_text()[-3000:]
+            time.sleep(0.05)
 
 
 def ask(server, place, state):
