@@ -1,5 +1,6 @@
 """What all tests share: no network, no GPU, one thread, and tiny judges that are built once."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -16,6 +17,12 @@ from transformers.utils import logging
 
 torch.set_num_threads(1)
 logging.disable_progress_bar()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: a trainer, which collects garbage when it begins, need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

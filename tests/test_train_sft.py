@@ -306,6 +306,11 @@ def tasks_of(dataset):
 class TestFiles:
     """Training on examples that were written before."""
 
+    @pytest.fixture(autouse=True)
+    def no_rest_for_threads(self, monkeypatch):
+        """`datasets` waits 5 s after each pass over a stream, for threads of Arrow that read from far away."""
+        monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0)
+
     @pytest.mark.parametrize("streaming", [False, True])
     def test_decisions_and_answers_about_two_clips(self, streaming, tmp_path, backbones, files):
         both = [str(files / name) for name in ("decide.parquet", "words.jsonl")]
