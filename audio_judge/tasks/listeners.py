@@ -1,7 +1,7 @@
-"""Listener profiles: who listens, or by which corpus' standard, said before or after any request.
+"""Listeners: on whose behalf, or by which corpus' standard, said before or after any request.
 
-Corpora differ in scale offsets, so a request that names the standard tells a judge which ratings are meant; other profiles
-make sense where ratings of such listeners exist. ``ask`` adds a profile to a request, ``parse`` takes it off again.
+Corpora differ in scale offsets, so a request that names the standard tells a judge which ratings are meant; other listeners
+make sense where there are ratings of such. ``ask`` adds a listener to a request, ``parse`` takes it off again.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ HELD_OUT_PHRASINGS = (
 
 @dataclass(frozen=True)
 class Listener:
-    """One profile.
+    """One listener.
 
     Args:
         name: Key in tables and files.
@@ -116,7 +116,7 @@ LISTENERS: dict[str, Listener] = {
         ),
     )
 }
-# Profiles to test with only.
+# To test with only.
 HELD_OUT_LISTENERS: dict[str, Listener] = {
     listener.name: listener
     for listener in (
@@ -149,38 +149,38 @@ def ask(
     held_out: bool = False,
     place: Place = "before",
 ) -> str:
-    """Add a listener's profile to a request of any task.
+    """Add a listener to a request of any task.
 
     Args:
         request: What the ``ask`` of a task wrote.
-        listener: Profile or its name.
+        listener: Itself or its name.
         phrasing: Number of one of ``PHRASINGS``, or an own text with ``{view}``.
-        wording: Number of one of the profile's wordings; counted around.
+        wording: Number of one of the listener's wordings; counted around.
         held_out: Number ``HELD_OUT_PHRASINGS`` and the held-out wordings instead.
         place: On which side of the request.
 
     Raises:
         IndexError: If there is no phrasing of that number.
-        ValueError: If there is no profile of that name.
+        ValueError: If there is no listener of that name.
 
     Example:
         >>> ask("How noisy is it?", "hearing_impaired")
         'Judge as a hearing-impaired listener. How noisy is it?'
     """
-    profile = get_listener(listener)
-    views = profile.held_out_views if held_out else profile.views
+    known = get_listener(listener)
+    views = known.held_out_views if held_out else known.views
     note = pick(PHRASINGS, HELD_OUT_PHRASINGS, phrasing, held_out).replace("{view}", views[wording % len(views)])
     return f"{note} {request}" if place == "before" else f"{request} {note}"
 
 
 def get_listener(name_or_listener: str | Listener) -> Listener:
-    """Look up a profile by name, held out or not; a profile passes through.
+    """Look up a listener by name, held out or not; an own one passes through.
 
     Args:
-        name_or_listener: Name, or an own profile.
+        name_or_listener: Name, or an own listener.
 
     Raises:
-        ValueError: If there is no profile of that name.
+        ValueError: If there is no listener of that name.
     """
     if isinstance(name_or_listener, Listener):
         return name_or_listener
@@ -191,7 +191,7 @@ def get_listener(name_or_listener: str | Listener) -> Listener:
 
 
 def write(target: Request) -> str:
-    """Write a request with its profile in front, in the first wordings.
+    """Write a request with its listener in front, in the first wordings.
 
     Args:
         target: What to write.
@@ -204,28 +204,28 @@ def write(target: Request) -> str:
 
 
 def parse(text: str, *, strict: bool = False) -> Request:
-    """Take a profile off a request.
+    """Take a listener off a request.
 
     Args:
-        text: A request, with a profile in any of our wordings on either side or without one.
-        strict: Whether a request without a profile is an error.
+        text: A request, with a listener in any of our wordings on either side or without one.
+        strict: Whether a request without a listener is an error.
 
     Raises:
-        ParseError: If nothing is asked, or (strict) there is no known profile.
+        ParseError: If nothing is asked, or (strict) there is no known listener.
 
     Example:
         >>> parse("How noisy is it? Answer by NISQA's standard.")
         Request(text='How noisy is it?', listener='nisqa')
     """
-    for profile in (LISTENERS | HELD_OUT_LISTENERS).values():
-        for view in profile.views + profile.held_out_views:
+    for listener in (LISTENERS | HELD_OUT_LISTENERS).values():
+        for view in listener.views + listener.held_out_views:
             if view not in text:
                 continue
             for frame in PHRASINGS + HELD_OUT_PHRASINGS:
                 note = frame.replace("{view}", view)
                 rest = text.removeprefix(f"{note} ") if text.startswith(f"{note} ") else text.removesuffix(f" {note}")
                 if rest != text:
-                    return Request(_asked(rest), profile.name)
+                    return Request(_asked(rest), listener.name)
     if strict:
         raise ParseError(f"{text!r} names no known listener before or after the request")
     return Request(_asked(text))
