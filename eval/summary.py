@@ -390,9 +390,11 @@ def _against_words(rows: Sequence[Row], benchmark: Benchmark, kinds: Set[str], t
         return
     texts, settings = _texts(known), {"encoder": tools.encoder, "detector": tools.detector}
     yield Columns("texts", "text", (texts, [row.truth["answer"] for row in known]), _ids(known), settings=settings)
-    forms = {"assess": "assessment", "compare": "comparison", "suggest": "suggestion"}
-    if tools.grader is not None and "grades" in kinds and benchmark.task in forms:
-        grades = tools.grader(known, forms[benchmark.task])
+    if tools.grader is not None and "grades" in kinds:
+        from audio_judge.text_models.evaluator import form_of
+
+        form = form_of(benchmark.task)
+        grades = tools.grader(known, form) if form else [None] * len(known)
         # Published on 0 to 10
         points = [None if one is None else {name: 10 * grade for name, grade in one.items()} for one in grades]
         yield Columns("grades", "text", (points, texts), _ids(known))

@@ -57,7 +57,7 @@ TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"
 GAP = 0.5
 
 _TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
-_SWAP: dict[Verdict, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
+OPPOSITE: dict[str, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def swapped(target: Comparison) -> Comparison:
         >>> swapped(Comparison({"mos": "A", "loudness": "tie"})).verdicts
         {'mos': 'B', 'loudness': 'tie'}
     """
-    verdicts = {name: _SWAP[verdict] for name, verdict in target.verdicts.items()}
+    verdicts = {name: OPPOSITE[verdict] for name, verdict in target.verdicts.items()}
     return Comparison(verdicts, (target.details[1], target.details[0]))
 
 
@@ -324,7 +324,7 @@ def _argue(target: Comparison, rng: random.Random, language: str) -> str:
         names = [name for name, verdict in target.verdicts.items() if verdict == winner and name != "mos"]
         if names:
             aspects = joined([in_language(get_rubric(name), language).label for name in names], language)
-            fields = {"winner": f"Speech{winner}", "loser": f"Speech{_SWAP[winner]}", "aspects": aspects}
+            fields = {"winner": f"Speech{winner}", "loser": f"Speech{OPPOSITE[winner]}", "aspects": aspects}
             sentences.append(fill_fields(rng.choice(texts["wins"]), fields))
     # The winner's advantages are what decides, so they come last.
     sentences = (sentences[::-1] if target.preferred == "A" else sentences) or [rng.choice(texts["same"])]
@@ -420,7 +420,7 @@ def _wins(sentence: str, known: Mapping[str, Rubric], language: str) -> Iterable
     first: Verdict = "A" if match["clip"][-1].lower() == "a" else "B"
     before, after = plain[: match.start("clip")], plain[match.end("clip") :]
     is_standard = any(re.search(patterns["reversed"], side, re.IGNORECASE) for side in (before, after))
-    winner = _SWAP[first] if bool(match["worse"]) != is_standard else first
+    winner = OPPOSITE[first] if bool(match["worse"]) != is_standard else first
     names = {in_language(rubric, language).label.casefold(): name for name, rubric in known.items()}
     found = {names[label] for label in re.findall(name_pattern(list(names)), plain.casefold())} if names else set()
     yield from ((name, winner) for name in known if name in found and name != "mos")

@@ -17,7 +17,7 @@ from typing import Any
 from audio_judge.clips import shared_time
 from audio_judge.data.weights import named_weights
 from audio_judge.rubrics.rubric import get_rubric
-from audio_judge.tasks import Facts, ParseError, read_facts, states
+from audio_judge.tasks import Facts, ParseError, compare, read_facts, states
 from audio_judge.tasks.thoughts import split_thought
 from audio_judge.text_models.criteria import CRITERIA, WEIGHTS, weighted
 from audio_judge.text_models.evaluator import Case, Evaluator, form_of
@@ -29,8 +29,6 @@ Reward = Callable[..., list[float | None]]
 LEAST_DIFFERENCE = 0.1
 # A longer answer than this times its reference loses its format reward, all of it at twice as much
 LENGTH_FACTOR, LEAST_WORDS = 2.0, 40
-
-_MIRROR = {"A": "B", "B": "A", "tie": "tie"}
 
 
 def text_of(completion: Completion) -> str:
@@ -272,7 +270,8 @@ def preference_reward(
         elif own is None or own != truth["mos"]:
             rewards.append(0.0)
         else:
-            rewards.append(sum(other is not None and _MIRROR[other] == own for other in others) / len(others))
+            agreeing = [other is not None and compare.OPPOSITE[other] == own for other in others]
+            rewards.append(sum(agreeing) / len(agreeing))
     return rewards
 
 
