@@ -125,6 +125,10 @@ class TestPreference:
         with pytest.raises(ParseError):
             compare.parse(text)
 
+    def test_an_aspect_within_the_name_of_another_is_not_named(self):
+        target = Comparison({"mos": "A", "distortion_level": "A"})
+        assert compare.parse(compare.write(target), ALL_RUBRICS) == target
+
     @pytest.mark.parametrize("text", ["A", "[SpeechA]", "A wins. [SpeechA]", "A wins.\n[speecha]", "\n[SpeechA]"])
     def test_strict_refuses(self, text):
         with pytest.raises(ParseError):
