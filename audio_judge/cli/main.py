@@ -115,11 +115,11 @@ def _accept_any_file_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def make_parser(commands: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def make_parser(commands: Iterable[str] | None = None) -> argparse.ArgumentParser:
     """Make the parser of the whole command.
 
     Args:
-        commands: Which commands get their options; the others are only listed.
+        commands: Which commands get their options, None for all; the others are only listed.
     """
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = argparse.ArgumentParser("audio-judge", description=DESCRIPTION, epilog=EXAMPLES, **shape)
@@ -129,7 +129,7 @@ def make_parser(commands: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentP
     listed = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = listed.add_parser(name, help=summary, description=summary, **shape)
-        if name in commands:
+        if commands is None or name in commands:
             module = _module(name)
             command.epilog = module.EXAMPLES
             module.add_options(command)

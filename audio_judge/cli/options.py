@@ -132,7 +132,7 @@ class _OldName(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, name: str | None = None
     ) -> None:
         print(
-            f"{parser.prog}: {name} is called --{self.dest} now; the old name goes with the next release",
+            f"{parser.prog}: {name} is called --{self.dest} now; the old name works until 0.2",
             file=sys.stderr,
         )
         setattr(namespace, self.dest, value)

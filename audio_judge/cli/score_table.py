@@ -1,9 +1,12 @@
 """The table that ``--table`` prints: one line a clip, its scores and their levels in words."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from audio_judge.judge.judgement import Judgement
 from audio_judge.rubrics.rubric import Rubric, Scale
+
+if TYPE_CHECKING:
+    from audio_judge.judge.judgement import Judgement
 
 
 class Table:
@@ -25,7 +28,7 @@ class Table:
             [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{one.name:>5}" for one in self.rubrics), "in words"]
         )
 
-    def line(self, name: str, judgement: Judgement) -> str:
+    def line(self, name: str, judgement: "Judgement") -> str:
         """The row of one clip: scores, then the level of the first rubric and what else is less than best.
 
         Args:
