@@ -84,7 +84,7 @@ def parse(text: str) -> tuple[dict[str, Any], str | None]:
         (({'mos': None}, None), "no JSON object ('[1]'); one per line is needed")
     """
     try:
-        row = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        row = _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         return {}, f"no JSON ({error}); one object per line is needed"
     if not isinstance(row, dict):
@@ -94,6 +94,9 @@ def parse(text: str) -> tuple[dict[str, Any], str | None]:
 
 def _finite(text: str) -> float | None:
     return value if math.isfinite(value := float(text)) else None
+
+
+_JSON = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
 
 
 def read(path: str | Path, kind: Kind | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -144,13 +147,13 @@ def scan(
         LineError: If the file is not there, no UTF-8 or no CSV.
     """
     kind = kind or kind_of(path)
-    reader = _Pieces(path, errors, is_growing)
+    at = _Pieces(path, errors, is_growing)
     try:
         with Path(path).open("rb") as file:
             if kind == "json":
-                yield from _scan_json(reader.of(file), reader, is_growing)
+                yield from _scan_json(at.of(file), at)
             else:
-                yield from _scan_table(reader.of(file), reader, kind, header, fill, trims, is_growing)
+                yield from _scan_table(_cells(at.of(file), kind, trims), at, header, fill, trims)
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -162,59 +165,56 @@ def _unreadable(path: str | Path, error: OSError) -> LineError:
 
 
 class _Pieces:
-    """Lines of a file as text; counts them and their bytes."""
+    """Lines of a file as text; counts them, their bytes and their quotes."""
 
     def __init__(self, path: str | Path, errors: str = "strict", is_growing: bool = False) -> None:
         self.path, self.errors, self.is_growing = path, errors, is_growing
         self.number = self.size = self.quotes = 0
         self.is_ended = True
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether a row of a table that ends here is not whole: all others are read up to their line end and last quote."""
+        return self.is_growing and (not self.is_ended or self.quotes % 2 == 1)
+
     def of(self, file: Iterable[bytes]) -> Iterator[str]:
         for raw in file:
             # Also at a single carriage return, as Python's text files are
-            for piece in raw.splitlines(keepends=True):
+            for piece in raw.splitlines(keepends=True) if b"\r" in raw else (raw,):
                 self.number += 1
                 self.size += len(piece)
                 self.quotes += piece.count(b'"')
                 self.is_ended = piece.endswith((b"\n", b"\r"))
                 text = piece.removeprefix(_BYTE_ORDER_MARK) if self.number == 1 else piece
-                # A kill may have cut within a letter
-                errors = "replace" if self.is_growing and not self.is_ended else self.errors
                 try:
-                    yield text.decode("utf-8", errors)
+                    # A kill may have cut within a letter
+                    yield text.decode("utf-8", "replace" if self.is_growing and not self.is_ended else self.errors)
                 except UnicodeDecodeError as error:
                     problem = f"cannot be read as UTF-8 text ({error})"
                     raise LineError(self.path, self.number, problem) from error
 
 
-def _scan_json(pieces: Iterator[str], at: _Pieces, is_growing: bool) -> Iterator[Line]:
+def _scan_json(pieces: Iterator[str], at: _Pieces) -> Iterator[Line]:
     start = 0
     for text in pieces:
         span, start = (start, at.size - start), at.size
         if not text.strip():
             continue
         row, problem = parse(text)
-        if problem is not None and is_growing and not at.is_ended:
+        if problem is not None and at.is_growing and not at.is_ended:
             return
         yield Line(at.number, row, problem, span)
 
 
 def _scan_table(
-    pieces: Iterator[str],
-    at: _Pieces,
-    kind: Kind,
-    header: Sequence[str] | None,
-    fill: str | None,
-    trims: bool,
-    is_growing: bool,
+    rows: Iterator[list[str]], at: _Pieces, header: Sequence[str] | None, fill: str | None, trims: bool
 ) -> Iterator[Line]:
     columns = None if header is None else list(header)
     start = 0
     try:
-        for cells in _cells(pieces, kind, trims):
+        for cells in rows:
             span, start = (start, at.size - start), at.size
-            # Only the last one can be: all others were read up to their line end and their last quote
-            if is_growing and (not at.is_ended or at.quotes % 2):
+            if at.is_cut:
                 return
             if not cells:
                 continue
@@ -227,7 +227,7 @@ def _scan_table(
                 problem = f"{len(cells)} fields for {len(columns)} columns; quote fields with commas"
                 yield Line(at.number, row, problem, span)
             else:
-                yield Line(at.number, row | dict.fromkeys(missing, fill), None, span)
+                yield Line(at.number, row | dict.fromkeys(missing, fill) if missing else row, None, span)
     except csv.Error as error:
         raise LineError(at.path, at.number, f"no CSV ({error}); repair the line") from error
 
@@ -257,12 +257,12 @@ def columns_of(
     try:
         with Path(path).open("rb") as file:
             names = next(filter(None, _cells(at.of(file), kind, trims)), [])
-            if is_growing and (not at.is_ended or at.quotes % 2):
-                return []
     except OSError as error:
         raise _unreadable(path, error) from error
     except csv.Error as error:
         raise LineError(path, at.number, f"no CSV ({error}); repair the line") from error
+    if at.is_cut:
+        return []
     return [name.strip() for name in names] if trims else names
 
 
@@ -385,7 +385,13 @@ def table_text(rows: Iterable[Sequence[str]]) -> str:
         'path,text\na.wav,"one, two"\n'
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer, quoting = (
+        csv.writer(text, lineterminator="\n"),
+        csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL),
+    )
+    for row in rows:
+        # Which Python does not take for a line break here, but when it reads
+        (quoting if any("\r" in cell for cell in row) else writer).writerow(row)
     return text.getvalue()
 
 

@@ -172,6 +172,12 @@ class TestAppender:
             out.write({"y": 2, "other": 3}, {"y": None}, {"y": {"a": ["ü"]}})
         assert out.path.read_text() == 'y\n2\n""\n"{""a"": [""ü""]}"\n'
 
+    def test_any_cell_of_a_table_reads_back(self, tmp_path):
+        cells = ["a\rb", "a\r\nb", 'a "b", c', "\u2028", " x ", ""]
+        with Appender(tmp_path / "a.csv", ["a", "b"]) as out:
+            out.write(*({"a": cell, "b": "x"} for cell in cells))
+        assert [row["a"] for row in rows(out.path, is_growing=True)] == cells
+
     def test_makes_the_folder(self, tmp_path):
         with Appender(tmp_path / "new" / "a.jsonl") as out:
             out.write({"a": 1})
