@@ -39,6 +39,7 @@ from audio_judge.tasks import (
     score,
     states,
 )
+from audio_judge.tasks.common import Spans
 from audio_judge.tasks.faults import draw_questions
 
 DECIDE = "decide"
@@ -189,8 +190,14 @@ def facts_of(example: Mapping[str, Any]) -> Facts:
         None if causes is None else dict.fromkeys(causes, ()),
         example.get("label", ""),
         verdicts,
-        {kind: tuple((start, end) for start, end in spans) for kind, spans in distortions.items()},
+        {kind: _in_tenths(spans) for kind, spans in distortions.items()},
     )
+
+
+def _in_tenths(spans: Sequence[Sequence[float]]) -> Spans:
+    """Times as answers write them, which lose what is shorter than a tenth of a second."""
+    rounded = ((round(start, 1), round(end, 1)) for start, end in spans)
+    return tuple((start, end) for start, end in rounded if start < end)
 
 
 def with_facts(example: Mapping[str, Any]) -> dict[str, Any]:

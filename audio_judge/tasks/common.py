@@ -68,12 +68,8 @@ class Facts:
 
     @property
     def spans(self) -> dict[str, list[tuple[float, float]]]:
-        """When distortions are heard, as answers write it: in tenths of a second, and only those that have a time."""
-        tenths = {
-            kind: [(round(start, 1), round(end, 1)) for start, end in spans] for kind, spans in self.distortions.items()
-        }
-        heard = {kind: [span for span in spans if span[0] < span[1]] for kind, spans in tenths.items()}
-        return {kind: spans for kind, spans in heard.items() if spans}
+        """When distortions are heard, of those of which it is said."""
+        return {kind: list(spans) for kind, spans in self.distortions.items() if spans}
 
 
 def _level_value(name: str, level: str) -> float:

@@ -7,14 +7,14 @@ import pytest
 
 from audio_judge.audio import Audio
 from audio_judge.clips import Cause, RatedClip, Rating
-from audio_judge.data.examples import clip_examples, facts_of, with_facts
+from audio_judge.data.examples import clip_examples, facts_of, stated, with_facts
 from audio_judge.data.files import read_example, to_dataset
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks, clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.rubrics.shares import level_shares
-from audio_judge.tasks import RUBRIC_TASKS, categorize, explain, profile, score
+from audio_judge.tasks import RUBRIC_TASKS, Facts, categorize, explain, profile, score
 
 VALUES = {"mos": 2.4, "noisiness": 1.8, "coloration": 4.1, "discontinuity": 3.3, "loudness": 4.9}
 
@@ -187,6 +187,10 @@ class TestFacts:
         (explained,), (scored,) = made(["explain"]), made(["score"])
         assert list(facts_of(explained).causes) == ["noise", "packet_loss"]
         assert facts_of(scored).causes is None
+
+    def test_times_are_those_that_the_answer_writes(self):
+        facts = Facts({"distortion": 2.0}, distortions={"jitter": ((0.04, 1.57), (2.0, 2.04)), "artifacts": ()})
+        assert facts_of(stated("assess", facts)).spans == {"jitter": [(0.0, 1.6)]}
 
     def test_an_augmented_question_names_the_rubric_it_was_made_of(self):
         (example,) = made(["score"], rated(1, mos=2.0), augment={"invert": 1.0})
