@@ -45,7 +45,7 @@ def judged_anywhere(better: str, worse: str) -> str:
         worse: Regular expression; it counts first, since "less good" holds "good".
 
     Example:
-        >>> re.search(judged_anywhere("优于|好", "不如"), "要说好，SpeechA不如SpeechB").groupdict()
+        >>> re.search(judged_anywhere("优于|好", "不如"), "要说好，SpeechA不如SpeechB", re.IGNORECASE).groupdict()
         {'clip': 'SpeechA', 'worse': '不如', 'better': None}
     """
     clip = rf"(?=.*?(?<![A-Za-z]){CLIP}(?![A-Za-z0-9]))"
