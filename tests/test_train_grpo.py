@@ -150,7 +150,7 @@ class TestArguments:
         [
             ({"model": ""}, "`model` is missing"),
             ({"train_file": "x.jsonl"}, "either `data`"),
-            ({"rewards": ["fame=1"]}, "each of agreement"),
+            ({"rewards": ["fame=1"]}, "no .fame.; known are agreement"),
             ({"rewards": ["evaluator=1"]}, "given together"),
             ({"evaluator": "http://localhost:1/v1"}, "given together"),
         ],
