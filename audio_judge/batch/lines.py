@@ -200,7 +200,7 @@ def _scan_json(pieces: Iterator[str], at: _Pieces) -> Iterator[Line]:
         span, start = (start, at.size - start), at.size
         if not text.strip():
             continue
-        row, problem = parse(text)
+        row, problem = parse(text.rstrip("\r\n"))
         if problem is not None and at.is_growing and not at.is_ended:
             return
         yield Line(at.number, row, problem, span)
@@ -390,8 +390,8 @@ def table_text(rows: Iterable[Sequence[str]]) -> str:
         csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL),
     )
     for row in rows:
-        # Which Python does not take for a line break here, but when it reads
-        (quoting if any("\r" in cell for cell in row) else writer).writerow(row)
+        # A lone carriage return, which Python takes for a line break only when it reads
+        (quoting if any("\r" in cell and not set('\n",') & set(cell) for cell in row) else writer).writerow(row)
     return text.getvalue()
 
 

@@ -61,7 +61,7 @@ class TestRead:
     @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
-            ("a.jsonl", '{"a": 1}\n{"a": \n', r"a\.jsonl:2: no JSON \(Expecting value"),
+            ("a.jsonl", '{"a": 1}\n{"a": \n', r"a\.jsonl:2: no JSON \(Expecting value: line 1 column 7 \(char 6\)\)"),
             ("a.jsonl", '{"a": 1}\n{"a": ', r"a\.jsonl:2: no JSON"),
             ("a.jsonl", "[" * 100_000, r"a\.jsonl:1: no JSON"),
             ("a.jsonl", "\n[1]\n", r"a\.jsonl:2: no JSON object \('\[1\]'\); one per line is needed"),
