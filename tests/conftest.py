@@ -11,10 +11,14 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from transformers.utils import logging
 
+# A busy machine is no failure
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 torch.set_num_threads(1)
 logging.disable_progress_bar()
 

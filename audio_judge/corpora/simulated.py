@@ -6,6 +6,7 @@ Splits: ``train, validation, test``; ``test_held_out`` (degradations never train
 Left out: human ratings; a clip is what its teachers say, except where ``targets`` knows better.
 """
 
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,7 @@ def _clip(root: Path, split: str, row: dict[str, Any]) -> RatedClip:
         speaker=row["speaker"] or None,
         extra=facts | scores,
     )
+
+
+if __name__ == "__main__":  # the maker was called by this name before it had a file of its own
+    runpy.run_module("audio_judge.corpora.simulate", run_name="__main__")
