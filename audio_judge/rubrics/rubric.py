@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from audio_judge.languages import get_language, wordings
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def _check_ends(owner: str, low: float, high: float) -> None:
@@ -55,6 +56,8 @@ class Scale:
             >>> Scale(0, 100).numbers(5)
             ('0', '25', '50', '75', '100')
         """
+        import numpy as np  # only here and in level_values: commands that just print their help go without
+
         return tuple(f"{value:g}" for value in np.linspace(self.low, self.high, count))
 
 
@@ -168,13 +171,15 @@ class Rubric:
         return share if self.higher_is_better else 1 - share
 
     @property
-    def level_values(self) -> np.ndarray:
+    def level_values(self) -> "np.ndarray":
         """Scores of the levels, evenly spaced from low to high, of shape (levels,).
 
         Example:
             >>> get_rubric("mos").level_values.tolist()
             [1.0, 2.0, 3.0, 4.0, 5.0]
         """
+        import numpy as np
+
         return np.linspace(self.low, self.high, len(self.levels))
 
     def on(self, scale: Scale) -> "Rubric":

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from audio_judge.clips import RatedClip
 from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
@@ -108,6 +106,8 @@ def grammar(rubric: str | Rubric) -> list[str]:
         >>> answers[0], answers[-1], len(answers)
         ('1.0', '5.0', 41)
     """
+    import numpy as np  # only here: `ls tasks` and `data --help` go without
+
     chosen = get_rubric(rubric)
     count = round((chosen.high - chosen.low) * 10) + 1
     return [write(ScoreTarget(chosen, round(value, 1))) for value in np.linspace(chosen.low, chosen.high, count)]

@@ -425,6 +425,16 @@ class TestHelp:
         assert exit_.value.code == 0
         assert " ".join(["examples:\n  audio-judge", *command]) in out
 
+    def test_the_options_of_all_commands_need_nothing_heavy(self):
+        code = """
+import sys
+from audio_judge.cli.main import make_parser
+make_parser()
+print(sorted({"numpy", "torch", "transformers", "scipy", "soundfile"} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("[]\n", "")
+
     def test_version(self, capsys):
         with pytest.raises(SystemExit):
             main(["--version"])
