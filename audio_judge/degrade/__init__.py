@@ -1,8 +1,12 @@
 """Seeded degradations of speech that note down what they did.
 
-Each fault is a plain function ``(samples, sampling_rate, *, parameters, rng) -> (samples, Cause)``; ``degrade`` runs a plan of
-them, ``sample_plan`` draws one, ``describe`` puts a cause into words. All keep length and alignment (``jitter`` and ``speed``
-cannot keep alignment). Music, several channels and degradations learned from data are left out.
+Each fault is a plain function ``(samples, sampling_rate, *, parameters, rng) -> (samples, Cause)``. Samples are mono, shape
+``(samples,)``, ±1, and come back as float32 of the same length; rates are in Hz; ``rng`` is the only source of randomness
+(those that draw nothing take one too, so that all are called alike); the cause holds the parameters and, where the fault comes and goes, its spans. A parameter outside the range that the
+function's docstring gives is a ``ValueError`` that names it.
+
+``degrade`` runs a plan of faults, ``sample_plan`` draws one, ``describe`` puts a cause into words. All keep length and
+alignment (``jitter`` and ``speed`` cannot keep alignment). Music, several channels and degradations learned from data are left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +92,7 @@ def _with_recording(
     impulse_responses: Sequence[np.ndarray] | None,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Keyword arguments of a cause's function, with the recording it needs picked by number or at random."""
+    """Arguments of a cause's function, with the recording it needs picked by number or at random."""
     parameters = dict(cause.parameters)
     if parameters.get("colour") == "recorded":
         name, recordings = "noise", noises
@@ -98,6 +102,7 @@ def _with_recording(
         return parameters
     if not recordings:
         raise ValueError(f"{cause.kind} needs a recording; give {name}s=, or draw the plan with recordings=False")
+    # Drawn even if one is named, so that a noted cause gives the same samples again
     drawn = int(rng.integers(len(recordings)))
     index = int(parameters.get("recording", drawn))
     if not 0 <= index < len(recordings):
@@ -145,7 +150,7 @@ def degrade(
     for index, cause in enumerate(plan):
         if cause.kind not in FUNCTIONS:
             raise ValueError(f"cause.kind is {cause.kind!r}; choose one of {', '.join(KINDS)}")
-        rng = np.random.default_rng([seed, index])
+        rng = np.random.default_rng([seed, index])  # its own, so that a fault does not depend on those before it
         arguments = _with_recording(cause, noises, impulse_responses, rng)
         samples, noted = FUNCTIONS[cause.kind](samples, sampling_rate, rng=rng, **arguments)
         causes.append(noted)

@@ -7,7 +7,14 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import fftconvolve
 
 from audio_judge.clips import Cause
-from audio_judge.degrade.measures import active_level, fit_length, prevent_overload, require_between, require_one_of
+from audio_judge.degrade.measures import (
+    active_level,
+    fit_length,
+    prevent_overload,
+    require_between,
+    require_one_of,
+    spans_of,
+)
 
 NOISE_COLOURS = ("white", "pink", "brown", "hum", "babble", "speech_modulated", "recorded")
 NOISE_PATTERNS = ("stationary", "fluctuating", "bursts")
@@ -103,17 +110,7 @@ def make_noise(
     noise: np.ndarray | None = None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, tuple[Span, ...]]:
-    """Make the noise that ``add_noise`` adds.
-
-    Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
-        snr_db: As in ``add_noise``, like all that follow.
-        colour: One of ``NOISE_COLOURS``.
-        pattern: One of ``NOISE_PATTERNS``.
-        hum_hz: Mains frequency.
-        noise: Recording, shape ``(noise samples,)``.
-        rng: Source of randomness.
+    """Make the noise that ``add_noise`` adds; the parameters are its own.
 
     Returns:
         The noise alone, shape ``(samples,)``, and (start, end) in seconds of each burst.
@@ -153,8 +150,6 @@ def add_noise(
     """Add background noise at a signal-to-noise ratio that ignores the pauses of the speech.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         snr_db: Active speech level over noise level, -30 to 100 dB; for bursts, while the noise is on.
         colour: ``white``, ``pink``, ``brown``, ``hum``, ``babble`` (made of ``noise``, else of the clip itself),
             ``speech_modulated`` (the noise follows the speech sample by sample, ITU-T P.810) or ``recorded``.
@@ -162,13 +157,12 @@ def add_noise(
         hum_hz: Mains frequency, 40 to 450 Hz; used by ``hum``.
         noise: Recording at the same rate, shape ``(noise samples,)``; a random excerpt is used.
         recording: Name or index of that recording, only noted down.
-        rng: Source of randomness.
 
     Returns:
-        Noisy audio, float32, shape ``(samples,)``, turned down if it would clip; and the cause.
+        Noisy audio, turned down if it would clip; and the cause.
 
     Raises:
-        ValueError: If a parameter is out of range, or ``recorded`` comes without a recording.
+        ValueError: If ``recorded`` comes without a recording.
 
     Examples:
         >>> tone = np.sin(np.arange(8000)).astype(np.float32) / 4
@@ -212,19 +206,16 @@ def reverberate(
     """Put the speech into a room: a measured one, or exponentially decaying noise; the direct sound stays in place.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         rt60_s: Time to decay by 60 dB, 0.05 to 5 s; not with a measured response.
         drr_db: Direct over reverberant energy, -25 to 40 dB: low is far from the microphone. Synthetic rooms only.
         impulse_response: Measured response at the same rate, shape ``(response samples,)``.
         recording: Name or index of the measured response, only noted down.
-        rng: Source of randomness.
 
     Returns:
-        Reverberant audio at the level of the input, float32, shape ``(samples,)``; and the cause.
+        Reverberant audio at the level of the input, and the cause.
 
     Raises:
-        ValueError: If a parameter is out of range, or neither a room nor a response is given.
+        ValueError: If neither a room nor a response is given.
 
     Examples:
         >>> click = np.eye(1, 8000, dtype=np.float32)[0]
@@ -254,23 +245,14 @@ def add_echo(
     delay_ms: float,
     attenuation_db: float = 12.0,
     repeats: int = 1,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Let the talker hear themselves: delayed, quieter copies of the speech.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         delay_ms: 20 to 1000 ms.
         attenuation_db: Each copy's loss against the one before, 0 to 60 dB.
         repeats: Number of copies, 1 to 10.
-        rng: Not used; every degradation takes one.
-
-    Returns:
-        Audio with echo, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If a parameter is out of range.
 
     Examples:
         >>> click = np.eye(1, 1000, dtype=np.float32)[0]
@@ -300,18 +282,12 @@ def add_clicks(
     """Add clicks (few, loud) or crackle (many, soft).
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         clicks_per_second: On average, 0.1 to 500.
         level_db: Peak of the clicks over the active speech level, -30 to 40 dB.
         length_ms: Time in which a click dies out, 0.05 to 50 ms.
-        rng: Source of randomness.
 
     Returns:
-        Audio with clicks, float32, shape ``(samples,)``; and the cause, with spans if there are at most 50 clicks.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio with clicks; and the cause, with spans if there are at most 50 clicks.
 
     Examples:
         >>> quiet = np.zeros(8000, dtype=np.float32)
@@ -328,8 +304,6 @@ def add_clicks(
     peak = active_level(samples, sampling_rate) * 10 ** (level_db / 20)
     wet = samples + fit_length(fftconvolve(impulses, shape * peak), len(samples))
     ends = np.minimum(starts + length, len(samples))
-    spans = tuple(
-        zip((starts / sampling_rate).round(4).tolist(), (ends / sampling_rate).round(4).tolist(), strict=True)
-    )
+    spans = spans_of(starts, ends, sampling_rate)
     parameters = {"clicks_per_second": clicks_per_second, "level_db": level_db, "length_ms": length_ms}
     return np.clip(wet, -1, 1), Cause("clicks", parameters, spans if len(spans) <= 50 else ())

@@ -17,22 +17,13 @@ def clip_amplitude(
     *,
     fraction: float,
     shape: str = "hard",
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Cut off the loudest samples, as an overdriven microphone or converter does; the speech level stays.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         fraction: Share of the samples above the ceiling, 0.0001 to 0.8.
         shape: ``hard`` or ``soft`` (hyperbolic tangent).
-        rng: Not used; every degradation takes one.
-
-    Returns:
-        Clipped audio, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If a parameter is out of range.
 
     Examples:
         >>> ramp = np.linspace(0, 1, 101, dtype=np.float32)
@@ -60,18 +51,12 @@ def change_level(
     """Make the clip quieter or louder, throughout or in places; what exceeds full scale clips.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         gain_db: Applied throughout, -80 to 40 dB.
         change_db: Further gain in the changed places, -60 to 40 dB.
         changes: Number of changed places, 0 to 20, each 0.3 to 1 s long.
-        rng: Source of randomness.
 
     Returns:
-        Audio, float32, shape ``(samples,)``, ±1; and the cause, whose spans are the changed places.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio, and the cause, whose spans are the changed places.
 
     Examples:
         >>> change_level(np.full(4, 0.5), 8000, gain_db=-20, rng=np.random.default_rng(0))[0].round(3).tolist()[0]
@@ -102,22 +87,16 @@ def pump_gain(
     *,
     strength: float,
     release_ms: float = 300.0,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Pump the level as an ill-tuned automatic gain control does: pauses swell up, onsets are pushed down.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         strength: 0 (nothing) to 1 (every moment brought to one level).
         release_ms: Time constant of the gain, 10 to 3000 ms.
-        rng: Not used; every degradation takes one.
 
     Returns:
-        Audio at the speech level of the input, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio at the speech level of the input, and the cause.
 
     Examples:
         >>> steps = np.repeat([0.4, 0.04], 8000).astype(np.float32)
@@ -141,21 +120,12 @@ def quantise(
     sampling_rate: int,
     *,
     bits: int,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Round the samples to few levels between minus and plus the clip's peak.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         bits: 2 to 16.
-        rng: Not used; every degradation takes one.
-
-    Returns:
-        Quantised audio, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If ``bits`` is out of range.
 
     Examples:
         >>> quantise(np.linspace(-1, 1, 9), 8000, bits=2)[0].tolist()
@@ -172,21 +142,12 @@ def change_speed(
     sampling_rate: int,
     *,
     factor: float,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Play the clip too fast or too slow, pitch included; it is cut or padded to its old length.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         factor: Speed, 0.5 to 2; above 1 is faster.
-        rng: Not used; every degradation takes one.
-
-    Returns:
-        Audio, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If ``factor`` is out of range.
 
     Examples:
         >>> change_speed(np.ones(800, dtype=np.float32), 8000, factor=2.0)[0][700].item()

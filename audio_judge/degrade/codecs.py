@@ -95,14 +95,9 @@ CODECS = {
 }
 TRANSPARENT_OPUS = 48_000  # bit/s, from which it is used for music and studio links
 OPUS_BANDWIDTHS = {"narrow": 4000, "wide": 8000, "super_wide": 12_000, "full": 20_000}  # Hz, libopus' own steps
-VORBIS_LEVELS = {
-    20_000: 1.0,
-    28_000: 1.0,
-    40_000: 0.8,
-    60_000: 0.9,
-    100_000: 0.4,
-    150_000: 0.2,
-}  # 0 is best; bit rates are what speech takes
+# libsndfile's compression levels, 0 is best. They depend on the sampling rate too, so they do not fall with the bit rate,
+# which is what speech was measured to take.
+VORBIS_LEVELS = {20_000: 1.0, 28_000: 1.0, 40_000: 0.8, 60_000: 0.9, 100_000: 0.4, 150_000: 0.2}
 LONGEST_DELAY_SECONDS = 0.15
 
 
@@ -123,10 +118,8 @@ def encode_packets(
 
     Args:
         samples: Audio at the codec's rate, shape ``(samples,)``.
-        codec: What to run.
-        sampling_rate: The codec's rate, in Hz.
         bit_rate: In bit/s; None where there is only one.
-        options: Options of the encoder, on top of the codec's own.
+        options: FFmpeg's, on top of the codec's own.
 
     Returns:
         The packets (``av.Packet``), and the header a decoder needs, empty if none.
@@ -146,7 +139,7 @@ def encode_packets(
     whole = -(-len(samples) // size) * size
     raw = _to_format(fit_length(samples, whole), codec.sample_format)
     packets = []
-    for start in range(0, whole, size):
+    for start in range(0, whole, size):  # encoders with a fixed frame take no other length
         frame = av.AudioFrame.from_ndarray(raw[None, start : start + size], format=codec.sample_format, layout="mono")
         frame.sample_rate, frame.pts = sampling_rate, start
         packets += encoder.encode(frame)
@@ -184,13 +177,6 @@ def _through_soundfile(
 def opus_options(bit_rate: int | None, bandwidth: str | None) -> dict[str, str]:
     """FFmpeg's options for an Opus encoder: tuned for calls at low bit rates, true to the waveform at high ones.
 
-    Args:
-        bit_rate: In bit/s.
-        bandwidth: As in ``transcode``.
-
-    Returns:
-        Option names and values.
-
     Examples:
         >>> opus_options(12_000, "wide")
         {'application': 'voip', 'cutoff': '8000'}
@@ -213,23 +199,13 @@ def _delay(sent: np.ndarray, received: np.ndarray, sampling_rate: int) -> int:
 
     longest = round(LONGEST_DELAY_SECONDS * sampling_rate)
     received = fit_length(received, len(sent) + longest)
-    correlation = correlate(received, sent, mode="full", method="fft")[len(sent) - 1 :]
+    correlation = correlate(received, sent, mode="full", method="fft")[len(sent) - 1 :]  # lags of 0 and more
     return int(np.argmax(correlation[: longest + 1]))
 
 
 @functools.cache
 def codec_delay(kind: str, sampling_rate: int, bit_rate: int | None, bandwidth: str | None) -> int:
-    """Measure how many samples a codec delays its input, once per setting, on a voice-like probe.
-
-    Args:
-        kind: Key of ``CODECS``.
-        sampling_rate: The codec's rate, in Hz.
-        bit_rate: In bit/s; None where there is only one.
-        bandwidth: Opus only, as in ``transcode``.
-
-    Returns:
-        Samples at the codec's rate.
-    """
+    """Measure how many samples a codec delays its input, at its own rate, once per setting, on a voice-like probe."""
     rng = np.random.default_rng(0)
     # A glide over two octaves, so that no period of the voice is mistaken for the delay.
     phase = np.cumsum(np.geomspace(80, 320, sampling_rate)) / sampling_rate
@@ -240,14 +216,7 @@ def codec_delay(kind: str, sampling_rate: int, bit_rate: int | None, bandwidth: 
 
 
 def codec_rate(kind: str, bit_rate: int | None) -> int:
-    """Sampling rate at which a codec is run.
-
-    Args:
-        kind: Key of ``CODECS``.
-        bit_rate: In bit/s; None where there is only one.
-
-    Returns:
-        In Hz.
+    """Sampling rate in Hz at which a codec of ``CODECS`` is run.
 
     Examples:
         >>> codec_rate("mp3", 16_000), codec_rate("gsm", None)
@@ -257,12 +226,7 @@ def codec_rate(kind: str, bit_rate: int | None) -> int:
 
 
 def check_codec(codec: str, bit_rate: int | None, bandwidth: str | None) -> None:
-    """Check the settings of a codec.
-
-    Args:
-        codec: Key of ``CODECS``.
-        bit_rate: One of the codec's, in bit/s; None where there is only one.
-        bandwidth: Key of ``OPUS_BANDWIDTHS`` or None.
+    """Refuse settings that ``CODECS`` or ``OPUS_BANDWIDTHS`` do not have.
 
     Raises:
         ValueError: If one of them is unknown, or ``bandwidth`` is given for another codec than Opus.
@@ -283,21 +247,18 @@ def transcode(
     codec: str,
     bit_rate: int | None = None,
     bandwidth: str | None = None,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | None = None,  # not used
 ) -> tuple[np.ndarray, Cause]:
     """Send the clip through a real encoder and decoder; needs PyAV, except for GSM, ADPCM and Vorbis.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         codec: Key of ``CODECS``.
         bit_rate: One of the codec's, in bit/s; left out where there is only one.
         bandwidth: Opus only: ``narrow``, ``wide``, ``super_wide`` or ``full`` at most; at low bit
             rates Opus goes narrower by itself.
-        rng: Not used; every degradation takes one.
 
     Returns:
-        Decoded audio, aligned with the input, float32, shape ``(samples,)``; and the cause.
+        Decoded audio, aligned with the input, and the cause.
 
     Raises:
         ValueError: If the codec or the bit rate is unknown.

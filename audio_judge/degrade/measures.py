@@ -10,19 +10,10 @@ ACTIVE_RANGE_DB = 30.0  # a frame counts as speech when it is at most this far b
 
 
 def require_between(name: str, value: float, low: float, high: float) -> float:
-    """Check one number of a degradation.
-
-    Args:
-        name: Name of the parameter, for the message.
-        value: What was given.
-        low: Smallest allowed value.
-        high: Largest allowed value.
-
-    Returns:
-        The value.
+    """Return a number from ``low`` to ``high``, both included.
 
     Raises:
-        ValueError: If the value is outside ``[low, high]`` or not finite.
+        ValueError: If it is outside or not finite.
 
     Examples:
         >>> require_between("snr_db", 12.0, -30, 100)
@@ -34,18 +25,10 @@ def require_between(name: str, value: float, low: float, high: float) -> float:
 
 
 def require_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
-    """Check one choice of a degradation.
-
-    Args:
-        name: Name of the parameter, for the message.
-        value: What was given.
-        choices: Allowed values.
-
-    Returns:
-        The value.
+    """Return a value that is one of the choices.
 
     Raises:
-        ValueError: If the value is not among the choices.
+        ValueError: If it is not.
 
     Examples:
         >>> require_one_of("colour", "pink", ("white", "pink"))
@@ -59,10 +42,6 @@ def require_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
 def active_frames(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
     """Mark the 20 ms frames that hold speech, by energy relative to the loudest tenth of the clip.
 
-    Args:
-        samples: Audio, shape ``(samples,)``.
-        sampling_rate: In Hz.
-
     Returns:
         Booleans, shape ``(whole frames,)``; at least one frame is true unless the clip is silent.
 
@@ -72,7 +51,7 @@ def active_frames(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
     """
     hop = max(1, round(FRAME_SECONDS * sampling_rate))
     count = max(1, len(samples) // hop)
-    frames = samples[: count * hop].reshape(count, -1)
+    frames = samples[: count * hop].reshape(count, -1)  # (frames, hop); a clip under one frame is one, and shorter
     energy = np.mean(np.square(frames, dtype=np.float64), axis=1)
     loud = np.sort(energy)[-max(1, count // 10) :].mean()
     return (energy >= loud * 10 ** (-ACTIVE_RANGE_DB / 10)) & (energy > 0)
@@ -80,10 +59,6 @@ def active_frames(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
 
 def active_level(samples: np.ndarray, sampling_rate: int) -> float:
     """Root mean square of the speech, pauses left out, so that pauses do not change a signal-to-noise ratio.
-
-    Args:
-        samples: Audio, shape ``(samples,)``.
-        sampling_rate: In Hz.
 
     Returns:
         Linear level, 1.0 for a full-scale square wave; 1e-6 for digital silence, so that ratios stay finite.
@@ -99,14 +74,7 @@ def active_level(samples: np.ndarray, sampling_rate: int) -> float:
 
 
 def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut or zero-pad at the end.
-
-    Args:
-        samples: Audio, shape ``(samples,)``.
-        length: Wanted number of samples.
-
-    Returns:
-        Audio, float32, shape ``(length,)``.
+    """Cut or zero-pad at the end to ``length`` samples of float32.
 
     Examples:
         >>> fit_length(np.ones(2), 3).tolist()
@@ -117,13 +85,7 @@ def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
 
 
 def prevent_overload(samples: np.ndarray) -> np.ndarray:
-    """Turn the clip down just enough that it does not clip, for faults that are not about clipping.
-
-    Args:
-        samples: Audio, shape ``(samples,)``, any range.
-
-    Returns:
-        Audio, float32, shape ``(samples,)``, within ±0.99 if it was outside ±1.
+    """Turn a clip that exceeds ±1 down to ±0.99, for faults that are not about clipping; float32.
 
     Examples:
         >>> prevent_overload(np.array([2.0, -1.0])).round(3).tolist()
@@ -133,21 +95,36 @@ def prevent_overload(samples: np.ndarray) -> np.ndarray:
     return (samples * (0.99 / peak) if peak > 1 else samples).astype(np.float32)
 
 
-def to_spans(mask: np.ndarray, step_seconds: float) -> tuple[tuple[float, float], ...]:
-    """Turn a row of marked frames into spans.
+def marked_runs(mask: np.ndarray) -> np.ndarray:
+    """First index, and the one after the last, of each run of marked frames.
 
     Args:
         mask: Booleans, shape ``(frames,)``.
-        step_seconds: Duration of one frame.
 
     Returns:
-        (start, end) in seconds of each run of marked frames, in order.
+        Integers, shape ``(runs, 2)``, in order.
+
+    Examples:
+        >>> marked_runs(np.array([False, True, True, False])).tolist()
+        [[1, 3]]
+    """
+    # Padded with 0, so that a run at either end has its edge, and edges come in pairs
+    return np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))).reshape(-1, 2)
+
+
+def spans_of(starts: np.ndarray, ends: np.ndarray, sampling_rate: int) -> tuple[tuple[float, float], ...]:
+    """Turn sample numbers into (start, end) in seconds, to 0.1 ms."""
+    times = ((starts / sampling_rate).round(4).tolist(), (ends / sampling_rate).round(4).tolist())
+    return tuple(zip(*times, strict=True))
+
+
+def to_spans(mask: np.ndarray, step_seconds: float) -> tuple[tuple[float, float], ...]:
+    """Turn marked frames, of so many seconds each, into (start, end) in seconds of each run.
 
     Examples:
         >>> to_spans(np.array([False, True, True, False]), 0.02)
         ((0.02, 0.06),)
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return tuple(
-        (round(float(a * step_seconds), 4), round(float(b * step_seconds), 4)) for a, b in edges.reshape(-1, 2)
+        (round(float(start * step_seconds), 4), round(float(end * step_seconds), 4)) for start, end in marked_runs(mask)
     )

@@ -77,9 +77,6 @@ def encode_opus(samples: np.ndarray, bit_rate: int, bandwidth: str | None, frame
 
     Returns:
         The packets, and the delay of the decoded audio in samples.
-
-    Raises:
-        ValueError: If the bit rate or bandwidth is unknown.
     """
     check_codec("opus", bit_rate, bandwidth)
     options = opus_options(bit_rate, bandwidth) | {"frame_duration": str(frame_ms)}
@@ -91,7 +88,7 @@ def encode_opus(samples: np.ndarray, bit_rate: int, bandwidth: str | None, frame
 def lose_opus_packets(
     samples: np.ndarray, sampling_rate: int, frame_ms: int, lost: np.ndarray, bit_rate: int, bandwidth: str | None
 ) -> np.ndarray:
-    """Send the clip through Opus with some packets missing.
+    """Send the clip through Opus with some packets missing; the result is aligned with the input and of its length.
 
     Args:
         samples: Audio, shape ``(samples,)``, ±1.
@@ -101,15 +98,13 @@ def lose_opus_packets(
         bit_rate: In bit/s, one of Opus' in ``CODECS``.
         bandwidth: As in ``transcode``.
 
-    Returns:
-        Audio, aligned with the input, float32, shape ``(samples,)``.
-
     Raises:
         ValueError: If the bit rate or bandwidth is unknown.
-        ImportError: If PyAV or libopus is not installed.
+        ImportError: If libopus is not installed.
     """
     frame = SAMPLING_RATE // 1000 * frame_ms
     speech = soxr.resample(samples.astype(np.float32), sampling_rate, SAMPLING_RATE)
+    # A frame more, because what the decoder's delay cuts off at the start is missing at the end
     packets, delay = encode_opus(np.pad(speech, (0, frame)), bit_rate, bandwidth, frame_ms)
     missing = np.zeros(len(packets), dtype=bool)
     missing[: len(lost)] = lost[: len(packets)]

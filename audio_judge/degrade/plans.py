@@ -8,8 +8,10 @@ import numpy as np
 from audio_judge.clips import Cause
 from audio_judge.degrade.codecs import CODECS
 
+# Never drawn for training: ``test_held_out`` asks whether a judge knows faults it has not met
 HELD_OUT = ("g726", "vorbis", "echo", "pumping", "notch", "repeat_loss")
-STAGES = (  # from the room to the listener
+# From the room to the listener; a plan is sorted by it
+STAGES = (
     "reverberation", "noise", "echo", "clicks", "clipping", "filter", "notch", "pumping", "noise_suppression", "quantisation",
     "band_limit", "vocoder", "speed", "codec", "packet_loss", "jitter", "time_clipping", "level",
 )  # fmt: skip
@@ -19,6 +21,7 @@ WEIGHTS = {
     "quantisation": 0.8, "speed": 0.3,
 }  # fmt: skip
 Parameters = dict[str, Any]
+# Severity that a codec with one bit rate stands for
 CODEC_QUALITY = {
     "g722": 0.25,
     "msbc": 0.35,
@@ -54,11 +57,8 @@ def _noise(rng: np.random.Generator, severity: float, recordings: bool) -> Param
 
 
 def _opus_bandwidth(rng: np.random.Generator, bit_rate: int) -> Parameters:
-    lowest = {
-        "narrow": 8000,
-        "wide": 12_000,
-        "super_wide": 16_000,
-    }  # bit rates below which Opus goes narrower by itself
+    # Bit rates below which Opus goes narrower by itself
+    lowest = {"narrow": 8000, "wide": 12_000, "super_wide": 16_000}
     bandwidths = [name for name, rate in lowest.items() if bit_rate >= rate]
     return {"bandwidth": str(rng.choice(bandwidths))} if bandwidths and rng.random() < 0.3 else {}
 
@@ -211,16 +211,12 @@ DRAWS: dict[str, Callable[[np.random.Generator, float, bool], Parameters]] = {
 
 
 def draw_cause(rng: np.random.Generator, kind: str, severity: float, *, recordings: bool = True) -> Cause:
-    """Draw the parameters of one fault.
+    """Draw the parameters of one fault; the cause has no spans yet.
 
     Args:
-        rng: Source of randomness.
         kind: Key of ``KINDS``, or one of ``HELD_OUT``.
         severity: 0 (barely audible) to 1 (as bad as it gets); what makes a fault worse follows it, the rest is drawn.
         recordings: Whether noise recordings and impulse responses will be given to ``degrade``.
-
-    Returns:
-        The cause, without spans.
 
     Raises:
         ValueError: If the kind is unknown or the severity out of range.
@@ -251,7 +247,6 @@ def sample_plan(
     """Draw a random plan for ``degrade``: mostly one or two faults, sometimes none, good and very bad ones more often.
 
     Args:
-        rng: Source of randomness.
         kinds: Kinds to draw from; every kind that is not held out if left out.
         severity: 0 to 1, about the same for all faults of the plan; drawn for each, extremes more often, if left out.
         held_out: Draw exactly one fault of ``HELD_OUT``, now and then with a level change, instead.

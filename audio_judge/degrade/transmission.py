@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 
 from audio_judge.clips import Cause
-from audio_judge.degrade.measures import active_frames, prevent_overload, require_between, require_one_of, to_spans
+from audio_judge.degrade.measures import (
+    FRAME_SECONDS,
+    active_frames,
+    marked_runs,
+    prevent_overload,
+    require_between,
+    require_one_of,
+    spans_of,
+    to_spans,
+)
 from audio_judge.degrade.opus import lose_opus_packets
 
 CONCEALMENTS = ("zero", "repeat", "noise", "waveform", "opus")
@@ -17,10 +26,8 @@ def draw_losses(count: int, loss_rate: float, mean_burst: float, rng: np.random.
     """Choose which packets get lost, in bursts of geometric length (Gilbert's model) and at exactly the given rate.
 
     Args:
-        count: Number of packets.
         loss_rate: Share of them that is lost, 0 to 1.
         mean_burst: Mean number of packets lost in a row, at least 1.
-        rng: Source of randomness.
 
     Returns:
         Booleans, shape ``(packets,)``.
@@ -74,8 +81,7 @@ def _conceal_losses(
 ) -> np.ndarray:
     output = samples.astype(np.float32).copy()
     overlap = round(0.004 * sampling_rate) if concealment == "waveform" else 0  # as in G.711 Appendix I
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], lost.astype(np.int8), [0]]))).reshape(-1, 2) * frame
-    for start, end in edges:
+    for start, end in marked_runs(lost) * frame:
         made = _conceal(output[:start], sampling_rate, end + overlap - start, frame, concealment, rng)
         made = made[: len(output) - start]
         output[start:end] = made[: end - start]
@@ -100,8 +106,6 @@ def lose_packets(
     """Lose packets of the transmission and conceal them.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         loss_rate: Share of the packets that is lost, 0 to 0.9.
         concealment: ``zero`` (silence), ``repeat`` (the last packet, fading), ``noise``, ``waveform`` (the last pitch
             period, fading) or ``opus`` (what libopus does; the clip also goes through Opus; needs PyAV and libopus).
@@ -109,13 +113,11 @@ def lose_packets(
         mean_burst: Mean number of packets lost in a row, 1 to 50.
         bit_rate: Opus only, in bit/s, as in ``transcode``.
         bandwidth: Opus only, as in ``transcode``.
-        rng: Source of randomness.
 
     Returns:
-        Audio, float32, shape ``(samples,)``; and the cause, whose spans are the lost packets.
+        Audio, and the cause, whose spans are the lost packets.
 
     Raises:
-        ValueError: If a parameter is out of range.
         ImportError: If ``opus`` is asked for without libopus.
 
     Examples:
@@ -157,18 +159,12 @@ def add_jitter(
     """Let the playout buffer stumble: pieces are played twice, skipped, or stretched and squeezed.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         events_per_second: On average, 0.1 to 20.
         frame_ms: Duration of a piece, 5 to 120 ms.
         event: ``insert`` (played twice), ``drop`` (skipped) or ``warp`` (played at 0.6 to 1.6 times the speed).
-        rng: Source of randomness.
 
     Returns:
-        Audio, float32, shape ``(samples,)``, which may run ahead or behind; and the cause with its spans.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio that may run ahead or behind, and the cause with its spans.
 
     Examples:
         >>> ramp = np.arange(8000) / 8000
@@ -179,7 +175,7 @@ def add_jitter(
     require_between("events_per_second", events_per_second, 0.1, 20)
     require_one_of("event", event, JITTER_EVENTS)
     length = max(2, round(require_between("frame_ms", frame_ms, 5, 120) * sampling_rate / 1000))
-    steps = np.ones(len(samples))
+    steps = np.ones(len(samples))  # how far the playout moves in the recording with each sample played
     count = max(1, round(events_per_second * len(samples) / sampling_rate))
     starts = np.sort(rng.integers(0, max(1, len(samples) - 2 * length), count))
     for start in starts:
@@ -190,9 +186,7 @@ def add_jitter(
     positions = np.cumsum(steps) - 1
     heard = np.interp(positions, np.arange(len(samples)), samples, right=0.0)
     ends = np.minimum(starts + length * (2 if event == "warp" else 1), len(samples))
-    spans = tuple(
-        zip((starts / sampling_rate).round(4).tolist(), (ends / sampling_rate).round(4).tolist(), strict=True)
-    )
+    spans = spans_of(starts, ends, sampling_rate)
     parameters = {"events_per_second": events_per_second, "frame_ms": frame_ms, "event": event}
     return heard.astype(np.float32), Cause("jitter", parameters, spans)
 
@@ -209,18 +203,12 @@ def clip_time(
     """Silence the starts of words, as a slow voice activity detector does, or stretches anywhere in the speech.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         fraction: Share of the onsets that is cut, or of the speech that is muted, 0.01 to 1.
         clip_ms: Duration of each cut, 10 to 1000 ms.
         place: ``onset`` or ``anywhere``.
-        rng: Source of randomness.
 
     Returns:
-        Audio, float32, shape ``(samples,)``; and the cause, whose spans are what was silenced.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio, and the cause, whose spans are what was silenced.
 
     Examples:
         >>> word = np.concatenate([np.zeros(800), np.ones(800)])
@@ -232,10 +220,10 @@ def clip_time(
     require_one_of("place", place, ("onset", "anywhere"))
     active = active_frames(samples, sampling_rate)
     if place == "onset":
-        candidates = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8)])) == 1) * 0.02
+        candidates = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8)])) == 1) * FRAME_SECONDS
         count = max(1, round(fraction * len(candidates)))
     else:
-        candidates = np.flatnonzero(active) * 0.02
+        candidates = np.flatnonzero(active) * FRAME_SECONDS
         count = min(len(candidates), max(1, round(fraction * len(candidates) * 20 / clip_ms)))
     # Digital silence has no speech to cut.
     starts = np.sort(rng.choice(candidates, count, replace=False)) if len(candidates) else np.empty(0)

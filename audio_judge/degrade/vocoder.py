@@ -13,12 +13,7 @@ VOCODER_MODES = ("phase", "robot", "mel", "pitch", "formant")
 
 
 def short_time_spectrum(samples: np.ndarray, sampling_rate: int, window_ms: float = 32.0) -> tuple[np.ndarray, int]:
-    """Short-time Fourier transform with half-overlapping Hann windows.
-
-    Args:
-        samples: Audio, shape ``(samples,)``.
-        sampling_rate: In Hz.
-        window_ms: Duration of a window.
+    """Short-time Fourier transform of a clip (samples,) with half-overlapping Hann windows.
 
     Returns:
         Complex spectrum, shape ``(frequencies, frames)``, and the window's number of samples.
@@ -33,14 +28,7 @@ def short_time_spectrum(samples: np.ndarray, sampling_rate: int, window_ms: floa
 
 
 def resynthesise(spectrum: np.ndarray, window: int) -> np.ndarray:
-    """Inverse of ``short_time_spectrum``.
-
-    Args:
-        spectrum: Complex, shape ``(frequencies, frames)``.
-        window: Number of samples of a window.
-
-    Returns:
-        Audio, shape ``(samples,)``, up to a window longer than the original.
+    """Invert ``short_time_spectrum``; the audio, shape ``(samples,)``, is up to a window longer than the original.
 
     Examples:
         >>> resynthesise(*short_time_spectrum(np.ones(8000), 8000))[:8000].round(3).min().item()
@@ -60,8 +48,8 @@ def _mel_smooth(magnitude: np.ndarray, sampling_rate: int, bands: int) -> np.nda
 def _shift_formants(spectrogram: np.ndarray, factor: float) -> np.ndarray:
     magnitude = np.abs(spectrogram) + 1e-9
     width = max(3, len(magnitude) // 40)
-    envelope = np.exp(uniform_filter1d(np.log(magnitude), width, axis=0))
-    source = np.arange(len(magnitude)) / factor
+    envelope = np.exp(uniform_filter1d(np.log(magnitude), width, axis=0))  # formants, without the harmonics under them
+    source = np.arange(len(magnitude)) / factor  # (frequencies,), where each bin's formant came from
     low = np.minimum(source.astype(int), len(magnitude) - 1)
     return spectrogram * (envelope[low] / envelope)
 
@@ -73,9 +61,8 @@ def _stretch(spectrogram: np.ndarray, factor: float, window: int) -> np.ndarray:
     share = (positions - low)[None]
     magnitude = (1 - share) * np.abs(spectrogram[:, low]) + share * np.abs(spectrogram[:, low + 1])
     advance = np.angle(spectrogram[:, low + 1]) - np.angle(spectrogram[:, low])
-    expected = (np.arange(len(spectrogram)) * np.pi)[
-        :, None
-    ]  # phase step of a bin's centre over a hop of half a window
+    # Phase is known up to whole turns only: take the advance nearest to that of the bin's centre over a hop of half a window
+    expected = (np.arange(len(spectrogram)) * np.pi)[:, None]  # (frequencies, 1)
     advance = expected + (advance - expected + np.pi) % (2 * np.pi) - np.pi
     return magnitude * np.exp(1j * (np.cumsum(advance, axis=1) - advance[:, :1] + np.angle(spectrogram[:, :1])))
 
@@ -91,18 +78,12 @@ def vocode(
     """Resynthesise the speech from its spectrogram with the artefacts of a poor vocoder.
 
     Args:
-        samples: Audio, shape ``(samples,)``, ±1.
-        sampling_rate: In Hz.
         mode: ``phase`` (random phases: hoarse, smeared), ``robot`` (zero phases: buzz), ``mel`` (magnitudes rebuilt from
             few mel bands), ``pitch`` (voice shifted up or down) or ``formant`` (vocal tract shortened or lengthened).
         amount: 0.01 (barely) to 1 (thoroughly).
-        rng: Source of randomness.
 
     Returns:
-        Audio at the speech level of the input, float32, shape ``(samples,)``; and the cause.
-
-    Raises:
-        ValueError: If a parameter is out of range.
+        Audio at the speech level of the input, and the cause.
 
     Examples:
         >>> tone = np.sin(np.arange(16000)).astype(np.float32) / 4
@@ -126,6 +107,7 @@ def vocode(
     else:
         spectrogram = _stretch(spectrogram, shift, window)
     heard = resynthesise(spectrogram, window)
+    # Stretched by the shift and played that much faster: the old length at another pitch
     heard = soxr.resample(heard, shift, 1.0) if mode == "pitch" else heard
     heard = fit_length(heard, len(samples))
     heard *= active_level(samples, sampling_rate) / active_level(heard, sampling_rate)

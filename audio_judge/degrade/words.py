@@ -104,16 +104,10 @@ WORDS = {
 
 
 def describe(cause: Cause) -> str:
-    """Say in a few words, with its number, what is wrong.
-
-    Args:
-        cause: A cause with a kind of ``KINDS``.
-
-    Returns:
-        A phrase without full stop.
+    """Say in a few words, with its number and without full stop, what is wrong.
 
     Raises:
-        ValueError: If the kind is unknown.
+        ValueError: If the kind is none of ``KINDS``.
 
     Examples:
         >>> describe(Cause("packet_loss", {"loss_rate": 0.1, "concealment": "zero"}))
