@@ -1,29 +1,16 @@
 """The command line in the tests: three clips in a folder, and a tiny judge that is loaded once."""
 
+import csv
 import io
 import json
 import sys
 
 import pytest
 import soundfile
-from tiny import make_judge, tone
+from tiny import tone
 
 from audio_judge.cli.main import main
 from audio_judge.judge.judge import AudioJudge
-
-
-@pytest.fixture(scope="module")
-def judge_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("judge")
-    model, processor = make_judge(folder / "backbones")
-    model.save_pretrained(folder / "tiny")
-    processor.save_pretrained(folder / "tiny")
-    return folder / "tiny"
-
-
-@pytest.fixture(scope="module")
-def loaded(judge_folder):
-    return AudioJudge.from_pretrained(judge_folder, device="cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +43,19 @@ def run(judge_folder, loaded, capsys, monkeypatch):
 
 def lines(text):
     return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def shell(capsys):
+    """Exit code, stdout and stderr of a command."""
+
+    def call(*words):
+        code = main([str(word) for word in words])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+def table(path):
+    return list(csv.DictReader(path.open(newline="")))

@@ -1,84 +1,17 @@
-import csv
+# ruff: noqa: F811 (fixtures are imported by their names)
 import json
 import re
 
 import pytest
 import soundfile
-from stub import serving
+from rated_table import OPTION, data, folder, run  # noqa: F401
 from tiny import tone
 
-from audio_judge.cli.main import main
 from audio_judge.corpora import CORPORA
-from audio_judge.data.files import read_examples, write_examples
+from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import ALL_TASKS
-from audio_judge.data.paraphrases import STYLES
-from audio_judge.errors import UsageError
-from audio_judge.languages import wordings
 from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import ALL_RUBRICS, PROXY_RUBRICS
-
-INSTRUCTIONS = wordings("decide")[0]
-
-
-def expert(request, _times=1):
-    """A teacher that does as it is told, and names no aspect."""
-    text = request["messages"][-1]["content"]
-    if token := re.search(r"\[\w+\]", text):
-        return f"They differ a little.\n{token[0]}"
-    mos = re.search(r'"mos": ([0-9.]+)', text)[1]
-    return f"The voice is clear. The MOS is {mos}."
-
-
-OPTION = 'columns={"path": "path", "ratings": {"mos": "mos", "noisiness": "noi"}}'
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with open("clips.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "mos", "noi"])
-        writer.writerows([f"c{k}.wav", 1 + k % 5, 3] for k in range(10))
-    return tmp_path
-
-
-def run(capsys, *arguments):
-    code = main(arguments)
-    output = capsys.readouterr()
-    return code, output.out, output.err
-
-
-def data(capsys, *arguments):
-    return run(capsys, "data", "table", "clips.csv", "--option", OPTION, *arguments)
-
-
-class TestWriteExamples:
-    @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
-    def test_can_be_read_back(self, folder, suffix):
-        examples = [{"task": "score", "n": k} for k in range(2500)]
-        assert write_examples(iter(examples), folder / f"out{suffix}") == 2500
-        assert list(read_examples(folder / f"out{suffix}")) == examples
-
-    def test_what_was_there_stays_if_it_fails(self, folder):
-        out = folder / "out.jsonl"
-        out.write_text("old")
-
-        def broken():
-            yield {}
-            raise ValueError("broken")
-
-        with pytest.raises(ValueError, match="broken"):
-            write_examples(broken(), out)
-        assert out.read_text() == "old"
-        assert not (folder / "out.jsonl.part").exists()
-
-
-class TestReadExamples:
-    @pytest.mark.parametrize("name", ["x.jsonl", "x.parquet"])
-    def test_other_files(self, folder, name):
-        (folder / name).write_text("no examples")
-        with pytest.raises(UsageError, match=name):
-            list(read_examples(folder / name))
 
 
 class TestData:
@@ -202,73 +135,3 @@ class TestJastinProxies:
         self.proxies(capsys, "--proxies", "whispering")
         code, _, errors = self.proxies(capsys, "--proxies", "whispering", "--seed", "1")
         assert (code, "choose another folder" in errors) == (2, True)
-
-
-class TestCaption:
-    def ask(self, capsys, url, *more):
-        given = ["--teacher", url, "--model", "m", "--out", "captions.jsonl"]
-        return run(capsys, "caption", "clips.csv", *given, *more)
-
-    def test_writes_goes_on_and_can_be_learned(self, capsys, folder):
-        with serving(expert) as stub:
-            code, _, errors = self.ask(capsys, stub.url, "--limit", "3", "--diverse", "1", "--pairs", "1")
-            assert code == 0, errors
-            asked = len(stub.requests)
-            self.ask(capsys, stub.url, "--limit", "3", "--diverse", "1", "--pairs", "1")
-            assert len(stub.requests) == asked == 8
-        code = run(capsys, "data", "captions", "captions.jsonl", "--tasks", "describe,compare", "--out", "x.jsonl")[0]
-        assert code == 0
-        assert {example["task"] for example in read_examples(folder / "x.jsonl")} == {"describe", "compare"}
-
-    def test_table_without_ratings(self, capsys, folder):
-        (folder / "clips.csv").write_text("path,other\na.wav,1\n")
-        code, _, errors = self.ask(capsys, "http://localhost:9")
-        assert code == 2
-        assert "mos are needed" in errors
-
-
-def reworder(request, _times=1):
-    """A model that puts the style's first words before the request, but has no casual wording of one template."""
-    style, _, source = request["messages"][-1]["content"].partition("\n\nRequest: ")
-    if source == INSTRUCTIONS[0] and style == STYLES["casual"]:
-        return "Sure, here you go!"
-    return f"{list(STYLES.values()).index(style) * 'really '}{source} Thanks."
-
-
-class TestParaphrase:
-    def ask(self, capsys, url, *more):
-        return run(capsys, "data", "paraphrase", "--teacher", url, "--model", "m", "--out", "w.jsonl", *more)
-
-    def test_one_bad_reply_is_one_failed_row(self, capsys, folder):
-        with serving(reworder) as stub:
-            code, _, errors = self.ask(capsys, stub.url)
-        assert code == 1
-        assert f"{5 * len(INSTRUCTIONS) - 1} wordings added in w.jsonl, 1 failed" in errors
-        (failed,) = map(json.loads, (folder / "w.jsonl.failed.jsonl").read_text().splitlines())
-        assert (failed["source"], failed["style"], failed["reason"]) == (INSTRUCTIONS[0], "casual", "invalid")
-
-    def test_another_run_asks_for_nothing_again(self, capsys, folder):
-        with serving(reworder) as stub:
-            assert self.ask(capsys, stub.url, "--styles", "technical")[0] == 0
-            before, asked = (folder / "w.jsonl").read_text(), len(stub.requests)
-            assert (
-                f"0 wordings added to {len(INSTRUCTIONS)} of an earlier run"
-                in self.ask(capsys, stub.url, "--styles", "technical")[2]
-            )
-            assert (len(stub.requests), (folder / "w.jsonl").read_text()) == (asked, before)
-
-    def test_data_uses_the_file(self, capsys, folder):
-        with serving(reworder) as stub:
-            self.ask(capsys, stub.url)
-        given = ["--tasks", "score", "--augment", "paraphrase=1", "--paraphrases", "w.jsonl", "--variants", "9"]
-        assert data(capsys, *given, "--out", "x.jsonl")[0] == 0
-        steps = [example["provenance"][0] for example in read_examples(folder / "x.jsonl")]
-        assert {step["model"].get("model") for step in steps} == {"m", None}
-
-    @pytest.mark.parametrize(
-        ("given", "problem"),
-        [(["--styles", "rude"], "no style 'rude'"), (["--out", "w.txt"], "must end in .jsonl")],
-    )
-    def test_unusable_requests(self, capsys, given, problem):
-        code, _, errors = self.ask(capsys, "http://localhost:9", *given)
-        assert (code, problem in errors) == (2, True)

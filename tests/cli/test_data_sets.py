@@ -1,9 +1,9 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 """Every command that takes clips takes the rows of a data set, saved here as the Hub has them."""
 
 import pytest
 from datasets import Audio, Dataset, DatasetDict
-from shell import folder, judge_folder, lines, loaded, run
+from shell import folder, lines, run  # noqa: F401
 
 SHORT = ("--max-new-tokens", "4")
 COMMANDS = {

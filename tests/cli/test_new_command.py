@@ -1,4 +1,4 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 """What CONTRIBUTING says of a new command is all it takes."""
 
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from shell import folder, judge_folder, lines, loaded, run
+from shell import folder, lines, run  # noqa: F401
 
 from audio_judge.cli.main import COMMANDS, main
 

@@ -1,9 +1,9 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 """Several processes at the shell; what they do to files is tested in tests/batch/test_shards.py."""
 
 import pytest
 from forked import Forked
-from shell import folder, judge_folder, loaded, run
+from shell import folder, run  # noqa: F401
 
 
 def test_two_go_on_with_what_three_have_left(run, folder, monkeypatch):

@@ -1,4 +1,4 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 import json
 import re
 from dataclasses import asdict
@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
 
 
-from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone
+from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone  # noqa: F401
 
 from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import CONTROLS, Benchmark

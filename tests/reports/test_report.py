@@ -1,4 +1,4 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 import base64
 import csv
 import json
@@ -12,7 +12,7 @@ import soundfile
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
-from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone
+from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone  # noqa: F401
 
 from audio_judge.cli.main import main
 from audio_judge.errors import UsageError

@@ -1,4 +1,4 @@
-# ruff: noqa: F401, F811 (fixtures are imported by their names)
+# ruff: noqa: F811 (fixtures are imported by their names)
 import asyncio
 import json
 import threading
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
-from evaluators import TEMPLATE, chats, criterion_of, decided, decides, tiny_model
+from evaluators import TEMPLATE, chats, criterion_of, decided, decides, tiny_model  # noqa: F401
 from served import transformers_serve
 from stub import serving
 

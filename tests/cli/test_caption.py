@@ -1,0 +1,39 @@
+# ruff: noqa: F811 (fixtures are imported by their names)
+import re
+
+from rated_table import OPTION, data, folder, run  # noqa: F401
+from stub import serving
+
+from audio_judge.data.files import read_examples
+
+
+def expert(request, _times=1):
+    """A teacher that does as it is told, and names no aspect."""
+    text = request["messages"][-1]["content"]
+    if token := re.search(r"\[\w+\]", text):
+        return f"They differ a little.\n{token[0]}"
+    mos = re.search(r'"mos": ([0-9.]+)', text)[1]
+    return f"The voice is clear. The MOS is {mos}."
+
+
+class TestCaption:
+    def ask(self, capsys, url, *more):
+        given = ["--teacher", url, "--model", "m", "--out", "captions.jsonl"]
+        return run(capsys, "caption", "clips.csv", *given, *more)
+
+    def test_writes_goes_on_and_can_be_learned(self, capsys, folder):
+        with serving(expert) as stub:
+            code, _, errors = self.ask(capsys, stub.url, "--limit", "3", "--diverse", "1", "--pairs", "1")
+            assert code == 0, errors
+            asked = len(stub.requests)
+            self.ask(capsys, stub.url, "--limit", "3", "--diverse", "1", "--pairs", "1")
+            assert len(stub.requests) == asked == 8
+        code = run(capsys, "data", "captions", "captions.jsonl", "--tasks", "describe,compare", "--out", "x.jsonl")[0]
+        assert code == 0
+        assert {example["task"] for example in read_examples(folder / "x.jsonl")} == {"describe", "compare"}
+
+    def test_table_without_ratings(self, capsys, folder):
+        (folder / "clips.csv").write_text("path,other\na.wav,1\n")
+        code, _, errors = self.ask(capsys, "http://localhost:9")
+        assert code == 2
+        assert "mos are needed" in errors

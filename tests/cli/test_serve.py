@@ -1,0 +1,85 @@
+# ruff: noqa: F811 (fixtures are imported by their names)
+import importlib.util
+import json
+import os
+import sys
+import time
+import urllib.request
+
+import pytest
+from forked import Forked
+from served import free_port
+from shell import shell  # noqa: F401
+
+from audio_judge.cli import main, serve
+from audio_judge.errors import UsageError
+from audio_judge.judge.judge import SHIPPED_JUDGE
+
+
+def options_of(*words):
+    return main.make_parser().parse_args(["serve", *(str(word) for word in words)])
+
+
+class TestServerCommand:
+    def test_shipped_judge(self):
+        command = serve.server_command(options_of())
+        assert command[0] == sys.executable
+        assert command[command.index("serve") + 1] == str(SHIPPED_JUDGE.resolve())
+        assert "--trust-remote-code" in command
+        assert command[command.index("--attn-implementation") + 1] == "sdpa"
+
+    def test_options_are_passed_on(self, place):
+        words = ("--judge", place / "judge", "--port", "81", "--device", "cpu", "--", "--model-timeout", "60")
+        command = serve.server_command(options_of(*words))
+        assert str(place / "judge") in command
+        assert command[command.index("--port") + 1] == "81"
+        assert command[-2:] == ["--model-timeout", "60"]
+
+    def test_code_of_a_repository_must_be_trusted(self):
+        with pytest.raises(UsageError, match="--trust-remote-code"):
+            serve.server_command(options_of("--judge", "me/judge"))
+        assert "me/judge" in serve.server_command(options_of("--judge", "me/judge", "--trust-remote-code"))
+
+    def test_folder_must_hold_a_judge(self, tmp_path):
+        with pytest.raises(UsageError, match=r"no config.json"):
+            serve.server_command(options_of("--judge", tmp_path))
+
+    @pytest.mark.parametrize("port", ["0", "65536", "http"])
+    def test_port(self, port, capsys):
+        with pytest.raises(SystemExit):
+            options_of("--port", port)
+        assert "a port from 1 to 65535" in capsys.readouterr().err
+
+
+class TestServe:
+    def test_becomes_a_server(self, place, monkeypatch):
+        """In a fork, which runs the program that it would become."""
+        pytest.importorskip("fastapi")
+        pytest.importorskip("uvicorn")
+        port = free_port()
+        words = ["serve", "--judge", place / "judge", "--host", "127.0.0.1", "--port", port, "--device", "cpu"]
+
+        def become(python, command):
+            assert (python, command[1]) == (sys.executable, "-c")
+            sys.argv = ["-c", *command[3:]]
+            exec(command[2], {})
+
+        monkeypatch.setattr(os, "execv", become)
+        server = Forked(lambda: main.main([str(word) for word in words]), place / "server.log")
+        try:
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+                        assert json.load(response)["status"] == "ok"
+                    break
+                except OSError:
+                    assert server.is_running(), (place / "server.log").read_text()[-3000:]
+                    time.sleep(0.05)
+        finally:
+            server.kill()
+
+    def test_says_what_is_not_installed(self, shell, monkeypatch, place):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        code, _, err = shell("serve", "--judge", place / "judge")
+        assert code == 2
+        assert "pip install 'audio-judge[serve]'" in err
