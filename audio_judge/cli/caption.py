@@ -2,18 +2,24 @@
 
 import argparse
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audio_judge.batch.items import PATH_COLUMNS
-from audio_judge.cli.data import say, warnings_once
+from audio_judge.batch.run import say
+from audio_judge.cli.data import warnings_once
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, positive_int, whole_number
-from audio_judge.cli.teacher import add_teacher_options, teacher
+from audio_judge.cli.teacher import add_teacher_options, rows_file, teacher
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora import CORPORA
 from audio_judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from audio_judge.corpora.corpus import Corpus
+    from audio_judge.data.captions import CaptionReport
+    from audio_judge.text_models.client import Client
 
 EXAMPLES = """examples:
   audio-judge caption clips.csv --teacher http://localhost:8000/v1 --model Qwen3-8B --diverse 4 --out captions.jsonl
@@ -51,12 +57,13 @@ def caption(options: argparse.Namespace) -> int:
     """Have a language model write descriptions and A/B tests from ratings, resumable."""
     from audio_judge.data.captions import TeacherUnavailableError
 
-    out = Path(options.out)
-    if out.suffix.lower() != ".jsonl":
-        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    out = rows_file(options.out)
     with warnings_once():
         try:
-            report = asyncio.run(_caption(_caption_items(options), out, options))
+            corpus = _corpus(options.corpus, options.clips, options.split, options.option)
+            items = _items(corpus, options.limit, options.pairs)
+            writing = _write(teacher(options, out), items, out, diverse=options.diverse, seed=options.seed)
+            report = asyncio.run(writing)
         except TeacherUnavailableError as error:
             raise UsageError(f"{options.teacher}: {error}; the same command goes on where it stopped") from error
         except (ValueError, RuntimeError, FileNotFoundError) as error:
@@ -71,26 +78,29 @@ def caption(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
-async def _caption(items: Iterable[RatedClip | RatedPair], out: Path, options: argparse.Namespace) -> Any:
+async def _write(client: "Client", items: Iterator[RatedClip | RatedPair], out: Path, **how: int) -> "CaptionReport":
     from audio_judge.data.captions import write_captions
 
-    async with teacher(options, out) as client:
-        return await write_captions(client, items, out, diverse=options.diverse, seed=options.seed)
+    async with client:
+        return await write_captions(client, items, out, **how)
 
 
-def _caption_items(options: argparse.Namespace) -> Iterator[RatedClip | RatedPair]:
-    """Clips of the corpus, and pairs of neighbours that differ."""
+def _corpus(name: str, path: str, split: str, given: list[str]) -> "Corpus":
     from audio_judge.corpora.corpus import Corpus, read_options
 
-    given = read_options(options.option)
-    if options.corpus == "table" and "columns" not in given:
-        given["columns"] = _caption_columns(options.clips)
-    corpus = Corpus(options.corpus, options.clips, options.split, options=given)
+    options = read_options(given)
+    if name == "table" and "columns" not in options:
+        options["columns"] = _usual_columns(path)
+    return Corpus(name, path, split, options=options)
+
+
+def _items(corpus: "Corpus", limit: int | None, most_pairs: int) -> Iterator[RatedClip | RatedPair]:
+    """Clips of the corpus, each followed by its comparison with the clip before as long as pairs are wanted."""
     earlier: RatedClip | None = None
     pairs = 0
-    for item in islice(corpus.read(), options.limit):
+    for item in islice(corpus.read(), limit):
         yield item
-        if not isinstance(item, RatedClip) or pairs >= options.pairs:
+        if not isinstance(item, RatedClip) or pairs >= most_pairs:
             continue
         if earlier is not None and earlier.path != item.path and "mos" in earlier.ratings and "mos" in item.ratings:
             yield _pair(earlier, item)
@@ -103,7 +113,7 @@ def _pair(first: RatedClip, second: RatedClip) -> RatedPair:
     return RatedPair(first, second, {"mos": "tie" if lead == 0 else "A" if lead > 0 else "B"})
 
 
-def _caption_columns(path: str) -> dict[str, Any]:
+def _usual_columns(path: str) -> dict[str, Any]:
     """Columns of a plain table: a path, and NISQA's rubrics under their names or the corpus's short ones."""
     from audio_judge.corpora.rows import read_rows
     from audio_judge.tasks.describe import META_KEYS

@@ -1,30 +1,23 @@
-"""What ``audio-judge data`` and ``audio-judge caption`` do, from parsed options to an exit code.
-
-Examples are written in a stream, to a file beside the wanted one that takes its name when it is whole.
-"""
+"""``audio-judge data``: training examples of a corpus or a mixture, and what there is to make them of."""
 
 import argparse
 import json
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audio_judge.batch.items import AUDIO_SUFFIXES
-from audio_judge.cli import paraphrase
+from audio_judge.batch.run import say
+from audio_judge.cli import paraphrase, proxies, show
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
-from audio_judge.cli.options import INPUTS, OUTPUT, fraction, positive_int, whole_number
+from audio_judge.cli.options import INPUTS, MADE, OUTPUT, fraction, positive_int, whole_number
 from audio_judge.corpora import CORPORA
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import PROXY_RUBRICS
 
 if TYPE_CHECKING:
-    from audio_judge.data.examples import Example
     from audio_judge.data.mixtures import Mixture
 
 EXAMPLES = """examples:
@@ -48,13 +41,9 @@ CORPUS_EXAMPLES = """examples:
 A number after = is a weight (tasks) or a chance (augmentation, 0.25 if none is given). Clips that lack what a task needs
 are counted on stderr, with examples per task, corpus and scale and the levels of the ratings. No sound is decoded."""
 
-PROXY_EXAMPLES = """examples:
-  audio-judge data jastin-proxies clean_speech --music music --out /data/proxies
-  audio-judge data jastin-proxies clean_speech --proxies child_voice,reverberation --limit 1000 --out /data/proxies
 
-Each clean clip makes one clip per proxy: FOLDER/child_voice/*.wav, with scores in FOLDER/child_voice.jsonl, as
-recipes/data/jastin.yaml reads them. A run that was stopped goes on with the same command. Exit code: 0, 1 if some clips
-could not be used, 2 if the request was unusable."""
+# Of an augmentation that is named without one
+DEFAULT_CHANCE = 0.25
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,10 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mixture", metavar="FILE", help="YAML of corpora, tasks and weights; same as `mixture FILE`")
     what = parser.add_subparsers(dest="what", metavar="CORPUS | mixture | paraphrase | jastin-proxies | ls | show")
     what.add_parser("ls", help="list corpora, tasks, rubrics with their scales and directions, listeners", **shape)
-    show = what.add_parser("show", help="show examples as the model will see them", **shape)
-    show.add_argument("path", metavar="FILE", help=".parquet or .jsonl of examples")
-    show.add_argument("--number", type=positive_int, default=3, metavar="N", help="how many (default: 3)")
-    show.add_argument("--judge", metavar="NAME", help="whose templates (default: the judge that is shipped)")
+    show.add_options(what.add_parser("show", help="show examples as the model will see them", **shape))
     mixture = what.add_parser("mixture", help="several corpora, mixed as a YAML file says", **shape)
     mixture.add_argument("path", metavar="FILE", help="YAML, as in recipes/data")
     _add_mixture_options(mixture)
@@ -76,29 +62,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     wordings = what.add_parser("paraphrase", help=about, description=about, epilog=paraphrase.EXAMPLES, **shape)
     paraphrase.add_options(wordings)
     about = "make the clips and scores of Jastin's five proxies from clean clips"
-    _add_proxy_options(what.add_parser("jastin-proxies", help=about, description=about, epilog=PROXY_EXAMPLES, **shape))
+    made = what.add_parser("jastin-proxies", help=about, description=about, epilog=proxies.EXAMPLES, **shape)
+    proxies.add_options(made)
     for name, known in CORPORA.items():
         corpus = what.add_parser(name, help=known.about, description=known.about, epilog=CORPUS_EXAMPLES, **shape)
         _add_corpus_options(corpus)
         _add_mixture_options(corpus)
-
-
-MADE = "what is made"
-
-
-def _add_proxy_options(parser: argparse.ArgumentParser) -> None:
-    inputs = parser.add_argument_group(INPUTS)
-    inputs.add_argument("path", metavar="FOLDER", help="clean speech, searched for sound files")
-    inputs.add_argument("--music", metavar="FOLDER", help="clean music, for music_distortion and sudden_silence")
-    inputs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N clips of each folder")
-    made = parser.add_argument_group(MADE)
-    made.add_argument("--proxies", metavar="NAMES", help="such as child_voice,reverberation (default: all there is)")
-    made.add_argument(
-        "--untreated", type=fraction, default=0.5, metavar="P", help="share of clips left as they are (default: 0.5)"
-    )
-    made.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of everything drawn (default: 0)")
-    output = parser.add_argument_group(OUTPUT)
-    output.add_argument("--out", required=True, metavar="FOLDER", help="where clips and tables are written")
 
 
 def _add_mixture_options(parser: argparse.ArgumentParser) -> None:
@@ -146,26 +115,17 @@ def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
     made.add_argument("--shuffle", type=positive_int, default=10_000, metavar="N", help="buffer (default: 10000)")
 
 
-DEFAULT_CHANCE = 0.25
-_SHOWN_FAILURES = 20
-
-
 def data(options: argparse.Namespace) -> int:
     """Write training examples of a corpus or a mixture, list what there is, or show what was written."""
     if options.what == "ls":
         return _ls()
     if options.what == "show":
-        return _show(options)
+        return show.show(options)
     if options.what == "paraphrase":
         return paraphrase.paraphrase(options)
     if options.what == "jastin-proxies":
-        return _write_proxies(options)
+        return proxies.write_proxies(options)
     return _write(options)
-
-
-def say(text: str) -> None:
-    """Tell people something, on standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 # data CORPUS
@@ -176,13 +136,7 @@ def _write(options: argparse.Namespace) -> int:
     from audio_judge.data.mixtures import iterate
     from audio_judge.data.statistics import Statistics
 
-    if not options.out:
-        raise UsageError("--out FILE is missing; a name that ends in .parquet or .jsonl")
-    out = Path(options.out)
-    if out.suffix.lower() not in (".parquet", ".jsonl"):
-        raise UsageError(f"--out {out}: the name must end in .parquet or .jsonl")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    out = _examples_file(options.out)
     statistics = Statistics()
     with warnings_once():
         try:
@@ -193,29 +147,40 @@ def _write(options: argparse.Namespace) -> int:
         except OSError as error:
             raise UsageError(f"{error.filename or out}: {error.strerror}") from error
     if options.statistics:
-        text = json.dumps(statistics.as_dict(), ensure_ascii=False, indent=2)
-        Path(options.statistics).write_text(text + "\n", encoding="utf-8")
+        _write_statistics(Path(options.statistics), statistics.as_dict())
     say(f"{statistics}\n{written} examples in {out}")
     if not written:
         raise UsageError(f"{out} has no examples: no clip could serve any of the tasks, see above")
     return 0
 
 
+def _write_statistics(path: Path, content: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--statistics {path}: cannot be written ({error.strerror}); the examples are") from error
+
+
+def _examples_file(name: str | None) -> Path:
+    if not name:
+        raise UsageError("--out FILE is missing; a name that ends in .parquet or .jsonl")
+    out = Path(name)
+    if out.suffix.lower() not in (".parquet", ".jsonl"):
+        raise UsageError(f"--out {out}: the name must end in .parquet or .jsonl")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    return out
+
+
 def _mixture(options: argparse.Namespace) -> "Mixture":
     """The mixture of the file, or one of a single corpus."""
-    from audio_judge.corpora.corpus import Corpus, read_options
-    from audio_judge.corpora.splits import check_disjoint
+    from audio_judge.corpora.corpus import read_options
     from audio_judge.data.augment import KINDS
     from audio_judge.data.instructions import ALL_TASKS
-    from audio_judge.data.mixtures import mixture_of, read_mixture
+    from audio_judge.data.mixtures import mixture_of
 
-    if options.what == "mixture" or options.what is None:
-        path = options.path if options.what == "mixture" else options.mixture
-        if path is None:
-            raise UsageError("what? Give a corpus and its path, `mixture FILE`, `ls` or `show FILE`")
-        mixture = read_mixture(path)
-        given = {"seed": options.seed, "limit": options.limit}
-        return replace(mixture, **{name: value for name, value in given.items() if value is not None})
+    if options.what in ("mixture", None):
+        return _mixture_of_file(options.path or options.mixture, seed=options.seed, limit=options.limit)
     corpus: dict[str, Any] = {
         "reader": options.what,
         "path": options.path,
@@ -236,13 +201,30 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
         "limit": options.limit,
         "shuffle": options.shuffle,
     }
-    # What a corpus holds besides the wanted split is what will be tested on.
-    whole = Corpus(options.what, options.path, None, options=corpus["options"])
-    if corpus["split"] and options.check_splits and whole.tells_splits:
-        check_disjoint(whole.read())
     if options.paraphrases:
         values["paraphrases"] = options.paraphrases
+    if corpus["split"] and options.check_splits:
+        _check_splits(corpus)
     return mixture_of(values)
+
+
+def _mixture_of_file(path: str | None, **given: Any) -> "Mixture":
+    """The mixture of a file; what is given counts instead of what it says."""
+    from audio_judge.data.mixtures import read_mixture
+
+    if path is None:
+        raise UsageError("what? Give a corpus and its path, `mixture FILE`, `ls` or `show FILE`")
+    return replace(read_mixture(path), **{name: value for name, value in given.items() if value is not None})
+
+
+def _check_splits(corpus: Mapping[str, Any]) -> None:
+    """Refuse clips that are in two splits: what a corpus holds besides the wanted split is what will be tested on."""
+    from audio_judge.corpora.corpus import Corpus
+    from audio_judge.corpora.splits import check_disjoint
+
+    whole = Corpus(corpus["reader"], corpus["path"], None, options=corpus["options"])
+    if whole.tells_splits:
+        check_disjoint(whole.read())
 
 
 @contextmanager
@@ -262,53 +244,6 @@ def warnings_once() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-# data jastin-proxies
-
-
-def _write_proxies(options: argparse.Namespace) -> int:
-    from audio_judge.corpora.proxies import PROXIES, write_proxies
-
-    speech = _sound_files(options.path, options.limit)
-    music = _sound_files(options.music, options.limit) if options.music else []
-    failed = 0
-    for name in _proxies(options):
-        clean = {"speech": speech, "music": music, "any": [*speech, *music]}[PROXIES[name].content]
-        try:
-            report = write_proxies(clean, name, Path(options.out), seed=options.seed, untreated=options.untreated)
-        except (ValueError, RuntimeError) as error:
-            raise UsageError(str(error)) from error
-        except OSError as error:
-            raise UsageError(f"{error.filename or options.out}: {error.strerror}") from error
-        failed += len(report.failed)
-        for message in report.failed[:_SHOWN_FAILURES]:
-            say(f"  {message}")
-        say(f"{report.table}: {report.made} made, {report.kept} kept of an earlier run, {len(report.failed)} failed")
-    return 1 if failed else 0
-
-
-def _proxies(options: argparse.Namespace) -> list[str]:
-    """Names of the proxies that are wanted and have their kind of clips."""
-    from audio_judge.corpora.proxies import PROXIES
-
-    wanted = options.proxies.split(",") if options.proxies else list(PROXY_RUBRICS)
-    unknown = [name for name in wanted if name not in PROXY_RUBRICS]
-    if unknown:
-        raise UsageError(f"--proxies {','.join(unknown)}: known are {', '.join(PROXY_RUBRICS)}")
-    needs_music = [name for name in wanted if PROXIES[name].content == "music"] if not options.music else []
-    if needs_music and options.proxies:
-        raise UsageError(f"{needs_music[0]} is made of music: give --music FOLDER")
-    for name in needs_music:
-        say(f"{name} is made of music and left out; give --music FOLDER to have it")
-    return [name for name in wanted if name not in needs_music]
-
-
-def _sound_files(folder: str, limit: int | None) -> list[Path]:
-    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    if not found:
-        raise UsageError(f"{folder}: no folder with sound files; {', '.join(AUDIO_SUFFIXES)} are looked for")
-    return found[:limit]
 
 
 # data ls
@@ -336,68 +271,3 @@ def _ls() -> int:
         print()
     print(f"augmentation: {', '.join(KINDS)}")
     return 0
-
-
-# data show
-
-
-def _show(options: argparse.Namespace) -> int:
-    from audio_judge.data.files import read_examples
-    from audio_judge.messages import audio_blocks
-
-    render = _renderer(options.judge)
-    shown = 0
-    for shown, example in enumerate(islice(read_examples(Path(options.path)), options.number), start=1):
-        paths = ", ".join(f"{block['role']}: {block['path']}" for block in audio_blocks(example))
-        corpus = example.get("corpus", "")
-        print(f"=== {shown}  {example['task']}  {corpus}\n{paths}\n---\n{render(example)}\n---\n{_answer(example)}\n")
-    if not shown:
-        raise UsageError(f"{options.path} has no examples")
-    return 0
-
-
-def _renderer(judge: str | None) -> Callable[["Example"], str]:
-    """The templates of a judge, or plain text if none is named and none is shipped."""
-    from audio_judge.judge.judge import SHIPPED_JUDGE  # heavy
-
-    if judge is None and not (SHIPPED_JUDGE / "config.json").is_file():
-        say("no judge is shipped with this copy; shown without its template")
-        return _plain
-    from transformers import AutoProcessor
-
-    from audio_judge.training.collate import JudgeCollator
-
-    try:
-        processor = AutoProcessor.from_pretrained(judge or SHIPPED_JUDGE)
-        collator = JudgeCollator(processor)
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"--judge {judge or SHIPPED_JUDGE} cannot be loaded: {error}") from error
-
-    def render(example: "Example") -> str:
-        if "questions" in example:
-            return str(processor.tokenizer.decode(collator._prompt(example).ids))
-        messages, template = [*example["prompt"], *example["completion"]], processor.chat_template
-        return str(processor.tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False))
-
-    return render
-
-
-def _plain(example: "Example") -> str:
-    if "questions" in example:
-        asked = [
-            f"{name}: {json.dumps(question, ensure_ascii=False)}" for name, question in example["questions"].items()
-        ]
-        return "\n".join([_plain_blocks(example["state"]), *asked])
-    return _plain_blocks(example["prompt"][0]["content"])
-
-
-def _plain_blocks(blocks: Iterable[Mapping[str, Any]]) -> str:
-    return "".join("<audio>" if block["type"] == "audio" else block["text"] for block in blocks)
-
-
-def _answer(example: "Example") -> str:
-    facts = {name: example[name] for name in ("provenance", "listener", "form") if name in example}
-    if "questions" in example:
-        return json.dumps({"targets": example["targets"], **facts}, ensure_ascii=False)
-    answer = example["completion"][0]["content"]
-    return f"{answer}\n{json.dumps(facts, ensure_ascii=False)}" if facts else answer

@@ -9,7 +9,6 @@ stopped and asks again only for what failed.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from audio_judge.batch import lines
+from audio_judge.batch.run import say
 from audio_judge.batch.write import keep
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_float, positive_int
+from audio_judge.cli.teacher import cache_beside, key_in, rows_file
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
 from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
@@ -153,24 +154,44 @@ class Summary:
         return [*shown, f"LScore       {weighted(means, self.weights):.3f}  {coverage}"]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Which rows are graded, by whom, and where the grades go.
+
+    Args:
+        place: Name of the file of the rows, for messages.
+        rows: What is to be graded; a text is what is wrong with a line.
+        columns: What ``parse_columns`` gives.
+        form: Of rows that name neither a form nor a task.
+        evaluator: Who grades.
+        at_once: Rows handed to it together.
+        out: Where rows go; None for standard output.
+        no_progress: Whether to show no progress bar.
+    """
+
+    place: str
+    rows: Sequence[dict[str, Any] | str]
+    columns: Mapping[str, Sequence[str]]
+    form: Form | None
+    evaluator: "Evaluator"
+    at_once: int
+    out: Path | None
+    no_progress: bool
+
+
 def grade(options: argparse.Namespace) -> int:
     """Grade finished judgements and print LScore."""
     from audio_judge.text_models.evaluator import EvaluatorDownError
 
-    out = _out_path(options)
-    weights = parse_weights(options.weights)
-    columns = parse_columns(options.column)
-    rows = list(islice(_read_rows(Path(options.predictions)), options.limit))
-    if not rows:
-        raise UsageError(f"{options.predictions}: has no rows")
-    evaluator = _evaluator(options, out)
-    summary = Summary(weights)
+    out = None if options.out is None else rows_file(options.out)
+    summary = Summary(parse_weights(options.weights))
+    asked = _prepare(options, out)
     try:
-        reasons = _grade_rows(evaluator, rows, columns, summary, out, options)
+        reasons = _grade_rows(asked, summary)
     except EvaluatorDownError as error:
         raise UsageError(f"{error}{_how_to_go_on(out)}") from error
     except KeyboardInterrupt:
-        _say(f"\nstopped{_how_to_go_on(out)}")
+        say(f"\nstopped{_how_to_go_on(out)}")
         return 130
     for line in summary.lines():
         print(line, file=sys.stderr if out is None else sys.stdout)
@@ -178,39 +199,45 @@ def grade(options: argparse.Namespace) -> int:
     return 1 if reasons else 0
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _prepare(options: argparse.Namespace, out: Path | None) -> _Asked:
+    predictions = Path(options.predictions)
+    if out is not None and out.resolve() == predictions.resolve():
+        raise UsageError(f"--out {out} is also the input; choose another name")
+    columns = parse_columns(options.column)
+    rows = list(islice(_read_rows(predictions), options.limit))
+    if not rows:
+        raise UsageError(f"{predictions}: has no rows")
+    evaluator = _evaluator(
+        options.evaluator,
+        model=options.model,
+        form=options.form,
+        cache=options.cache or (None if out is None else cache_beside(out)),
+        concurrency=options.concurrency,
+        timeout=options.timeout,
+        max_tokens=options.max_tokens,
+        max_failure_rate=options.max_failure_rate,
+        api_key=key_in(options.api_key_variable),
+        extra=_extra(options.extra),
+    )
+    # Some rows for each request that may be under way, so that the slowest of one round keeps few others waiting
+    at_once = 8 * options.concurrency
+    return _Asked(predictions.name, rows, columns, options.task_form, evaluator, at_once, out, options.no_progress)
 
 
 def _how_to_go_on(out: Path | None) -> str:
-    return "" if out is None else f"; the same command goes on, replies that arrived are in {_cache_of(out)}"
+    return "" if out is None else f"; the same command goes on, replies that arrived are in {cache_beside(out)}"
 
 
 def _report(reasons: Sequence[str]) -> None:
     if reasons:
-        _say(f"{len(reasons)} row{'s' * (len(reasons) != 1)} without a grade:")
+        say(f"{len(reasons)} row{'s' * (len(reasons) != 1)} without a grade:")
     for reason in reasons[:SHOWN_ERRORS]:
-        _say(f"  {reason}")
+        say(f"  {reason}")
     if len(reasons) > SHOWN_ERRORS:
-        _say(f"  … and {len(reasons) - SHOWN_ERRORS} more")
+        say(f"  … and {len(reasons) - SHOWN_ERRORS} more")
 
 
-def _out_path(options: argparse.Namespace) -> Path | None:
-    if options.out is None:
-        return None
-    out = Path(options.out)
-    if out.suffix.lower() != ".jsonl":
-        raise UsageError(f"--out {out}: the name must end in .jsonl")
-    if out.resolve() == Path(options.predictions).resolve():
-        raise UsageError(f"--out {out} is also the input; choose another name")
-    return out
-
-
-def _cache_of(out: Path) -> Path:
-    return out.with_name(f"{out.name}.cache")
-
-
-def _evaluator(options: argparse.Namespace, out: Path | None) -> "Evaluator":
+def _evaluator(place: str, **how: Any) -> "Evaluator":
     """The evaluator that is asked for, without the chatter of the libraries."""
     from transformers.utils import logging
 
@@ -218,23 +245,11 @@ def _evaluator(options: argparse.Namespace, out: Path | None) -> "Evaluator":
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
     try:
-        return make_evaluator(
-            options.evaluator,
-            model=options.model,
-            form=options.form,
-            cache=options.cache or (None if out is None else _cache_of(out)),
-            concurrency=options.concurrency,
-            timeout=options.timeout,
-            max_tokens=options.max_tokens,
-            max_failure_rate=options.max_failure_rate,
-            api_key=key,
-            extra=_extra(options.extra),
-        )
+        return make_evaluator(place, **how)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"--evaluator {options.evaluator}: {reason}") from error
+        raise UsageError(f"--evaluator {place}: {reason}") from error
 
 
 def _extra(text: str | None) -> dict[str, Any] | None:
@@ -372,31 +387,23 @@ def _words(role: str, value: Any, speaker: str) -> str:
     raise ValueError(f"{role} is {repr(value)[:60]}; a text or messages of the {speaker} are needed")
 
 
-def _grade_rows(
-    evaluator: "Evaluator",
-    rows: Sequence[dict[str, Any] | str],
-    columns: Mapping[str, Sequence[str]],
-    summary: Summary,
-    out: Path | None,
-    options: argparse.Namespace,
-) -> list[str]:
+def _grade_rows(asked: _Asked, summary: Summary) -> list[str]:
     """Grade all rows and write them; returns what is wrong with those that got no grade."""
     reasons: list[str] = []
     writer: lines.Appender | None = None
-    place = Path(options.predictions).name
-    hidden = True if out is None and sys.stdout.isatty() else options.no_progress or None
+    hidden = True if asked.out is None and sys.stdout.isatty() else asked.no_progress or None
     try:
-        with tqdm(total=len(rows), unit="row", disable=hidden, dynamic_ncols=True) as bar:
-            for start in range(0, len(rows), size := 8 * options.concurrency):
-                chunk = rows[start : start + size]
-                outcomes = _outcomes(evaluator, chunk, columns, options.task_form)
+        with tqdm(total=len(asked.rows), unit="row", disable=hidden, dynamic_ncols=True) as bar:
+            for start in range(0, len(asked.rows), asked.at_once):
+                chunk = asked.rows[start : start + asked.at_once]
+                outcomes = _outcomes(asked.evaluator, chunk, asked.columns, asked.form)
                 # Opened only now: an evaluator that is down must not empty the file of an earlier run
-                writer = writer or _open(out)
+                writer = writer or _open(asked.out)
                 for number, (row, outcome) in enumerate(zip(chunk, outcomes, strict=True), start + 1):
                     summary.add(outcome.grades)
                     if outcome.reason is not None:
-                        reasons.append(f"{place} row {number}: {outcome.reason}")
-                    _write(writer, out, row, _result(evaluator, outcome, summary.weights))
+                        reasons.append(f"{asked.place} row {number}: {outcome.reason}")
+                    _write(writer, asked.out, row, _result(asked.evaluator, outcome, summary.weights))
                     bar.update()
     finally:
         if writer is not None:

@@ -9,6 +9,7 @@ from audio_judge.languages import LANGUAGES
 
 # Groups of options; a command may have others of its own
 INPUTS, JUDGE, ASKED, OUTPUT = "inputs", "judge", "what is asked", "output and run"
+MADE = "what is made"
 # A parser, or one of its groups
 Place = argparse._ActionsContainer
 

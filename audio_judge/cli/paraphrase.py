@@ -2,12 +2,17 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from audio_judge.batch.run import say
 from audio_judge.cli.options import ASKED, OUTPUT, whole_number
-from audio_judge.cli.teacher import add_teacher_options, teacher
+from audio_judge.cli.teacher import add_teacher_options, rows_file, teacher
 from audio_judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from audio_judge.data.paraphrases import ParaphraseReport
+    from audio_judge.text_models.client import Client
 
 EXAMPLES = """examples:
   audio-judge data paraphrase --teacher http://localhost:8000/v1 --model Qwen3-8B --out wordings.jsonl
@@ -31,29 +36,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def paraphrase(options: argparse.Namespace) -> int:
     """Have a language model reword the requests about rubrics."""
-    from audio_judge.data.paraphrases import STYLES, ParaphraseReport, write_paraphrases
-    from audio_judge.languages import wordings
+    from audio_judge.data.paraphrases import STYLES
 
-    out = Path(options.out)
-    if out.suffix.lower() != ".jsonl":
-        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    out = rows_file(options.out)
     styles = options.styles.split(",") if options.styles else list(STYLES)
-
-    async def write() -> ParaphraseReport:
-        async with teacher(options, out) as client:
-            return await write_paraphrases(client, wordings("decide")[0], out, styles=styles, seed=options.seed)
-
     try:
-        report = asyncio.run(write())
+        report = asyncio.run(_write(teacher(options, out), out, styles, options.seed))
     except ValueError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{error.filename or out}: {error.strerror}") from error
     kept = f" to {report.kept} of an earlier run" if report.kept else ""
-    print(f"{report.written} wordings added{kept} in {out}, {report.failed} failed", file=sys.stderr)
+    say(f"{report.written} wordings added{kept} in {out}, {report.failed} failed")
     if report.failed:
-        print(
-            f"  why they failed is in {out}.failed.jsonl; the same command, or another --seed, tries again",
-            file=sys.stderr,
-        )
+        say(f"  why they failed is in {out}.failed.jsonl; the same command, or another --seed, tries again")
     return 1 if report.failed else 0
+
+
+async def _write(client: "Client", out: Path, styles: list[str], seed: int) -> "ParaphraseReport":
+    from audio_judge.data.paraphrases import write_paraphrases
+    from audio_judge.languages import wordings
+
+    async with client:
+        return await write_paraphrases(client, wordings("decide")[0], out, styles=styles, seed=seed)

@@ -1,20 +1,16 @@
-"""The commands ``audio-judge push`` and ``audio-judge serve``: a judge as a repository on the Hub, and behind an address.
+"""``audio-judge push``: a judge as a repository on the Hub.
 
-    audio-judge push me/my-judge --judge runs/mini --card card.yaml
-    audio-judge serve --judge runs/mini
-
-``push`` writes the repository's folder first (all of it with ``--dry-run``, and nothing else then); ``serve`` becomes the
-server of transformers, which knows nothing of this package.
+The repository's folder is written first, all of it; with ``--dry-run`` it stays, and nothing is uploaded.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audio_judge.batch.run import say
 from audio_judge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,11 +36,7 @@ the Hub refused."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``push``.
-
-    Args:
-        parser: Of the command.
-    """
+    """Add the options of ``push``."""
     what = parser.add_argument_group("what is pushed")
     what.add_argument("--judge", metavar="FOLDER", help="folder of a judge or of its LoRA (default: the one shipped)")
     what.add_argument("--merge", action="store_true", help="merge the LoRA into its judge and push the whole")
@@ -69,10 +61,11 @@ def push(options: argparse.Namespace) -> int:
     from audio_judge.hub.folder import upload, write_folder
 
     check_repo(options.repo)
-    facts = _facts(options)
+    facts = _facts(options.card, options.license)
     results = None if options.results is None else read_results(options.results, options.result_judge)
     with tempfile.TemporaryDirectory() as scratch:
-        source, base = _source(options, Path(scratch) / "merged")
+        merged = Path(scratch) / "merged" if options.merge else None
+        source, base = _source(options.judge, options.base_model, merged, has_new_card=facts is not None)
         target = Path(options.dry_run or Path(scratch) / "upload")
         files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
         for name in files:
@@ -82,45 +75,44 @@ def push(options: argparse.Namespace) -> int:
         if options.dry_run is not None:
             print(f"nothing was uploaded; {options.repo} would get the {len(files)} files in {target}")
             return 0
-        print(f"uploading {len(files)} files to {options.repo}", file=sys.stderr, flush=True)
+        say(f"uploading {len(files)} files to {options.repo}")
         shape = {"private": options.private, "create_pr": options.create_pr}
         place = upload(target, options.repo, files=files, revision=options.revision, message=options.message, **shape)
         print(place)
     return 0
 
 
-def _facts(options: argparse.Namespace) -> "Facts | None":
+def _facts(card: str | None, license_id: str | None) -> "Facts | None":
     """Facts of a new card; None to keep the folder's own."""
     from audio_judge.hub.card import Facts, read_facts
 
-    if options.card is not None:
-        facts = read_facts(options.card)
-        return replace(facts, license=options.license) if options.license else facts
-    return Facts(options.license) if options.license else None
+    if card is not None:
+        facts = read_facts(card)
+        return replace(facts, license=license_id) if license_id else facts
+    return Facts(license_id) if license_id else None
 
 
-def _source(options: argparse.Namespace, merged: Path) -> tuple[Path, str | None]:
-    """Folder of what is pushed, and the name of the judge it is a LoRA of."""
+def _source(judge: str | None, base: str | None, merged: Path | None, *, has_new_card: bool) -> tuple[Path, str | None]:
+    """Folder of what is pushed, after merging if there is a place for that, and the judge it is a LoRA of."""
     from audio_judge.hub.files import is_adapter
     from audio_judge.hub.folder import merge
     from audio_judge.judge.judge import SHIPPED_JUDGE
 
-    source = Path(options.judge or SHIPPED_JUDGE)
+    source = Path(judge or SHIPPED_JUDGE)
     if not source.is_dir():
         raise UsageError(f"--judge {source}: no such folder; only a judge on this machine can be pushed")
-    if options.merge:
+    if merged is not None:
         if not is_adapter(source):
             raise UsageError(f"--merge: {source} is no LoRA (adapter_config.json alone); leave --merge out")
-        if options.card is None and options.license is None:
+        if not has_new_card:
             raise UsageError(
                 "--merge: the card of a LoRA is not that of a judge; give --card FACTS.yaml or --license NAME"
             )
-        return merge(source, merged, options.base_model), None
-    if options.base_model is not None and not is_adapter(source):
+        return merge(source, merged, base), None
+    if base is not None and not is_adapter(source):
         raise UsageError(f"--base-model: {source} is no LoRA; say in --card what it was trained from (base_model)")
-    return source, options.base_model
+    return source, base
 
 
 def _left_out(source: Path, files: Sequence[str]) -> list[str]:
-    """What of the folder is not pushed."""
     return sorted(path.name for path in source.iterdir() if path.name not in {*files, ".eval_results"})

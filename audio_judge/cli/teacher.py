@@ -1,4 +1,4 @@
-"""The options of commands that have a text model write, and the client they ask it with."""
+"""What the commands share that ask a text model: who it is, the file its answers go to, and the replies kept beside it."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_judge.cli.options import positive_int
+from audio_judge.errors import UsageError
 
 if TYPE_CHECKING:
     from audio_judge.text_models.client import Client
@@ -24,16 +25,28 @@ def add_teacher_options(parser: argparse.ArgumentParser) -> None:
 
 
 def teacher(options: argparse.Namespace, out: Path) -> "Client":
-    """The client of the text model that is to write a file.
-
-    Args:
-        options: Parsed options of the command.
-        out: The file; its cache lies beside it.
-    """
+    """The client of the text model that is to write a file; its replies are kept beside the file unless ``--cache`` is given."""
     from audio_judge.text_models.backends import Endpoint
     from audio_judge.text_models.client import Client
 
-    key = os.environ.get(options.api_key_variable) if options.api_key_variable else None
-    cache = Path(options.cache) if options.cache else out.with_name(f"{out.name}.cache")
-    endpoint = Endpoint(options.teacher, options.model, api_key=key)
+    endpoint = Endpoint(options.teacher, options.model, api_key=key_in(options.api_key_variable))
+    cache = Path(options.cache) if options.cache else cache_beside(out)
     return Client(endpoint, cache=cache, concurrency=options.concurrency)
+
+
+def rows_file(name: str) -> Path:
+    """The file of ``--out``, which can only be JSON lines, since a stopped run goes on in it."""
+    out = Path(name)
+    if out.suffix.lower() != ".jsonl":
+        raise UsageError(f"--out {out}: the name must end in .jsonl")
+    return out
+
+
+def cache_beside(out: Path) -> Path:
+    """Where replies are kept while a file is written."""
+    return out.with_name(f"{out.name}.cache")
+
+
+def key_in(variable: str | None) -> str | None:
+    """The key of a server; one on the command line would be seen by everybody on the machine."""
+    return os.environ.get(variable) if variable else None

@@ -36,6 +36,10 @@ class TestData:
             (["--tasks", "score", "--out", "x.jsonl", "--option", "root"], "NAME=VALUE"),
             (["--tasks", "score", "--out", "x.jsonl", "--augment", "louder"], "louder"),
             (["--tasks", "detect", "--out", "x.jsonl"], "no examples"),
+            (
+                ["--tasks", "score", "--out", "x.jsonl", "--statistics", "no/s.json"],
+                "--statistics no/s.json: cannot be",
+            ),
         ],
     )
     def test_unusable_requests(self, capsys, arguments, problem):
