@@ -43,10 +43,8 @@ class Question:
     """One item as it is put to a judge, without the truth.
 
     Args:
-        id: Item of the benchmark.
         task: One of ``audio_judge.tasks.TASKS``.
         clips: Paths of the clips: one, or A and B.
-        rubrics: What to judge.
         reference: Undegraded original of the clip, if there is one.
         with_reference: Whether a judge is to hear it; measures that need it always do.
     """
@@ -69,7 +67,6 @@ class Item:
     """A question with its truth.
 
     Args:
-        question: What is asked.
         truth: See the module.
         groups: ``condition``, ``system`` and ``speaker``, as far as they are known.
     """
@@ -84,8 +81,6 @@ class Reference:
     """Figures that somebody published for a benchmark.
 
     Args:
-        judge: What was measured.
-        source: Where the figures stand.
         figures: Figure to value, with the keys of our metrics, such as ``mos/pcc``.
         note: What is different from our run.
     """
@@ -109,7 +104,6 @@ class Benchmark:
         place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
         file: File or folder in it to read; the folder itself if empty.
         where: Where to get the data.
-        split: Split to read.
         with_reference: Whether the judge hears the reference too; clips without one are left out.
         options: More arguments of the reader.
         rubrics: What is asked for: names, or whole rubrics.
@@ -118,8 +112,6 @@ class Benchmark:
         expected: Number of items that the publication has; another number is reported, not refused.
         pairing: How pairs are made of rated clips for ``compare``: ``pairs``, ``seed``, ``min_gap``.
         suite: Of ``controls``: sanity, robustness or bias.
-        references: What others published.
-        note: What to know when reading the figures.
         hub: ``dataset_id`` and ``task_id`` of the benchmark on the Hub, if it has one.
     """
 
@@ -175,9 +167,6 @@ class Places:
     def find(self, benchmark: Benchmark) -> Path:
         """Find the data of a benchmark.
 
-        Args:
-            benchmark: The benchmark.
-
         Raises:
             UsageError: If they are nowhere; the message says where to get them and how to name their place.
         """
@@ -219,7 +208,6 @@ def load(name: str) -> Benchmark:
 
     Raises:
         UsageError: If there is no such benchmark.
-        ValueError: If the file is malformed.
 
     Example:
         >>> load("nisqa_test").expected
@@ -241,10 +229,6 @@ def _values(name: str) -> dict[str, Any]:
 
 def parse(values: Mapping[str, Any], name: str) -> Benchmark:
     """Make a benchmark of the keys of a file.
-
-    Args:
-        values: The keys.
-        name: Name of the benchmark.
 
     Raises:
         ValueError: If a key is unknown or missing, or a value is unusable.
@@ -276,11 +260,6 @@ def _rubric(said: str | Mapping[str, Any]) -> Rubric:
 
 def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> list[Item]:
     """Read a benchmark's data.
-
-    Args:
-        benchmark: The benchmark.
-        places: Where corpora are.
-        limit: Only the first so many.
 
     Returns:
         Items in the order of the data; those that lack what the task needs are left out, and a warning counts them.
@@ -317,9 +296,7 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     """Read the clips that controls are made of.
 
     Args:
-        benchmark: A benchmark of the task ``controls``.
         places: Where corpora are; without the benchmark's own, the example clips are taken.
-        limit: Only the first so many.
 
     Raises:
         UsageError: If there are none.
@@ -378,7 +355,6 @@ def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: fl
     Args:
         rated: Clips, of which those without ``mos`` are passed over.
         pairs: How many pairs to make at most.
-        seed: Of the draw.
         min_gap: Smallest difference of the overall ratings; equal ones are never paired.
 
     Yields:
@@ -440,7 +416,6 @@ def columns(task: str, facts: Facts, text: str = "") -> dict[str, Any]:
 
     Args:
         task: Whose facts they are; what it does not state has no key.
-        facts: What is said, or true.
         text: The whole answer, which holds the words that do not stand apart.
 
     Example:

@@ -62,7 +62,6 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m eval"
 
     Args:
         arguments: Words of the command line behind the program; None for those of this process.
-        program: What the program is called.
 
     Returns:
         Exit code: 0, 1 if some items could not be judged, 2 for an unusable request, 130 after Ctrl-C.
@@ -187,11 +186,7 @@ def _positive(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do ``run``.
-
-    Args:
-        options: Of the command line.
-    """
+    """Do ``run``."""
     from . import benchmarks, own
     from .predictions import read_run
     from .runner import Run
@@ -281,11 +276,7 @@ def _tools(options: argparse.Namespace) -> Any:
 
 
 def score(options: argparse.Namespace) -> int:
-    """Do ``score``.
-
-    Args:
-        options: Of the command line.
-    """
+    """Do ``score``."""
     from . import benchmarks, own
     from .predictions import FILE
     from .runner import measure, write_json
@@ -312,11 +303,7 @@ def score(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Do ``report``.
-
-    Args:
-        options: Of the command line.
-    """
+    """Do ``report``."""
     from .tables import markdown
 
     runs = [_read_run(path) for path in options.runs]
@@ -353,11 +340,7 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], list[Any], dict[str, Any] |
 
 
 def hub(options: argparse.Namespace) -> int:
-    """Do ``hub``.
-
-    Args:
-        options: Of the command line.
-    """
+    """Do ``hub``."""
     import yaml
 
     from .hub_results import eval_results, model_index
@@ -375,11 +358,7 @@ def hub(options: argparse.Namespace) -> int:
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Do ``ls``.
-
-    Args:
-        options: Of the command line.
-    """
+    """Do ``ls``."""
     from . import benchmarks
 
     if options.what == "peers":

@@ -19,7 +19,6 @@ def grader(place: str, model: str | None = None, **options: Any) -> Grader:
     Args:
         place: Address of a server, or folder or Hub id of a model.
         model: Name of the model, if the server has several.
-        options: Of ``audio_judge.text_models.evaluator.make_evaluator``.
     """
     evaluator = make_evaluator(place, model=model, **options)
     return lambda rows, form: grade(evaluator, rows, form)
@@ -29,8 +28,6 @@ def grade(evaluator: Evaluator, rows: Sequence[Row], form: Any) -> list[Mapping[
     """Grade answers; one that is missing is not sent.
 
     Args:
-        evaluator: Who grades.
-        rows: Rows with words.
         form: ``assessment``, ``comparison`` or ``suggestion``.
 
     Returns:

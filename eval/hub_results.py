@@ -29,11 +29,8 @@ def eval_results(
     """Write the files of ``.eval_results``.
 
     Args:
-        found: Content of ``metrics.json``.
-        judge: Name of the judge in it.
         benchmarks: Its benchmarks; those that the Hub does not know are left out.
         date: Of the run, ISO 8601; None for that of the commit on the Hub.
-        source_url: Where the whole run can be seen.
 
     Returns:
         File name, such as ``.eval_results/qualispeech.yaml``, to its text.
@@ -63,12 +60,6 @@ def model_index(
     found: Mapping[str, Any], judge: str, benchmarks: Sequence[Benchmark], *, model_name: str
 ) -> list[dict[str, Any]]:
     """Make the ``model-index`` of a model card.
-
-    Args:
-        found: Content of ``metrics.json``.
-        judge: Name of the judge in it.
-        benchmarks: Its benchmarks.
-        model_name: Name of the model on the Hub.
 
     Returns:
         What the card's front matter holds under ``model-index``; empty if there are no figures.

@@ -56,7 +56,6 @@ class Answer:
         prediction: With the keys of the truth, and ``shares``, ``std``, ``probabilities``, ``real``, ``swapped`` or ``own_words`` (False if
             words were made of scores) if the judge gives them; None if nothing could be read.
         text: Every raw answer in words.
-        error: Why something is missing.
     """
 
     prediction: dict[str, Any] | None = None
@@ -90,7 +89,6 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
         spec: See the module.
         device: ``auto``, ``cpu``, ``cuda:1`` …; of a shared run each process takes its own accelerator.
         batch_size: Windows or clips per forward pass; for a server, requests at a time.
-        revision: Branch, tag or commit on the Hub.
 
     Raises:
         UsageError: If it cannot be loaded.
@@ -130,7 +128,6 @@ class OwnJudge:
     """Our judge.
 
     Args:
-        judge: The judge.
         batch_size: Windows per forward pass.
     """
 
@@ -139,20 +136,11 @@ class OwnJudge:
         self.facts = {"kind": "own", "model": judge.name, "revision": judge.revision, "device": str(judge.model.device)}
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
-        """Say which rubrics it can answer: all of them.
-
-        Args:
-            task: Kind of request.
-            rubrics: What the benchmark asks for.
-        """
+        """Say which rubrics it can answer: all of them."""
         return tuple(rubrics)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer questions of one task.
-
-        Args:
-            questions: Of one task and the same rubrics.
-        """
+        """Answer questions of one task."""
         task = questions[0].task
         if is_of_numbers(task):
             return [_scored(judgement) for judgement in self._scores(questions)]
@@ -251,20 +239,11 @@ class WritingJudge:
     facts: dict[str, Any]
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
-        """Say which rubrics it can answer: all of them.
-
-        Args:
-            task: Kind of request.
-            rubrics: What the benchmark asks for.
-        """
+        """Say which rubrics it can answer: all of them."""
         return tuple(rubrics)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer questions.
-
-        Args:
-            questions: Any.
-        """
+        """Answer questions."""
         messages = [conversations(question) for question in questions]
         written = iter(self.write([message for several in messages for message in several]))
         answers = []
@@ -296,11 +275,7 @@ class NativeJudge(WritingJudge):
     """An audio language model of transformers, greedy.
 
     Args:
-        repo: Repo or folder.
-        device: Device of torch.
         batch_size: Messages per forward pass.
-        revision: Branch, tag or commit on the Hub.
-        max_new_tokens: Longest answer.
     """
 
     def __init__(
@@ -319,11 +294,7 @@ class NativeJudge(WritingJudge):
         self.facts = {"kind": "native", "model": repo, "revision": revision, "device": device}
 
     def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """Answer messages in words, in batches.
-
-        Args:
-            messages: Content of one user message each.
-        """
+        """Answer messages in words, in batches."""
         results: list[str | Exception] = []
         for start in range(0, len(messages), self.batch_size):
             results += self._batch(messages[start : start + self.batch_size])
@@ -352,8 +323,6 @@ class ServedJudge(WritingJudge):
 
     Args:
         address: ``http://HOST/v1#MODEL``; without a model the one that the server lists.
-        concurrency: Requests at a time.
-        max_tokens: Longest answer.
         first_wait: Pause before the second attempt, in seconds.
     """
 
@@ -367,11 +336,7 @@ class ServedJudge(WritingJudge):
         self.facts = {"kind": "endpoint", "model": self.model, "url": self.url}
 
     def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """Answer messages in words, several at a time.
-
-        Args:
-            messages: Content of one user message each.
-        """
+        """Answer messages in words, several at a time."""
         return asyncio.run(self._write(messages))
 
     async def _write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
@@ -407,9 +372,6 @@ def _sent(block: dict[str, Any]) -> dict[str, Any]:
 class RecordedJudge:
     """Answers that were given before.
 
-    Args:
-        path: File in the form of ``predictions.jsonl``.
-
     Raises:
         UsageError: If it is not there or has rows of several judges.
     """
@@ -425,23 +387,14 @@ class RecordedJudge:
         self.facts = {"kind": "predictions", "model": judges[0], "file": path}
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
-        """Say which rubrics were asked.
-
-        Args:
-            task: Kind of request.
-            rubrics: What the benchmark asks for.
-        """
+        """Say which rubrics were asked."""
         known = {name for (own, _), row in self._rows.items() if own == task for name in row.rubrics}
         if not any(own == task for own, _ in self._rows):
             return f"no predictions for the task {task}"
         return tuple(rubric for rubric in rubrics if not known or rubric.name in known)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Look the answers up by task and item.
-
-        Args:
-            questions: Any.
-        """
+        """Look the answers up by task and item."""
         rows = [self._rows.get((question.task, question.id)) for question in questions]
         missing = Answer(error="not among the predictions")
         return [missing if row is None else Answer(row.prediction, row.text, row.error) for row in rows]
@@ -455,9 +408,6 @@ class PeerJudge:
     """A measure of others; it scores, and compares by its scores.
 
     Scores are brought to the scale of the rubric, ends to ends; as they were given, they are under ``raw``.
-
-    Args:
-        peer: The measure.
     """
 
     def __init__(self, peer: LoadedPeer) -> None:
@@ -466,12 +416,7 @@ class PeerJudge:
         self.facts = {"kind": "peer", "model": peer.name, "scale": [scale.low, scale.high]}
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
-        """Say which rubrics it scores.
-
-        Args:
-            task: Kind of request.
-            rubrics: What the benchmark asks for.
-        """
+        """Say which rubrics it scores."""
         if not is_of_numbers(task) and task != "compare":
             return f"a measure gives numbers, it cannot {task}"
         if task == "compare" and self.peer.peer.needs_reference:
@@ -480,11 +425,7 @@ class PeerJudge:
         return known or f"it scores {', '.join(self.peer.peer.rubrics)} only"
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Score clips, or compare pairs.
-
-        Args:
-            questions: Of one task.
-        """
+        """Score clips, or compare pairs."""
         return [self._compared(one) if one.task == "compare" else self._scored(one) for one in questions]
 
     def _scored(self, question: Question) -> Answer:
@@ -530,20 +471,12 @@ def _leader(lead: float) -> str:
 
 @dataclass(frozen=True)
 class MeasuredScoring:
-    """A peer as ``eval.controls`` wants it: it scores what it always scores.
-
-    Args:
-        peer: The measure.
-    """
+    """A peer as ``eval.controls`` wants it: it scores what it always scores."""
 
     peer: LoadedPeer
 
     def score(self, clips: Sequence[str]) -> list[dict[str, float]]:
-        """Score clips; one that cannot be scored has no scores.
-
-        Args:
-            clips: Paths.
-        """
+        """Score clips; one that cannot be scored has no scores."""
         return [self._score(clip) for clip in clips]
 
     def _score(self, clip: str) -> dict[str, float]:
@@ -555,32 +488,18 @@ class MeasuredScoring:
 
 @dataclass(frozen=True)
 class Scoring:
-    """A judge that writes as ``eval.controls`` wants it.
-
-    Args:
-        judge: The judge.
-    """
+    """A judge that writes as ``eval.controls`` wants it."""
 
     judge: WritingJudge
 
     def score(self, clips: Sequence[str], rubric: Iterable[Rubric | str] = ("mos",)) -> list[dict[str, float]]:
-        """Score clips; a score that could not be read is missing.
-
-        Args:
-            clips: Paths.
-            rubric: What to ask.
-        """
+        """Score clips; a score that could not be read is missing."""
         asked = tuple(get_rubric(one) for one in rubric)
         answers = self.judge.answer([Question(clip, "score", (clip,), asked) for clip in clips])
         return [dict(answer.prediction["scores"]) if answer.prediction else {} for answer in answers]
 
     def compare(self, first: str, second: str) -> Preference:
-        """Compare two clips in the given order.
-
-        Args:
-            first: Path of A.
-            second: Path of B.
-        """
+        """Compare two clips in the given order."""
         question = Question("pair", "compare", (first, second), (get_rubric("mos"),))
         (answer,) = self.judge.answer([question])
         better = (answer.prediction or {}).get("preferences", {}).get("mos")

@@ -28,9 +28,6 @@ ID_COLUMNS = ("id", *PATH_COLUMNS, "file", "filename")
 def parse_columns(text: str | None) -> dict[str, str]:
     """Read a mapping of columns.
 
-    Args:
-        text: ``MEANING=COLUMN``, separated by commas; None for nothing.
-
     Raises:
         UsageError: If a part has no ``=``.
 
@@ -50,9 +47,6 @@ def parse_columns(text: str | None) -> dict[str, str]:
 def header(path: Path) -> list[str]:
     """Name the columns of a csv, tsv or jsonl.
 
-    Args:
-        path: The table.
-
     Raises:
         UsageError: If it is not there or is empty.
     """
@@ -67,7 +61,6 @@ def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
 
     Args:
         path: csv, tsv or jsonl; columns called like rubrics (also noi, col, dis, loud) are their ratings.
-        columns: What other columns mean, see the module.
 
     Returns:
         A benchmark of the task ``score``, named like the file; its place is that name, too.
@@ -118,11 +111,7 @@ def _ends(text: str) -> list[float]:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file has rows of ``predictions.jsonl``.
-
-    Args:
-        path: The file.
-    """
+    """Whether a file has rows of ``predictions.jsonl``."""
     return path.suffix.lower() == ".jsonl" and {"benchmark", "judge", "task"} <= set(header(path))
 
 
@@ -130,7 +119,6 @@ def benchmark_of_columns(task: str, columns: Mapping[str, str]) -> Benchmark:
     """Make a benchmark of a plain task for predictions that bring their truth along.
 
     Args:
-        task: One of ``audio_judge.tasks.TASKS``.
         columns: What columns mean; rubrics are those that are named.
     """
     rubrics = [name.removeprefix("truth.") for name in columns if name.removeprefix("truth.") in ALL_RUBRICS]
@@ -145,9 +133,6 @@ def read_predictions(
     """Read predictions as rows.
 
     Args:
-        path: Rows of ours, or any csv, tsv or jsonl.
-        benchmark: What was judged.
-        columns: What columns mean.
         known: Items of the benchmark with their truth; empty if the file has the truth.
         judge: Name of the judge, for files that do not say.
 

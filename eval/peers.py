@@ -33,10 +33,7 @@ class Peer:
     """A measure of others.
 
     Args:
-        about: What it is, in a line.
-        rubrics: Our rubrics that it scores.
         sampling_rate: Rate that it hears at, in Hz; clips are resampled.
-        install: How to get it.
         load: Makes the measure; called once, with the part of the name behind a slash, if there is one.
         scale: Scale of its scores.
         needs_reference: Whether it compares with the undegraded original, to which clips are aligned in time.
@@ -57,13 +54,7 @@ class Peer:
 
 @dataclass
 class LoadedPeer:
-    """A peer that is ready to measure.
-
-    Args:
-        name: Its name, such as ``nisqa``.
-        peer: What it is.
-        measure: Its measure.
-    """
+    """A peer that is ready to measure."""
 
     name: str
     peer: Peer
@@ -73,7 +64,6 @@ class LoadedPeer:
         """Score a clip.
 
         Args:
-            clip: The clip.
             reference: Its undegraded original; only for peers that need one, others do not look at it.
 
         Returns:

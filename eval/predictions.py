@@ -24,12 +24,9 @@ class Row:
 
     Args:
         id: Item of the benchmark; unique within it.
-        benchmark: Name of the benchmark.
         judge: The judge as it was named.
-        task: Kind of request, such as ``profile`` or ``compare``.
         clips: Paths of the clips that were heard: one, or A and B.
         truth: What listeners (or teachers, or the simulation) say; its keys depend on the task, see ``eval.benchmarks``.
-        rubrics: Names of the rubrics that were asked for.
         prediction: What was read from the answer, with the keys of ``truth``; None if nothing could be read.
         text: Every raw answer in words, in the order it was asked for; empty if the judge does not write.
         error: Why something is missing from the prediction; None if nothing is.
@@ -107,11 +104,7 @@ def _placed(path: Path) -> Iterator[tuple[Row, Span]]:
 
 
 def read_run(folder: str | Path) -> dict[Key, Row]:
-    """Read all rows of a run, also of one that is going on or was killed; the first row of a key counts.
-
-    Args:
-        folder: The run's folder.
-    """
+    """Read all rows of a run, also of one that is going on or was killed; the first row of a key counts."""
     found: dict[Key, Row] = {}
     for path in files(Path(folder) / FILE):
         for row in read_rows(path):
@@ -123,7 +116,6 @@ def merge(folder: str | Path, order: Iterable[Key]) -> list[Row] | None:
     """Put the rows of all processes into one file, each once, and remove the parts.
 
     Args:
-        folder: The run's folder.
         order: Keys in the order that the file shall have; rows that are not named follow.
 
     Returns:

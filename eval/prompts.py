@@ -19,9 +19,6 @@ Reading = tuple[dict[str, Any] | None, str | None]
 def conversations(question: Question) -> list[Blocks]:
     """Write the messages that a question takes.
 
-    Args:
-        question: The question.
-
     Returns:
         Content blocks of one user message each: one per rubric for score, categorize and rate; both orders of a pair for
         compare; else one. Audio blocks have ``path`` and ``role``.
@@ -49,11 +46,7 @@ def conversations(question: Question) -> list[Blocks]:
 
 
 def comparison_form(question: Question) -> Form:
-    """Choose what a comparison asks for: SpeechEval's dimensions a line each, or a preference with reasons.
-
-    Args:
-        question: Of the task ``compare``.
-    """
+    """Choose what a comparison asks for: SpeechEval's dimensions a line each, or a preference with reasons."""
     names = {rubric.name for rubric in question.rubrics}
     return "dimensions" if len(names) > 1 and names <= set(assess.TITLES) else "preference"
 
@@ -67,7 +60,6 @@ def read(question: Question, texts: Sequence[str | None]) -> Reading:
     """Read the answers to the messages of a question.
 
     Args:
-        question: What was asked.
         texts: One answer per message of ``conversations``; None where there was none.
 
     Returns:

@@ -70,7 +70,6 @@ class Result:
     Args:
         judge: Its name, with that of the run if several runs have it.
         found: Its part of ``metrics.json``.
-        rows: Its rows on the benchmark.
     """
 
     judge: str
@@ -92,9 +91,6 @@ def write_report(
     """Write the page of runs.
 
     Args:
-        runs: Folders of finished runs.
-        html: File to write.
-        title: Title of the page.
         plots: Folder to write the plots to as PNG files, too.
         worst: How many of the worst clips to show per judge and benchmark.
         clip_seconds: Longest sound of a player, in seconds.
@@ -126,9 +122,6 @@ def write_report(
 
 def read_folder(folder: Path) -> Run:
     """Read what a run has written.
-
-    Args:
-        folder: The run's folder.
 
     Raises:
         UsageError: If it has no figures.

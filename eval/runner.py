@@ -52,16 +52,9 @@ class Run:
 
     Args:
         judges: As they are named, see ``eval.judges``.
-        benchmarks: What to judge.
-        out: Folder of the run.
-        places: Where the corpora are.
         limit: Only the first so many items of each benchmark.
         batch_size: Windows or clips per forward pass; requests at a time.
-        device: Device of torch, or ``auto``.
         seed: Of the bootstrap and of the controls.
-        resamples: Of the bootstrap.
-        controls_count: Clips per control.
-        show_progress: Whether to show progress bars on stderr.
         shard: Which of the processes that share the run this is.
     """
 
@@ -83,8 +76,6 @@ def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None 
     """Run what is not done yet, and compute the figures if everything is.
 
     Args:
-        what: What to run.
-        tools: Models for measures of words.
         loader: Makes a judge of its name; None for ``load_judge``.
 
     Returns:
@@ -278,11 +269,7 @@ def measure(
     """Compute the content of ``metrics.json``.
 
     Args:
-        rows: All rows.
         benchmarks: Their benchmarks; rows of others keep the figures that ``out`` has of them.
-        tools: Models for measures of words.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
         out: Folder with the ``metrics.json`` of an earlier run, which judged other benchmarks.
 
     Returns:
@@ -442,7 +429,6 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON for people, all at once, so that nobody ever reads half of it.
 
     Args:
-        path: File.
         content: JSON-able, without NaN.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")

@@ -68,7 +68,6 @@ class Measured:
 
     Args:
         what: First part of the names of its figures.
-        measure: Takes the columns, returns figures by name.
         columns: Predictions first; one item per row.
         ids: Item of each row, or name of each group.
         where: Behind the names, for figures over groups: ``@condition``.
@@ -92,10 +91,7 @@ def summarise(
 
     Args:
         rows: All rows of the judge on the benchmark, at least one.
-        benchmark: The benchmark; its ``metrics`` say which figures are wanted.
-        tools: Models for measures of words.
         resamples: Of the bootstrap; 0 for no intervals.
-        seed: Of the bootstrap.
 
     Returns:
         JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction), ``errors`` (the most common reasons of what
@@ -158,9 +154,6 @@ def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: in
 def finite(value: float) -> float | None:
     """Write a number for JSON, which has no NaN.
 
-    Args:
-        value: Any number.
-
     Example:
         >>> finite(0.12345678), finite(float("nan"))
         (0.123457, None)
@@ -198,10 +191,7 @@ def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], t
     """Lay out everything that is to be measured of rows.
 
     Args:
-        rows: Rows of one judge on one benchmark.
-        benchmark: The benchmark.
         wanted: Names of measures; what is not wanted is not laid out.
-        tools: Models for measures of words.
 
     Yields:
         Measures with their columns.
@@ -427,9 +417,7 @@ def compare(
 
     Args:
         rows: Judge to its rows on the benchmark.
-        benchmark: The benchmark.
         resamples: Of the bootstrap and of the permutations.
-        seed: Of both.
 
     Returns:
         One object per pair of judges and figure (of ``COMPARED``): ``figure``, ``judges``, ``n``, ``difference`` (first less

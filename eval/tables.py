@@ -10,7 +10,6 @@ def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: M
     """Write everything that a run found.
 
     Args:
-        found: Content of ``metrics.json``.
         benchmarks: Its benchmarks, in the order to show them.
         costs: Content of ``cost.json``; None to leave speed and memory out.
 
@@ -25,10 +24,6 @@ def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: M
 
 def table(found: Mapping[str, Any], benchmark: Benchmark) -> str:
     """Write the table of one benchmark.
-
-    Args:
-        found: Content of ``metrics.json``.
-        benchmark: The benchmark.
 
     Returns:
         A heading and a table; nothing if no judge was run on it.
@@ -93,11 +88,7 @@ def _check(check: Mapping[str, Any] | None) -> str:
 
 
 def cost_table(costs: Mapping[str, Any]) -> str:
-    """Write speed and memory.
-
-    Args:
-        costs: Content of ``cost.json``.
-    """
+    """Write speed and memory."""
     rows = []
     for judge, one in costs.items():
         if judge == "machine":
@@ -114,10 +105,6 @@ def cost_table(costs: Mapping[str, Any]) -> str:
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     r"""Write a Markdown table; what a cell holds cannot break it.
-
-    Args:
-        head: Names of the columns.
-        rows: Cells.
 
     Example:
         >>> print(grid(["judge", "PCC"], [["a|b", "0.9"]]))

@@ -37,7 +37,6 @@ def run_controls(judge: Any, clips: Sequence[RatedClip], suite: str, *, seed: in
         clips: Rated clips; what is no speech (``extra["content"]``) is left out, but for music.
         suite: Key of ``SUITES``.
         seed: Of the choice of clips and of all noise; the same seed gives the same figures.
-        count: At most so many clips are used.
 
     Returns:
         One check per figure, in a fixed order, whatever the judge can serve.

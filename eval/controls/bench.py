@@ -51,12 +51,9 @@ class Bench:
             the rubric's scale, per path. The more of ``rubric``, ``listener`` and ``batch_size`` its
             ``score`` takes, the more controls it can serve.
         clips: Rated clips; what is not speech (``extra["content"]``) is kept apart.
-        folder: Where the sounds are written.
         seed: Of the choice of clips and of all noise.
-        count: At most so many clips are used.
 
     Attributes:
-        clips: The chosen speech clips.
         paths: Them as mono float files.
         rubrics: Names of the rubrics that the judge scores without being told which; of ours NISQA's five.
         music: The clips with music, as such files.
@@ -92,10 +89,8 @@ class Bench:
         """Scores in points.
 
         Args:
-            paths: Clips.
             rubrics: What to ask; empty for what the judge scores by itself (of ours: NISQA's five).
             is_fresh: Whether to ask again what was asked before.
-            options: Further arguments of the judge's ``score``.
 
         Returns:
             Rubric name to points (clips,), 1 to 5, 5 is best; NaN where there is no score.
@@ -117,7 +112,6 @@ class Bench:
 
         Args:
             name: Of the change; also of its folder.
-            change: ``(samples, rate)`` to samples.
 
         Returns:
             One path per clip, in their order.
@@ -138,12 +132,7 @@ class Bench:
 
         Args:
             name: Path below the bench's folder.
-            samples: Sound (samples,).
-            rate: In Hz.
             title: Title and comment in the head of the file; empty for none.
-
-        Returns:
-            Its path.
         """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,10 +144,6 @@ class Bench:
 
     def preferences(self, firsts: Sequence[str], seconds: Sequence[str]) -> tuple[np.ndarray, list[str | None]]:
         """Compare clips pair by pair; the judge must be ``Comparing``.
-
-        Args:
-            firsts: Clips A.
-            seconds: Clips B.
 
         Returns:
             P(A) and P(B) of shape (pairs, 2), and the verdicts ``A``, ``B`` or ``tie``; NaN and None for a pair that could

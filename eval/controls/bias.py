@@ -30,8 +30,6 @@ class Treatment:
     """Something that is done to a clip and is no merit.
 
     Args:
-        name: Key in tables.
-        change: ``(samples, rate)`` to samples.
         rubrics: On which it is no merit.
         is_level: Whether it changes the level; it starts from the nominal level then.
     """
@@ -45,11 +43,6 @@ class Treatment:
 def at_level(samples: np.ndarray, rate: int, level_dbfs: float = NOMINAL_DBFS) -> np.ndarray:
     """Bring the speech, pauses left out, to a level; nothing clips, for the files are floats.
 
-    Args:
-        samples: Sound (samples,).
-        rate: In Hz.
-        level_dbfs: Wanted level.
-
     Example:
         >>> round(float(at_level(np.ones(8000), 8000, -20.0)[0]), 3)
         0.1
@@ -60,11 +53,6 @@ def at_level(samples: np.ndarray, rate: int, level_dbfs: float = NOMINAL_DBFS) -
 def pad_with_silence(samples: np.ndarray, rate: int, seconds: float = 0.7) -> np.ndarray:
     """Put digital silence before and after a clip.
 
-    Args:
-        samples: Sound (samples,).
-        rate: In Hz.
-        seconds: On each side.
-
     Example:
         >>> len(pad_with_silence(np.ones(8000), 8000, 0.5))
         16000
@@ -74,10 +62,6 @@ def pad_with_silence(samples: np.ndarray, rate: int, seconds: float = 0.7) -> np
 
 def repeat(samples: np.ndarray, rate: int) -> np.ndarray:
     """Say everything twice, with a breath of silence in between.
-
-    Args:
-        samples: Sound (samples,).
-        rate: In Hz.
 
     Example:
         >>> len(repeat(np.ones(8000), 8000))
@@ -93,8 +77,6 @@ def change_energy_contrast(samples: np.ndarray, rate: int, factor: float) -> np.
     are bridged, so that noise in them is neither gated nor raised, and the level of the speech stays.
 
     Args:
-        samples: Speech (samples,).
-        rate: In Hz.
         factor: Above 1 for livelier, below 1 for flatter.
 
     Example:
@@ -123,8 +105,6 @@ def move_pitch(samples: np.ndarray, rate: int, share: float = 0.08, frequency: f
     formants move along by the same few per cent.
 
     Args:
-        samples: Speech (samples,).
-        rate: In Hz.
         share: Largest change of the pitch, 0.08 for 1.3 semitones either way.
         frequency: Rises per second.
 
@@ -145,8 +125,6 @@ def change_voice(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
     artefacts, which would be a reason for a worse verdict and hide what delivery buys.
 
     Args:
-        samples: Speech (samples,).
-        rate: In Hz.
         factor: Above 1 for higher and faster.
 
     Example:
@@ -157,22 +135,12 @@ def change_voice(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
 
 
 def excite(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Higher and faster speech with more movement in pitch and energy.
-
-    Args:
-        samples: Speech (samples,).
-        rate: In Hz.
-    """
+    """Higher and faster speech with more movement in pitch and energy."""
     return change_voice(change_energy_contrast(move_pitch(samples, rate), rate, 1.6), rate, 1.1)
 
 
 def subdue(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Lower and slower speech of even energy.
-
-    Args:
-        samples: Speech (samples,).
-        rate: In Hz.
-    """
+    """Lower and slower speech of even energy."""
     return change_voice(change_energy_contrast(samples, rate, 0.4), rate, 1 / 1.1)
 
 
@@ -200,10 +168,6 @@ TREATMENTS: Sequence[Treatment] = (
 
 def audit(bench: Bench, treatment: Treatment) -> list[Check]:
     """Measure what one treatment buys.
-
-    Args:
-        bench: Judge and clips.
-        treatment: What is done to the clips.
 
     Returns:
         The rise on rubrics it does not belong to; for a level, that of overall quality, too; the share of clear pairs
@@ -261,9 +225,5 @@ def _preference(name: str, bench: Bench, before: list[str], after: list[str]) ->
 
 
 def run_bias(bench: Bench) -> list[Check]:
-    """Audit all treatments.
-
-    Args:
-        bench: Judge and clips.
-    """
+    """Audit all treatments."""
     return [outcome for treatment in TREATMENTS for outcome in audit(bench, treatment)]

@@ -17,7 +17,6 @@ class Limit:
 
     Args:
         value: The figure that just passes.
-        reason: Why there.
         higher_is_better: Whether larger figures pass, else smaller ones.
         unit: What the figure counts; ``points`` are those of a 1-5 scale on which 5 is the good end.
     """
@@ -95,13 +94,10 @@ class Check:
     Args:
         name: Suite, control and what of it: ``bias/gain_+6_db``.
         figure: What was measured; None if nothing could be.
-        limit: The pass mark.
         passed: None if the judge cannot serve the control, which is no pass.
         detail: What the figure is, over how much, and its parts.
         higher_is_better: Whether figures from the limit up pass, else those from it down.
-        unit: What the figure counts.
         interval: 95 % bootstrap interval of the figure over clips; None where it is no mean.
-        reason: Why the limit is where it is.
 
     Example:
         >>> check("sanity/silence", 1.4, "silence", "highest of 3 clips").status
@@ -154,11 +150,7 @@ def check(name: str, figure: float, limit: str, detail: str, *, interval: tuple[
     """Hold a figure against its pass mark; a figure that is no number fails.
 
     Args:
-        name: Name of the check.
-        figure: What was measured, in the unit of the limit.
         limit: Key of ``LIMITS``.
-        detail: What the figure is.
-        interval: Its 95 % interval.
 
     Example:
         >>> check("sanity/reversal", 0.4, "reversal", "mean of 24 clips").passed
@@ -185,9 +177,7 @@ def not_applicable(name: str, limit: str, why: str) -> Check:
     """Report that a judge cannot serve a control, or that what it needs is missing.
 
     Args:
-        name: Name of the check.
         limit: Key of ``LIMITS``.
-        why: What is missing.
 
     Example:
         >>> print(not_applicable("sanity/swapped_pair", "pair_gap", "the judge does not compare"))
@@ -202,7 +192,6 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float] | No
 
     Args:
         values: Finite values (clips,).
-        seed: Of the resampling.
 
     Returns:
         (low, high); None for fewer than two values.

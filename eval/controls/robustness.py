@@ -90,11 +90,6 @@ def wordings(name: str, group: str) -> list[Rubric]:
 def on_scale(rubric: Rubric, scale: Scale, levels: int) -> Rubric:
     """Ask for a rubric as a number on a scale: the range in the question, numbers as levels.
 
-    Args:
-        rubric: What is asked.
-        scale: The range.
-        levels: How many evenly spaced numbers.
-
     Example:
         >>> on_scale(RUBRICS["mos"], HUNDRED, 11).levels[:3]
         ('0', '10', '20')
@@ -188,10 +183,6 @@ def _agreement(bench: Bench, name: str, base: dict[str, np.ndarray], asked: list
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Pearson correlation over the pairs that have both numbers; 0 if one side does not vary at all.
 
-    Args:
-        first: Scores (clips,).
-        second: Scores (clips,).
-
     Example:
         >>> round(correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])), 3)
         0.866
@@ -221,11 +212,7 @@ CONTROLS: Sequence[Callable[[Bench], list[Check]]] = (paraphrases, scales, unsee
 
 
 def run_robustness(bench: Bench) -> list[Check]:
-    """Run all checks of robustness.
-
-    Args:
-        bench: Judge and clips.
-    """
+    """Run all checks of robustness."""
     return [outcome for control in CONTROLS for outcome in control(bench)]
 
 

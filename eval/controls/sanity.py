@@ -165,11 +165,6 @@ def gain(bench: Bench) -> list[Check]:
 def amplify(samples: np.ndarray, rate: int, gain_db: float) -> np.ndarray:
     """Make a clip louder; nothing clips, for the files are floats.
 
-    Args:
-        samples: Sound (samples,).
-        rate: In Hz; of no matter.
-        gain_db: Below 0 for softer.
-
     Example:
         >>> amplify(np.ones(1), 8000, -20.0).tolist()
         [0.1]
@@ -186,10 +181,6 @@ def truncation(bench: Bench) -> list[Check]:
 
 def first_half(samples: np.ndarray, rate: int) -> np.ndarray:
     """Keep the first half of a clip, but no less than half a second.
-
-    Args:
-        samples: Sound (samples,).
-        rate: In Hz.
 
     Example:
         >>> len(first_half(np.zeros(40_000), 8000))
@@ -224,11 +215,8 @@ def rise(name: str, change: np.ndarray, limit: str, detail: str, seed: int) -> C
     """Check a mean signed change; above zero is better.
 
     Args:
-        name: Name of the check.
         change: Change of each clip in points (clips,); NaN where there is none.
         limit: Key of ``LIMITS``.
-        detail: What it is.
-        seed: Of the bootstrap.
 
     Example:
         >>> rise("bias/louder", np.array([0.2, 0.4]), "bias", "louder", 0).passed
@@ -377,10 +365,7 @@ def in_noise(samples: np.ndarray, rate: int, snr_db: float, seed: int) -> np.nda
     """Add white noise.
 
     Args:
-        samples: Speech (samples,).
-        rate: In Hz.
         snr_db: Level of the speech, pauses left out, over that of the noise.
-        seed: Of the noise.
 
     Example:
         >>> round(float(np.std(in_noise(np.ones(80_000), 8000, 20.0, 0))), 2)
@@ -397,9 +382,5 @@ CONTROLS: Sequence[Callable[[Bench], list[Check]]] = (
 
 
 def run_sanity(bench: Bench) -> list[Check]:
-    """Run all sanity controls.
-
-    Args:
-        bench: Judge and clips.
-    """
+    """Run all sanity controls."""
     return [outcome for control in CONTROLS for outcome in control(bench)]

@@ -35,7 +35,6 @@ def rating_agreement(
         predictions: Scores, None or NaN where the judge gave none.
         references: Listeners' mean ratings, on the same scale.
         low: Lowest score of the scale; needed if a score is missing.
-        high: Highest score of the scale; needed if a score is missing.
         groups: Condition or system of each clip: means per group are compared; None is a clip that is in none and left out.
         third_order: Whether to add ``RMSE_mapped`` and ``PCC_mapped``, after the mapping of ``third_order_mapping``.
 
@@ -99,11 +98,8 @@ def group_means(
     """Average scores and ratings per group, for plots and for drawing groups; missing scores are filled in first.
 
     Args:
-        predictions: Scores, None or NaN where the judge gave none.
-        references: Listeners' mean ratings.
         groups: Condition or system of each clip; None is left out.
         low: Lowest score of the scale; needed if a score is missing.
-        high: Highest score of the scale; needed if a score is missing.
 
     Returns:
         Means of scores and of ratings, each of shape (groups,), groups in the order in which they first come.
@@ -129,10 +125,6 @@ def pearson_correlation(predictions: np.ndarray, references: np.ndarray) -> floa
 
     Args:
         predictions: Shape (items,), none missing.
-        references: Shape (items,).
-
-    Returns:
-        -1 to 1.
 
     Example:
         >>> round(pearson_correlation(np.array([1.0, 3, 3]), np.array([1.0, 2, 4])), 4)  # 1.5 / sqrt(3) by hand
@@ -146,10 +138,6 @@ def spearman_correlation(predictions: np.ndarray, references: np.ndarray) -> flo
 
     Args:
         predictions: Shape (items,), none missing.
-        references: Shape (items,).
-
-    Returns:
-        -1 to 1.
 
     Example:
         >>> round(spearman_correlation(np.array([1.0, 3, 2]), np.array([1.0, 2, 4])), 4)  # 1 - 6 * 2 / 24 by hand
@@ -163,10 +151,6 @@ def kendall_correlation(predictions: np.ndarray, references: np.ndarray) -> floa
 
     Args:
         predictions: Shape (items,), none missing.
-        references: Shape (items,).
-
-    Returns:
-        -1 to 1.
 
     Example:
         >>> round(kendall_correlation(np.array([1.0, 3, 2]), np.array([1.0, 2, 4])), 4)  # (2 - 1) / 3 pairs by hand
@@ -182,7 +166,6 @@ def third_order_mapping(predictions: np.ndarray, references: np.ndarray) -> Poly
 
     Args:
         predictions: Shape (items,), at least four different ones, none missing.
-        references: Shape (items,).
 
     Returns:
         A polynomial to be called with scores within the range it was fitted on.

@@ -22,9 +22,6 @@ RULE = (
 def as_numbers(values: Sequence[float | None] | np.ndarray) -> np.ndarray:
     """Bring numbers to an array, with NaN for a missing one.
 
-    Args:
-        values: Numbers, None or NaN where there is none.
-
     Returns:
         Array of shape (items,), 64-bit.
 
@@ -46,12 +43,6 @@ def as_numbers(values: Sequence[float | None] | np.ndarray) -> np.ndarray:
 def as_truth(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Bring what is known to an array; unlike an answer, it cannot be missing.
 
-    Args:
-        values: Numbers.
-
-    Returns:
-        Array of shape (items,), 64-bit.
-
     Raises:
         ValueError: If one is missing.
     """
@@ -63,9 +54,6 @@ def as_truth(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 def check_lengths(**columns: Sequence[Any] | np.ndarray) -> int:
     """Return the common length of columns.
-
-    Args:
-        **columns: Name to column.
 
     Raises:
         ValueError: If lengths differ or there is nothing.
@@ -84,9 +72,6 @@ def check_lengths(**columns: Sequence[Any] | np.ndarray) -> int:
 def coverage(answered: Sequence[bool] | np.ndarray) -> dict[str, float]:
     """Count the answers.
 
-    Args:
-        answered: Whether each item has an answer.
-
     Returns:
         ``coverage`` (0 to 1), ``n`` items, ``n_answered``.
 
@@ -103,9 +88,7 @@ def fill_scores(predictions: np.ndarray, references: np.ndarray, low: float | No
 
     Args:
         predictions: Shape (items,), NaN where missing.
-        references: Shape (items,).
         low: Lowest score of the scale; needed if an answer is missing.
-        high: Highest score of the scale; needed if an answer is missing.
 
     Raises:
         ValueError: If an answer is missing and the ends of the scale are not given.

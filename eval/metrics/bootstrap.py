@@ -32,8 +32,6 @@ def confidence_intervals(
         *columns: Predictions, references and whatever else has one item per clip.
         groups: Speaker, condition or other group of each clip; whole groups are drawn. None draws clips.
         level: Share of resamples inside the interval.
-        resamples: Number of resamples.
-        seed: For the drawing.
 
     Returns:
         Name of each figure to (low, high); NaN where a figure was undefined in a resample.
@@ -88,13 +86,8 @@ def compare_judges(
     Args:
         measure: Takes predictions and the columns, returns figures by name.
         key: The figure to compare.
-        first: Predictions of one judge.
-        second: Predictions of the other, on the same clips.
         *columns: References and whatever else the measure takes.
-        groups: Speaker, condition or other group of each clip.
-        level: Of the interval.
         resamples: Number of resamples and of permutations.
-        seed: For both.
 
     Returns:
         ``first``, ``second``, ``difference`` (first less second), ``low``, ``high``, ``p_value``.

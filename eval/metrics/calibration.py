@@ -22,8 +22,6 @@ def vote_share_agreement(
     """Measure how predicted shares of votes match those of listeners.
 
     Args:
-        predictions: Predicted shares per clip, None where missing.
-        references: Listeners' shares per clip.
         floor: Least predicted share, so that one unexpected vote does not make the divergence infinite; shares are
             normalised again.
         bins: Number of bins of equal width for ``ECE``.
@@ -59,8 +57,6 @@ def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> l
     """Give the points of a reliability diagram: how many listeners agree where the judge is so confident.
 
     Args:
-        predictions: Predicted shares per clip, None where missing.
-        references: Listeners' shares per clip.
         bins: Number of bins of equal width from 0 to 1, closed above.
 
     Returns:

@@ -18,7 +18,6 @@ def category_accuracy(
 
     Args:
         predictions: Levels, None where missing; a word that is no level is a missing answer.
-        references: True levels.
         categories: All levels, lowest first.
 
     Returns:
@@ -58,7 +57,6 @@ def speech_rate_accuracy(predictions: Sequence[str | None], references: Sequence
 
     Args:
         predictions: Such as ``slightly fast`` or ``4/5``; None where missing; what cannot be read is missing.
-        references: Rates in the same wordings.
 
     Returns:
         As ``category_accuracy``.

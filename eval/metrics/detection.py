@@ -27,11 +27,8 @@ def detection_metrics(
 
     Args:
         scores: P(real) or another score that is higher for real speech; None or NaN where missing.
-        is_real: Whether each clip is real; both kinds are needed.
         threshold: Where the decision is made for the accuracies.
         spoof_prior: Assumed share of fakes (Pspoof), between 0 and 1.
-        miss_cost: Cost of rejecting a real clip (Cmiss).
-        false_alarm_cost: Cost of accepting a fake one (Cfa).
 
     Returns:
         ``EER``, ``minDCF``, ``ACC``, ``balanced_ACC``, 0 to 1, each also with ``_answered`` (NaN if answers are all of one
@@ -73,10 +70,6 @@ def detection_where_defined(scores: Sequence[float | None], is_real: Sequence[bo
 def equal_error_rate(scores: Sequence[float | None] | np.ndarray, is_real: Sequence[bool] | np.ndarray) -> float:
     """Find the mean of both error rates at the threshold where they differ least; the highest of equal ones.
 
-    Args:
-        scores: Higher for real speech; None or NaN where missing.
-        is_real: Whether each clip is real.
-
     Returns:
         0 (perfect) to 1.
 
@@ -108,8 +101,6 @@ def minimum_detection_cost(
     The cost is ``miss_cost * (1 - spoof_prior) * P(miss) + false_alarm_cost * spoof_prior * P(false alarm)``.
 
     Args:
-        scores: Higher for real speech; None or NaN where missing.
-        is_real: Whether each clip is real.
         spoof_prior: Assumed share of fakes (Pspoof), between 0 and 1.
         miss_cost: Cost of rejecting a real clip (Cmiss), above 0.
         false_alarm_cost: Cost of accepting a fake one (Cfa), above 0.
@@ -138,10 +129,6 @@ def error_rates(
     scores: Sequence[float | None] | np.ndarray, is_real: Sequence[bool] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """List both error rates at every threshold, from rejecting everything to accepting everything.
-
-    Args:
-        scores: Higher for real speech; None or NaN where missing.
-        is_real: Whether each clip is real.
 
     Returns:
         Shares of real clips rejected and of fakes accepted, each of shape (thresholds,), highest threshold first.

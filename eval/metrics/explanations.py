@@ -41,7 +41,6 @@ def diversity(
         texts: Reasons, None where missing; missing ones are left out, see ``coverage``.
         longest: Longest run of words to count.
         most: Self-BLEU compares each of at most so many texts, drawn at random, with the others.
-        seed: For the drawing.
 
     Returns:
         ``distinct_1`` … up to ``longest``: different runs of words over all runs; ``self_BLEU``, the mean BLEU of a text
@@ -85,9 +84,7 @@ def words_match_number(
     The level is that of the last sentence that names just one and does not deny it, as the verdict comes last.
 
     Args:
-        texts: Reasons, None where missing.
         scores: Numbers given with them, on the rubric's scale; None where missing.
-        rubric: What was scored, or its name.
 
     Returns:
         ``word_match`` (same level), ``word_match_within_one`` level, ``sign_match`` (both on the same side of the middle, or
@@ -125,10 +122,6 @@ def words_match_number(
 
 def named_level(text: str, rubric: str | Rubric) -> str | None:
     """Find the level that the last sentence with just one, undenied, names.
-
-    Args:
-        text: Reasons in words.
-        rubric: Whose levels, or its name.
 
     Example:
         >>> named_level("The voice is good. So the quality as a whole is poor.", "mos")

@@ -20,7 +20,6 @@ def preference_accuracy(predictions: Sequence[str | None], references: Sequence[
 
     Args:
         predictions: ``A``, ``B``, ``tie``, or None where the judge gave no verdict.
-        references: ``A``, ``B`` or ``tie``.
 
     Returns:
         ``ACC``, ``ACC_decided`` (NaN if listeners tied everywhere), ``ACC_answered`` (as ``ACC``, answers only), ``n_decided``
@@ -95,8 +94,6 @@ def score_order_accuracy(
     counts as wrong.
 
     Args:
-        predictions: Scores, None or NaN where missing.
-        references: Ratings.
         gap: Least difference of ratings that a judge should hear.
 
     Returns:

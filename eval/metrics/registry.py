@@ -15,16 +15,7 @@ ANSWERED = "_answered"
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure with what has to be known to use it.
-
-    Args:
-        measure: Takes the columns, returns figures by name.
-        columns: Kind of the columns, see ``eval.summary``.
-        higher_is_better: Figure to whether more of it is better, as in torchmetrics; None where neither is.
-        has_interval: Whether a bootstrap of it makes sense.
-        over_groups: Whether it can be taken of the means of groups, too.
-        needs: What has to be there, for people, where a figure is missing.
-    """
+    """A measure with what has to be known to use it."""
 
     measure: Callable[..., Mapping[str, Any]]
     columns: str

