@@ -411,15 +411,15 @@ def _relative(path: str, folder: Path) -> str:
     return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else place.as_posix()
 
 
-def columns(task: str, facts: Facts, text: str = "") -> dict[str, Any]:
-    """Write facts with the keys that predictions and truths share, as plain JSON.
+def stated(task: str, facts: Facts, text: str = "") -> dict[str, Any]:
+    """Write what a task states with the keys that predictions and truths share, as plain JSON.
 
     Args:
         task: Whose facts they are; what it does not state has no key.
         text: The whole answer, which holds the words that do not stand apart.
 
     Example:
-        >>> columns("detect", Facts(label="fake"))
+        >>> stated("detect", Facts(label="fake"))
         {'is_real': False}
     """
     # Of the tasks about the whole clip, a level is that of the speech rate
@@ -455,7 +455,7 @@ def _truth(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> 
         return _ratings(task, one, rubrics)
     if isinstance(one, RatedPair):
         raise LackingError("a pair, no single clip")
-    truth = columns(task, TASKS[task].facts(target_of(task, one)))
+    truth = stated(task, TASKS[task].facts(target_of(task, one)))
     if not states(task, "areas") or not _knows_causes(one):
         return truth
     return truth | {"addressed": [found.kind for found in distortions_by_cause(one.causes, ADVISED_TYPE_OF_FAULT)]}

@@ -8,6 +8,7 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,17 +187,17 @@ def _positive(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do ``run``."""
-    from . import benchmarks, own
+    """Judge what is not judged yet and print the tables; 1 if items failed, which those that a judge cannot do do not."""
+    from . import benchmarks, user_tables
     from .predictions import read_run
     from .runner import Run
     from .runner import run as run_benchmarks
     from .tables import markdown
 
     places, tables = _places(options)
-    columns = own.parse_columns(options.columns)
+    columns = user_tables.parse_columns(options.columns)
     chosen = [benchmarks.load(name) for name in filter(None, (options.tasks or "").split(","))]
-    chosen += [own.table_benchmark(path, columns) for path in tables if not _only_for_controls(chosen)]
+    chosen += [user_tables.table_benchmark(path, columns) for path in tables if not _only_for_controls(chosen)]
     if not chosen:
         raise UsageError("nothing to judge; give --tasks, --data FILE or both")
     _check_data(chosen, places)
@@ -221,7 +222,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(markdown(found, chosen, json.loads((what.out / "cost.json").read_text(encoding="utf-8"))), end="")
     rows = [row for row in read_run(what.out).values() if row.judge in what.judges]
-    failed = [row for row in rows if row.prediction is None and not (row.error or "").startswith("unable: ")]
+    failed = [row for row in rows if row.prediction is None and row.unable is None]
     return 1 if failed else 0
 
 
@@ -276,23 +277,24 @@ def _tools(options: argparse.Namespace) -> Any:
 
 
 def score(options: argparse.Namespace) -> int:
-    """Do ``score``."""
-    from . import benchmarks, own
+    """Measure predictions that are there; those without an answer cost what ``metrics.RULE`` says, and no exit code."""
+    from . import benchmarks, user_tables
     from .predictions import FILE
     from .runner import measure, write_json
     from .tables import markdown
 
-    columns = own.parse_columns(options.columns)
+    columns = user_tables.parse_columns(options.columns)
     places, _ = _places(options)
     is_plain = options.task in benchmarks.TASKS
-    benchmark = own.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
-    has_truth = is_plain or own.is_ours(options.predictions) or any(name.startswith("truth.") for name in columns)
+    is_ours = user_tables.is_ours(options.predictions)
+    benchmark = user_tables.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
+    has_truth = is_plain or is_ours or any(name.startswith("truth.") for name in columns)
     known = [] if has_truth else benchmarks.items(benchmark, places)
-    rows = own.read_predictions(options.predictions, benchmark, columns, known, options.judge)
-    if is_plain and own.is_ours(options.predictions):
+    rows = user_tables.read_predictions(options.predictions, benchmark, columns, known, options.judge)
+    if is_plain and is_ours:
         # Rows of ours say what they were asked; a plain task takes the rubrics from them.
-        benchmark = own.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""))
-        rows = [type(row)(**{**vars(row), "benchmark": benchmark.name}) for row in rows]
+        benchmark = user_tables.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""))
+        rows = [replace(row, benchmark=benchmark.name) for row in rows]
     found = measure(rows, [benchmark], tools=_tools(options), resamples=options.resamples, seed=options.seed)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -303,13 +305,18 @@ def score(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Do ``report``."""
+    """Write a page, Markdown, or both; without either, Markdown goes to standard output."""
+    from .finished import read_folder
     from .tables import markdown
 
-    runs = [_read_run(path) for path in options.runs]
+    runs = [read_folder(folder) for folder in options.runs]
     text = "\n".join(
-        markdown(found, [one for one in shown if any(one.name in own for own in found["judges"].values())], costs)
-        for found, shown, costs in runs
+        markdown(
+            run.found,
+            [run.benchmark(name) for name in run.defined if any(name in one for one in run.found["judges"].values())],
+            run.costs or None,
+        )
+        for run in runs
     )
     if options.html is not None:
         try:
@@ -325,29 +332,17 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_run(folder: Path) -> tuple[dict[str, Any], list[Any], dict[str, Any] | None]:
-    """Figures, benchmarks and costs of a run."""
-    from .benchmarks import parse
-
-    if not (folder / "metrics.json").is_file():
-        raise UsageError(f"{folder}: no metrics.json; finish the run first, with the same command")
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    config = folder / "config.json"
-    defined = json.loads(config.read_text(encoding="utf-8"))["benchmarks"] if config.is_file() else {}
-    shown = [parse({k: v for k, v in one.items() if k != "name"}, name) for name, one in defined.items()]
-    costs = folder / "cost.json"
-    return found, shown, json.loads(costs.read_text(encoding="utf-8")) if costs.is_file() else None
-
-
 def hub(options: argparse.Namespace) -> int:
-    """Do ``hub``."""
+    """Write the Hub's files of one judge into the model's folder, and print their paths."""
     import yaml
 
+    from .finished import read_folder
     from .hub_results import eval_results, model_index
 
-    found, shown, _ = _read_run(options.run)
-    files = eval_results(found, options.judge, shown, date=options.date, source_url=options.source_url)
-    index = model_index(found, options.judge, shown, model_name=options.model)
+    run = read_folder(options.run)
+    shown = [run.benchmark(name) for name in run.defined]
+    files = eval_results(run.found, options.judge, shown, date=options.date, source_url=options.source_url)
+    index = model_index(run.found, options.judge, shown, model_name=options.model)
     files["model_index.yaml"] = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True)
     for name, text in files.items():
         path = options.out / name
@@ -358,7 +353,7 @@ def hub(options: argparse.Namespace) -> int:
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Do ``ls``."""
+    """Print every benchmark with what it needs, one benchmark's file, or the peers with how to get them."""
     from . import benchmarks
 
     if options.what == "peers":

@@ -13,14 +13,14 @@ from .prompts import conversations
 from .summary import Grader
 
 
-def grader(place: str, model: str | None = None, **options: Any) -> Grader:
+def grader(place: str, model: str | None = None) -> Grader:
     """Make a grader from an address or a model.
 
     Args:
         place: Address of a server, or folder or Hub id of a model.
         model: Name of the model, if the server has several.
     """
-    evaluator = make_evaluator(place, model=model, **options)
+    evaluator = make_evaluator(place, model=model)
     return lambda rows, form: grade(evaluator, rows, form)
 
 

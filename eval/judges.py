@@ -22,6 +22,7 @@ import soundfile
 import torch
 
 from audio_judge.audio import AudioError, read_audio, resample
+from audio_judge.batch.shards import this_shard
 from audio_judge.errors import UsageError
 from audio_judge.judge.generation import generate, left_padded
 from audio_judge.judge.judge import AudioJudge
@@ -36,7 +37,7 @@ from audio_judge.text_models.backends import Endpoint, served_model
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Message, Reply, Sampling
 
-from .benchmarks import Question, columns
+from .benchmarks import Question, stated
 from .peers import LoadedPeer, load_peer
 from .predictions import Row, read_rows
 from .prompts import Blocks, comparison_form, conversations, read
@@ -99,29 +100,14 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
     if kind == "predictions":
         return RecordedJudge(rest)
     try:
-        if kind == "native":
-            return NativeJudge(rest, device=place(device), batch_size=batch_size, revision=revision)
         if kind in ("http", "https"):
             return ServedJudge(spec, concurrency=batch_size)
-        return OwnJudge(AudioJudge.from_pretrained(spec, device=place(device), revision=revision), batch_size)
+        place = this_shard().device(device)
+        if kind == "native":
+            return NativeJudge(rest, device=place, batch_size=batch_size, revision=revision)
+        return OwnJudge(AudioJudge.from_pretrained(spec, device=place, revision=revision), batch_size)
     except (OSError, ValueError) as error:
         raise UsageError(f"judge {spec}: {error}") from error
-
-
-def place(device: str) -> str:
-    """Choose the accelerator of this process.
-
-    Args:
-        device: ``auto`` or a device of torch.
-
-    Example:
-        >>> place("cpu")
-        'cpu'
-    """
-    if device != "auto" or not torch.accelerator.is_available():
-        return "cpu" if device == "auto" else device
-    number = int(os.environ.get("LOCAL_RANK", "0")) % torch.accelerator.device_count()
-    return f"{torch.accelerator.current_accelerator()}:{number}"
 
 
 class OwnJudge:
@@ -187,8 +173,8 @@ def _scored(judgement: Judgement) -> Answer:
         return Answer(error=judgement.error)
     rows = {name: score.to_dict() for name, score in judgement.scores.items()}
     levels = {name: row["level"] for name, row in rows.items()}
-    columns = {key: {name: row[key] for name, row in rows.items()} for key in ("std", "shares")}
-    return Answer({"scores": {name: row["value"] for name, row in rows.items()}, "levels": levels} | columns)
+    spread = {key: {name: row[key] for name, row in rows.items()} for key in ("std", "shares")}
+    return Answer({"scores": {name: row["value"] for name, row in rows.items()}, "levels": levels} | spread)
 
 
 def _preferred(said: Preference, turned: Preference, names: Sequence[str]) -> Answer:
@@ -212,7 +198,7 @@ def _said(task: str, judgement: Judgement) -> Answer:
     decided = (_scored(judgement).prediction or {}) if states(task, "scores") else {}
     if judgement.text is None:
         return Answer(decided) if decided else Answer(error="no answer")
-    said = columns(task, _facts(task, judgement), judgement.text)
+    said = stated(task, _facts(task, judgement), judgement.text)
     own = {"own_words": judgement.has_own_words}
     return Answer(decided | {key: value for key, value in said.items() if key not in decided} | own, (judgement.text,))
 

@@ -15,6 +15,8 @@ from audio_judge.batch.shards import Span, files
 from audio_judge.errors import UsageError
 
 FILE = "predictions.jsonl"
+# Before the reason, in the error of a row whose judge cannot do the task at all: it makes no figures and is no failure
+UNABLE = "unable: "
 Key = tuple[str, str, str]
 
 
@@ -53,6 +55,11 @@ class Row:
     def key(self) -> Key:
         """What makes two rows the same one: judge, benchmark, item."""
         return self.judge, self.benchmark, self.id
+
+    @property
+    def unable(self) -> str | None:
+        """Why its judge cannot do the task at all; None if it can, whether or not it answered."""
+        return self.error.removeprefix(UNABLE) if self.error and self.error.startswith(UNABLE) else None
 
 
 def row_from(values: Mapping[str, Any]) -> Row:

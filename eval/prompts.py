@@ -10,7 +10,7 @@ from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.tasks import TASKS, ParseError, assess, compare, rate, read_facts
 from audio_judge.tasks.compare import Form
 
-from .benchmarks import Question, columns
+from .benchmarks import Question, stated
 
 Blocks = list[dict[str, Any]]
 Reading = tuple[dict[str, Any] | None, str | None]
@@ -76,7 +76,7 @@ def read(question: Question, texts: Sequence[str | None]) -> Reading:
         return _read_each(question, texts)
     try:
         text = _given(texts[0] if texts else None)
-        return columns(question.task, read_facts(question.task, text, question.rubrics), text), None
+        return stated(question.task, read_facts(question.task, text, question.rubrics), text), None
     except ParseError as error:
         return None, str(error)
 
@@ -93,7 +93,7 @@ def _read_each(question: Question, texts: Sequence[str | None]) -> Reading:
     problems: list[str] = []
     for rubric, text in zip(question.rubrics, texts, strict=True):
         try:
-            said = columns(question.task, read_facts(question.task, _given(text), [rubric]))
+            said = stated(question.task, read_facts(question.task, _given(text), [rubric]))
         except ParseError as error:
             problems.append(f"{rubric.name}: {error}")
             continue

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from audio_judge.errors import UsageError
 from audio_judge.reports.parts import (
     Cell,
-    Player,
     Players,
     Plot,
     Plots,
@@ -34,33 +33,16 @@ from audio_judge.reports.parts import (
 )
 from audio_judge.version import __version__
 
-from . import benchmarks, metrics, own, summary
+from . import metrics, summary
 from .benchmarks import Benchmark
-from .predictions import Row, read_run
+from .finished import FinishedRun, read_folder
+from .predictions import Row
+from .tables import COST_COLUMNS, cost_figures
 
 DIGITS = 3
 MOST_GROUPS = 40
 # What stands for a benchmark in the overview, the first that is there
 HEADLINES = ("PCC", "ACC", "EER", "F1_micro", "SBERT", "BLEU", "MAE")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One folder of a run.
-
-    Args:
-        name: Name of the folder.
-        found: Content of ``metrics.json``.
-        config: Content of ``config.json``; empty for predictions that were only measured.
-        costs: Content of ``cost.json``; empty likewise.
-        rows: Rows of ``predictions.jsonl``.
-    """
-
-    name: str
-    found: dict[str, Any]
-    config: dict[str, Any]
-    costs: dict[str, Any]
-    rows: tuple[Row, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -120,50 +102,24 @@ def write_report(
     html.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def read_folder(folder: Path) -> Run:
-    """Read what a run has written.
-
-    Raises:
-        UsageError: If it has no figures.
-    """
-    if not (folder / "metrics.json").is_file():
-        raise UsageError(f"{folder}: no metrics.json; finish the run first, with the same command")
-    found, config, costs = (_json(folder / name) for name in ("metrics.json", "config.json", "cost.json"))
-    return Run(folder.resolve().name, found, config, costs, tuple(read_run(folder).values()))
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _benchmarks(runs: Sequence[Run]) -> dict[str, Benchmark]:
+def _benchmarks(runs: Sequence[FinishedRun]) -> dict[str, Benchmark]:
     """Benchmarks that some judge was run on, in the order of the runs."""
     found: dict[str, Benchmark] = {}
     for run in runs:
         for name in dict.fromkeys(name for by_name in run.found["judges"].values() for name in by_name):
-            one = _benchmark(run, name)
+            one = run.benchmark(name)
             if found.setdefault(name, one) != one:
                 raise UsageError(f"{run.name}: has another {name} than the runs before it; make a report of each")
     return found
 
 
-def _benchmark(run: Run, name: str) -> Benchmark:
-    defined = run.config.get("benchmarks", {}).get(name)
-    if defined is not None:
-        return benchmarks.parse({key: value for key, value in defined.items() if key != "name"}, name)
-    if name in benchmarks.names():
-        return benchmarks.load(name)
-    rubrics = [rubric for row in run.rows if row.benchmark == name for rubric in row.rubrics]
-    return own.benchmark_of_columns(name, dict.fromkeys(rubrics, ""))
-
-
-def _label(runs: Sequence[Run], run: Run, judge: str) -> str:
+def _label(runs: Sequence[FinishedRun], run: FinishedRun, judge: str) -> str:
     """What a judge is called: with the run's name, if another run has it, too."""
     is_shared = sum(judge in one.found["judges"] for one in runs) > 1
     return without_folders(f"{judge} ({run.name})" if is_shared else judge)
 
 
-def _results(runs: Sequence[Run], name: str) -> list[Result]:
+def _results(runs: Sequence[FinishedRun], name: str) -> list[Result]:
     found = []
     for run in runs:
         for judge, by_name in run.found["judges"].items():
@@ -174,8 +130,8 @@ def _results(runs: Sequence[Run], name: str) -> list[Result]:
 
 
 def _lead(results: Mapping[str, Sequence[Result]]) -> str:
-    judges = {one.judge for own_results in results.values() for one in own_results}
-    answers = sum(len(one.rows) for own_results in results.values() for one in own_results)
+    judges = {one.judge for of_one in results.values() for one in of_one}
+    answers = sum(len(one.rows) for of_one in results.values() for one in of_one)
     counts = (("judge", len(judges)), ("benchmark", len(results)), ("answer", answers))
     return ", ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts) + "."
 
@@ -185,7 +141,7 @@ def _lead(results: Mapping[str, Sequence[Result]]) -> str:
 
 def _overview(defined: Mapping[str, Benchmark], results: Mapping[str, Sequence[Result]]) -> Table:
     """A row per benchmark, a column per judge, one figure each."""
-    judges = list(dict.fromkeys(one.judge for own_results in results.values() for one in own_results))
+    judges = list(dict.fromkeys(one.judge for of_one in results.values() for one in of_one))
     rows: list[tuple[str | Cell, ...]] = []
     for name, benchmark in defined.items():
         by_judge = {one.judge: one.found for one in results[name]}
@@ -274,7 +230,7 @@ def _column(able: Sequence[Result], name: str) -> list[Cell]:
     return _marked([_figure_cell(one.found["figures"].get(name)) for one in able], name, values)
 
 
-def _pairs(name: str, runs: Sequence[Run]) -> Table | None:
+def _pairs(name: str, runs: Sequence[FinishedRun]) -> Table | None:
     """Differences between judges on the same items."""
     rows = []
     for run in runs:
@@ -329,7 +285,7 @@ def _check_cell(check: Mapping[str, Any] | None) -> Cell:
 def _section(
     benchmark: Benchmark,
     results: Sequence[Result],
-    runs: Sequence[Run],
+    runs: Sequence[FinishedRun],
     drawing: Plots,
     players: Players,
     worst: int,
@@ -353,12 +309,12 @@ def _section(
     }
 
 
-def _laid_out(benchmark: Benchmark, rows: Sequence[Row], measure: Any, wanted: Sequence[str]) -> list[summary.Measured]:
+def _laid_out(benchmark: Benchmark, rows: Sequence[Row], measure: Any, wanted: Sequence[str]) -> list[summary.Columns]:
     """The columns of one kind of measure, over clips."""
     return [
-        one
+        one.columns
         for one in summary.measures(rows, benchmark, wanted, summary.Tools())
-        if not one.where and isinstance(one.measure, partial) and one.measure.func is measure
+        if not one.columns.where and isinstance(one.measure, partial) and one.measure.func is measure
     ]
 
 
@@ -368,8 +324,8 @@ def _scatters(benchmark: Benchmark, results: Sequence[Result], drawing: Plots) -
         for one in results:
             for columns in _laid_out(benchmark, one.rows, metrics.rating_agreement, ("PCC",)):
                 if columns.what == rubric.name:
-                    given = np.array([np.nan if value is None else value for value in columns.columns[0]], dtype=float)
-                    truth = np.array(columns.columns[1], dtype=float)
+                    given = np.array([np.nan if value is None else value for value in columns.values[0]], dtype=float)
+                    truth = np.array(columns.values[1], dtype=float)
                     if np.isfinite(given).any():
                         title = f"{rubric.name}: {one.judge}"
                         file = f"{benchmark.name}: {title}"
@@ -471,7 +427,7 @@ def _reliabilities(benchmark: Benchmark, results: Sequence[Result], drawing: Plo
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for one in results:
         for columns in _laid_out(benchmark, one.rows, metrics.vote_share_agreement, ("ECE",)):
-            found.setdefault(columns.what, {})[one.judge] = metrics.reliability(*columns.columns)
+            found.setdefault(columns.what, {})[one.judge] = metrics.reliability(*columns.values)
         given = [row for row in one.rows if "is_real" in row.truth and "real" in (row.prediction or {})]
         if given:
             shares = [[1 - row.prediction["real"], row.prediction["real"]] for row in given if row.prediction]
@@ -537,13 +493,9 @@ def _card(row: Row, what: str, benchmark: Benchmark, players: Players) -> dict[s
         "name": ", ".join(named) or row.id,
         "main": _verdict(row, what),
         "others": [*_other_scores(row, what, benchmark), *groups],
-        "players": [_player(path, name, players) for path, name in zip(row.clips, named, strict=False)],
+        "players": [players.player(path, name=name) for path, name in zip(row.clips, named, strict=False)],
         "text": "\n".join(row.text),
     }
-
-
-def _player(path: str, name: str, players: Players) -> Player:
-    return players.player(path, name=name)
 
 
 def _verdict(row: Row, what: str) -> str:
@@ -570,26 +522,19 @@ def _other_scores(row: Row, what: str, benchmark: Benchmark) -> list[str]:
 # Costs and configuration
 
 
-def _costs(runs: Sequence[Run]) -> Table | None:
-    rows: list[tuple[str | Cell, ...]] = []
-    for run in runs:
-        for judge, one in run.costs.items():
-            if judge != "machine":
-                audio, took = (
-                    sum(each[key] for each in one["benchmarks"].values()) for key in ("audio_seconds", "judge_seconds")
-                )
-                sizes = [number(one.get(key), 0) for key in ("peak_memory_mib", "peak_device_memory_mib")]
-                speed = number(audio / took if took else None, 1)
-                cells = (speed, *sizes, number(one.get("loading_seconds"), 1))
-                rows.append((_label(runs, run, judge), *(Cell(cell) for cell in cells)))
-    head = ("judge", "× real time", "peak memory, MiB", "on the device, MiB", "loading, s")
+def _costs(runs: Sequence[FinishedRun]) -> Table | None:
+    rows: list[tuple[str | Cell, ...]] = [
+        (_label(runs, run, judge), *(Cell(number(value, digits)) for value, digits in figures))
+        for run in runs
+        for judge, figures in cost_figures(run.costs)
+    ]
     machines = dict.fromkeys(
         f"{run.costs['machine']['processor']}, {run.costs['machine']['threads']} threads" for run in runs if run.costs
     )
-    return Table(head, tuple(rows), f"On {'; '.join(machines)}.") if rows else None
+    return Table(COST_COLUMNS, tuple(rows), f"On {'; '.join(machines)}.") if rows else None
 
 
-def _configuration(run: Run) -> dict[str, Any]:
+def _configuration(run: FinishedRun) -> dict[str, Any]:
     """The configuration for people: a line per setting, and the rest as it is, but for the benchmarks' long definitions."""
     plain = {
         key: value for key, value in run.config.items() if key not in ("benchmarks", "versions", "judges", "command")

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from audio_judge.errors import UsageError
 from . import metrics, summary
 from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items
 from .judges import Answer, Judge, load_judge
-from .predictions import FILE, Key, Row, merge, read_run
+from .predictions import FILE, UNABLE, Key, Row, merge, read_run
 
 PACKAGES: tuple[str, ...] = (
     *("audio-judge", "torch", "transformers", "numpy", "scipy", "scikit-learn", "soxr", "torchmetrics", "speechmos"),
@@ -153,7 +153,7 @@ def _answered(spec: str, judge: Judge, benchmark: Benchmark, pending: Sequence[I
         for batch in _batches(pending, what.batch_size):
             begun = time.perf_counter()
             if isinstance(can, str):
-                answers = [Answer(error=f"unable: {can}")] * len(batch)
+                answers = [Answer(error=f"{UNABLE}{can}")] * len(batch)
             else:
                 answers = judge.answer([_narrowed(item, can).question for item in batch])
             took = None if isinstance(can, str) else (time.perf_counter() - begun) / len(batch)
@@ -179,7 +179,7 @@ def _narrowed(item: Item, can: tuple[Any, ...]) -> Item:
     known = {rubric.name for rubric in can}
     question = item.question
     kept = tuple(rubric for rubric in question.rubrics if rubric.name in known)
-    return Item(type(question)(**{**vars(question), "rubrics": kept}), item.truth, item.groups)
+    return replace(item, question=replace(question, rubrics=kept))
 
 
 def _row(
@@ -219,7 +219,7 @@ def _controlled(spec: str, judge: Judge, benchmark: Benchmark, what: Run) -> Row
     try:
         benched = judge.controlled()
     except UsageError as error:
-        return Row(**named, error=f"unable: {error}")
+        return Row(**named, error=f"{UNABLE}{error}")
     chosen = clips(benchmark, what.places, what.limit)
     checks = run_controls(benched, chosen, benchmark.suite, seed=what.seed, count=what.controls_count)
     return Row(
@@ -287,8 +287,8 @@ def measure(
         able = {}
         for judge, own in by_judge.items():
             found = judges.setdefault(judge, {})
-            if all((row.error or "").startswith("unable: ") for row in own):
-                found[benchmark.name] = {"unable": str(own[0].error).removeprefix("unable: ")}
+            if all(row.unable is not None for row in own):
+                found[benchmark.name] = {"unable": own[0].unable}
             elif benchmark.task == CONTROLS:
                 found[benchmark.name] = {"checks": (own[0].prediction or {})["checks"]}
             else:

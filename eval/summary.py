@@ -63,25 +63,42 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One measure with the columns it takes.
+class Columns:
+    """What metrics of one kind take, laid out from rows.
 
     Args:
-        what: First part of the names of its figures.
-        columns: Predictions first; one item per row.
+        kind: ``scores``, ``levels``, ``shares`` and ``preferences`` (of a rubric), ``swapped`` (verdicts in both orders), ``is_real``
+            (P(real)), ``speech_rate``, ``causes`` (kinds), ``spans`` (seconds), ``texts`` and ``grades``: predictions, then truth;
+            ``answers`` and ``own_words``: predictions only; ``answers_and_scores``: both of the judge.
+        what: First part of the names of figures.
+        values: The columns, one item per row.
         ids: Item of each row, or name of each group.
         where: Behind the names, for figures over groups: ``@condition``.
-        has_interval: Whether to bootstrap it.
         groups: Group of each row for the bootstrap; empty draws rows.
+        settings: What metrics may take by name: ``rubric``, ``low``, ``high``, ``categories``, ``encoder``, ``detector``; None is
+            what is not there.
     """
 
+    kind: str
     what: str
-    measure: Callable[..., Mapping[str, Any]]
-    columns: tuple[Sequence[Any] | np.ndarray, ...]
+    values: tuple[Sequence[Any] | np.ndarray, ...]
     ids: tuple[str, ...]
     where: str = ""
+    groups: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure and the columns it takes; it gives figures by name."""
+
+    columns: Columns
+    measure: Callable[..., Mapping[str, Any]]
     has_interval: bool = True
-    groups: tuple[str, ...] = field(default=(), repr=False)
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Measure."""
+        return self.measure(*self.columns.values)
 
 
 def summarise(
@@ -128,22 +145,22 @@ def _need(name: str) -> str:
 
 
 def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-    found = measured.measure(*measured.columns)
+    columns, found = measured.columns, measured()
     names = [name for name in found if name in wanted]
     intervals: dict[str, tuple[float, float]] = {}
-    enough = len(set(measured.groups or measured.ids)) >= (LEAST_GROUPS if measured.where else 2)
+    enough = len(set(columns.groups or columns.ids)) >= (LEAST_GROUPS if columns.where else 2)
     if resamples and names and measured.has_interval and enough:
         intervals = metrics.confidence_intervals(
-            measured.measure, *measured.columns, groups=measured.groups or None, resamples=resamples, seed=seed
+            measured.measure, *columns.values, groups=columns.groups or None, resamples=resamples, seed=seed
         )
     figures = {}
     for name in names:
         low, high = intervals.get(name, (math.nan, math.nan))
-        figures[f"{measured.what}/{name}{measured.where}"] = {
+        figures[f"{columns.what}/{name}{columns.where}"] = {
             "value": finite(found[name]),
             "low": finite(low),
             "high": finite(high),
-            "n": int(found.get("n", len(measured.ids))),
+            "n": int(found.get("n", len(columns.ids))),
             "coverage": finite(found.get("coverage", math.nan)),
             "answered": finite(found.get(f"{name}_answered", found[name])),
             "higher_is_better": metrics.is_higher_better(name),
@@ -161,32 +178,6 @@ def finite(value: float) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What metrics of one kind take, laid out from rows.
-
-    Args:
-        kind: ``scores``, ``levels``, ``shares`` and ``preferences`` (of a rubric), ``swapped`` (verdicts in both orders), ``is_real``
-            (P(real)), ``speech_rate``, ``causes`` (kinds), ``spans`` (seconds), ``texts`` and ``grades``: predictions, then truth;
-            ``answers`` and ``own_words``: predictions only; ``answers_and_scores``: both of the judge.
-        what: First part of the names of figures.
-        values: The columns, one item per row.
-        ids: Item of each row, or name of each group.
-        where: Behind the names, for figures over groups: ``@condition``.
-        groups: Group of each row for the bootstrap; empty draws rows.
-        settings: What metrics may take by name: ``rubric``, ``low``, ``high``, ``categories``, ``encoder``, ``detector``; None is
-            what is not there.
-    """
-
-    kind: str
-    what: str
-    values: tuple[Sequence[Any] | np.ndarray, ...]
-    ids: tuple[str, ...]
-    where: str = ""
-    groups: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
 def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], tools: Tools) -> Iterable[Measured]:
     """Lay out everything that is to be measured of rows.
 
@@ -199,9 +190,7 @@ def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], t
     chosen = [one for one in metrics.METRICS if one.gives(wanted)]
     for columns in _lay_out(rows, benchmark, {one.columns for one in chosen}, tools):
         for one, settings in _usable(chosen, columns, wanted):
-            measure = partial(one.measure, **settings)
-            shared = columns.what, measure, columns.values, columns.ids, columns.where
-            yield Measured(*shared, has_interval=one.has_interval, groups=columns.groups)
+            yield Measured(columns, partial(one.measure, **settings), one.has_interval)
 
 
 def _usable(
@@ -424,35 +413,26 @@ def compare(
         second) with ``low`` and ``high``, ``p_value``.
     """
     wanted = [name for name in (benchmark.metrics or DEFAULTS[benchmark.task]) if name in COMPARED]
-    laid_out = {
-        judge: {(one.what, one.measure_name): one for one in _comparable(own, benchmark, wanted)}
-        for judge, own in rows.items()
-    }
+    laid_out = {judge: dict(_comparable(own, benchmark, wanted)) for judge, own in rows.items()}
     found = []
     for first, second in itertools.combinations(laid_out, 2):
-        for what, name in laid_out[first]:
-            pair = [laid_out[judge].get((what, name)) for judge in (first, second)]
-            if pair[0] is not None and pair[1] is not None and pair[0].ids == pair[1].ids and len(pair[0].ids) > 2:
-                found.append(_compared((first, second), pair[0], pair[1], resamples, seed))
+        for key, one in laid_out[first].items():
+            other = laid_out[second].get(key)
+            ids = one.columns.ids
+            if other is not None and other.columns.ids == ids and len(ids) > 2:
+                found.append(_compared((first, second), key[1], one, other, resamples, seed))
     return found
 
 
-@dataclass(frozen=True)
-class _Comparable(Measured):
-    """A measure of which one figure is compared."""
-
-    measure_name: str = ""
-
-
-def _comparable(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str]) -> Iterable[_Comparable]:
-    """The measures per clip, each cut down to one figure, so that a thousand resamples of it are cheap."""
+def _comparable(
+    rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str]
+) -> Iterable[tuple[tuple[str, str], Measured]]:
+    """What is measured and the figure to compare, with the measure cut down to it: a thousand resamples are cheap then."""
     ordered = sorted(rows, key=lambda row: row.id)
     for one in measures(ordered, benchmark, wanted, Tools()):
-        cheap = one.has_interval and not one.where
-        names = [name for name in one.measure(*one.columns) if name in wanted] if cheap else []
-        for name in names:
-            shared = one.what, _lean(one.measure, name), one.columns, one.ids
-            yield _Comparable(*shared, groups=one.groups, measure_name=name)
+        cheap = one.has_interval and not one.columns.where
+        for name in [name for name in one() if name in wanted] if cheap else []:
+            yield (one.columns.what, name), Measured(one.columns, _lean(one.measure, name))
 
 
 def _lean(measure: Callable[..., Mapping[str, Any]], name: str) -> Callable[..., Mapping[str, Any]]:
@@ -475,17 +455,19 @@ def _rating(given: Any, truth: Any, *, name: str, low: float, high: float) -> di
 
 
 def _compared(
-    judges: tuple[str, str], one: _Comparable, other: _Comparable, resamples: int, seed: int
+    judges: tuple[str, str], name: str, one: Measured, other: Measured, resamples: int, seed: int
 ) -> dict[str, Any]:
+    given, *truth = one.columns.values
     found = metrics.compare_judges(
         one.measure,
-        one.measure_name,
-        one.columns[0],
-        other.columns[0],
-        *one.columns[1:],
-        groups=one.groups or None,
+        name,
+        given,
+        other.columns.values[0],
+        *truth,
+        groups=one.columns.groups or None,
         resamples=resamples,
         seed=seed,
     )
     numbers = {key: finite(found[key]) for key in ("difference", "low", "high", "p_value")}
-    return {"figure": f"{one.what}/{one.measure_name}", "judges": list(judges), "n": len(one.ids)} | numbers
+    figure = f"{one.columns.what}/{name}"
+    return {"figure": figure, "judges": list(judges), "n": len(one.columns.ids)} | numbers

@@ -1,9 +1,11 @@
 """Markdown tables of ``metrics.json``: one per benchmark, with what others published in italics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .benchmarks import Benchmark
+
+COST_COLUMNS = ("judge", "× real time", "peak memory, MiB", "on the device, MiB", "loading, s")
 
 
 def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: Mapping[str, Any] | None = None) -> str:
@@ -87,20 +89,26 @@ def _check(check: Mapping[str, Any] | None) -> str:
     return f"{_number(check['figure'])} {'passed' if check['passed'] else '**failed**'}"
 
 
-def cost_table(costs: Mapping[str, Any]) -> str:
-    """Write speed and memory."""
-    rows = []
+def cost_figures(costs: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[float | None, int]]]]:
+    """Figures of each judge under ``COST_COLUMNS``, each with the decimals to show; None where nothing was measured."""
     for judge, one in costs.items():
         if judge == "machine":
             continue
-        audio = sum(each["audio_seconds"] for each in one["benchmarks"].values())
-        took = sum(each["judge_seconds"] for each in one["benchmarks"].values())
-        speed = f"{audio / took:.1f}" if took else "–"
-        memory = [one.get(key) for key in ("peak_memory_mib", "peak_device_memory_mib")]
-        shown = ["–" if size is None else f"{size:.0f}" for size in memory]
-        rows.append([judge, speed, *shown, f"{one['loading_seconds']:.1f}" if "loading_seconds" in one else "–"])
-    head = ["judge", "× real time", "peak memory, MiB", "on the device, MiB", "loading, s"]
-    return "\n\n".join(["## Speed and memory", grid(head, rows)])
+        # Over all benchmarks at once: means of their speeds would count a small one as much as a large one
+        audio, took = (
+            sum(each[key] for each in one["benchmarks"].values()) for key in ("audio_seconds", "judge_seconds")
+        )
+        memory = [(one.get(key), 0) for key in ("peak_memory_mib", "peak_device_memory_mib")]
+        yield judge, [(audio / took if took else None, 1), *memory, (one.get("loading_seconds"), 1)]
+
+
+def cost_table(costs: Mapping[str, Any]) -> str:
+    """Write speed and memory, of the content of ``cost.json``."""
+    rows = [
+        [judge, *("–" if value is None else f"{value:.{digits}f}" for value, digits in figures)]
+        for judge, figures in cost_figures(costs)
+    ]
+    return "\n\n".join(["## Speed and memory", grid(COST_COLUMNS, rows)])
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -69,16 +69,20 @@ class Shard:
         return path.with_name(f"{path.stem}.part-{self.index + 1}-of-{self.count}{path.suffix}")
 
     def device(self, name: str) -> str:
-        """The accelerator of this process, if it is free to choose.
+        """The device of this process: what was asked for, or for ``auto`` its own accelerator, or the CPU if there is none.
 
-        Args:
-            name: What was asked for; ``auto`` leaves the choice.
+        Example:
+            >>> Shard(1, 3).device("cpu")
+            'cpu'
         """
         import torch
 
-        if name != "auto" or self.count == 1 or not torch.cuda.is_available():
+        if name != "auto":
             return name
-        return f"cuda:{self.local % torch.cuda.device_count()}"
+        if not torch.accelerator.is_available():
+            return "cpu"
+        # Processes of one machine go round its accelerators, as there may be more of them
+        return f"{torch.accelerator.current_accelerator()}:{self.local % torch.accelerator.device_count()}"
 
 
 def this_shard() -> Shard:

@@ -233,6 +233,17 @@ class TestShard:
             monkeypatch.setenv(name, value)
         assert this_shard() == shard
 
+    def test_processes_go_round_the_accelerators(self, monkeypatch):
+        monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+        monkeypatch.setattr("torch.accelerator.device_count", lambda: 2)
+        monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: "cuda")
+        assert Shard(3, 4, local=3).device("auto") == "cuda:1"
+        assert Shard(3, 4, local=3).device("mps") == "mps"
+
+    def test_without_an_accelerator_it_is_the_cpu(self, monkeypatch):
+        monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+        assert Shard().device("auto") == "cpu"
+
     @pytest.mark.parametrize(("rank", "size"), [("4", "4"), ("-1", "4"), ("one", "4"), ("0", "0"), ("0", "many")])
     def test_what_does_not_fit_is_refused(self, monkeypatch, rank, size):
         monkeypatch.setenv("RANK", rank)

@@ -5,7 +5,7 @@ from audio_judge.clips import RatedClip, Rating
 from audio_judge.errors import UsageError
 from audio_judge.eval import benchmarks
 from audio_judge.eval.benchmarks import Places, items, load, names, paired, parse
-from audio_judge.eval.own import table_benchmark
+from audio_judge.eval.user_tables import table_benchmark
 
 
 class TestLoad:

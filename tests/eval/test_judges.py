@@ -13,7 +13,7 @@ from tiny import make_judge
 from audio_judge.clips import Cause
 from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import Question
-from audio_judge.eval.judges import NativeJudge, OwnJudge, PeerJudge, RecordedJudge, ServedJudge, load_judge, place
+from audio_judge.eval.judges import NativeJudge, OwnJudge, PeerJudge, RecordedJudge, ServedJudge, load_judge
 from audio_judge.eval.peers import LoadedPeer, Peer
 from audio_judge.eval.predictions import Row
 from audio_judge.judge.judge import AudioJudge
@@ -247,11 +247,3 @@ class TestPeers:
         questions = [Question(clip, "score", (clip,), MOS, reference=clean) for clip in (clean, noisy)]
         good, bad = (answer.prediction["scores"]["mos"] for answer in judge.answer(questions))
         assert good > bad + 0.5
-
-
-def test_place_spreads_processes(monkeypatch):
-    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
-    monkeypatch.setattr("torch.accelerator.device_count", lambda: 2)
-    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: "cuda")
-    monkeypatch.setenv("LOCAL_RANK", "3")
-    assert place("auto") == "cuda:1"

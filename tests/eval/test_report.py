@@ -17,8 +17,9 @@ from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import CONTROLS, Benchmark
 from audio_judge.eval.cli import main
 from audio_judge.eval.controls.check import check, not_applicable
+from audio_judge.eval.finished import read_folder
 from audio_judge.eval.predictions import FILE, Row
-from audio_judge.eval.report import read_folder, write_report
+from audio_judge.eval.report import write_report
 from audio_judge.eval.runner import measure, write_json
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.rubrics.shares import level_shares

@@ -8,6 +8,7 @@ as ``truth.RUBRIC``, ``truth.preference``, ``truth.label`` (real or fake) and ``
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +281,7 @@ def _with_truth(row: Row, known: Sequence[Item]) -> Row:
     by_id = {item.question.id: item for item in known}
     if row.id not in by_id:
         raise UsageError(f"{row.id!r} is no item of {row.benchmark}")
-    return Row(**{**vars(row), "truth": by_id[row.id].truth, "groups": by_id[row.id].groups})
+    return replace(row, truth=by_id[row.id].truth, groups=by_id[row.id].groups)
 
 
 def _with_missing(rows: Sequence[Row], benchmark: Benchmark, known: Sequence[Item]) -> list[Row]:
@@ -290,20 +291,7 @@ def _with_missing(rows: Sequence[Row], benchmark: Benchmark, known: Sequence[Ite
         question = item.question
         if (judge, question.id) not in have:
             asked = next(row.rubrics for row in rows if row.judge == judge)
-            missing = "not among the predictions"
-            found.append(
-                Row(
-                    question.id,
-                    benchmark.name,
-                    judge,
-                    benchmark.task,
-                    question.clips,
-                    item.truth,
-                    asked,
-                    None,
-                    (),
-                    missing,
-                    item.groups,
-                )
-            )
+            named = question.id, benchmark.name, judge, benchmark.task, question.clips
+            error = "not among the predictions"
+            found.append(Row(*named, item.truth, asked, error=error, groups=item.groups))
     return found
