@@ -1,4 +1,4 @@
-"""Readers of rated corpora: each turns published files into ``audio_judge.clips.RatedClip``, without opening any audio."""
+"""Readers of rated corpora: each turns published files into ``audio_judge.clips.RatedClip`` and opens no audio."""
 
 from dataclasses import dataclass
 from os import PathLike
@@ -10,7 +10,6 @@ class CorpusError(ValueError):
     Args:
         path: The file, or the folder where it was looked for.
         line: Line in that file, counted from 1; None if the whole file is meant.
-        problem: What is wrong, the value and the fix.
 
     >>> str(CorpusError("ratings.csv", 3, "mos is 7.0; 1 to 5 expected"))
     'ratings.csv, line 3: mos is 7.0; 1 to 5 expected'

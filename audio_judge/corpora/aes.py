@@ -1,12 +1,13 @@
-"""Read Audiobox Aesthetics' released ratings (AES) and the AudioMOS Challenge 2025, track 2: four axes of speech, sound and music.
+"""Read Audiobox Aesthetics' ratings (AES) and AudioMOS Challenge 2025, track 2: speech, sound and music on four axes.
 
-AES is jsonl with ten ratings per axis (``AES_natural_speech.jsonl`` …); AudioMOS is csv with means, or jsonl as AES. The ratings are floats
-from 0 to 10 (``SCALE``), though raters were asked on 1 to 10, which is the scale of our rubrics. So votes below 1 stay votes, and a mean below 1
-is lifted to 1, counted and reported, with the published mean in ``extra``; ``lift=False`` leaves it. Higher is better on all axes but production
-complexity, where it only means more complex.
+AES is jsonl with ten ratings per axis (``AES_natural_speech.jsonl`` …); AudioMOS is csv with means, or jsonl as AES.
+The ratings are floats from 0 to 10 (``SCALE``), though raters were asked on 1 to 10, which is the scale of our rubrics.
+So votes below 1 stay votes, and a mean below 1 is lifted to 1, counted and reported, with the published mean in
+``extra``; ``lift=False`` leaves it. Higher is better on all axes but production complexity, where it only means more
+complex.
 
-A row may have ``start_time`` and ``end_time`` in seconds; only that part is heard. ``extra``: ``set`` (name of the file),
-``published`` (rubric to mean, of those that were lifted), ``sample_id``, and any other column as published.
+A row may have ``start_time`` and ``end_time`` in seconds; only that part is heard. ``extra``: ``set`` (name of the
+file), ``published`` (rubric to mean, of those that were lifted), ``sample_id``, and any other column as published.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,8 @@ from audio_judge.corpora.rows import Row, Split, home_of, name_of, read_rows, re
 from audio_judge.rubrics.rubric import AES_DATA_SCALE, get_rubric
 
 SCALE = AES_DATA_SCALE
-RUBRICS = {
+# Column to rubric; the short names are how the published predictor writes its scores
+RUBRIC_OF = {
     "Production_Quality": "production_quality",
     "Production_Complexity": "production_complexity",
     "Content_Enjoyment": "content_enjoyment",
@@ -31,9 +33,8 @@ RUBRICS = {
     "CE": "content_enjoyment",
     "CU": "content_usefulness",
 }
-"""Column to rubric; the short names are how the published predictor writes its scores."""
 
-_CONSUMED = {*RUBRICS, "data_path", "path", "start_time", "end_time"}
+_CONSUMED = {*RUBRIC_OF, "data_path", "path", "start_time", "end_time"}
 
 
 def read_aes(
@@ -45,12 +46,10 @@ def read_aes(
         path: jsonl, csv or data set with ``data_path`` and the four axes, or the folder ``evaluation_data``.
         split: Split of all clips; AES is released for testing, AudioMOS has one file per split.
         root: Folder that ``data_path`` starts from; that of the file if None.
-        corpus: Name of the corpus, e.g. ``AudioMOS-2025``.
         lift: Lift means below 1 to 1, the lowest score of our rubrics.
 
     Returns:
-        Clips with ratings: ``production_quality``, ``production_complexity``, ``content_enjoyment``, ``content_usefulness``.
-        Lists give standard deviation and votes, means do not.
+        Clips with the four ratings; lists give standard deviation and votes, means do not.
 
     Raises:
         CorpusError: On the call, if a folder has no such file; while reading, on a row that is wrong.
@@ -82,7 +81,7 @@ def _clips(
         incomplete += len(ratings) < 4
         low = {name: rating.value for name, rating in ratings.items() if lift and rating.value < get_rubric(name).low}
         lifted += bool(low)
-        blanks += any(None in row.values[column] for column in RUBRICS if isinstance(row.values.get(column), list))
+        blanks += any(None in row.values[column] for column in RUBRIC_OF if isinstance(row.values.get(column), list))
         yield RatedClip(
             path=row.audio("data_path" if "data_path" in row.values else "path", root),
             ratings=ratings | {name: replace(ratings[name], value=get_rubric(name).low) for name in low},
@@ -99,12 +98,12 @@ def _clips(
 
 def _ratings(row: Row) -> dict[str, Rating]:
     ratings: dict[str, Rating] = {}
-    for column, rubric in RUBRICS.items():
+    for column, rubric in RUBRIC_OF.items():
         rating = row.rating(column, SCALE.low, SCALE.high)
         if rating is not None:
             ratings[rubric] = rating
     if not ratings:
-        raise row.error(f"none of {', '.join(RUBRICS)} has a value; found {', '.join(row.values)}")
+        raise row.error(f"none of {', '.join(RUBRIC_OF)} has a value; found {', '.join(row.values)}")
     return ratings
 
 

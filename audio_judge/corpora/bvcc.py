@@ -1,8 +1,9 @@
-"""Read BVCC and lists in its style: clips of speech synthesis and voice conversion systems with an overall rating from 1 to 5.
+"""Read BVCC and lists in its style: synthesised and converted voices with an overall rating from 1 to 5.
 
-Three layouts are known by their content: a csv with ``wav_path, system_id, sample_id, avg_score``; the same with ``score`` and
-``listener_id``, one line per vote; and the challenge's own lists without a header (``train_mos_list.txt``: ``sys…-utt….wav,3.5``, and
-``TRAINSET`` / ``DEVSET``: ``system,wav,score,_,listener``). There is one file per split.
+Three layouts are known by their content: a csv with ``wav_path, system_id, sample_id, avg_score``; the same with
+``score`` and ``listener_id``, one line per vote; and the challenge's own lists without a header
+(``train_mos_list.txt``: ``sys…-utt….wav,3.5``, and ``TRAINSET`` / ``DEVSET``: ``system,wav,score,_,listener``). There
+is one file per split.
 
 ``extra``: ``sample_id``, ``raters`` (listener to score, where votes are published), and any other column.
 """
@@ -18,7 +19,7 @@ from audio_judge.corpora.vcc2020 import VoteColumns, read_votes
 
 CORPUS = "BVCC"
 LOW, HIGH = 1.0, 5.0
-_VOTES_HEADER = ["system_id", "wav_path", "score", "", "listener_id"]
+_VOTES_HEADER = ["system_id", "wav_path", "score", "", "listener_id"]  # the fourth column has no use here
 
 
 def read_bvcc(
@@ -29,11 +30,11 @@ def read_bvcc(
     Args:
         path: The list of one split, or a data set with the columns of one.
         split: Which split it is; the lists do not say.
-        root: Folder that the clips' paths start from; that of the list if None. The challenge's own lists need its ``wav`` folder.
-        corpus: Name of the corpus, for lists of other corpora in this style.
+        root: Folder that the clips' paths start from; that of the list if None. The challenge's own lists need its
+            ``wav`` folder.
 
     Returns:
-        Clips with ``mos``, with standard deviation and votes where single votes are published; ``system`` is the system.
+        Clips with ``mos``, with standard deviation and votes where single votes are published.
 
     Raises:
         CorpusError: On the call, if the file is missing or in another layout; while reading, on a line that is wrong.

@@ -1,4 +1,4 @@
-"""Captions written by ``audio-judge caption``: descriptions and comparisons of rated clips."""
+"""Reader of what ``audio-judge caption`` wrote: descriptions and comparisons of rated clips."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,11 @@ from audio_judge.corpora.rows import Split, read_rows
 
 
 def read_captions(path: str | Path, split: Split = "train", *, corpus: str = "captions") -> Iterator[Item]:
-    """Read what ``audio_judge.data.captions`` wrote, to be learned with ``describe`` and ``compare``.
-
-    Args:
-        path: File of captions.
-        split: Split of all of them.
-        corpus: Name of the corpus.
+    """Read captions, to be learned with ``describe`` and ``compare``.
 
     Yields:
-        Clips with their overall rating and pairs with their preferences, one per caption, which is ``extra["caption"]``.
+        Clips with their overall rating and pairs with their preferences, one per caption, which is
+        ``extra["caption"]``.
 
     Raises:
         CorpusError: If a row is no caption.

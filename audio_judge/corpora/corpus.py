@@ -22,10 +22,10 @@ class Corpus:
 
     Args:
         reader: Key of ``audio_judge.corpora.CORPORA``.
-        path: Folder or file, or a data set: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` and ``:SPLIT`` behind it if wanted, or
-            the folder of one.
-        split: ``train``, ``validation`` or ``test``; None for all splits of a corpus that tells them apart. Of a data set, the split
-            of that name is read, or the one that its path names.
+        path: Folder or file, or a data set: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` and ``:SPLIT`` behind it if
+            wanted, or the folder of one.
+        split: ``train``, ``validation`` or ``test``; None for all splits of a corpus that tells them apart. Of a data
+            set, the split of that name is read, or the one that its path names.
         weight: How often each clip is used on average: 2 is twice, 0.5 is every other clip.
         tasks: Task to weight, if not those of the mixture.
         balance: What is to be equally frequent: a rubric (its levels), ``label`` (real, fake) or ``preference`` (A, B,
@@ -78,11 +78,12 @@ class Corpus:
             raise ValueError(f"{self.reader}: which split? This corpus does not say; give train, validation or test")
         module, _, name = known.reader.partition(".")
         read: Callable[..., Iterator[Item]] = getattr(import_module(f"audio_judge.corpora.{module}"), name)
+        # In a list, so that every part refuses what it cannot read now, and not when the others have been read
         try:
             return chain.from_iterable(
                 [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
             )
-        except TypeError as error:
+        except TypeError as error:  # an option that the reader's signature does not have
             raise ValueError(f"{self.reader}: {error}; see the options of its reader") from error
 
 
@@ -111,10 +112,7 @@ def _our_name(split: str) -> str | None:
 
 
 def read_options(given: Iterable[str]) -> dict[str, Any]:
-    """Read arguments of a reader.
-
-    Args:
-        given: ``NAME=VALUE`` each; a value that is JSON counts as such, any other as text.
+    """Read a reader's arguments, ``NAME=VALUE`` each; a value that is JSON counts as such, any other as text.
 
     Raises:
         ValueError: If one is not of that form.

@@ -1,7 +1,8 @@
 """Read the NISQA Corpus: speech at 48 kHz, five ratings per clip, and what the simulation did to it.
 
-Only the tables are read; audio stays as published (48 kHz) and is not opened. Per-set tables (``NISQA_TRAIN_SIM_file.csv`` …) come first
-because only they hold the simulation columns; ``NISQA_corpus_file.csv`` fills in the sets that have no table of their own.
+Only the tables are read; audio stays as published (48 kHz) and is not opened. Per-set tables
+(``NISQA_TRAIN_SIM_file.csv`` …) come first because only they hold the simulation columns; ``NISQA_corpus_file.csv``
+fills in the sets that have no table of their own.
 
 Left out: the per-condition table ``NISQA_corpus_con.csv``, which is the mean of these rows over ``condition``.
 """
@@ -20,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 CORPUS = "NISQA"
 CORPUS_FILE = "NISQA_corpus_file.csv"
-RUBRICS = {"mos": "mos", "noi": "noisiness", "col": "coloration", "dis": "discontinuity", "loud": "loudness"}
-"""Column of the corpus to rubric; on all five, 1 is worst and 5 is best."""
+# Column to rubric; on all five, 1 is worst and 5 is best
+RUBRIC_OF = {"mos": "mos", "noi": "noisiness", "col": "coloration", "dis": "discontinuity", "loud": "loudness"}
 
 _SPLITS = {"TRAIN": "train", "VAL": "validation", "TEST": "test"}
 _OFF = {"0", "0.0", "false", "no", "off", "skip", "noloss"}
 _ON = {"x", "1", "1.0", "true", "yes"}
-_CONSUMED = {"db", "votes", "filepath_deg", "filepath_ref", *RUBRICS, *(f"{column}_std" for column in RUBRICS)}
+_CONSUMED = {"db", "votes", "filepath_deg", "filepath_ref", *RUBRIC_OF, *(f"{column}_std" for column in RUBRIC_OF)}
 _WHERE_TO_GET_IT = (
     "get the NISQA Corpus (depositonce of TU Berlin; described in the wiki of gabrielmittag/NISQA), unpack it, "
     f"and give the folder that holds {CORPUS_FILE} or NISQA_TRAIN_SIM/NISQA_TRAIN_SIM_file.csv"
@@ -42,23 +43,25 @@ def read_nisqa(
 ) -> Iterator[RatedClip]:
     """Read the clips of the NISQA Corpus with their ratings and causes.
 
-    Simulated faults come from the simulation columns; a row without any takes what ``con_description`` names. Causes are listed as: input
-    level, distortions, codecs with their losses, output level. The corpus drew the order of the distortions at random per clip and did not
-    publish it; some were applied after the codec.
+    Simulated faults come from the simulation columns; a row without any takes what ``con_description`` names. Causes
+    are listed as: input level, distortions, codecs with their losses, output level. The corpus drew the order of the
+    distortions at random per clip and did not publish it; some were applied after the codec.
 
     Args:
-        root: Folder of the unpacked corpus; the tables' paths are relative to it.
-        split: Only this split, read from TRAIN, VAL or TEST in the ``db`` column; None means all three.
+        root: Folder of the unpacked corpus.
+        split: Read from TRAIN, VAL or TEST in the ``db`` column; None means all three.
         with_reference: Leave out clips without a reference (the live sets' talks), and log how many.
         subsets: Only these values of ``db``, e.g. ``{"NISQA_TEST_FOR", "NISQA_TEST_P501"}``; None means all.
 
     Returns:
-        Clips in the order of the tables. Ratings, 1 to 5: ``mos``, ``noisiness``, ``coloration``, ``discontinuity``, ``loudness``; ``condition``
-        is ``db/con``; ``extra`` keeps the other columns that have a value, as published text.
+        Clips in the order of the tables. Ratings, 1 to 5: ``mos``, ``noisiness``, ``coloration``, ``discontinuity``,
+        ``loudness``; ``condition`` is ``db/con``; ``extra`` keeps the other columns that have a value, as published
+        text.
 
     Raises:
         ValueError: On the call, if ``split`` is unknown or ``subsets`` is a single string.
-        CorpusError: On the call, if the corpus is not there; while reading, on a row or a table that is malformed, or if nothing is selected.
+        CorpusError: On the call, if the corpus is not there; while reading, on a row or a table that is malformed, or
+            if nothing is selected.
     """
     if split is not None and split not in _SPLITS.values():
         raise ValueError(f"split is {split!r}; one of {sorted(_SPLITS.values())} or None expected")
@@ -104,7 +107,7 @@ def _tables(root: Path) -> list[Path]:
 def _rows(tables: list[Path], with_reference: bool) -> Iterator[Row]:
     """Rows of all tables; the whole corpus's table, which is last, gives only the sets that have none of their own."""
     own_table = {table.parent.name for table in tables if table.name != CORPUS_FILE}
-    required = ["db", "filepath_deg", *RUBRICS] + ["filepath_ref"] * with_reference
+    required = ["db", "filepath_deg", *RUBRIC_OF] + ["filepath_ref"] * with_reference
     for table in tables:
         for row in read_rows(table, required):
             if table.name != CORPUS_FILE or row.values["db"].strip() not in own_table:
@@ -160,7 +163,7 @@ def _ratings(row: Row) -> dict[str, Rating]:
     if row.text("mos") is None:
         raise row.error(f"mos is {row.values['mos']!r}; a number from 1 to 5 expected")
     ratings = {}
-    for column, rubric in RUBRICS.items():
+    for column, rubric in RUBRIC_OF.items():
         value = row.number(column, low=1, high=5)
         if value is not None:
             std = row.number(f"{column}_std", low=0)

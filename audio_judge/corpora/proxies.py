@@ -1,8 +1,8 @@
-"""Proxies: rubrics whose clips need no raters, because a clean clip is treated and the score follows from the treatment.
+"""Proxies: rubrics that need no raters, because a clean clip is treated and the score follows from the treatment.
 
-Jastin trains on five of them, beside corpora with ratings (``recipes/data/jastin.yaml``). Raised pitch and formants stand for a
-child, a voice without its voiced sound for a whisper. Real children and real styles (as in corpora with such labels) are worth
-more; the rubrics are the same.
+Jastin trains on five of them, beside corpora with ratings (``recipes/data/jastin.yaml``). Raised pitch and formants
+stand for a child, a voice without its voiced sound for a whisper. Real children and real styles (as in corpora with
+such labels) are worth more; the rubrics are the same.
 
     write_proxies(["clean/a.wav", "clean/b.wav"], "reverberation", Path("proxies"), seed=0)
 
@@ -47,10 +47,7 @@ class Treatment:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def cause(self, strength: float) -> Cause:
-        """Name the cause of a given strength.
-
-        Args:
-            strength: 0 (mild) to 1 (severe).
+        """The cause of a strength from 0 (mild) to 1 (severe).
 
         Example:
             >>> Treatment("reverberation", "rt60_s", 0.4, 2.0).cause(0.5).parameters
@@ -60,14 +57,7 @@ class Treatment:
         return Cause(self.kind, {self.parameter: value} | dict(self.fixed))
 
     def strength(self, cause: Cause) -> float | None:
-        """Say how strong a cause is, or None if it is no such treatment.
-
-        Args:
-            cause: What was done to a clip.
-
-        Returns:
-            0 (mild, or milder) to 1 (severe, or more so).
-        """
+        """Strength of a cause, 0 (mild, or milder) to 1 (severe, or more so); None if it is no such treatment."""
         same = cause.kind == self.kind and all(cause.parameters.get(key) == value for key, value in self.fixed.items())
         if not same or self.parameter not in cause.parameters:
             return None
@@ -108,13 +98,10 @@ PROXIES = {
 
 
 def get_proxy(name: str) -> Proxy:
-    """Look up a proxy.
-
-    Args:
-        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
+    """Look up a proxy by its rubric.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If it is not in ``PROXIES``.
 
     Example:
         >>> get_proxy("music_distortion").content
@@ -126,15 +113,11 @@ def get_proxy(name: str) -> Proxy:
 
 
 def proxy_score(name: str, causes: Iterable[Cause]) -> float:
-    """Score a clip on a proxy by what was done to it.
-
-    Args:
-        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
-        causes: What was done; causes that do not belong to the proxy do not count.
+    """Score a clip on a proxy by what was done to it; causes that do not belong to the proxy do not count.
 
     Returns:
-        The lowest score for an untreated clip, the highest for the strongest treatment; a rubric of two levels has
-        nothing in between.
+        The rubric's lowest score for an untreated clip, the highest for the strongest treatment; a rubric of two levels
+        has nothing in between.
 
     Raises:
         ValueError: If there is no such proxy.
@@ -161,7 +144,6 @@ def make_proxy(
     Args:
         samples: Clean mono audio, shape (samples,), ±1, at least 0.1 s, of what the proxy's ``content`` says.
         sampling_rate: In Hz, 8000 or more.
-        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
         seed: Of the choice, the strength and everything random in the treatment.
         untreated: Share of clips that are left as they are.
 
@@ -190,7 +172,6 @@ class ProxyReport:
     """What became of the clips of one proxy.
 
     Args:
-        table: The table.
         made: Clips made by this run.
         kept: Clips that an earlier run had made.
         failed: Why clean clips could not be used, one message each; the next run tries them again.
@@ -213,8 +194,6 @@ def write_proxies(
 
     Args:
         clean: Files of what the proxy's ``content`` says (speech, music or any), in an order that stays.
-        name: A rubric of ``audio_judge.rubrics.rubric.PROXY_RUBRICS``.
-        folder: Made if it is not there.
         seed: Of everything that is drawn.
         untreated: Share of clips that stay as they are, 0 to 1.
 

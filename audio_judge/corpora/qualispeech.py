@@ -1,13 +1,13 @@
 """Read QualiSpeech: seven scores per clip, and what listeners wrote about noise, distortion, pauses and the voice.
 
-Published as ``train.csv``, ``val.csv`` and ``test.csv``; the clips are in ``wav/{split}/`` after its merging with BVCC. The dataset card
-shows another shape (``audio_path``, ``scores``, ``descriptions``); a data set may have either. Scores are 1 to 5, higher is better, but
-for speed, whose middle, 3, is best (1 is slow). "Feeling of voice" is listed among the scores by some and is text in the card: a number becomes
-the rating ``feeling_of_voice``, any other text a fact.
+Published as ``train.csv``, ``val.csv`` and ``test.csv``; the clips are in ``wav/{split}/`` after its merging with BVCC.
+The dataset card shows another shape (``audio_path``, ``scores``, ``descriptions``); a data set may have either. Scores
+are 1 to 5, higher is better, but for speed, whose middle, 3, is best (1 is slow). "Feeling of voice" is listed among
+the scores by some and is text in the card: a number becomes the rating ``feeling_of_voice``, any other text a fact.
 
-``extra``, each where published: ``noise_description``, ``noise_spans``, ``distortion_description``, ``distortion_spans``,
-``pause_description``, ``pause_spans`` (spans: [start, end] in seconds, as far as the text names them), ``feeling_of_voice``, ``description``
-(natural language), and any other column.
+``extra``, each where published: ``noise_description``, ``noise_spans``, ``distortion_description``,
+``distortion_spans``, ``pause_description``, ``pause_spans`` (spans: [start, end] in seconds, as far as the text names
+them), ``feeling_of_voice``, ``description`` (natural language), and any other column.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,8 @@ from audio_judge.corpora.rows import Row, Split, read_rows, report, time_spans
 
 CORPUS = "QualiSpeech"
 LOW, HIGH = 1.0, 5.0
-RUBRICS = {
+# Column to rubric: the seven scores
+RUBRIC_OF = {
     "Speed": "speed",
     "Naturalness": "naturalness",
     "Background noise": "background_noise",
@@ -30,16 +31,15 @@ RUBRICS = {
     "Continuity": "continuity",
     "Overall quality": "mos",
 }
-"""Column to rubric: the seven scores."""
+# Column to key of ``extra``
 TEXTS = {
     "Noise Description": "noise_description",
     "Distortion description": "distortion_description",
     "Unnatural pause": "pause_description",
     "Natural language description": "description",
 }
-"""Column to key of ``extra``."""
 FEELING = "Feeling of voice"
-HEADER = ["id", *RUBRICS, FEELING, *TEXTS]
+HEADER = ["id", *RUBRIC_OF, FEELING, *TEXTS]
 
 _FILES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 _SPANS = {"noise_description": "noise_spans", "distortion_description": "distortion_spans"}
@@ -77,11 +77,11 @@ def read_qualispeech(
 
     Args:
         path: Folder with the csv files, or a data set with the rows of one split.
-        split: Only this split; None means all three of a folder.
+        split: None means all three of a folder.
         root: Folder that holds ``wav/``; that of the csv files if None.
 
     Returns:
-        Clips with ratings from 1 to 5 under the names of ``RUBRICS``; a described noise is also a cause.
+        Clips with ratings from 1 to 5 under the names of ``RUBRIC_OF``; a described noise is also a cause.
 
     Raises:
         ValueError: On the call, if ``split`` is unknown, or a data set comes without.
@@ -103,7 +103,7 @@ def read_qualispeech(
 
 def _files(folder: Path, splits: list[Split], root: str | Path) -> Iterator[RatedClip]:
     for split in splits:
-        required = ["id", *RUBRICS]
+        required = ["id", *RUBRIC_OF]
         yield from _clips(read_rows(folder / f"{_FILES[split]}.csv", required), split, root)
 
 
@@ -124,7 +124,7 @@ def _clips(rows: Iterable[Row], split: Split, root: str | Path | None) -> Iterat
     for row in rows:
         total += 1
         ratings = _ratings(row)
-        incomplete += not set(RUBRICS.values()) <= set(ratings)
+        incomplete += not set(RUBRIC_OF.values()) <= set(ratings)
         path = _path(row, split, root)
         yield RatedClip(
             path=path,
@@ -139,7 +139,7 @@ def _clips(rows: Iterable[Row], split: Split, root: str | Path | None) -> Iterat
 
 
 def _ratings(row: Row) -> dict[str, Rating]:
-    columns = dict(RUBRICS)
+    columns = dict(RUBRIC_OF)
     if _is_number(row.text(FEELING)):
         columns[FEELING] = "feeling_of_voice"
     found = {rubric: row.rating(column, LOW, HIGH) for column, rubric in columns.items()}
@@ -189,5 +189,5 @@ def _extra(row: Row) -> dict[str, Any]:
                 extra[_SPANS[key]] = [list(span) for span in spans]
     if row.has(FEELING) and not _is_number(row.text(FEELING)):
         extra["feeling_of_voice"] = row.required(FEELING)
-    used = {*HEADER, "audio_path", "audio"} - {"id"}
+    used = {*HEADER, "audio_path", "audio"} - {"id"}  # which stays in ``extra``
     return extra | {name: row.values[name] for name in row.values if name not in used and row.has(name)}

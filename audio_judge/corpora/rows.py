@@ -37,16 +37,10 @@ _BLANK = {"", "-", "nan", "na", "n/a", "none", "null", "<undefined>"}
 def split_name(name: str) -> Split:
     """Bring a corpus's name of a split to ours.
 
-    Args:
-        name: Such as ``val``, ``dev`` or ``Test``.
-
-    Returns:
-        ``train``, ``validation`` or ``test``.
-
     Raises:
-        ValueError: If the name is none of ``SPLIT_NAMES``.
+        ValueError: If it is none of ``SPLIT_NAMES``, in any case.
 
-    >>> split_name("dev")
+    >>> split_name("Dev")
     'validation'
     """
     if name.strip().lower() not in SPLIT_NAMES:
@@ -55,13 +49,11 @@ def split_name(name: str) -> Split:
 
 
 def rating_from_votes(votes: Iterable[float]) -> Rating:
-    """Sum up what single raters said.
-
-    Args:
-        votes: One rating per rater, on one scale; at least one.
+    """Sum up what single raters said, one vote each, on one scale.
 
     Returns:
-        Mean, standard deviation (of the population of raters, so with ``n - 1``; None for a single rater) and number of votes.
+        Mean, standard deviation (of the population of raters, so with ``n - 1``; None for a single rater) and number of
+        votes.
 
     Raises:
         ValueError: If there are no votes.
@@ -80,8 +72,7 @@ def rating_from_votes(votes: Iterable[float]) -> Rating:
 def time_spans(text: str) -> tuple[tuple[float, float], ...]:
     """Find the stretches of time that a description names, such as ``0 s - 3.5 s`` or ``1.2–2.0s``.
 
-    Args:
-        text: A description; numbers without the unit second, or that run backwards, are no stretch.
+    Numbers without the unit second, or that run backwards, are no stretch.
 
     Returns:
         (start, end) in seconds, in the order of the text.
@@ -97,9 +88,6 @@ def time_spans(text: str) -> tuple[tuple[float, float], ...]:
 
 def is_blank(value: Any) -> bool:
     """Whether a cell says nothing: None, NaN, an empty list, or one of the usual words for it.
-
-    Args:
-        value: A cell of a csv, of a jsonl or of a data set.
 
     >>> is_blank("N/A"), is_blank(0)
     (True, False)
@@ -124,29 +112,15 @@ class Row:
     values: Mapping[str, Any]
 
     def error(self, problem: str) -> CorpusError:
-        """Make the error that names this row.
-
-        Args:
-            problem: What is wrong, the value and the fix.
-        """
+        """The error that names this row; ``problem`` is what is wrong, the value and the fix."""
         return CorpusError(self.path, self.line, problem)
 
     def has(self, column: str) -> bool:
-        """Whether the cell is there and says something.
-
-        Args:
-            column: Name of the column.
-        """
+        """Whether the cell is there and says something."""
         return not is_blank(self.values.get(column))
 
     def text(self, column: str) -> str | None:
-        """Read a cell as text.
-
-        Args:
-            column: Name of the column.
-
-        Returns:
-            The text without spaces around it; None if the cell is blank.
+        """Read a cell as text without spaces around it; None if it is blank.
 
         Raises:
             CorpusError: If it holds a list or an object.
@@ -161,9 +135,6 @@ class Row:
     def required(self, column: str) -> str:
         """Read a cell as text that must be there.
 
-        Args:
-            column: Name of the column.
-
         Raises:
             CorpusError: If the cell is missing, blank, or no text.
         """
@@ -173,15 +144,7 @@ class Row:
         return text
 
     def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        """Read a cell as a number, also one written as text.
-
-        Args:
-            column: Name of the column.
-            low: Smallest number allowed.
-            high: Largest number allowed.
-
-        Returns:
-            The number; None if the cell is blank.
+        """Read a cell as a number, also one written as text; None if it is blank.
 
         Raises:
             CorpusError: If it is no number or out of range.
@@ -190,19 +153,13 @@ class Row:
         return None if is_blank(value) else self.as_number(column, value, low, high)
 
     def as_number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-        """Check a number that is part of a cell.
-
-        Args:
-            name: How to call it in the complaint.
-            value: A number, or its text.
-            low: Smallest number allowed.
-            high: Largest number allowed.
+        """Check a number, or its text, that is part of a cell; ``name`` is what the complaint calls it.
 
         Raises:
             CorpusError: If it is no number or out of range.
         """
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            number = math.nan if isinstance(value, bool) else float(value)  # to Python, True is 1.0
         except (TypeError, ValueError):
             raise self.error(f"{name} is {_short(value)}; a number expected") from None
         if not (math.isfinite(number) and low <= number <= high):
@@ -210,14 +167,10 @@ class Row:
         return number
 
     def whole(self, column: str, low: int = 0) -> int | None:
-        """Read a cell as a whole number; ``24.0`` is one.
-
-        Args:
-            column: Name of the column.
-            low: Smallest number allowed.
+        """Read a cell as a whole number; ``24.0`` is one, a blank cell is None.
 
         Raises:
-            CorpusError: If it is not one.
+            CorpusError: If it is not one, or below ``low``.
         """
         number = self.number(column, low=low)
         if number is not None and not number.is_integer():
@@ -225,15 +178,11 @@ class Row:
         return None if number is None else int(number)
 
     def rating(self, column: str, low: float, high: float) -> Rating | None:
-        """Read a mean rating, or the list of what single raters said.
-
-        Args:
-            column: Name of the column; a list becomes mean, standard deviation and votes.
-            low: Lowest score of the scale.
-            high: Highest score of the scale.
+        """Read a mean rating, or the list of what single raters said, on a scale from ``low`` to ``high``.
 
         Returns:
-            The rating; None if the cell is blank. A blank inside a list is a rater who gave none, and no vote.
+            The rating, of a list with standard deviation and votes; None if the cell is blank. A blank inside a list is
+            a rater who gave none, and no vote.
 
         Raises:
             CorpusError: If a score is no number or off the scale.
@@ -248,9 +197,6 @@ class Row:
     def split(self, column: str) -> Split:
         """Read a cell as the name of a split.
 
-        Args:
-            column: Name of the column.
-
         Raises:
             CorpusError: If there is no such split.
         """
@@ -264,15 +210,8 @@ class Row:
     def audio(self, column: str, root: str | Path | None) -> str:
         """Read a cell as the path of an audio file, which is not opened.
 
-        Args:
-            column: Name of the column.
-            root: Folder that a relative path starts from; None leaves it as it is.
-
-        Returns:
-            The path.
-
         Raises:
-            CorpusError: If there is no path, or it leads out of ``root``.
+            CorpusError: If there is no path, or it leads out of ``root``, the folder that a relative one starts from.
         """
         value = self.values.get(column)
         if is_blank(value):
@@ -282,11 +221,10 @@ class Row:
         return self.resolve(column, value, root)
 
     def resolve(self, name: str, path: str, root: str | Path | None) -> str:
-        """Join a path to the folder it starts from.
+        """Join a path as published, also with backslashes, to the folder it starts from; an absolute one stays.
 
         Args:
             name: How to call it in the complaint.
-            path: A path as published, also with backslashes; an absolute one stays.
             root: Folder of the corpus; None leaves the path as it is.
 
         Raises:
@@ -307,9 +245,9 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
     """Read the rows of a table one by one.
 
     Args:
-        path: A ``.jsonl`` or ``.json`` with one object per line; a ``.tsv``; a data set (``hf://datasets/OWNER/NAME:SPLIT``, or
-            its folder), whose rows are counted and whose sounds become files; any other ending is a csv.
-        required: Columns that must be there.
+        path: A ``.jsonl`` or ``.json`` with one object per line; a ``.tsv``; a data set
+            (``hf://datasets/OWNER/NAME:SPLIT``, or its folder), whose rows are counted and whose sounds become files;
+            any other ending is a csv.
         header: Names of the columns of a csv that has no header line.
 
     Returns:
@@ -356,19 +294,12 @@ def _check_columns(table: str | Path, line: int | None, what: str, required: lis
 
 
 def home_of(path: str | Path) -> Path | None:
-    """Folder that the paths in a table start from: its own; None for a data set, whose sounds have whole paths.
-
-    Args:
-        path: As for ``read_rows``.
-    """
+    """Folder that the paths in a table start from: its own; None for a data set, whose sounds have whole paths."""
     return None if data_set_place(str(path)) else Path(path).parent
 
 
 def name_of(path: str | Path) -> str:
     """What to call the corpus that a table is: its name without ending, or that of the data set.
-
-    Args:
-        path: As for ``read_rows``.
 
     >>> name_of("/data/mine.csv"), name_of("hf://datasets/me/clips:test")
     ('mine', 'clips')
@@ -402,10 +333,7 @@ def layout_of(kind: type[Layout], given: Layout | Mapping[str, Any]) -> Layout:
 
 
 def scale_of(ends: Scale | Iterable[float]) -> Scale:
-    """Read a scale from ``[low, high]``.
-
-    Args:
-        ends: Its ends, or a scale.
+    """Read a scale from ``[low, high]``; a scale stays.
 
     >>> scale_of([0, 10]).name
     '0-10'
@@ -417,28 +345,14 @@ def scale_of(ends: Scale | Iterable[float]) -> Scale:
 
 
 def report(corpus: str, total: int, counts: Mapping[str, int]) -> None:
-    """Log how many rows had something to them.
-
-    Args:
-        corpus: Name of the corpus.
-        total: Number of rows read.
-        counts: What happened to rows, and to how many; zeros are not mentioned.
-    """
+    """Log, for each thing that happened to rows, to how many of all it did; zeros are not mentioned."""
     for problem, count in counts.items():
         if count:
             logger.warning("%s: %d of %d rows %s", corpus, count, total, problem)
 
 
 def preference_name(row: Row, column: str, names: Mapping[str, str] = PREFERENCE_NAMES) -> str:
-    """Read who is preferred.
-
-    Args:
-        row: The row.
-        column: Its column.
-        names: Spelling in lower case to ``A``, ``B`` or ``tie``.
-
-    Returns:
-        ``A``, ``B`` or ``tie``.
+    """Read who is preferred: ``A``, ``B`` or ``tie``; ``names`` maps spellings in lower case to these.
 
     Raises:
         CorpusError: If the spelling is unknown.

@@ -1,9 +1,9 @@
-"""Makes the simulated corpus: sources, degradations, teachers' labels, written as ``simulated.read_simulated`` reads it.
+"""Makes the simulated corpus (sources, degradations, teachers' labels), which ``simulated.read_simulated`` reads.
 
     python -m audio_judge.corpora.simulate --data DATA --out DIR --split train --clips 16000 --seed 0 --workers 2
 
-``DATA/manifest.csv`` lists the audio (``path, kind, split, source, speaker, sampling_rate``). A clip depends on the seed,
-the split and its own index only, so a stopped run goes on where it stopped.
+``DATA/manifest.csv`` lists the audio (``path, kind, split, source, speaker, sampling_rate``). A clip depends on the
+seed, the split and its own index only, so a stopped run goes on where it stopped.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from audio_judge.batch import lines
 from audio_judge.clips import Cause
-from audio_judge.corpora.simulated import KNOWN_RATINGS, SPLITS, read_rows
-from audio_judge.corpora.teachers import NISQA_AXES, distill_mos, nisqa
+from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, read_rows
+from audio_judge.corpora.teachers import distill_mos, nisqa
 from audio_judge.degrade import degrade, sample_plan
 from audio_judge.degrade.measures import active_level
 
@@ -55,11 +55,10 @@ class Source:
     """One file that clips are made from.
 
     Args:
-        path: Where it is.
         kind: ``speech``, ``prompt``, ``synthetic``, ``wild``, ``noise``, ``music`` or ``rir``.
         split: ``train``, ``validation`` or ``test``.
         name: The data set it belongs to.
-        speaker: Who speaks; empty if unknown.
+        speaker: Empty if unknown.
     """
 
     path: str
@@ -77,7 +76,6 @@ class Original:
         samples: Shape (samples,) at 48 kHz.
         kind: A key of ``CONTENT``.
         source: Data set or voice it came from.
-        speaker: Who speaks; empty if unknown.
     """
 
     samples: np.ndarray
@@ -87,15 +85,14 @@ class Original:
 
 
 def list_sources(data: Path, prompts: Path = PROMPTS) -> list[Source]:
-    """List the audio of a manifest and the installed telephone prompts.
+    """List the audio of a manifest and the installed telephone prompts, sorted by path within each of the two.
+
+    Impulse responses, too few to be split by the manifest, are split here by file: the last for test, the one before
+    for validation.
 
     Args:
         data: Folder with ``manifest.csv``.
         prompts: Folder with one folder of g722 files per voice; may be absent.
-
-    Returns:
-        All sources, sorted by path within each of the two. Impulse responses, too few to be split by the manifest,
-        are split here by file: the last for test, the one before for validation.
 
     Raises:
         FileNotFoundError: If there is no manifest.
@@ -106,7 +103,7 @@ def list_sources(data: Path, prompts: Path = PROMPTS) -> list[Source]:
     rows = sorted((row for _, row in lines.read(manifest)), key=lambda row: row["path"])
     responses = [row for row in rows if row["kind"] == "rir"]
     for row, split in zip(reversed(responses), ("test", "validation"), strict=False):
-        row["split"] = split
+        row["split"] = split  # the row itself, which is in ``rows`` too
     sources = [Source(str(data / r["path"]), r["kind"], r["split"], r["source"], r["speaker"]) for r in rows]
     return sources + [_prompt(path) for path in sorted(prompts.glob("*/**/*.g722")) if _is_spoken(path)]
 
@@ -218,7 +215,7 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
 
 
 def _plan(original: Original, held_out: bool, rng: np.random.Generator) -> list[Cause]:
-    """Draw what happens to an original; wild clips, degraded already, get little more, and held-out plans are never empty.
+    """Draw what happens to an original; wild clips, degraded already, get little more; held-out plans are never empty.
 
     ``sample_plan`` leaves 8 % as they are; with the 6 % here, about 12 % are undegraded, and 8 % differ in level only.
     """
@@ -251,15 +248,14 @@ def make_clip(
     """Make one clip, unlabelled; the same arguments give the same clip.
 
     Args:
-        sources: As from ``list_sources``.
-        split: One of ``SPLITS``.
-        seed: Seed of the corpus.
         index: Number of the clip; for ``wild_test``, of the file.
 
     Returns:
         The row so far (``index, split, content, source, speaker, seconds, causes``); the clip and its original, both
         float32 of shape (samples,) at 48 kHz.
     """
+    # The order of all draws from here is part of the corpus: another one makes other clips of the same seed. No hash(),
+    # which differs from process to process
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
     held_out, base = split == "test_held_out", split.split("_")[0]
     if split == "wild_test":
@@ -288,7 +284,7 @@ def _write_clip(
     """Make a clip, write it (and for 30 % its original), label it with NISQA; Distill-MOS follows for the batch."""
     row, samples, original = make_clip(sources, split, seed, index)
     name = f"{index:06d}"
-    integers = np.round(np.clip(samples, -1, 32_767 / 32_768) * 32_768).astype(np.int16)
+    integers = np.round(np.clip(samples, -1, 32_767 / 32_768) * 32_768).astype(np.int16)  # +32768 would wrap round
     soundfile.write(folder / "clips" / f"{name}.wav", integers, RATE, subtype="PCM_16")
     row |= {"path": f"{split}/clips/{name}.wav", "reference": None, "states": f"{split}/states/{name}.npy"}
     if row["causes"] and index % 10 < 3:
@@ -341,9 +337,7 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
     Args:
         data: Folder with ``manifest.csv``.
         out: Folder of the corpus; the split gets a folder in it.
-        split: One of ``SPLITS``.
         clips: How many clips the split shall have; at most the number of files for ``wild_test``.
-        seed: Seed of the corpus.
         workers: Processes, one thread each.
 
     Returns:
@@ -360,6 +354,7 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
     done = read_rows(folder)
     if split == "wild_test":
         clips = min(clips, sum(source.kind == "wild" and source.split == "test" for source in list_sources(data)))
+    # By number, not by count: a clip that was skipped leaves a gap, and batches end in any order
     missing = sorted(set(range(clips)) - {row["index"] for row in done})
     batches = [missing[start : start + 8] for start in range(0, len(missing), 8)]
     written = 0

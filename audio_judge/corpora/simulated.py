@@ -1,9 +1,9 @@
-"""Simulated corpus: clean speech, known degradations and teachers' labels, as ``audio_judge.corpora.simulate`` writes it.
+"""Simulated corpus: clean speech, known degradations, teachers' labels, as ``audio_judge.corpora.simulate`` writes it.
 
-``DIR/SPLIT`` gets 16-bit 48 kHz ``clips/``,
-some undegraded originals in ``ref/``, NISQA's states in ``states/`` and one line per clip in ``rows.jsonl``.
-Splits: ``train, validation, test``; ``test_held_out`` (degradations never trained on); ``wild_test`` (real degraded speech).
-Left out: human ratings; a clip is what its teachers say, except where ``targets`` knows better.
+``DIR/SPLIT`` holds 16-bit 48 kHz ``clips/``, some undegraded originals in ``ref/``, NISQA's states in ``states/`` and
+one line per clip in ``rows.jsonl``. Splits: ``train, validation, test``; ``test_held_out`` (degradations never trained
+on); ``wild_test`` (real degraded speech). Left out: human ratings; a clip is what its teachers say, except where
+``targets`` knows better.
 """
 
 import runpy
@@ -13,9 +13,10 @@ from typing import Any
 
 from audio_judge.batch import lines
 from audio_judge.clips import Cause, RatedClip, Rating
-from audio_judge.corpora.teachers import NISQA_AXES
 
 SPLITS = ("train", "validation", "test", "test_held_out", "wild_test")
+# A row has each as ``nisqa_AXIS``. The network's own output order; papers list coloration before discontinuity.
+NISQA_AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
 # Mean and standard deviation of each teacher's overall score over 929 training clips of human speech.
 NISQA_SCALE = (2.78, 1.18)
 DISTILL_MOS_SCALE = (2.98, 0.93)
@@ -31,14 +32,7 @@ KNOWN_RATINGS = {
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """Read the finished clips of one split, also while it is being written.
-
-    Args:
-        folder: ``DIR/SPLIT``.
-
-    Returns:
-        Rows as ``write_simulated`` wrote them; a last line that is not complete is left out.
-    """
+    """Rows of ``DIR/SPLIT``, also while ``write_simulated`` adds to them: an incomplete last line is left out."""
     path = folder / "rows.jsonl"
     return [row for _, row in lines.read(path, is_growing=True)] if path.exists() else []
 
@@ -47,29 +41,28 @@ def targets(row: dict[str, Any]) -> dict[str, Rating]:
     """Decide what a clip shall be rated, from its teachers and from what is known about it.
 
     ``mos`` is the mean of NISQA and Distill-MOS, each brought to the mean of their two means and of their two standard
-    deviations over the corpus, since Distill-MOS uses less of the scale. There is no ``std``: teachers do not say how far
-    listeners would differ.
-    A made-up voice's ``mos`` is Distill-MOS alone: NISQA takes espeak-ng's voice for the worst fault and flite's for none.
-    The other rubrics are NISQA's, within 1 to 5. Without speech the teachers guess, so fixed ratings replace them:
-    silence has mos 1 and loudness 1, noise alone mos 1 and noisiness 1, music alone mos 1.5; other rubrics are absent.
-    Two rubrics of SpeechEval have stand-ins: ``distortion`` is the worst of noisiness, discontinuity and coloration;
+    deviations over the corpus, since Distill-MOS uses less of the scale. There is no ``std``: teachers do not say how
+    far listeners would differ. A made-up voice's ``mos`` is Distill-MOS alone. The other rubrics are NISQA's, within 1
+    to 5. Without speech, ``KNOWN_RATINGS`` stand in place of all, and other rubrics are absent. Two rubrics of
+    SpeechEval have stand-ins: ``distortion`` is the worst of noisiness, discontinuity and coloration;
     ``intelligibility`` is the extended STOI, 0.4 or less being 1 and 0.95 or more 5, and 5 for undegraded human speech.
 
     Args:
-        row: With ``content, causes, distill_mos``, ``nisqa_`` plus each of mos, noisiness, discontinuity, coloration,
-            loudness, and ``estoi``, which may be None.
+        row: With ``content, causes, distill_mos``, ``nisqa_`` plus each of ``NISQA_AXES``, and ``estoi``, which may be
+            None.
 
     Returns:
         Rubric to rating, 1 to 5.
     """
-    if row["content"] in KNOWN_RATINGS:
+    if row["content"] in KNOWN_RATINGS:  # without speech the teachers guess
         return {rubric: Rating(value) for rubric, value in KNOWN_RATINGS[row["content"]].items()}
     scales = (NISQA_SCALE, DISTILL_MOS_SCALE)
-    mean, std = (sum(scale[i] for scale in scales) / 2 for i in (0, 1))
+    mean, std = (sum(scale[i] for scale in scales) / 2 for i in (0, 1))  # of the common scale
     nisqa_mos, distilled = (
         mean + std * (row[key] - scale[0]) / scale[1]
         for key, scale in zip(("nisqa_mos", "distill_mos"), scales, strict=True)
     )
+    # NISQA takes espeak-ng's voice for the worst fault and flite's for none
     if row["content"] == "voice":
         overall = Rating(_within(distilled))
     else:
@@ -92,7 +85,6 @@ def read_simulated(directory: str | Path, split: str | None = "train") -> Iterat
     """Read a split of a simulated corpus, also while it is being written.
 
     Args:
-        directory: Folder of the corpus.
         split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and ``wild_test`` say
             ``test``, their corpus tells them apart.
 

@@ -1,22 +1,25 @@
 """Read SpeechEval: synthesised speech in en, zh, ja and fr, assessed, compared, advised on, or told from real speech.
 
-On disk: ``data_split/split_data_*/{train,val,test}/multitask.jsonl``, in the records of the ms-swift trainer (``key``, ``task``, ``messages``
-with ``<audio>`` placeholders, ``audios``). Labels come from the record's ``context`` (lines such as ``Overall Quality: 2``, one text or a list) and
-from the assistant's ``<think>`` lines; the context wins where they differ, which is counted and reported. All ratings are 1 to 5; higher is
-better, but for speech rate, whose middle, 3, is best.
+On disk: ``data_split/split_data_*/{train,val,test}/multitask.jsonl``, in the records of the ms-swift trainer (``key``,
+``task``, ``messages`` with ``<audio>`` placeholders, ``audios``). Labels come from the record's ``context`` (lines such
+as ``Overall Quality: 2``, one text or a list) and from the assistant's ``<think>`` lines; the context wins where they
+differ, which is counted and reported. All ratings are 1 to 5; higher is better, but for speech rate, whose middle, 3,
+is best.
 
-Decided where the paper and the data contradict each other: speech rate is a rating (1 slow, 2 slightly slow, 3 appropriate, 4 slightly fast,
-5 fast) whether a number or a word is published, and "suitable" means appropriate; the eight dimensions are those of the released model, a
-ninth (tone balance) is a fact; ``real``/``fake`` in any case; a missing ``key`` is made from the audio names, as the published ones are; a
-missing ``task`` is told from folder, audios and answer (counted and reported); comparisons without a preference, as on the Hub, need the side
-table of ``read_preferences``, else they are left out, counted and reported. Outputs of a model are refused as labels.
+Decided where the paper and the data contradict each other: speech rate is a rating (1 slow, 2 slightly slow, 3
+appropriate, 4 slightly fast, 5 fast) whether a number or a word is published, and "suitable" means appropriate; the
+eight dimensions are those of the released model, a ninth (tone balance) is a fact; ``real``/``fake`` in any case; a
+missing ``key`` is made from the audio names, as the published ones are; a missing ``task`` is told from folder, audios
+and answer (counted and reported); comparisons without a preference, as on the Hub, need the side table of
+``read_preferences``, else they are left out, counted and reported. Outputs of a model are refused as labels.
 
-``extra`` of clips and pairs, each where published: ``key, task, question, language, think, answer`` (reference texts without their tags),
-``label`` (``real`` or ``fake``), ``other_labels`` (lines nobody knows), and
-of a clip: ``description`` (the answer of an assessment), ``distortion_types`` (list), ``distortion_duration`` (text), ``distortion_spans`` ([start,
-end] in seconds), ``distortion_degree``, ``distortion_perception``, ``speech_rate_word`` (one of ``SPEECH_RATES``), ``speech_rate_text`` (as
-published), ``emotion``, ``speaker_gender``, ``speaker_age``, ``tone``, ``tone_balance``, ``improvement_areas`` (list), ``suggestions`` (list), and
-of a pair: ``description``, ``distortion_details``, ``subjective_details``.
+``extra`` of clips and pairs, each where published: ``key, task, question, language, think, answer`` (reference texts
+without their tags), ``label`` (``real`` or ``fake``), ``other_labels`` (lines nobody knows), and of a clip:
+``description`` (the answer of an assessment), ``distortion_types`` (list), ``distortion_duration`` (text),
+``distortion_spans`` ([start, end] in seconds), ``distortion_degree``, ``distortion_perception``, ``speech_rate_word``
+(one of ``SPEECH_RATES``), ``speech_rate_text`` (as published), ``emotion``, ``speaker_gender``, ``speaker_age``,
+``tone``, ``tone_balance``, ``improvement_areas`` (list), ``suggestions`` (list), and of a pair: ``description``,
+``distortion_details``, ``subjective_details``.
 """
 
 import re
@@ -42,8 +45,9 @@ from audio_judge.corpora.rows import (
 )
 
 CORPUS = "SpeechEval"
-TASKS = ("SingleEval", "CompareEval", "Suggest", "FakeDetection")
-RUBRICS = {
+RECORD_TASKS = ("SingleEval", "CompareEval", "Suggest", "FakeDetection")
+# Dimension, in lower case, to rubric; all 1 to 5
+RUBRIC_OF = {
     "overall quality": "mos",
     "intelligibility": "intelligibility",
     "distortion": "distortion",
@@ -53,9 +57,8 @@ RUBRICS = {
     "artistic expression": "artistic_expression",
     "subjective experience": "subjective_experience",
 }
-"""Dimension, in lower case, to rubric; all 1 to 5."""
+# The five words of the paper for 1 to 5
 SPEECH_RATES = ("slow", "slightly slow", "appropriate", "slightly fast", "fast")
-"""The five words of the paper for 1 to 5."""
 
 _FACTS = {
     "distortion type": "distortion_types",
@@ -107,7 +110,7 @@ def read_speecheval(
     path: str | Path,
     split: Split | None = None,
     *,
-    tasks: Collection[str] = TASKS,
+    tasks: Collection[str] = RECORD_TASKS,
     preferences: Mapping[str, str] | str | Path | None = None,
     audio_root: str | Path | None = None,
     keep_unlabelled: bool = False,
@@ -116,16 +119,16 @@ def read_speecheval(
 
     Args:
         path: Folder that holds ``data_split``, or a file or data set, whose split must then be given.
-        split: Only this split; None means all three of a folder.
-        tasks: Only these of ``TASKS``.
-        preferences: Key of a pair to ``A``, ``B`` or ``tie``, or the file of ``read_preferences``; used where the record has no
-            preference overall, as the rows of the Hub.
-        audio_root: Folder that relative audio paths start from, and where absolute ones of the authors' machine are looked up by
-            name; the folder of the corpus, or of the file, if None; None leaves the paths of a data set.
+        split: None means all three of a folder.
+        tasks: Only these of ``RECORD_TASKS``.
+        preferences: Key of a pair to ``A``, ``B`` or ``tie``, or the file of ``read_preferences``; used where the
+            record has no preference overall, as the rows of the Hub.
+        audio_root: Folder that relative audio paths start from, and where absolute ones of the authors' machine are
+            looked up by name; the folder of the corpus, or of the file, if None; None leaves the paths of a data set.
         keep_unlabelled: Also give records without labels, to be judged.
 
     Returns:
-        Pairs for CompareEval, clips for the others. Preferences and ratings are under the names of ``RUBRICS``.
+        Pairs for CompareEval, clips for the others. Preferences and ratings are under the names of ``RUBRIC_OF``.
 
     Raises:
         ValueError: On the call, if a task is unknown, or a file comes without a split.
@@ -147,9 +150,6 @@ def read_speecheval(
 def read_preferences(path: str | Path) -> dict[str, str]:
     """Read a side table of preferences (``key``, ``preference``), such as ``vvwangvv/SpeechEval-Preference``.
 
-    Args:
-        path: jsonl or csv.
-
     Returns:
         Key of a pair to ``A``, ``B`` or ``tie``.
 
@@ -165,8 +165,8 @@ def read_preferences(path: str | Path) -> dict[str, str]:
 
 
 def _check_tasks(tasks: Collection[str]) -> None:
-    if isinstance(tasks, str) or not set(tasks) <= set(TASKS):
-        raise ValueError(f"tasks is {tasks!r}; a collection of {', '.join(TASKS)} expected")
+    if isinstance(tasks, str) or not set(tasks) <= set(RECORD_TASKS):
+        raise ValueError(f"tasks is {tasks!r}; a collection of {', '.join(RECORD_TASKS)} expected")
 
 
 def _split_files(root: Path) -> list[tuple[Path, Split]]:
@@ -235,7 +235,7 @@ def _message(row: Row, role: str) -> str | None:
 
 
 def _target(row: Row) -> str | None:
-    """The reference text: the assistant's message, or the ``solution`` of reinforcement learning without its task tag."""
+    """The reference text: the assistant's message, or reinforcement learning's ``solution`` without its task tag."""
     target = _message(row, "assistant") or row.text("solution")
     return None if target is None else re.sub(r"<task>.*?</task>", "", target, flags=re.DOTALL).strip()
 
@@ -256,8 +256,8 @@ def _think_answer(row: Row, target: str | None) -> tuple[str, str]:
 def _task(row: Row, hint: str | None, paths: list[str], think: str, answer: str, counts: Counter[str]) -> str:
     given = row.text("task")
     if given is not None:
-        if given not in TASKS:
-            raise row.error(f"task is {given!r}; one of {', '.join(TASKS)} expected")
+        if given not in RECORD_TASKS:
+            raise row.error(f"task is {given!r}; one of {', '.join(RECORD_TASKS)} expected")
         return given
     counts["have no task, which was told from folder, audios and answer"] += 1
     if hint is not None or len(paths) == 2:
@@ -268,7 +268,9 @@ def _task(row: Row, hint: str | None, paths: list[str], think: str, answer: str,
         return "Suggest"
     if "overall quality" in think.lower() or row.has("context"):
         return "SingleEval"
-    raise row.error(f"task is missing and cannot be told from the answer {answer[:40]!r}; one of {', '.join(TASKS)}")
+    raise row.error(
+        f"task is missing and cannot be told from the answer {answer[:40]!r}; one of {', '.join(RECORD_TASKS)}"
+    )
 
 
 def _check_placeholders(row: Row, task: str, paths: list[str], question: str | None) -> None:
@@ -313,6 +315,7 @@ def _read_labels(row: Row, facts: Mapping[str, Any], pair: bool, counts: Counter
                 (_pair_line if pair else _clip_line)(row, name.strip(), value.strip(), target)
     differ = any(labels.values.get(name, value) != value for name, value in thought.values.items())
     counts["have a <think> that differs from the context; the context is kept"] += differ
+    # The right side of | wins, and that is the context
     labels.values = thought.values | labels.values
     labels.facts = {side: thought.facts[side] | labels.facts[side] for side in labels.facts}
     labels.unknown = thought.unknown | labels.unknown
@@ -322,7 +325,7 @@ def _read_labels(row: Row, facts: Mapping[str, Any], pair: bool, counts: Counter
 
 def _clip_line(row: Row, name: str, value: str, labels: _Labels) -> None:
     lower = name.lower()
-    if lower in RUBRICS:
+    if lower in RUBRIC_OF:
         _score_line(row, lower, value, labels)
     elif lower in _FACTS:
         _add_fact(_FACTS[lower], value, labels.facts["A"])
@@ -341,10 +344,10 @@ def _score_line(row: Row, name: str, value: str, labels: _Labels) -> None:
         facts["speech_rate_text"] = value
         word = text.lower().rstrip(".")
         score = float(_RATE_WORDS[word]) if word in _RATE_WORDS else _rate_number(row, text)
-        facts["speech_rate_word"] = SPEECH_RATES[int(score + 0.5) - 1]
+        facts["speech_rate_word"] = SPEECH_RATES[int(score + 0.5) - 1]  # round() would take halves to the even side
     else:
         score = row.as_number(name, text, 1, 5)
-    labels.values[RUBRICS[name]] = score
+    labels.values[RUBRIC_OF[name]] = score
     if notes and not is_blank(notes):
         _add_notes(name, notes, facts)
 
@@ -381,13 +384,13 @@ def _pair_line(row: Row, name: str, value: str, labels: _Labels) -> None:
     lower = re.sub(r"\s*\(a vs b\)$", "", name.lower())
     detail = re.fullmatch(r"(distortion detail|subjective) ([ab]) - (type|gender)", lower)
     emotion = re.fullmatch(r"emotional impact type ([ab])", lower)
-    if lower in RUBRICS:
+    if lower in RUBRIC_OF:
         phrase = value.lower().rstrip(".")
         if phrase not in _PREFERENCES:
             raise row.error(
                 f"{name} is {value!r}; 'A is better than B', the reverse, or 'A and B are similar' expected"
             )
-        labels.values[RUBRICS[lower]] = _PREFERENCES[phrase]
+        labels.values[RUBRIC_OF[lower]] = _PREFERENCES[phrase]
     elif detail is not None:
         _detail_line(detail[3], value, labels.facts[detail[2].upper()])
     elif emotion is not None:

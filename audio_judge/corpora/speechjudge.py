@@ -1,15 +1,18 @@
 """Read SpeechJudge-Data: pairs of synthesised speech that several raters compared for naturalness, with ties.
 
-Published on the Hub as parquet with the audio in it. Its splits are ``train``, ``dev`` (our validation), ``test`` and ``other``, the rest that no split took, which we count as training.
+Published on the Hub as parquet with the audio in it. Its splits are ``train``, ``dev`` (our validation), ``test`` and
+``other``, the rest that no split took, which we count as training.
 
-Decided: the label is A, B or Tie in any case, and it wins over the raters' annotations where these say something else (counted and
-reported); a pair without a label takes the raters' majority if there is one, else it is left out, counted and reported; blank annotations
-are no votes. ``RatedPair.preferences`` has ``naturalness`` only: raters were not asked for the quality overall.
+Decided: the label is A, B or Tie in any case, and it wins over the raters' annotations where these say something else
+(counted and reported); a pair without a label takes the raters' majority if there is one, else it is left out, counted
+and reported; blank annotations are no votes. ``RatedPair.preferences`` has ``naturalness`` only: raters were not asked
+for the quality overall.
 
-``extra`` of a pair: ``index, subset, language, chosen`` (bool: the raters agreed well enough), ``prompt`` (path of the voice to imitate),
-``prompt_text``, ``target_text``, ``raters``, ``annotations`` (as published), ``margins`` (per vote, -2 to 2: positive prefers A), ``margin`` (their
-mean), ``margin_std``, ``votes``, ``published_split``, and any other column. ``extra`` of a clip: ``text_accuracy`` (one number per rater: share
-of the text, or 1 and 0 for right and wrong) and ``text``.
+``extra`` of a pair: ``index, subset, language, chosen`` (bool: the raters agreed well enough), ``prompt`` (path of the
+voice to imitate), ``prompt_text``, ``target_text``, ``raters``, ``annotations`` (as published), ``margins`` (per vote,
+-2 to 2: positive prefers A), ``margin`` (their mean), ``margin_std``, ``votes``, ``published_split``, and any other
+column. ``extra`` of a clip: ``text_accuracy`` (one number per rater: share of the text, or 1 and 0 for right and wrong)
+and ``text``.
 """
 
 import re
@@ -33,8 +36,8 @@ from audio_judge.corpora.rows import (
 
 CORPUS = "SpeechJudge"
 RUBRIC = "naturalness"
-SPLITS: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test", "other": "train"}
-"""Published split to ours."""
+# Published split to ours
+SPLIT_OF: dict[str, Split] = {"train": "train", "dev": "validation", "test": "test", "other": "train"}
 
 _CONSUMED = {"audioA", "audioB", "audioA_text_accuracy", "audioB_text_accuracy", "naturalness_label", "prompt"}
 _CONSUMED |= {"naturalness_annotation", "rater", "language_setting"}
@@ -48,7 +51,8 @@ def read_speechjudge(
     """Read pairs from a data set or a jsonl with the published fields.
 
     Args:
-        path: The data set (``hf://datasets/OWNER/NAME:SPLIT``, or its folder), or the file of one split with audio as paths.
+        path: The data set (``hf://datasets/OWNER/NAME:SPLIT``, or its folder), or the file of one split with audio as
+            paths.
         split: Published split: ``train``, ``dev`` (or ``validation``), ``test`` or ``other``.
         root: Folder that paths start from; that of the file if None.
         only_chosen: Only the pairs with good agreement of the raters; how many are left out is reported.
@@ -61,8 +65,8 @@ def read_speechjudge(
         CorpusError: While reading, on a row that is wrong.
     """
     published = "dev" if split == "validation" else split
-    if published not in SPLITS:
-        raise ValueError(f"split is {split!r}; one of {', '.join(SPLITS)} expected")
+    if published not in SPLIT_OF:
+        raise ValueError(f"split is {split!r}; one of {', '.join(SPLIT_OF)} expected")
     rows = read_rows(path, ["audioA", "audioB", "naturalness_label"])
     return _pairs(rows, published, home_of(path) if root is None else root, only_chosen)
 
@@ -142,7 +146,7 @@ def _clip(row: Row, side: str, split: str, root: str | Path | None, counts: Coun
         extra["text_accuracy"] = given
     if row.has("target_text"):
         extra["text"] = row.required("target_text")
-    return RatedClip(row.audio(f"audio{side}", root), {}, SPLITS[split], CORPUS, extra=extra)
+    return RatedClip(row.audio(f"audio{side}", root), {}, SPLIT_OF[split], CORPUS, extra=extra)
 
 
 def _accuracy(row: Row, side: str, value: Any) -> float | None:

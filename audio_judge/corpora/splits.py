@@ -1,7 +1,7 @@
 """Refuse leakage between splits.
 
-Reads an iterator of clips and pairs once and keeps only short hashes, so that large corpora fit into memory. No audio is decoded; the
-check of contents reads the files' bytes.
+Reads an iterator of clips and pairs once and keeps only short hashes, so that large corpora fit into memory. No audio
+is decoded; the check of contents reads the files' bytes.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.clips import Item, RatedClip, RatedPair
 
 _EXAMPLES = 3
 
@@ -28,23 +28,12 @@ class _Seen:
     places: dict[str, str] = field(default_factory=dict)
 
 
-def clips_of(item: RatedClip | RatedPair) -> tuple[RatedClip, ...]:
-    """Give the clip, or the two clips of a pair.
-
-    Args:
-        item: A clip or a pair.
-    """
+def _clips_of(item: Item) -> tuple[RatedClip, ...]:
     return (item.first, item.second) if isinstance(item, RatedPair) else (item,)
 
 
 def content_hash(path: str | Path) -> str:
-    """Hash the bytes of a file.
-
-    Args:
-        path: An audio file, which is not decoded.
-
-    Returns:
-        32 hexadecimal digits.
+    """Hash the bytes of a file, which is not decoded, to 32 hexadecimal digits.
 
     Raises:
         SplitError: If the file is missing.
@@ -65,15 +54,16 @@ _FIELDS: dict[str, Callable[[RatedClip], str | None]] = {
 }
 
 
-def check_disjoint(items: Iterable[RatedClip | RatedPair], fields: Sequence[str] = ("path",)) -> int:
+def check_disjoint(items: Iterable[Item], fields: Sequence[str] = ("path",)) -> int:
     """Refuse items that share something between splits.
 
-    A clip may serve several tasks of one split; it is the same split that counts, whatever the task. Give all corpora that go into a training and
-    into its tests together.
+    A clip may serve several tasks of one split; it is the same split that counts, whatever the task. Give all corpora
+    that go into a training and into its tests together.
 
     Args:
         items: Clips and pairs; both clips of a pair count.
-        fields: What may not be shared: ``path``, ``content`` (hash of the file's bytes), ``speaker``, ``system``, ``reference``, ``condition``.
+        fields: What may not be shared: ``path``, ``content`` (hash of the file's bytes), ``speaker``, ``system``,
+            ``reference``, ``condition``.
 
     Returns:
         Number of clips looked at.
@@ -93,7 +83,7 @@ def check_disjoint(items: Iterable[RatedClip | RatedPair], fields: Sequence[str]
     seen: dict[str, dict[bytes, _Seen]] = {name: {} for name in fields}
     leaks: dict[str, dict[bytes, _Seen]] = {name: {} for name in fields}
     count = 0
-    for clip in chain.from_iterable(map(clips_of, items)):
+    for clip in chain.from_iterable(map(_clips_of, items)):
         count += 1
         for name in fields:
             value = _FIELDS[name](clip)

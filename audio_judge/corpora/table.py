@@ -1,7 +1,7 @@
 """Read any rated table of a user (csv, tsv, jsonl or data set), told which column means what.
 
-Rows are read one by one, so a table may be larger than memory, and no audio is opened. A row that is wrong raises a ``CorpusError`` with
-its file and line; a row that nobody rated is left out, counted and reported.
+Rows are read one by one, so a table may be larger than memory, and no audio is opened. A row that is wrong raises a
+``CorpusError`` with its file and line; a row that nobody rated is left out, counted and reported.
 
 Left out: JSON arrays (write one object per line) and spreadsheets (export a csv).
 """
@@ -31,19 +31,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a user's table means what.
+    """Which column of a user's table means what; None where there is none.
 
     Args:
         path: Column of the audio file.
         ratings: Rubric to its column; a jsonl may hold a list, one number per rater.
         std: Rubric to the column of its standard deviation.
         votes: Rubric to the column of its number of raters.
-        scales: Rubric to the scale its column is on; rubrics not named here are on the scale of ``audio_judge.rubrics.rubric``.
-        split: Column of the split; None if the whole file is one split.
-        reference: Column of the undegraded original.
-        condition: Column of the condition.
-        system: Column of the system.
-        speaker: Column of the speaker.
+        scales: Rubric to the scale its column is on; others are on the scale of ``audio_judge.rubrics.rubric``.
+        split: None if the whole file is one split.
+        reference: Column of the path of the undegraded original.
     """
 
     path: str
@@ -58,13 +55,10 @@ class Columns:
     speaker: str | None = None
 
     def scale(self, rubric: str) -> Scale:
-        """Say which scale a rubric's column is on.
-
-        Args:
-            rubric: Name of the rubric.
+        """Scale of a rubric's column: the one named in ``scales``, else that of the rubric.
 
         Raises:
-            ValueError: If neither ``scales`` nor ``audio_judge.rubrics.rubric`` knows.
+            ValueError: If neither knows.
         """
         return self.scales[rubric] if rubric in self.scales else get_rubric(rubric).scale
 
@@ -93,15 +87,12 @@ def read_table(
         corpus: Name of the corpus; the file's name if empty.
 
     Returns:
-        Clips in the order of the table, with ratings on the scales of ``columns``; ``extra`` keeps the other columns that have a value.
+        Clips in the order of the table, with ratings on the scales of ``columns``; ``extra`` keeps the other columns
+        that have a value.
 
     Raises:
         ValueError: On the call, if a scale is unknown or there is no rating column.
         CorpusError: While reading, on a missing column or a row that is wrong.
-
-    >>> columns = Columns(path="file", ratings={"mos": "score"})
-    >>> columns.scale("mos").high
-    5.0
     """
     columns = layout_of(Columns, columns)
     if not columns.ratings:
@@ -113,20 +104,7 @@ def read_table(
 
 
 def read_on_our_scales(path: str | Path, columns: Columns | Mapping[str, Any], **options: Any) -> Iterator[RatedClip]:
-    """Read a table and bring its ratings to the scales of our rubrics; rubrics that we do not have stay as they are.
-
-    Args:
-        path: As for ``read_table``.
-        columns: Likewise.
-        options: Likewise.
-
-    Returns:
-        As from ``read_table``.
-
-    Raises:
-        ValueError: Likewise.
-        CorpusError: Likewise.
-    """
+    """Read a table as ``read_table`` does, its ratings brought to our rubrics' scales; other rubrics stay as they are."""
     layout = layout_of(Columns, columns)
     return (_on_our_scales(clip, layout) for clip in read_table(path, layout, **options))
 
@@ -138,7 +116,7 @@ def _on_our_scales(clip: RatedClip, columns: Columns) -> RatedClip:
         if name in ALL_RUBRICS and (source.low, source.high) != (get_rubric(name).low, get_rubric(name).high):
             target = get_rubric(name).scale
             factor = (target.high - target.low) / (source.high - source.low)
-            std = None if rating.std is None else rating.std * factor
+            std = None if rating.std is None else rating.std * factor  # a spread has a length, but no place
             rating = replace(rating, value=convert(rating.value, source, target), std=std)
         ratings[name] = rating
     return replace(clip, ratings=ratings)
@@ -221,21 +199,15 @@ def read_pairs(
     split: Split = "train",
     corpus: str = "",
 ) -> Iterator[RatedPair]:
-    """Read comparisons from a table of a user.
-
-    Args:
-        path: csv, tsv, jsonl or data set.
-        columns: What its columns mean, or its fields as plain values.
-        root: Folder that paths in it start from; the folder of the table if None.
-        split: Split of all rows, if there is no column for it.
-        corpus: Name of the corpus; the file's name if empty.
+    """Read comparisons from a table of a user; the arguments are those of ``read_table``.
 
     Returns:
         Pairs in the order of the table; their clips have no ratings of their own.
 
     Raises:
         ValueError: On the call, if there is no preference column.
-        CorpusError: While reading, on a missing column, a row that is wrong, or a preference that ``columns.names`` does not know.
+        CorpusError: While reading, on a missing column, a row that is wrong, or a preference that ``columns.names``
+            does not know.
     """
     columns = layout_of(PairColumns, columns)
     if not columns.preferences:

@@ -1,4 +1,4 @@
-"""Metrics that write labels for training: NISQA v2.0 and Distill-MOS, in-process and without their set-up cost per call.
+"""Metrics that write labels for training: NISQA v2.0 and Distill-MOS, in-process, set up once and not at every call.
 
 Left out: DNSMOS (its scale is compressed and it is blind to loss and band limits) and anything that needs a reference.
 NISQA's weights are CC BY-NC-SA 4.0, Distill-MOS's MIT: what is trained on the labels inherits the stricter licence.
@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audio_judge.corpora.simulated import NISQA_AXES
+
 NISQA_RATE = 48_000
 NISQA_WEIGHTS = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
-# The network's own output order; papers list coloration before discontinuity.
-NISQA_AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
 NISQA_FRAME_SECONDS = 0.04
 DISTILL_MOS_RATE = 16_000
 # Distill-MOS always hears 7.68 s: shorter clips are padded with silence, which its pooling sees.
@@ -38,7 +38,7 @@ def nisqa(samples: np.ndarray) -> tuple[list[dict[str, float]], np.ndarray]:
         samples: Clips of shape (clips, samples) at 48 kHz, -1 to 1; 0.2 s to 52 s.
 
     Returns:
-        One dict per clip with ``mos, noisiness, discontinuity, coloration, loudness``, about 1 to 5 but unbounded;
+        One dict per clip of ``NISQA_AXES``, about 1 to 5 but unbounded;
         and the states before pooling, float32 of shape (clips, frames, 64), one frame per 40 ms.
 
     Raises:
@@ -54,7 +54,7 @@ def nisqa(samples: np.ndarray) -> tuple[list[dict[str, float]], np.ndarray]:
         raise ValueError(f"samples has shape {samples.shape}; (clips, samples) is needed")
     library, model, arguments = _nisqa_model()
     mel = library._get_librosa_melspec(np.asarray(samples, dtype=np.float32), NISQA_RATE, arguments)
-    segments, count = library._segment_specs(torch.from_numpy(mel), arguments)
+    segments, count = library._segment_specs(torch.from_numpy(mel), arguments)  # (clips, windows, …)
     segments = segments[:, : int(count)]  # drop the padding to the 1300 windows of the longest possible clip
     states: list[Tensor] = []
     hook = model.time_dependency.register_forward_hook(lambda _module, _inputs, output: states.append(output[0]))

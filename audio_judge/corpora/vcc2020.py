@@ -1,7 +1,7 @@
 """Read listening tests that publish one line per listener and clip, as the Voice Conversion Challenges do.
 
-The votes of a clip may lie anywhere in the file, so all of them are held in memory; no audio is opened. A listener who voted more than once
-for a clip counts once, with the mean of these votes, and is reported.
+The votes of a clip may lie anywhere in the file, so all of them are held in memory; no audio is opened. A listener who
+voted more than once for a clip counts once, with the mean of these votes, and is reported.
 
 ``extra``: ``raters`` (listener to score), and the columns that are the same in all lines of a clip.
 """
@@ -13,19 +13,16 @@ from typing import Any
 
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.rows import Row, Split, home_of, layout_of, rating_from_votes, read_rows, report, scale_of
-from audio_judge.rubrics.rubric import Scale
+from audio_judge.rubrics.rubric import FIVE, Scale
 
 
 @dataclass(frozen=True)
 class VoteColumns:
-    """Which column of a table of votes means what.
+    """Which column of a table of votes means what; None where there is none.
 
     Args:
         clip: Column of the clip, a name or a path.
-        score: Column of the score.
-        listener: Column of who voted; None if unknown, then every line is a vote of its own.
-        system: Column of the system; None if there is none.
-        speaker: Column of the speaker; None if there is none.
+        listener: Column of who voted; if None, every line is a vote of its own.
         suffix: Put behind a clip's name to make it a path, unless it is there.
     """
 
@@ -50,15 +47,12 @@ class _Votes:
     by_listener: dict[str, list[float]] = field(default_factory=dict)
 
 
-FIVE_LEVELS = Scale(1.0, 5.0, "1-5")
-
-
 def read_votes(
     path: str | Path,
     columns: VoteColumns | Mapping[str, Any] | None = None,
     *,
     rubric: str = "mos",
-    scale: Scale | Sequence[float] = FIVE_LEVELS,
+    scale: Scale | Sequence[float] = FIVE,
     split: Split = "test",
     root: str | Path | None = None,
     corpus: str = "VCC2020",
@@ -71,9 +65,7 @@ def read_votes(
         columns: What its columns mean, or its fields as plain values; the usual names if None.
         rubric: What was judged, e.g. ``naturalness``.
         scale: Scale of the votes, or its ends; similarity tests of the challenges use 1 to 4.
-        split: Split of all clips.
         root: Folder that the clips' paths start from; that of the table if None.
-        corpus: Name of the corpus.
         header: Names of the columns of a csv that has no header line.
 
     Returns:
@@ -126,6 +118,7 @@ def _collect(rows: Iterable[Row], columns: VoteColumns, scale: Scale) -> tuple[d
             continue
         others = {name: row.values[name] for name in row.values if name not in used and row.has(name)}
         votes = by_clip.setdefault(row.required(columns.clip), _Votes(row, others))
+        # What differs between the lines of a clip belongs to its votes, not to the clip
         votes.common = {name: value for name, value in votes.common.items() if others.get(name) == value}
         _check_same(row, votes.row, columns)
         if columns.listener is None or not row.has(columns.listener):

@@ -1,12 +1,14 @@
 """Seeded degradations of speech that note down what they did.
 
-Each fault is a plain function ``(samples, sampling_rate, *, parameters, rng) -> (samples, Cause)``. Samples are mono, shape
-``(samples,)``, ±1, and come back as float32 of the same length; rates are in Hz; ``rng`` is the only source of randomness
-(those that draw nothing take one too, so that all are called alike); the cause holds the parameters and, where the fault comes and goes, its spans. A parameter outside the range that the
-function's docstring gives is a ``ValueError`` that names it.
+Each fault is a plain function ``(samples, sampling_rate, *, parameters, rng) -> (samples, Cause)``. Samples are mono,
+shape ``(samples,)``, ±1, and come back as float32 of the same length; rates are in Hz; ``rng`` is the only source of
+randomness (functions that draw nothing take one too, so that all are called alike); the cause holds the parameters and,
+where the fault comes and goes, its spans. A parameter outside the range that the function's docstring gives is a
+``ValueError`` that names it.
 
 ``degrade`` runs a plan of faults, ``sample_plan`` draws one, ``describe`` puts a cause into words. All keep length and
-alignment (``jitter`` and ``speed`` cannot keep alignment). Music, several channels and degradations learned from data are left out.
+alignment (``jitter`` and ``speed`` cannot keep alignment). Music, several channels and degradations learned from data
+are left out.
 """
 
 from collections.abc import Callable, Sequence

@@ -95,8 +95,7 @@ CODECS = {
 }
 TRANSPARENT_OPUS = 48_000  # bit/s, from which it is used for music and studio links
 OPUS_BANDWIDTHS = {"narrow": 4000, "wide": 8000, "super_wide": 12_000, "full": 20_000}  # Hz, libopus' own steps
-# libsndfile's compression levels, 0 is best. They depend on the sampling rate too, so they do not fall with the bit rate,
-# which is what speech was measured to take.
+# Bit rate that speech takes to libsndfile's compression level, 0 is best; the sampling rate has its part in it
 VORBIS_LEVELS = {20_000: 1.0, 28_000: 1.0, 40_000: 0.8, 60_000: 0.9, 100_000: 0.4, 150_000: 0.2}
 LONGEST_DELAY_SECONDS = 0.15
 

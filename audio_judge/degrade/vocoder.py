@@ -61,7 +61,7 @@ def _stretch(spectrogram: np.ndarray, factor: float, window: int) -> np.ndarray:
     share = (positions - low)[None]
     magnitude = (1 - share) * np.abs(spectrogram[:, low]) + share * np.abs(spectrogram[:, low + 1])
     advance = np.angle(spectrogram[:, low + 1]) - np.angle(spectrogram[:, low])
-    # Phase is known up to whole turns only: take the advance nearest to that of the bin's centre over a hop of half a window
+    # Phase is known up to whole turns: of all advances, the one nearest to that of the bin's centre over half a window
     expected = (np.arange(len(spectrogram)) * np.pi)[:, None]  # (frequencies, 1)
     advance = expected + (advance - expected + np.pi) % (2 * np.pi) - np.pi
     return magnitude * np.exp(1j * (np.cumsum(advance, axis=1) - advance[:, :1] + np.angle(spectrogram[:, :1])))
@@ -78,8 +78,9 @@ def vocode(
     """Resynthesise the speech from its spectrogram with the artefacts of a poor vocoder.
 
     Args:
-        mode: ``phase`` (random phases: hoarse, smeared), ``robot`` (zero phases: buzz), ``mel`` (magnitudes rebuilt from
-            few mel bands), ``pitch`` (voice shifted up or down) or ``formant`` (vocal tract shortened or lengthened).
+        mode: ``phase`` (random phases: hoarse, smeared), ``robot`` (zero phases: buzz), ``mel`` (magnitudes rebuilt
+            from few mel bands), ``pitch`` (voice shifted up or down) or ``formant`` (vocal tract shortened or
+            lengthened).
         amount: 0.01 (barely) to 1 (thoroughly).
 
     Returns:

@@ -42,7 +42,7 @@ QUESTIONS: dict[str, dict[Form, str]] = {
     },
 }
 # One description per band, lowest first.
-RUBRICS: dict[str, dict[Form, tuple[str, str, str, str, str]]] = {
+DESCRIPTIONS: dict[str, dict[Form, tuple[str, str, str, str, str]]] = {
     "helpfulness": {
         "assessment": (
             "useless or misleading: the listener learns nothing about the quality",

@@ -41,7 +41,7 @@ from audio_judge.text_models.backends import (
     served_model,
 )
 from audio_judge.text_models.client import Client, in_order
-from audio_judge.text_models.criteria import BANDS, CRITERIA, FORMS, HIGHEST, QUESTIONS, ROLES, RUBRICS, Form
+from audio_judge.text_models.criteria import BANDS, CRITERIA, DESCRIPTIONS, FORMS, HIGHEST, QUESTIONS, ROLES, Form
 from audio_judge.text_models.replies import Backend, Failure, Message, Sampling
 
 Asking = Literal["auto", "decision", "chat"]
@@ -214,7 +214,7 @@ def chat_messages(case: Case, criterion: str) -> list[Message]:
         case: What to grade.
         criterion: One of ``CRITERIA``.
     """
-    bands = zip(BANDS, RUBRICS[criterion][case.form], strict=True)
+    bands = zip(BANDS, DESCRIPTIONS[criterion][case.form], strict=True)
     rubric = "\n".join(f"{low}-{high}: {words}" for (low, high), words in bands)
     text = (
         f"{_instructions(case.form, criterion)}\n\n{rubric}\n\n{document(case)}\n\n"
@@ -232,7 +232,7 @@ def _instructions(form: Form, criterion: str) -> str:
 
 
 def _levels(form: Form, criterion: str) -> list[str]:
-    words = zip(BANDS, RUBRICS[criterion][form], strict=True)
+    words = zip(BANDS, DESCRIPTIONS[criterion][form], strict=True)
     return [f"{level} of {HIGHEST}: {text}" for (low, high), text in words for level in range(low, high + 1)]
 
 

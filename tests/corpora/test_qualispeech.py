@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Cause, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.qualispeech import RUBRICS, read_qualispeech
+from audio_judge.corpora.qualispeech import RUBRIC_OF, read_qualispeech
 from audio_judge.rubrics.rubric import get_rubric
 
 HEADER = [
@@ -118,7 +118,7 @@ class TestReadQualispeech:
             one(tmp_path, Overall_quality="")
 
     def test_missing_score_is_counted(self, tmp_path, caplog):
-        assert set(one(tmp_path, Speed="").ratings) == set(RUBRICS.values()) - {"speed"}
+        assert set(one(tmp_path, Speed="").ratings) == set(RUBRIC_OF.values()) - {"speed"}
         assert "QualiSpeech test: 1 of 1 rows lack one of the seven scores" in caplog.text
 
     def test_name_without_an_ending(self, tmp_path):
@@ -139,6 +139,6 @@ class TestDataSet:
         row = {"audio_path": "x/a.wav", "scores": scores, "descriptions": {"noise": "hiss 0 s - 1 s"}}
         Dataset.from_list([row]).save_to_disk(tmp_path / "set")
         (clip,) = read_qualispeech(tmp_path / "set", "train")
-        assert set(clip.ratings) == set(RUBRICS.values())
+        assert set(clip.ratings) == set(RUBRIC_OF.values())
         assert clip.path == "x/a.wav"
         assert clip.extra["noise_spans"] == [[0.0, 1.0]]

@@ -16,10 +16,10 @@ from audio_judge.text_models.backends import LocalDecisionModel, decision_reques
 from audio_judge.text_models.criteria import (
     BANDS,
     CRITERIA,
+    DESCRIPTIONS,
     FORMS,
     QUESTIONS,
     ROLES,
-    RUBRICS,
     WEIGHTS,
     check_weights,
     weighted,
@@ -172,11 +172,11 @@ class TestDocument:
 
 class TestRubrics:
     def test_every_criterion_of_every_form_has_its_own_texts(self):
-        texts = [text for forms in RUBRICS.values() for bands in forms.values() for text in bands]
-        assert {name: set(forms) for name, forms in RUBRICS.items()} == {name: set(FORMS) for name in CRITERIA}
+        texts = [text for forms in DESCRIPTIONS.values() for bands in forms.values() for text in bands]
+        assert {name: set(forms) for name, forms in DESCRIPTIONS.items()} == {name: set(FORMS) for name in CRITERIA}
         assert {name: set(forms) for name, forms in QUESTIONS.items()} == {name: set(FORMS) for name in CRITERIA}
         assert set(ROLES) == set(FORMS)
-        assert all(len(bands) == len(BANDS) for forms in RUBRICS.values() for bands in forms.values())
+        assert all(len(bands) == len(BANDS) for forms in DESCRIPTIONS.values() for bands in forms.values())
         assert len(set(texts)) >= 58  # a bare verdict is one in every form
 
     def test_bands_cover_0_to_10(self):
@@ -189,14 +189,14 @@ class TestRubrics:
         for name, question in questions.items():
             assert question["type"] == "score"
             assert len(question["criteria"]) == 11
-            assert question["criteria"][4] == f"4 of 10: {RUBRICS[name][form][1]}"
+            assert question["criteria"][4] == f"4 of 10: {DESCRIPTIONS[name][form][1]}"
             assert QUESTIONS[name][form] in question["instructions"]
 
     @pytest.mark.parametrize("form", FORMS)
     @pytest.mark.parametrize("criterion", CRITERIA)
     def test_chat_shows_the_bands_and_asks_for_a_whole_number(self, form, criterion):
         [message] = chat_messages(Case(form, "a", "b", "c"), criterion)
-        for (low, high), words in zip(BANDS, RUBRICS[criterion][form], strict=True):
+        for (low, high), words in zip(BANDS, DESCRIPTIONS[criterion][form], strict=True):
             assert f"{low}-{high}: {words}\n" in message["content"]
         assert message["content"].endswith("Reply with one whole number from 0 to 10 and nothing else.")
 
