@@ -40,11 +40,7 @@ def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict
 
 
 def pair_state(first: Payload, second: Payload) -> list[dict[str, Any]]:
-    """Lay out two clips that are compared, A before B.
-
-    Args:
-        first: Clip A, in any form that ``clip_state`` takes.
-        second: Clip B.
+    """Lay out two clips that are compared, A before B, each in any form that ``clip_state`` takes.
 
     Example:
         >>> [block.get("role") for block in pair_state("a.wav", "b.wav")]
@@ -70,14 +66,7 @@ def _audio_block(payload: Payload, role: str) -> dict[str, Any]:
 
 
 def text_messages(state: Sequence[Mapping[str, Any]], request: str) -> list[dict[str, Any]]:
-    r"""Put a request in words after the clips.
-
-    Args:
-        state: Blocks as ``clip_state`` makes them.
-        request: What the ``ask`` of a task wrote.
-
-    Returns:
-        One user message.
+    r"""Put a request in words, as the ``ask`` of a task writes it, after the clips: one user message.
 
     Example:
         >>> text_messages(clip_state("a.wav"), "How noisy is it?")[0]["content"][-1]
@@ -87,10 +76,9 @@ def text_messages(state: Sequence[Mapping[str, Any]], request: str) -> list[dict
 
 
 def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List the audio blocks of an example in the order of their placeholders.
+    """List the audio blocks of an example of either form in the order of their placeholders.
 
-    Args:
-        example: An example of either form; one of text may still wait for its ``completion``.
+    One that is answered in text may still wait for its ``completion``.
 
     Example:
         >>> audio_blocks({"state": clip_state("a.wav")})
@@ -105,12 +93,7 @@ def audio_blocks(example: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 class HeardClip(NamedTuple):
-    """What is heard of a clip.
-
-    Args:
-        samples: Mono, float32 (samples,), at the rate that was asked for.
-        start: How many seconds of its file come before them.
-    """
+    """Samples, mono float32 (samples,), and at how many seconds of their file they start."""
 
     samples: np.ndarray
     start: float

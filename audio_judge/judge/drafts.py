@@ -77,11 +77,7 @@ class Draft:
     is_optional: bool = False
 
     def finish(self, words: str) -> Written:
-        """Put free words in; those that cannot stand there give way to the spare ones.
-
-        Args:
-            words: What ``trimmed`` gives.
-        """
+        """Put free words in, as ``trimmed`` gives them; those that cannot stand there give way to the spare ones."""
         try:
             return self.compose(words)
         except ValueError:
@@ -97,6 +93,8 @@ def explanation(
 ) -> Draft:
     r"""Draft an explanation.
 
+    Sentences that ``explain.reasons`` would write of other scores are put right; those of the judge's own are not understood.
+
     Args:
         scores: NISQA's rubric names to decided scores.
         with_reference: Whether the judge hears the original too.
@@ -104,8 +102,6 @@ def explanation(
         faults: That were decided to be there; a sentence about another known fault is then left out, and faults that the
             judge says nothing about are added. None if they were not decided.
         part: Scores of the part of the clip that the words are about, but for the verdict; None for the whole.
-
-    Sentences that ``explain.reasons`` would write of other scores are put right; sentences of the judge's own are not understood.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
@@ -117,6 +113,7 @@ def explanation(
     absent = set() if faults is None else FAULT_QUESTIONS.keys() - target.kinds
 
     def compose(words: str) -> Written:
+        # Parsed before it is given out: what a judge answers can be read strictly, whatever it wrote
         agreeing, is_own = _held_to(words, target, absent, language)
         explain.parse(head + agreeing, strict=True, language=language)
         return Written(head + agreeing, agreeing, is_own)
@@ -128,9 +125,10 @@ def explanation(
 def assessment_of(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
     """Note decided scores and faults as an assessment without a summary.
 
+    The speech rate becomes a word, and faults become types of distortion if that is scored.
+
     Args:
-        judgement: With scores on SpeechEval's rubrics; the speech rate becomes a word, and faults become types of
-            distortion if that is scored.
+        judgement: With scores on SpeechEval's rubrics.
         types: Kind of fault to type of distortion.
     """
     scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
@@ -140,13 +138,9 @@ def assessment_of(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT
 
 
 def assessment(target: Assessment, with_reference: bool, language: str = "en", *, knows_faults: bool = False) -> Draft:
-    """Draft an assessment.
+    """Draft an assessment of decided scores.
 
-    Args:
-        target: What was decided.
-        with_reference: Whether the judge hears the original too.
-        language: Of request and answer.
-        knows_faults: Whether the distortions were decided; a sentence that names others, or other times, is then left out.
+    With ``knows_faults`` the distortions were decided, too; a sentence that names others, or other times, is then left out.
     """
 
     def compose(words: str) -> Written:
@@ -160,13 +154,10 @@ def assessment(target: Assessment, with_reference: bool, language: str = "en", *
 
 
 def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool = False) -> Draft:
-    """Draft suggestions.
+    """Draft suggestions for what was decided, whose worst dimensions are the areas.
 
-    Args:
-        target: What was decided; its worst dimensions are the areas.
-        language: Of request and answer.
-        knows_faults: Whether the distortions were decided; advice against others, or for other areas, is then left out,
-            and advice against those that the judge says nothing about is added.
+    With ``knows_faults`` the distortions were decided, too; advice against others, or for other areas, is then left out, and
+    advice against those that the judge says nothing about is added.
     """
     advice = suggest.suggest_for(target, language=language)
 
@@ -175,7 +166,7 @@ def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool 
         added: tuple[str, ...] = ()
         if knows_faults:
             lines = tuple(line for line in lines if _suits(line, target, advice.areas, language))
-            _some("".join(lines))
+            _some("".join(lines))  # nothing fitting was said: all of it by rule, not only what is lacking
             addressed = {kind for line in lines for kind in addressed_types(line, language)}
             lacking = {distortion.kind for distortion in target.distortions} - addressed
             added = tuple(line for line in advice.suggestions if addressed_types(line, language) & lacking)
@@ -188,12 +179,7 @@ def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool 
 
 
 def description(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
-    """Draft a description that ends in the decided overall score.
-
-    Args:
-        scores: NISQA's rubric names to decided scores.
-        with_reference: Whether the judge hears the original too.
-        language: Of request and answer.
+    """Draft a description that ends in the decided overall score, ``mos`` among NISQA's rubrics.
 
     Example:
         >>> description({"mos": 2.44}, False).finish("It is noisy. The MOS is 4.0.").text
@@ -270,10 +256,11 @@ def _held_to(words: str, target: Explanation, absent: Set[str], language: str) -
         if not _contradicts(sentence, target.kinds, absent, language):
             kept.setdefault(subject, fit)
     _some("".join(kept.values()))
+    # What is added goes before the verdict, which is the last sentence of our own explanations
     verdict = [kept.pop("mos")] if "mos" in kept else []
     named = explain.named_causes(" ".join(kept.values()), language)
     lacking = [cause for cause in target.causes if cause.kind not in named]
-    rng = random.Random(words)
+    rng = random.Random(words)  # the same words get the same additions
     added = [text for cause in lacking for text in explain.cause_sentences(cause, rng, language)]
     parts = [*kept.values(), *added, *verdict]
     return get_language(language).marks["space"].join(parts), set(parts) <= set(said)
@@ -339,9 +326,6 @@ def _before_answer(text: str) -> str:
 def sentences(text: str) -> list[str]:
     """Split a text after its sentence ends.
 
-    Args:
-        text: Any text.
-
     Example:
         >>> sentences("It is 3.2 s long. Noise! And")
         ['It is 3.2 s long.', 'Noise!', 'And']
@@ -352,10 +336,10 @@ def sentences(text: str) -> list[str]:
 
 
 def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
-    r"""Make free words of what was generated.
+    r"""Make free words of what was generated, which may end in the beginning of a tag.
 
     Args:
-        text: What was generated, perhaps with the beginning of a tag.
+        text: What was generated.
         is_one_line: Whether a line break ends it.
         is_cut: Whether the limit of tokens was reached; then the last sentence that is not whole is left out, or closed
             with a full stop if there is no other.
@@ -367,10 +351,12 @@ def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
         'Fine.'
     """
     words, tag, _ = text.partition("<")
+    # Before the line break is looked for: a judge may begin with one
     words = words.lstrip()
     line_break = ""
     if is_one_line:
         words, line_break, _ = words.partition("\n")
+    # Half a character at the cut, or a control character, would stand in JSON and in tables
     plain = "".join(c if c == "\n" or (c.isprintable() and c != "\ufffd") else " " for c in words)
     lines = (" ".join(line.split()) for line in plain.split("\n"))
     words = "\n".join(line for line in lines if line)
@@ -382,25 +368,25 @@ def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
     return f"{words.rpartition(' ')[0] or words}." if words else ""
 
 
-def explained(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
-    """Add an explanation to a judgement."""
+def explained(judgement: Judgement, written: Written, language: str) -> Judgement:
+    """Add reasons, and the causes that they name, to a judgement."""
     causes = explain.named_causes(written.words, language)
     return _with(judgement, written, reasons=written.words, causes=causes)
 
 
-def assessed(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
-    """Add an assessment to a judgement."""
+def assessed(judgement: Judgement, written: Written, language: str) -> Judgement:
+    """Add an assessment, read back from the text that was written, to a judgement."""
     target = assess.parse(written.text, strict=True, language=language)
     return _with(judgement, written, reasons=written.words, assessment=target)
 
 
-def suggested(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
-    """Add suggestions to a judgement."""
+def suggested(judgement: Judgement, written: Written, language: str) -> Judgement:
+    """Add advice and its areas, read back from the text that was written, to a judgement."""
     target = suggest.parse(written.text, strict=True, language=language)
     return _with(judgement, written, areas=target.areas, suggestions=target.suggestions)
 
 
-def described(judgement: Judgement, written: Written, language: str = "en") -> Judgement:
+def described(judgement: Judgement, written: Written, language: str) -> Judgement:
     """Add a description to a judgement; its language does not matter."""
     return _with(judgement, written, description=written.text)
 
@@ -420,34 +406,34 @@ def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
 
 
 def draft_explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """The explanation of a judgement, before its free words."""
+    """Of a long clip, the words are about its worst window."""
     part = worst_window(judgement).scores if judgement.timeline else None
     return explanation(values_of(judgement), with_reference, language, judgement.faults, part)
 
 
 def draft_assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """The assessment of a judgement, before its free words."""
+    """An assessment of all that was decided."""
     target, is_known = assessment_of(judgement), judgement.faults is not None
     return assessment(target, with_reference, language, knows_faults=is_known)
 
 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """The suggestions of a judgement, before their free words."""
+    """Advice against the faults that were decided, as far as there is any."""
     target = assessment_of(judgement, faults.ADVISED_TYPE_OF_FAULT)
     return suggestions(target, language, knows_faults=judgement.faults is not None)
 
 
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """The description of a judgement, before its free words."""
+    """The faults that were decided do not matter."""
     return description(values_of(judgement), with_reference, language)
 
 
 class Words(NamedTuple):
-    """How a judgement gets words of one kind: the draft that is made of it, and where they are put when they are written.
+    """How a judgement gets words of one kind.
 
     Args:
-        draft: Of a judgement, whether the judge hears the original too, and the language.
-        attach: Adds the finished answer.
+        draft: Made of a judgement, whether the judge hears the original too, and the language.
+        attach: Adds the finished answer to the judgement.
     """
 
     draft: Callable[[Judgement, bool, str], Draft]

@@ -24,11 +24,11 @@ def generate(
     seeds: Sequence[int] = (),
     **options: Any,
 ) -> list[Completion]:
-    """Have a model write.
+    """Have a model write; during training it is put into evaluation mode for that, and back.
 
     Args:
-        model: A judge or a native audio language model, wrapped by PEFT or not; it writes in evaluation mode.
-        processor: Its processor.
+        model: A judge or a native audio language model, wrapped by PEFT or not.
+        processor: That of the model.
         inputs: A batch padded on the left, as ``judge_inputs`` and ``left_padded`` make it.
         sampling: Temperature 0 is greedy.
         stops: Ids of the tokens that end an answer; None for the model's own.
@@ -57,7 +57,7 @@ def generate(
         **options,
     )
     model.train(was_training)
-    written = tokens[:, inputs["input_ids"].shape[1] :].cpu()
+    written = tokens[:, inputs["input_ids"].shape[1] :].cpu()  # (rows, new tokens), padded after the stop
     is_stopped = torch.isin(written, torch.tensor(ends, dtype=torch.long)).any(1).tolist()
     texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
     return [Completion(text, not stopped) for text, stopped in zip(texts, is_stopped, strict=True)]
@@ -73,16 +73,7 @@ def generate_answers(
     max_seconds: float | None = None,
     batch_size: int = 8,
 ) -> list[str]:
-    """Answer prompts greedily.
-
-    Args:
-        model: A judge or a native audio language model.
-        processor: Its processor.
-        prompts: Messages.
-        max_new_tokens: Longest answer.
-        eos_token_id: What ends an answer.
-        max_seconds: Longer clips are cut off there.
-        batch_size: Prompts per batch.
+    """Answer prompts greedily, clips longer than ``max_seconds`` cut off there.
 
     Returns:
         One answer per prompt.
@@ -101,7 +92,7 @@ def judge_inputs(processor: Any, texts: Sequence[str], clips: Sequence[Any]) -> 
     """Make one batch, padded on the left, of what a judge shall continue.
 
     Args:
-        processor: The judge's processor.
+        processor: The judge's.
         texts: As its chat template writes them, one placeholder per clip.
         clips: Arrays (samples,) at the judge's rate, of all texts in order.
     """
@@ -119,6 +110,9 @@ def left_padded(
         processor: Of a judge or of a native audio language model.
         prompts: As ``encode_prompt`` gives them.
         dtype: Of the audio inputs, for models that do not convert them; None to leave them as they are.
+
+    Returns:
+        ``input_ids`` and ``attention_mask`` (batch, length), and the audio inputs (clips of all prompts, ...).
     """
     length, pad = max(len(prompt.ids) for prompt in prompts), processor.tokenizer.pad_token_id
     missing = [length - len(prompt.ids) for prompt in prompts]
@@ -136,32 +130,25 @@ def left_padded(
 def stop_tokens(processor: Any) -> tuple[list[int], list[int]]:
     """List the tokens that end free words: those that hold a ``<``, and those that hold a line break.
 
-    Args:
-        processor: The judge's processor.
-
     Returns:
         Ids of the first kind, with every control token and the end of the turn, and ids of the second kind.
     """
     tokenizer = processor.tokenizer
     texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
     tags = {index for index, text in enumerate(texts) if "<" in text} | set(tokenizer.all_special_ids)
-    tags.add(tokenizer.convert_tokens_to_ids(processor.end_of_turn))
+    tags.add(tokenizer.convert_tokens_to_ids(processor.end_of_turn))  # not every tokenizer calls it special
     return sorted(tags), [index for index, text in enumerate(texts) if "\n" in text]
 
 
 class SeededNoise(LogitsProcessor):
-    """Adds Gumbel noise from one generator per row, so that the best token is a draw that no other row can change.
-
-    Args:
-        seeds: One per row.
-        device: Where the scores are.
-    """
+    """Adds Gumbel noise from one generator per row, so that the best token is a draw that no other row can change."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores (rows, vocabulary) with noise."""
+        # (vocabulary,) each; less the logarithm of an exponential draw is plus a Gumbel draw
         draws = [torch.empty_like(scores[0]).exponential_(generator=generator) for generator in self.generators]
         return scores - torch.stack(draws).log()  # type: ignore[return-value]
 
@@ -171,4 +158,5 @@ def _drawing(sampling: Sampling, seeds: Sequence[int], device: torch.device) -> 
         return LogitsProcessorList()
     noise = SeededNoise([(seed + sampling.seed) % 2**63 for seed in seeds], device)
     shape = [TemperatureLogitsWarper(float(sampling.temperature)), TopPLogitsWarper(float(sampling.top_p))]
+    # The noise comes last: it draws from what temperature and top-p have left
     return LogitsProcessorList([*shape, noise])

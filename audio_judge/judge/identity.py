@@ -22,13 +22,7 @@ class UntrainedLanguageWarning(UserWarning):
 
 
 class Identity:
-    """A judge by name.
-
-    Args:
-        reader: Its model, and its processor, which notes what was trained.
-        name: What its judgements call it.
-        revision: Which version of it.
-    """
+    """A judge by name, and by what its processor notes of its training."""
 
     def __init__(self, reader: Reader, name: str, revision: str) -> None:
         self._reader = reader
@@ -37,7 +31,7 @@ class Identity:
 
     @property
     def signature(self) -> str:
-        """What a calibrated rubric notes."""
+        """Name and revision, by which a calibrated rubric knows its judge."""
         return f"{self.name} {self.revision}".strip()
 
     @property

@@ -63,11 +63,14 @@ SMALLEST_FOR_HALF = 100_000_000
 class AudioJudge:
     """A loaded judge.
 
+    Wherever a method takes them, ``batch_size`` counts windows per forward pass, and ``listener`` and ``language`` mean what
+    they mean in ``score``.
+
     Args:
         model: An ``AudioJudgeForCausalLM``.
         processor: The ``AudioJudgeProcessor`` that belongs to it.
         name: What its judgements call it.
-        revision: Which version of it.
+        revision: Branch, tag, commit or package version that its judgements note.
 
     Attributes:
         reader: The part that reads clips, asks the model and has it write.
@@ -107,6 +110,7 @@ class AudioJudge:
         hub: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         if revision is not None:
             hub["revision"] = revision
+        # Loaded before it is moved: `device_map` would need accelerate, which only training installs
         model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, **hub)
         if device == "auto":
             device = (
@@ -150,7 +154,7 @@ class AudioJudge:
                 with ``calibrate``.
             scale: Scale of the values; None for the rubric's own.
             batch_size: Windows per forward pass.
-            progress: Whether to show a progress bar on stderr.
+            progress: Whether to show a bar on stderr.
             listener: On whose behalf the clips are heard: key of ``tasks.listeners.LISTENERS`` ("elderly"), a ``Listener``,
                 or free words ("opera singer"); None for nobody in particular.
             language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``; a judge that was
@@ -230,8 +234,6 @@ class AudioJudge:
             audio: Arrays or tensors, (samples,) or (channels, samples) each; or one array (clips, samples).
             sampling_rate: Of all of them, in Hz.
             rubric: What to reward; of several the mean counts.
-            batch_size: Windows per forward pass.
-            listener: As in ``score``.
 
         Returns:
             One reward per clip, 0 to 1.
@@ -260,10 +262,8 @@ class AudioJudge:
         Args:
             clip: One clip; of a file no more than the windows of a batch are in memory.
             rubrics: Name, ``Rubric``, or several; None for NISQA's five.
-            window_seconds: Length of a window; None for what the judge was trained on.
+            window_seconds: None for what the judge was trained on.
             hop_seconds: From one window to the next; None for windows side by side.
-            batch_size: Windows per forward pass.
-            listener: As in ``score``.
 
         Yields:
             Windows in order, each with its expected scores.
@@ -295,7 +295,6 @@ class AudioJudge:
             rubrics: Name, ``Rubric``, or several; None for NISQA's five.
             every_seconds: Time between verdicts, 0.2 s or more; one also comes at the end of each window and of the call.
             window_seconds: How much is heard at a time; None for what the judge was trained on.
-            listener: As in ``score``.
 
         Yields:
             Judgements: ``scores`` of the whole call so far, and in ``timeline`` the one window that is heard now.
@@ -323,8 +322,7 @@ class AudioJudge:
         Args:
             rubric: Name or ``Rubric``, your own too.
             rated_clips: (clip, rating) of three clips or more, the ratings on the rubric's scale.
-            batch_size: Windows per forward pass.
-            listener: As in ``score``; score with the same.
+            listener: Score with the same one later.
 
         Returns:
             The rubric with its map, to be used like any other; ``to_dict`` keeps it.
@@ -361,7 +359,6 @@ class AudioJudge:
             questions: Name to question: ``{"type": "score" | "choice" | "noul", "instructions": …, "criteria": …}``, or
                 ``{"type": "span", "instructions": "clicks"}``: when are they heard?
             reference: The undegraded original of the clip, or a list with one per clip.
-            batch_size: Windows per forward pass.
 
         Returns:
             Name to answer, in the System One format, the same that ``pipeline("decision")`` gives; a ``span`` has ``spans``
@@ -386,10 +383,7 @@ class AudioJudge:
         return answers[0] if is_single else answers
 
     def parse_questions(self, questions: Questions) -> list[Any]:
-        """Check typed questions before any clip is read.
-
-        Args:
-            questions: As ``decide`` takes them.
+        """Check typed questions, such as ``decide`` takes, before any clip is read.
 
         Returns:
             The questions as transformers knows them, or ``SpanQuestion``, with their names.
@@ -418,14 +412,8 @@ class AudioJudge:
     ) -> Authenticity | list[Authenticity]:
         """Say how likely speech is real, not made or altered by a machine.
 
-        Args:
-            clips: One clip or a list of them.
-            batch_size: Windows per forward pass.
-            listener: As in ``score``.
-            language: As in ``score``.
-
         Returns:
-            An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them.
+            An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them in the order of the clips.
 
         Raises:
             AudioError: If a single clip cannot be judged.
@@ -468,13 +456,7 @@ class AudioJudge:
             explain: Whether to give reasons in words.
             form: ``preference`` (reasons that name up to three aspects, and a choice) or ``dimensions`` (a thought with a
                 verdict on each of SpeechEval's dimensions, and a summary).
-            batch_size: Windows per forward pass.
             max_new_tokens: Longest free text of the reasons.
-            listener: As in ``score``.
-            language: As in ``score``.
-
-        Returns:
-            A ``Preference``, or a list of them.
 
         Raises:
             AudioError: If a single pair cannot be judged.
@@ -483,7 +465,7 @@ class AudioJudge:
         pairs, is_single = as_pairs(first, second)
         rubrics = _rubrics(rubric)
         aspects = self._aspects(rubrics, form) if explain else []
-        every = list({one.name: one for one in [*rubrics, *aspects]}.values())
+        every = list({one.name: one for one in [*rubrics, *aspects]}.values())  # each is asked once
         behalf, asked_in = as_listener(listener), self.identity.asked_in(language)
         questions = heard_by(behalf, {one.name: compare_task.question(one, language=asked_in) for one in every})
         asked = Questionnaire(more=questions, listener=behalf, language=asked_in, answer_language=language)
@@ -528,10 +510,8 @@ class AudioJudge:
         Args:
             clips: One clip or a list of them.
             reference: The undegraded original of the clip, or a list with one per clip.
-            batch_size: Clips per batch.
+            batch_size: Windows per forward pass, then clips per batch of texts.
             max_new_tokens: Longest explanation.
-            listener: As in ``score``.
-            language: As in ``score``.
 
         Returns:
             A ``Judgement`` with ``text``, ``reasons``, ``causes`` and ``faults``, or a list of them.
@@ -561,14 +541,11 @@ class AudioJudge:
         """Assess clips on SpeechEval's dimensions: a thought with a line for each, all decided, then a summary in words.
 
         A judge that was trained on known faults decides these too; they are noted beside the distortion, with the passages
-        where they are heard if it has learned to tell. Takes what ``explain`` takes.
+        where they are heard if it has learned to tell. Takes and raises what ``explain`` does.
 
         Returns:
             A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
             facts as ``assessment`` and ``faults``, or a list of them.
-
-        Raises:
-            AudioError: If a single clip cannot be judged.
         """
         requests, is_single = as_requests(clips, reference)
         asked = self._asked(self.dimensions.values(), listener, language, self.identity.fault_questions)
@@ -591,13 +568,10 @@ class AudioJudge:
         """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
 
         Of a judge that was trained on known faults, advice against a fault that it does not hear is left out, and there is
-        advice against each that it hears. Takes what ``explain`` takes, but no reference.
+        advice against each that it hears. Takes and raises what ``explain`` does, but no reference.
 
         Returns:
             A ``Judgement`` with ``suggestions``, ``areas`` and ``faults``, or a list of them.
-
-        Raises:
-            AudioError: If a single clip cannot be judged.
         """
         requests, is_single = as_requests(clips)
         asked = self._asked(self.dimensions.values(), listener, language, self.identity.fault_questions)
@@ -618,13 +592,9 @@ class AudioJudge:
         listener: str | Listener | None = None,
         language: str = "en",
     ) -> Judgement | list[Judgement]:
-        """Describe clips in running text that ends in the decided overall score; takes what ``explain`` takes.
+        """Describe clips in running text, ``description``, that ends in the decided overall score.
 
-        Returns:
-            A ``Judgement`` with ``description``, or a list of them.
-
-        Raises:
-            AudioError: If a single clip cannot be judged.
+        Takes and raises what ``explain`` does.
         """
         requests, is_single = as_requests(clips, reference)
         asked = self._asked(RUBRICS.values(), listener, language)
@@ -635,7 +605,7 @@ class AudioJudge:
 
     @property
     def model(self) -> Any:
-        """The ``AudioJudgeForCausalLM``."""
+        """The ``AudioJudgeForCausalLM``, in evaluation mode."""
         return self.reader.model
 
     @model.setter
@@ -663,7 +633,7 @@ class AudioJudge:
 
     @property
     def revision(self) -> str:
-        """Which version of it."""
+        """Branch, tag, commit or package version that its judgements note; ``local`` for a folder."""
         return self.identity.revision
 
     @property

@@ -13,7 +13,7 @@ class Score:
     """One rubric's score.
 
     Args:
-        rubric: Name of the rubric.
+        rubric: Its name.
         value: Expected score on the scale that was asked, ``low`` to ``high``.
         std: Expected standard deviation over listeners, on the same scale.
         level: Name of the most likely level.
@@ -42,20 +42,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Window:
-    """The scores of one window of a long clip.
-
-    Args:
-        start: Where it begins, in seconds.
-        end: Where it ends, in seconds.
-        scores: Rubric name to expected score.
-    """
+    """Expected scores by rubric of the part of a long clip from ``start`` to ``end``, in seconds."""
 
     start: float
     end: float
     scores: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-able row: start, end, scores; numbers rounded."""
+        """A JSON-able row; times rounded to milliseconds, scores to 4 digits."""
         scores = {name: round(value, 4) for name, value in self.scores.items()}
         return {"start": round(self.start, 3), "end": round(self.end, 3), "scores": scores}
 
@@ -76,7 +70,7 @@ class Judgement:
             which it is heard; None if the judge was not asked, or did not learn about them.
         areas: What needs to be improved, if suggestions were asked for.
         suggestions: What to do about it, one sentence or so each.
-        assessment: The facts of an assessment, if one was asked for.
+        assessment: Facts of the text, if an assessment was asked for.
         description: Running text that ends in the overall score, if it was asked for.
         has_own_words: Whether the judge itself wrote all free words of the text; False if some were made of what it
             decided, because it wrote none that could stand there or left out what it hears.
@@ -103,7 +97,6 @@ class Judgement:
     revision: str = field(default="", repr=False)
 
     def __getitem__(self, rubric: str) -> Score:
-        """The score of a rubric by name."""
         return self.scores[rubric]
 
     def __str__(self) -> str:
@@ -169,9 +162,8 @@ class Preference:
         reasons: Why, in words; None if not asked for.
         text: The whole answer in words, raw.
         has_own_words: As in ``Judgement``.
-        error: Why there is no preference.
-        model: Name or folder of the judge.
-        revision: Its revision.
+        error: Why there is no preference; None if there is one.
+        model: As in ``Judgement``, like ``revision``.
     """
 
     first: str
@@ -232,9 +224,8 @@ class Authenticity:
         seconds: Its length.
         text: The verdict in the form of the detect task.
         timeline: Windows of a clip longer than one, with the probability under ``real``.
-        error: Why there is no verdict.
-        model: Name or folder of the judge.
-        revision: Its revision.
+        error: Why there is no verdict; None if there is one.
+        model: As in ``Judgement``, like ``revision``.
     """
 
     clip: str
@@ -265,6 +256,6 @@ class Authenticity:
         return row | ({"timeline": [window.to_dict() for window in self.timeline]} if self.timeline else {})
 
     def to_row(self) -> dict[str, Any]:
-        """A flat row for a table."""
+        """A flat row for a table: the label, and under ``real`` its probability."""
         row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds, "label": self.label, "real": self.real}
         return row | {"model": self.model, "revision": self.revision, "error": self.error}

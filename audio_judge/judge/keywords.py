@@ -24,7 +24,7 @@ Judge = TypeVar("Judge", bound=type)
 
 
 class Batching(TypedDict, total=False):
-    """Keywords of ``decide``."""
+    """Keywords of ``decide``, which is about no rubric and in no language."""
 
     batch_size: int
 
@@ -67,11 +67,7 @@ class Comparing(Writing, total=False):
 
 
 def profile_means_listener(judge: Judge) -> Judge:
-    """Let each method that takes ``listener`` take it by its name of before, ``profile``, with a warning, until 0.2.
-
-    Args:
-        judge: The class.
-    """
+    """Let each method of a class that takes ``listener`` take it as ``profile``, too, with a warning, until 0.2."""
     for name, method in list(vars(judge).items()):
         if inspect.isfunction(method) and "listener" in inspect.signature(method).parameters and name[0] != "_":
             setattr(judge, name, _with_profile(method))

@@ -62,9 +62,6 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
         name: Folder or Hub id. Of Qwen-Omni only the thinker is loaded, which is the part that listens and writes.
         options: Of ``from_pretrained``, such as ``dtype``, ``quantization_config`` and ``revision``.
 
-    Returns:
-        Model and processor.
-
     Raises:
         ValueError: If the model does not listen, or cannot be asked in words.
     """
@@ -74,6 +71,7 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
     hub = {option: options[option] for option in ("revision", "trust_remote_code") if option in options}
+    # Read as a dictionary: no registration of our classes is needed, and no code of the repo runs
     if PreTrainedConfig.get_config_dict(name, **hub)[0].get("model_type") == "audio_judge":
         return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(name, **hub)
     model_class = _model_class(AutoConfig.from_pretrained(name, **hub), name)
@@ -99,11 +97,7 @@ def _model_class(config: Any, name: str) -> Any:
 
 
 def template_options(processor: Any) -> dict[str, str]:
-    """What ``apply_chat_template`` needs to write messages of blocks: nothing, or a template in place of one for text only.
-
-    Args:
-        processor: Of a judge or of a native audio language model.
-    """
+    """What ``apply_chat_template`` needs to write messages of blocks: nothing, or a template in place of a text-only one."""
     from jinja2 import TemplateError
 
     if _is_mistral(processor):
@@ -123,16 +117,13 @@ def hearing_part(processor: Any) -> Any:
 
 
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:
-    """Read the clips of a prompt and make the inputs of a model from it.
+    """Read the clips of a prompt and make the inputs of a model from it, on the CPU.
 
     Args:
         processor: Of a judge or of a native audio language model.
         prompt: Messages; the audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and
             have a ``role`` where a reference is to be aligned.
         max_seconds: Longer clips are cut off there; None for no limit.
-
-    Returns:
-        Ids, and the audio inputs on the CPU.
 
     Raises:
         AudioError: If a clip cannot be read.
@@ -171,20 +162,17 @@ def join_audio(prompts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch
 
 
 def _stacked(tensors: list[torch.Tensor]) -> torch.Tensor:
-    shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
+    shape = [max(sizes) for sizes in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]  # all axes but clips
     padded = []
     for tensor in tensors:
         missing = [(0, wanted - size) for wanted, size in zip(shape, tensor.shape[1:], strict=True)]
+        # `pad` takes the last axis first
         padded.append(torch.nn.functional.pad(tensor, [amount for pair in reversed(missing) for amount in pair]))
-    return torch.cat(padded)
+    return torch.cat(padded)  # (clips of all tensors, ...)
 
 
 def placeholder_id(model: Any) -> int:
-    """Look up the token that stands for audio in a prompt, which an answer must not hold.
-
-    Args:
-        model: A judge or a native audio language model, wrapped by PEFT or not.
-    """
+    """Look up the token that stands for audio in a prompt, which an answer must not hold; of a model wrapped by PEFT, too."""
     config = model.config
     return int(config.audio_token_id if hasattr(config, "audio_token_id") else config.audio_config.audio_token_id)
 

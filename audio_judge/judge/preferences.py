@@ -20,12 +20,6 @@ def aligned(
 ) -> Iterator[tuple[Piece, Piece]]:
     """Pair the windows of two clips by their place; those of the clip with fewer windows come several times.
 
-    Args:
-        first: Windows of clip A, in order.
-        second: Windows of clip B.
-        first_count: How many there are of A.
-        second_count: How many there are of B.
-
     Yields:
         Pairs, as many as the clip with more windows has.
 
@@ -39,6 +33,7 @@ def aligned(
     for index in range(most):
         for side, (pieces, count) in enumerate(((first, first_count), (second, second_count))):
             while places[side] < index * count // most:
+                # The length of a file may promise a window more than it holds; then the last one stays
                 current[side] = next(pieces, current[side])
                 places[side] += 1
         yield current[0], current[1]
@@ -49,46 +44,30 @@ def both_orders(reading: Reading, name: str) -> np.ndarray:
 
     Args:
         reading: A pair whose windows were decided in turn as A, B and as B, A.
-        name: Name of the question.
+        name: Of the question.
 
     Returns:
         Probabilities of A, B and tie, of shape (windows, 3).
     """
-    shares = np.array([window[name] for window in reading.probabilities], dtype=np.float64)
+    shares = np.array([window[name] for window in reading.probabilities], dtype=np.float64)  # (2 windows, 3)
+    # What the other order calls its A is our B
     return (shares[0::2] + shares[1::2][:, [1, 0, 2]]) / 2
 
 
 def clearest_window(reading: Reading, name: str, better: Verdict) -> int:
-    """Find the window pair that shows a preference most.
-
-    Args:
-        reading: A decided pair.
-        name: Name of the question.
-        better: The verdict on the whole.
-    """
+    """Find the number of the window pair that is surest of the verdict on the whole."""
     return int(both_orders(reading, name)[:, VERDICTS.index(better)].argmax())
 
 
 def preference(reading: Reading, name: str) -> dict[str, float]:
-    """Length-weighted mean over the windows of ``both_orders``.
-
-    Args:
-        reading: A decided pair.
-        name: Name of the question.
-
-    Returns:
-        ``A``, ``B`` and ``tie`` to their probabilities.
-    """
+    """Length-weighted mean over the windows of ``both_orders``, as ``A``, ``B`` and ``tie`` to their probabilities."""
     lengths = [end - start for start, end in reading.spans[0::2]]
-    shares = np.average(both_orders(reading, name), axis=0, weights=lengths)
+    shares = np.average(both_orders(reading, name), axis=0, weights=lengths)  # (3,)
     return dict(zip(VERDICTS, (shares / shares.sum()).tolist(), strict=True))
 
 
 def verdict(shares: dict[str, float]) -> Verdict:
-    """Choose the likeliest answer; without a lead of either clip it is a tie.
-
-    Args:
-        shares: ``A``, ``B`` and ``tie`` to their probabilities.
+    """Choose the likeliest of ``A``, ``B`` and ``tie``; without a lead of either clip it is a tie.
 
     Example:
         >>> verdict({"A": 0.4, "B": 0.4, "tie": 0.2})
@@ -101,9 +80,6 @@ def verdict(shares: dict[str, float]) -> Verdict:
 
 def clearest(shares: dict[str, dict[str, float]]) -> dict[str, Verdict]:
     """Choose the aspects worth naming: those with a winner, the clearest first; the others are ties.
-
-    Args:
-        shares: Aspect to ``A``, ``B`` and ``tie`` to their probabilities.
 
     Example:
         >>> clearest({"noisiness": {"A": 0.8, "B": 0.1, "tie": 0.1}, "loudness": {"A": 0.2, "B": 0.2, "tie": 0.6}})

@@ -39,11 +39,7 @@ State = list[dict[str, Any]]
 
 
 class Reader:
-    """A loaded model that decides questions about clips and writes words.
-
-    Args:
-        model: An ``AudioJudgeForCausalLM``.
-        processor: The ``AudioJudgeProcessor`` that belongs to it.
+    """A loaded model, put into evaluation mode, that decides questions about clips and writes words.
 
     Attributes:
         longest_seconds: Clips, or parts of clips, longer than this are refused; set it to judge longer ones.
@@ -56,6 +52,7 @@ class Reader:
 
     def read(self, requests: Iterable[Request | Pair], asked: Questionnaire, batch_size: int) -> Iterator[Reading]:
         """Decide what is asked for every window of every request; what cannot be read carries its error."""
+        # Batches are filled across requests, so a reading may wait for windows of later ones; they leave in order
         readings: deque[Reading] = deque()
         waiting: list[tuple[Reading, State]] = []
         for request in requests:
@@ -102,6 +99,7 @@ class Reader:
         total, before = 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked.rubrics}
         for piece in pieces:
             (now,) = self.decide([clip_state(self._block(piece.audio))], asked)
+            # All windows before are kept as one, of their length and mean: a call of hours takes no more memory
             earlier = [((0.0, total), before)] if total else []
             known = [*earlier, ((piece.start, piece.end), now)]
             reading = Reading(Request(piece.audio), [span for span, _ in known], [shares for _, shares in known])
@@ -128,7 +126,7 @@ class Reader:
         """The state of the window that begins there; None for the first.
 
         Raises:
-            AudioError: If there is none any more.
+            AudioError: If there is none any more, because the file has changed.
         """
         for begin, _, state in self.windows(request):
             if start is None or begin == start:
@@ -142,6 +140,7 @@ class Reader:
         counts = [len(windows(audio_info(source).seconds, size)) for source in sources]
         firsts, seconds = ((self._block(one) for _, _, one in iter_windows(source, size)) for source in sources)
         for first, second in preferences.aligned(firsts, seconds, *counts):
+            # Two clips have no common time; only the length is used, as the weight of the window pair
             length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
             yield 0.0, length, pair_state(first, second)
             yield 0.0, length, pair_state(second, first)
@@ -150,7 +149,7 @@ class Reader:
         """The state of a window pair, as A, B.
 
         Raises:
-            AudioError: If there is none any more.
+            AudioError: If there is none any more, because a file has changed.
         """
         for _, _, state in islice(self.pair_windows(pair), 2 * number, None):
             return state
@@ -158,14 +157,13 @@ class Reader:
         raise AudioError(f"{names}: changed while they were being judged")
 
     def _source(self, request: Request) -> AudioSource:
-        """The clip, or the part of it that is asked for."""
         self._check_length(request)
         if request.start_time is None and request.end_time is None:
             return request.clip
         return read_audio(request.clip, start_time=request.start_time, end_time=request.end_time)
 
     def _check_length(self, request: Request) -> None:
-        """Refuses what is too long before any of it is read into memory."""
+        # Before any of it is read into memory
         first, last = request.start_time or 0.0, request.end_time
         seconds = (audio_info(request.clip).seconds if last is None else last) - first
         if seconds > self.longest_seconds:
@@ -175,13 +173,12 @@ class Reader:
             )
 
     def _block(self, audio: Audio) -> np.ndarray:
-        """The samples of a window at the judge's rate."""
         return resample(audio.samples, audio.sampling_rate, self.processor.sampling_rate)
 
     # Decisions
 
     def _decide(self, waiting: list[tuple[Reading, State]], asked: Questionnaire) -> None:
-        """One forward pass over the waiting windows; empties the list."""
+        """One forward pass over the waiting windows, whose answers go to their readings; empties the list."""
         if not waiting:
             return
         decided = self.decide([state for _, state in waiting], asked)
@@ -217,6 +214,7 @@ class Reader:
             request = score_task.ask(rubric, language=asked.language)
             request = listeners.ask(request, asked.listener) if asked.listener else request
             inputs = self.chat([text_messages(state, request) for state in states])
+            # (windows, answers) and (answers,)
             log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)
             values = np.array([float(text) for text in grammar])
             for result, row in zip(results, log_probabilities.softmax(-1).cpu().numpy(), strict=True):
@@ -258,6 +256,7 @@ class Reader:
             self.chat(conversations, [one.head for one in drafts]),
             Sampling(max_tokens=max_new_tokens),
             stops=sorted({*tags, *line_breaks}) if first.is_one_line else tags,
+            # Where words are needed, none of the stops may come at once; the limit must leave room for one
             min_new_tokens=0 if first.is_optional else min(2, max_new_tokens - 1),
         )
         return [
@@ -281,7 +280,7 @@ class Reader:
         is_open = any(head.endswith("\n") for head in heads)
         begun = [text + head + "A" * is_open for text, head in zip(texts, heads or [""] * len(texts), strict=True)]
         inputs = judge_inputs(self.processor, begun, clips)
-        if is_open:
+        if is_open:  # padded on the left, so the letter is the last column of every row
             inputs["input_ids"] = inputs["input_ids"][:, :-1]
             inputs["attention_mask"] = inputs["attention_mask"][:, :-1]
         return self._on_device(inputs)
@@ -292,9 +291,10 @@ class Reader:
 
 def _shared_out(values: np.ndarray, probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Gives each value's probability to its two neighbouring levels, so that the mean over the levels is exact."""
-    position = (values - levels[0]) / (levels[1] - levels[0])
-    below = np.clip(np.floor(position).astype(int), 0, len(levels) - 2)
+    position = (values - levels[0]) / (levels[1] - levels[0])  # (values,), counted in levels
+    below = np.clip(np.floor(position).astype(int), 0, len(levels) - 2)  # the highest value has a neighbour, too
     shares = np.zeros(len(levels))
+    # Many values share a level, and `shares[below] += …` would count one of them only
     np.add.at(shares, below, probabilities * (1 - (position - below)))
     np.add.at(shares, below + 1, probabilities * (position - below))
     return shares

@@ -36,12 +36,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two clips to compare.
-
-    Args:
-        first: Clip A.
-        second: Clip B.
-    """
+    """Two clips to compare, A and B."""
 
     first: Request
     second: Request
@@ -67,17 +62,17 @@ class Questionnaire:
 
     @cached_property
     def asked(self) -> list[Rubric]:
-        """The rubrics as they are asked about."""
+        """The rubrics in the language in which is asked."""
         return [in_language(rubric, self.language) for rubric in self.rubrics]
 
     @cached_property
     def answered(self) -> list[Rubric]:
-        """The rubrics as they are answered."""
+        """The rubrics in the language in which is answered."""
         return [in_language(rubric, self.answer_language) for rubric in self.rubrics]
 
     @cached_property
     def questions(self) -> dict[str, dict[str, Any]]:
-        """All typed questions by name."""
+        """Those about the rubrics, on behalf of the listener, and those of ``more``, whoever listens."""
         typed = {rubric.name: rubric.question(language=self.language) for rubric in self.asked}
         return heard_by(self.listener, typed) | dict(self.more)
 
@@ -97,10 +92,10 @@ class Reading:
     """A request or a pair on its way through the windows: what has been decided so far, or what went wrong.
 
     Args:
-        request: What is judged.
+        request: A ``Request`` or a ``Pair``.
         spans: (start, end) of the windows read so far, in seconds.
         probabilities: Per window that has been decided, question name to probabilities (options,).
-        error: What went wrong.
+        error: What went wrong; None so far.
         is_read: Whether no window is missing.
     """
 
@@ -117,12 +112,12 @@ class Reading:
 
     @property
     def seconds(self) -> float:
-        """Length of what has been read."""
+        """From the start of the first window to the end of the last one."""
         return self.spans[-1][1] - self.spans[0][0]
 
     def mean(self, name: str) -> np.ndarray:
         """Length-weighted mean over the windows of a question's probabilities (options,)."""
-        lengths = [end - start for start, end in self.spans]
+        lengths = [end - start for start, end in self.spans]  # the last window may be a short one
         return np.average([window[name] for window in self.probabilities], axis=0, weights=lengths)
 
     def joined(self, name: str) -> np.ndarray:
@@ -131,10 +126,10 @@ class Reading:
 
 
 def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:
-    """Bring clips into one form.
+    """Bring one clip or ``Request``, or a list of them, into one form; a row of a data set may hold its clip as ``audio``.
 
     Args:
-        clips: One clip or ``Request``, or a list of them; a row of a data set may hold its clip as ``audio``.
+        clips: One or a list.
         reference: The original of the clip, or a list with one per clip.
 
     Returns:
@@ -162,10 +157,6 @@ def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]
 def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
     """Bring two clips, or two lists of clips, into one form.
 
-    Args:
-        first: Clip A, or a list.
-        second: Clip B, or a list of the same length.
-
     Returns:
         The pairs, and whether it was a single one.
 
@@ -181,16 +172,13 @@ def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
 
 
 def _audio_of(clip: Any) -> Any:
-    """The clip of a data set's row."""
+    # A row of a data set has its clip in a column; the clip itself, decoded or not, is a mapping, too
     is_row = isinstance(clip, Mapping) and "audio" in clip and clip.get("array") is None and clip.get("bytes") is None
     return clip["audio"] if is_row else clip
 
 
 def clip_name(clip: AudioSource) -> str:
     """Say what to call a clip in its judgement.
-
-    Args:
-        clip: Anything ``read_audio`` takes.
 
     Example:
         >>> clip_name("a.wav"), clip_name((np.zeros(9), 8000))
@@ -204,12 +192,6 @@ def clip_name(clip: AudioSource) -> str:
 
 
 def part(audio: Audio, start: float, end: float) -> Audio:
-    """Cut a clip.
-
-    Args:
-        audio: The clip.
-        start: Where to start, in seconds.
-        end: Where to end, in seconds.
-    """
+    """The sound from one time to another, in seconds."""
     first, last = round(start * audio.sampling_rate), round(end * audio.sampling_rate)
     return replace(audio, samples=audio.samples[first:last])

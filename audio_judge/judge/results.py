@@ -89,6 +89,7 @@ def score_of(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
     level = rubric.levels[int(shares.argmax())]
     low, high = rubric.low, rubric.high
     if isinstance(rubric, CalibratedRubric):
+        # The slope is that at the reading: both are computed before `value` is replaced
         value, std = rubric.calibrated(value), std * rubric.slope(value)
         level = rubric.level_of(value)
     if scale is not None:
@@ -103,12 +104,13 @@ def reward_of(judgement: Judgement, rubrics: Sequence[Rubric]) -> float:
     """The mean goodness, 0 to 1, of a judgement's scores; 0 if there are none."""
     if not judgement.scores:
         return 0.0
+    # A calibrated score may lie beyond the ends of its scale
     values = [rubric.goodness(np.clip(judgement[rubric.name].value, rubric.low, rubric.high)) for rubric in rubrics]
     return float(np.mean(values))
 
 
 def values_of(judgement: Judgement) -> dict[str, float]:
-    """The values of a judgement's scores by rubric."""
+    """Rubric name to expected score, without spread and level."""
     return {name: score.value for name, score in judgement.scores.items()}
 
 
@@ -121,7 +123,7 @@ def unwrapped(results: Sequence[Result]) -> Result:
     """The only result of a single request.
 
     Raises:
-        AudioError: If there is an error in its place.
+        AudioError: If there is an error in its place; in a list it would stay with its clip.
     """
     (result,) = results
     if result.error is not None:

@@ -38,6 +38,7 @@ def sliding_windows(
         return
     if not MIN_SECONDS <= hop_seconds <= window_seconds:
         raise ValueError(f"hop_seconds {hop_seconds}; {MIN_SECONDS} s to the window's {window_seconds} s is needed")
+    # Samples not yet left behind (of up to two windows), and the hop that was left behind last
     start, kept, before = 0, np.empty(0, np.float32), np.empty(0, np.float32)
     piece: Audio | None = None
     size = hop = 0
@@ -91,6 +92,7 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
         raise ValueError(f"every_seconds {every_seconds}; {2 * MIN_SECONDS:g} s or more is needed")
     every, size = round(every_seconds * sampling_rate), round(window_seconds * sampling_rate)
     least = round(LEAST_SECONDS * sampling_rate)
+    # In samples of the call: heard so far, start of the window, when the next piece is due, end of the last one
     kept, heard, start, due, said = np.empty(0, np.float32), 0, 0, every, 0
 
     def piece() -> Piece:
@@ -100,8 +102,9 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
     for chunk in chunks:
         rest = as_mono(chunk).numpy()
         while len(rest):
-            stop = min(due, start + size)
+            stop = min(due, start + size)  # a chunk may reach over several pieces: no further than the next one
             taken, rest = rest[: stop - heard], rest[stop - heard :]
+            # The window, and before it what makes up for a short one
             kept, heard = np.concatenate([kept, taken])[-(size + least) :], heard + len(taken)
             if heard == stop:
                 yield piece()

@@ -11,12 +11,7 @@ from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
 
 
 def option(default: Any, text: str) -> Any:
-    """Make a field of a dataclass of options.
-
-    Args:
-        default: Its default.
-        text: Its help text.
-    """
+    """A field of a dataclass of options with its help text."""
     return field(default=default, metadata={"help": text})
 
 
@@ -31,10 +26,7 @@ class CorpusArguments:
     max_seconds: float | None = option(None, "longer clips are cut; the encoder's own limit holds too")
 
     def read(self, split: str) -> Iterator[Item]:
-        """Read the clips and pairs of a split of `data`.
-
-        Args:
-            split: ``train`` or ``validation``.
+        """Read the clips and pairs of a split, ``train`` or ``validation``, of `data`.
 
         Raises:
             ValueError: If the corpus does not tell its splits apart.

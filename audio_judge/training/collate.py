@@ -77,10 +77,7 @@ class JudgeCollator:
         self._checked_template = False
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Make one batch.
-
-        Args:
-            rows: Examples of ``audio_judge.data.examples``, or rows of its ``to_dataset``.
+        """Make one batch of examples of ``audio_judge.data.examples``, or of rows of ``audio_judge.data.files.to_dataset``.
 
         Returns:
             ``input_ids, attention_mask`` (batch, length); ``input_features, input_features_mask`` of all clips in order;
@@ -102,8 +99,8 @@ class JudgeCollator:
             prompts.append(self._expand(self._prompt(example), [next(remaining) for _ in row], example))
         asked = _asked(examples, prompts)
         about_when = [question for question in asked if is_span(question.asked)]
-        ids = pad_sequence([p.ids for p in prompts], True, self.processor.tokenizer.pad_token_id)
-        weights = pad_sequence([p.weights for p in prompts], True, 0.0)
+        ids = pad_sequence([p.ids for p in prompts], True, self.processor.tokenizer.pad_token_id)  # (batch, length)
+        weights = pad_sequence([p.weights for p in prompts], True, 0.0)  # (batch, length)
         return {
             "input_ids": ids,
             "attention_mask": pad_sequence([torch.ones_like(p.ids) for p in prompts], True, 0),
@@ -119,7 +116,7 @@ class JudgeCollator:
     # Audio
 
     def _read_all(self, examples: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[HeardClip]]]:
-        """The examples and their clips; unreadable ones replaced if that is allowed."""
+        """Unreadable examples are replaced by others of the batch, if that is allowed, so that a batch keeps its size."""
         readable: list[tuple[dict[str, Any], list[HeardClip]]] = []
         errors = []
         for example in examples:
@@ -133,14 +130,12 @@ class JudgeCollator:
         if not readable:
             raise errors[0]
         self.skipped += len(errors)
+
         readable += [readable[index % len(readable)] for index in range(len(errors))]
         return [example for example, _ in readable], [clips for _, clips in readable]
 
     def read_clips(self, example: Mapping[str, Any]) -> list[np.ndarray]:
         """Read the clips of an example at the judge's rate, a reference aligned to its degraded clip.
-
-        Args:
-            example: An example of either form; an audio block may have a ``start_time`` and an ``end_time`` in seconds.
 
         Returns:
             Mono float32 arrays (samples,), all cut at the same place if they are too long.
@@ -168,6 +163,7 @@ class JudgeCollator:
 
     def _text_prompt(self, example: Mapping[str, Any]) -> _Prompt:
         """A conversation whose last turns, the completion, are learned."""
+        # By the tokenizer: the processor's own would read the clips, too, and expand their placeholders
         encoded = self.processor.tokenizer.apply_chat_template(
             [*example["prompt"], *example["completion"]],
             chat_template=self.processor.chat_template,
@@ -175,13 +171,13 @@ class JudgeCollator:
             return_assistant_tokens_mask=True,
             tokenizer_kwargs={"return_offsets_mapping": True},
         )
-        answer = torch.tensor(encoded["assistant_masks"]).bool()
+        answer = torch.tensor(encoded["assistant_masks"]).bool()  # (length,)
         run = (answer & ~torch.roll(answer, 1)).cumsum(0)  # which answer a token is of; earlier ones are not learned
         answer &= run > run[-1] - len(example["completion"])
         weights = answer.float()
-        offsets = torch.tensor(encoded["offset_mapping"])
+        offsets = torch.tensor(encoded["offset_mapping"])  # (length, 2), characters of the whole text
         if example.get("completion_weights"):
-            start = int(offsets[answer][0, 0])
+            start = int(offsets[answer][0, 0])  # weights are noted by the characters of the answer
             for first, last, weight in example["completion_weights"]:
                 weights[answer & (offsets[:, 1] > start + first) & (offsets[:, 0] < start + last)] = weight
         return _Prompt(torch.tensor(encoded["input_ids"]), weights)
@@ -191,10 +187,10 @@ class JudgeCollator:
         shown = [{"type": "audio"} if block["type"] == "audio" else block for block in example["state"]]
         parts = [self._question(shown, name, question) for name, question in example["questions"].items()]
         pieces = [parts[0][0], *(tail for _, tail, _ in parts)]
-        ids = torch.cat(pieces)
+        ids = torch.cat(pieces)  # (length,)
         if not self._checked_template and len(parts) > 1:
             self._check_template(shown, example["questions"], ids)
-        ends = np.cumsum([len(piece) for piece in pieces])[1:] - 1
+        ends = np.cumsum([len(piece) for piece in pieces])[1:] - 1  # last token of each question, before its mark
         return _Prompt(ids, torch.zeros(len(ids)), tuple(ends.tolist()), tuple(labels for _, _, labels in parts))
 
     def _question(
@@ -228,9 +224,9 @@ class JudgeCollator:
                 f"{int(is_audio.sum())} placeholders for {len(tokens_per_clip)} clips and "
                 f"{len(prompt.marks) + int(prompt.weights.count_nonzero())} things to learn in {json.dumps(example)[:300]}"
             )
-        times = torch.ones_like(prompt.ids)
+        times = torch.ones_like(prompt.ids)  # (length,)
         times[is_audio] = torch.tensor(tokens_per_clip)
-        ends = times.cumsum(0) - 1
+        ends = times.cumsum(0) - 1  # (length,), where each token has moved to
         return replace(
             prompt,
             ids=prompt.ids.repeat_interleave(times),
@@ -242,9 +238,9 @@ class JudgeCollator:
 
     def _decisions(self, asked: list["_Asked"]) -> dict[str, torch.Tensor]:
         """Where each question is read, what its answers are, and what share of listeners gives each."""
-        labels = [torch.tensor(question.option_ids) for question in asked]
+        labels = [torch.tensor(question.option_ids) for question in asked]  # (options,) each
         columns = [self.rubrics.index(q.name) if self._is_score(q.name, q.asked) else -1 for q in asked]
-        shares = [torch.tensor(question.target) for question in asked]
+        shares = [torch.tensor(question.target) for question in asked]  # (options,) each
         for question, ids, target in zip(asked, labels, shares, strict=True):
             if len(ids) != len(target):
                 raise ValueError(f"question {question.name!r}: {len(target)} shares for {len(ids)} levels")
@@ -259,9 +255,9 @@ class JudgeCollator:
         self, asked: list["_Asked"], clips: list[list[HeardClip]], mask: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Where each question about when is read, and in which frames of the first clip of its example it is heard."""
-        before = np.cumsum([0, *(len(row) for row in clips)])
+        before = np.cumsum([0, *(len(row) for row in clips)])  # clips in the rows above
         marks = [[q.row, q.mark, int(before[q.row])] for q in asked]
-        counts = count_frames(mask.sum(1).long(), self.processor.frame_steps).tolist()
+        counts = count_frames(mask.sum(1).long(), self.processor.frame_steps).tolist()  # (clips,)
         frames = [self._heard(clips[q.row][0], counts[before[q.row]], q.target) for q in asked]
         return {
             "span_marks": torch.tensor(marks, dtype=torch.long).view(-1, 3),
@@ -273,6 +269,7 @@ class JudgeCollator:
         step = len(clip.samples) / self.processor.sampling_rate / frames
         heard = torch.zeros(frames)
         for start, end in spans:
+            # In frames of what is heard, which is cropped: a span may lie before or after it
             first, last = (start - clip.start) / step, (end - clip.start) / step
             if last > 0 and first < frames:
                 heard[max(0, math.floor(first)) : max(1, math.ceil(last))] = 1.0
@@ -308,7 +305,6 @@ class _Asked:
 
 
 def _asked(examples: list[dict[str, Any]], prompts: list[_Prompt]) -> list[_Asked]:
-    """The questions of all examples in order."""
     found = []
     for row, (example, prompt) in enumerate(zip(examples, prompts, strict=True)):
         questions = example.get("questions", {}).items()
@@ -318,11 +314,7 @@ def _asked(examples: list[dict[str, Any]], prompts: list[_Prompt]) -> list[_Aske
 
 
 def rubric_level(rubric: Any, value: float) -> float:
-    """Place a score between the levels of its rubric, counted from 0.
-
-    Args:
-        rubric: A ``Rubric``.
-        value: Score on the rubric's scale.
+    """Place a score on a rubric's scale between the levels of the rubric, counted from 0.
 
     Example:
         >>> rubric_level(get_rubric("mos"), 3.5)
@@ -343,10 +335,7 @@ class NativeCollator:
         self.processor, self.max_seconds = processor, max_seconds
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Make one batch.
-
-        Args:
-            rows: Examples with ``prompt`` and ``completion``, or rows of ``audio_judge.data.files.to_dataset``.
+        """Make one batch of examples with ``prompt`` and ``completion``, or of rows of ``audio_judge.data.files.to_dataset``.
 
         Returns:
             ``input_ids, attention_mask, labels`` (batch, length), padded on the right, labels -100 outside the answer
@@ -362,7 +351,7 @@ class NativeCollator:
         prompts = [encode_prompt(self.processor, example["prompt"], self.max_seconds) for example in examples]
         answers = [answer_ids(self.processor, one["prompt"], one["completion"]) for one in examples]
         pairs = list(zip(prompts, answers, strict=True))
-        ids = [torch.tensor(prompt.ids + answer) for prompt, answer in pairs]
+        ids = [torch.tensor(prompt.ids + answer) for prompt, answer in pairs]  # (length,) each
         labels = [torch.tensor([IGNORED] * len(prompt.ids) + answer) for prompt, answer in pairs]
         return {
             "input_ids": pad_sequence(ids, True, self.processor.tokenizer.pad_token_id),
@@ -373,10 +362,7 @@ class NativeCollator:
 
 
 def text_examples(dataset: Any) -> Any:
-    """Keep the examples that are answered in text, and tell how many typed decisions are left out.
-
-    Args:
-        dataset: As ``audio_judge.data.files.to_dataset`` makes it, or a stream of such rows, of which nothing is counted.
+    """Keep the examples that are answered in text, and tell how many typed decisions are left out (of a stream only that).
 
     Raises:
         ValueError: If nothing is left.
@@ -409,7 +395,7 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
     """Tokenize what the chat template writes for an answer: its text and its end of turn.
 
     Args:
-        processor: Its template must continue a prompt without changing it.
+        processor: Of a judge or of a native audio language model.
         prompt: Messages before the answer.
         completion: The answer, one message.
 
@@ -426,4 +412,5 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
     whole = processor.apply_chat_template([*shown, *answer], tokenize=False, **options)
     if not whole.startswith(before):
         raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
+    # What stands after the end of turn is no part of the answer, and nobody waits for it when a model writes
     return tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]

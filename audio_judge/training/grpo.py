@@ -1,8 +1,9 @@
-"""Learning from rewards: TRL's ``GRPOTrainer`` with only what carries audio overridden, and the rows it learns from.
+"""Learning from rewards: TRL's ``GRPOTrainer`` with only what carries audio overridden.
 
-A row is an example whose answer became facts: what is asked (``prompt``, ``task``, ``rubrics``) and what is true
-(``scores, causes, label, verdicts, spans``), which the functions of ``audio_judge.rewards`` take as columns. Audio
-stays a path until the trainer reads it, once per prompt and step, however many answers are generated for it.
+A row, as ``audio_judge.training.reward_rows`` makes it, is an example whose answer became facts: what is asked (``prompt``,
+``task``, ``rubrics``) and what is true (``scores, causes, label, verdicts, spans``), which the functions of
+``audio_judge.training.rewards`` take as columns. Audio stays a path until the trainer reads it, once per prompt and step,
+however many answers are generated for it.
 
 Left out: vLLM and typed questions; the first sends no audio, the second generate nothing.
 """
@@ -33,9 +34,6 @@ from audio_judge.training.tuning import CheckpointError, same_dtypes
 logger = logging.getLogger(__name__)
 
 
-# Order
-
-
 class GroupSampler(Sampler[int]):
     """The order of TRL's ``RepeatSampler``, with both orders of a pair in one batch and the same order after a restart.
 
@@ -64,6 +62,7 @@ class GroupSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Yield indices; what does not fill a batch is left out of the epoch."""
         order = list(self.groups)
+        # Of seed and epoch alone, so that a resumed run needs no state to go on in the same order
         random.Random(f"{self.seed} {self.epoch()}").shuffle(order)
         indices = _packed(order, self.batch_size)
         for start in range(0, len(indices) - self.batch_size + 1, self.batch_size):
@@ -71,7 +70,6 @@ class GroupSampler(Sampler[int]):
             yield from [i for _ in range(self.repeat_count) for i in batch for _ in range(self.generations)]
 
     def __len__(self) -> int:
-        """Number of indices of an epoch."""
         batches = sum(map(len, self.groups)) // self.batch_size
         return batches * self.batch_size * self.repeat_count * self.generations
 
@@ -91,10 +89,7 @@ def _packed(groups: Sequence[Sequence[int]], size: int) -> list[int]:
 
 
 def group_rows(pairs: Sequence[str]) -> list[list[int]]:
-    """Put the two orders of a pair together.
-
-    Args:
-        pairs: The column ``pair``; empty for what is no comparison.
+    """Put the two orders of a pair together, by the column ``pair``, which is empty for what is no comparison.
 
     Returns:
         Groups of indices, in the order in which they begin.
@@ -119,15 +114,10 @@ def group_rows(pairs: Sequence[str]) -> list[list[int]]:
 
 
 class AudioGRPOTrainer(GRPOTrainer):
-    """Trains a judge, or a native audio language model, on rows of ``make_rows``.
+    """Trains a judge, or a native audio language model, on rows of ``make_rows``, packed by ``to_dataset``.
 
     The audio inputs of each answer are kept beside it, as a list, so that prompts with one and with two clips mix and
-    the trainer's own shuffling and splitting carry them along.
-
-    Args:
-        args: Of ``GRPOTrainer``.
-        max_seconds: Longer clips are cut off there; None for no limit.
-        kwargs: Of ``GRPOTrainer``; ``train_dataset`` is made by ``to_dataset``.
+    the trainer's own shuffling and splitting carry them along. Clips are cut off at ``max_seconds``; None for no limit.
 
     Raises:
         ValueError: If checkpoints would fall between the uses of one batch of answers.
@@ -173,13 +163,13 @@ class AudioGRPOTrainer(GRPOTrainer):
             batch_size=self.args.generation_batch_size // self.num_generations,
             repeat_count=self.num_iterations * self.args.steps_per_generation,
             seed=self.args.seed,
-            epoch=lambda: int((self.state.epoch or 0) + 1e-6),
+            epoch=lambda: int((self.state.epoch or 0) + 1e-6),  # a whole epoch may be less by a rounding error
         )
 
     def _tokenize_prompts(self, prompts: list[Messages]) -> tuple[list[list[int]], None, dict[str, torch.Tensor]]:
         """Ids and audio inputs of prompts; equal ones are read once and share their tensors."""
         encoded: dict[str, EncodedPrompt] = {}
-        keys = [json.dumps(prompt) for prompt in prompts]
+        keys = [json.dumps(prompt) for prompt in prompts]  # a prompt comes once per generation
         for key, prompt in zip(keys, prompts, strict=True):
             if key not in encoded:
                 ids, audio = encode_prompt(self.processing_class, prompt, self.max_seconds)
@@ -200,6 +190,7 @@ class AudioGRPOTrainer(GRPOTrainer):
         batch_size: int | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        # In parts of our own: TRL cuts what it knows, such as images, by rows; of clips a row may have two
         size = batch_size or len(input_ids)
         score = super()._get_per_token_logps_and_entropies
         parts = []
@@ -209,7 +200,7 @@ class AudioGRPOTrainer(GRPOTrainer):
             parts.append(score(hearing, input_ids[own], attention_mask[own], logits_to_keep, **kwargs))
         log_probabilities, entropies, auxiliary = zip(*parts, strict=True)
         return (
-            torch.cat(log_probabilities),
+            torch.cat(log_probabilities),  # (rows, kept tokens)
             None if entropies[0] is None else torch.cat(entropies),
             None if auxiliary[0] is None else torch.stack(auxiliary).mean(),
         )
@@ -223,13 +214,8 @@ class AudioGRPOTrainer(GRPOTrainer):
     ) -> dict[str, float]:
         """Answer validation prompts greedily, measure the answers and log the numbers; each process takes its share.
 
-        Args:
-            eval_dataset: As ``to_dataset`` makes it; None for the trainer's own.
-            ignore_keys: Not used.
-            metric_key_prefix: Of the names of the numbers.
-
         Returns:
-            What ``judge_metrics`` gives, with the prefix.
+            What ``judge_metrics`` gives, its names with the prefix.
         """
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         rows, share = [dataset[index] for index in range(len(dataset))], self.accelerator.num_processes
@@ -253,7 +239,7 @@ class AudioGRPOTrainer(GRPOTrainer):
         return named
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """As the base class; what could not be written whole is taken away."""
+        """What could not be written whole is taken away."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         try:
             super()._save_checkpoint(model, trial)
@@ -270,11 +256,7 @@ class AudioGRPOTrainer(GRPOTrainer):
 
 
 def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
-    """Measure answers against what is true.
-
-    Args:
-        answers: One per row.
-        rows: As ``make_rows`` makes them.
+    """Measure answers against what is true, one per row.
 
     Returns:
         ``coverage``, the share that can be read; the mean of each reward that applies by its name (``agreement``,
@@ -314,6 +296,6 @@ def _correlations(read: Sequence[Facts | None], rows: Sequence[Row]) -> Iterator
             for facts, row in zip(read, rows, strict=True)
             if facts is not None and name in facts.values and name in row["scores"]
         ]
-        said, true = np.array(pairs, dtype=float).reshape(-1, 2).T
+        said, true = np.array(pairs, dtype=float).reshape(-1, 2).T  # (answers,) both, even if there are none
         if len(pairs) > 1 and true.std() > 0:
             yield float(np.corrcoef(said, true)[0, 1]) if said.std() > 1e-9 else 0.0

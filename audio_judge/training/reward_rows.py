@@ -16,14 +16,8 @@ logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
-# Rows
-
-
 def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Make rows to learn from rewards; examples that no reward can read are left out, and logged with their number.
-
-    Args:
-        examples: As ``audio_judge.data.instructions``, ``audio_judge.data.mixtures`` and ``audio-judge data`` make them.
 
     Returns:
         Rows with the keys ``prompt, task, language, rubrics, scores, causes, label, verdicts, spans, clip, pair,
@@ -37,7 +31,7 @@ def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
         try:
             rows.append(make_row(example))
         except ValueError as error:  # a ParseError is one, too
-            left_out[str(error).partition(";")[0][:80]] += 1
+            left_out[str(error).partition(";")[0][:80]] += 1  # what follows differs with the example
     for reason, number in left_out.most_common(5):
         logger.warning("%d examples left out: %s", number, reason)
     if not rows:
@@ -46,10 +40,7 @@ def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def make_row(example: Mapping[str, Any]) -> Row:
-    r"""Make a row from an example.
-
-    Args:
-        example: With ``task``, ``prompt`` and ``completion``.
+    r"""Make a row from an example that is answered in text.
 
     Raises:
         ValueError: If it is a typed question or asks on a scale of its own, or is of an earlier version and cannot be read.
@@ -95,7 +86,7 @@ def _name(block: Mapping[str, Any]) -> str:
 
 
 def _truth(scores: Mapping[str, float], facts: Facts, reference: str) -> str:
-    """What is known about the clips, in words for the evaluator."""
+    """In words, for the evaluator."""
     lines = [f"{get_rubric(name).label}: {value:g} of {get_rubric(name).high:g}" for name, value in scores.items()]
     lines += [f"{get_rubric(name).label}: {verdict}" for name, verdict in facts.verdicts.items()]
     if facts.causes is not None:
@@ -107,9 +98,6 @@ def to_dataset(rows: Sequence[Row]) -> Any:
     """Pack rows as a ``datasets.Dataset`` that gives them back as they were.
 
     Arrow would join the keys of all rows and fill what is missing with None, so it holds each row as JSON.
-
-    Args:
-        rows: As ``make_rows`` makes them.
     """
     from datasets import Dataset
 

@@ -1,9 +1,10 @@
 """Rewards of what a judge writes: plain functions ``(completions, **columns) -> list[float | None]``, each from 0 to 1.
 
-None means that a reward does not apply (another task, nothing known, a grade that failed); an answer that cannot be
-read is 0 where the reward applies. The columns are those of ``audio_judge.training.reward_rows.make_rows``; rows without a
-``language`` are in English. Answers are read by the ``parse`` of their task, and a reward applies to every task whose answers
-state what it looks at (``audio_judge.tasks.facts``).
+The columns are those of ``audio_judge.training.reward_rows.make_rows``, one entry per completion: its ``task``, the names of
+the ``rubrics`` that were asked for, its ``language`` (English without the column), and what is true. None means that a reward
+does not apply (another task, nothing known, a grade that failed); an answer that cannot be read is 0 where the reward
+applies. Answers are read by the ``parse`` of their task, and a reward applies to every task whose answers state what it looks
+at (``audio_judge.tasks.facts``).
 
 Within a group of answers to one prompt a constant does not matter, so no reward subtracts a baseline. What keeps a
 judge from saying "3" to everything is that ``agreement_reward`` also looks across the prompts of a batch.
@@ -32,10 +33,7 @@ LENGTH_FACTOR, LEAST_WORDS = 2.0, 40
 
 
 def text_of(completion: Completion) -> str:
-    """Take the text out of a completion.
-
-    Args:
-        completion: A text, or messages of which the last one counts.
+    """Take the text out of a completion: itself, or the last of its messages.
 
     Example:
         >>> text_of([{"role": "assistant", "content": "3.4"}])
@@ -64,7 +62,6 @@ def _facts(
 
 
 def _spoken(language: Sequence[str] | None, completions: Sequence[Completion]) -> Sequence[str]:
-    """The column of languages; English if there is none."""
     return ["en"] * len(completions) if language is None else language
 
 
@@ -87,18 +84,7 @@ def agreement_reward(
     less the error as a share of the scale. *Order* compares with the mean answer to every other clip of the batch that
     listeners rated clearly otherwise: 1 if the whole difference (or more) is shown, 0.5 if none, 0 if it is turned
     round. "3" to everything is never far off, but shows no difference at all. Where no other clip can be compared with,
-    closeness alone counts.
-
-    Args:
-        completions: Answers.
-        task: Of each answer.
-        rubrics: Names that were asked for.
-        scores: Rubric name to what listeners said.
-        clip: What was heard; answers with the same one are about the same clip.
-        language: Of each answer.
-
-    Returns:
-        0 to 1; None for tasks without scores.
+    closeness alone counts. Answers with the same ``clip`` are about the same clip, whose ``scores`` listeners gave.
 
     Example:
         >>> agreement_reward(["3.0"], task=["score"], rubrics=[["mos"]], scores=[{"mos": 4.0}], clip=["a.wav"])
@@ -139,6 +125,7 @@ def _agreement(
         return 0.0
     span = get_rubric(rubric).high - get_rubric(rubric).low
     closeness = max(0.0, 1 - abs(value - truth) / span)
+    # -1 to 1; to show more than the whole difference is no better, or exaggeration would pay
     shown = [
         min(1.0, max(-1.0, (value - mean) / (truth - other)))
         for clip, (mean, other) in means.items()
@@ -161,15 +148,7 @@ def causes_reward(
 ) -> list[float | None]:
     r"""Reward naming the known causes and no others: the F1 of the kinds, 1 where there are none and none is named.
 
-    Args:
-        completions: Answers.
-        task: Of each answer; those that state causes count, such as ``explain``.
-        rubrics: Names that were asked for.
-        causes: Kinds that are known; None where nothing is known.
-        language: Of each answer.
-
-    Returns:
-        0 to 1; None for other tasks.
+    ``causes`` are the kinds that are known; None where nothing is known, and then the reward does not apply.
 
     Example:
         >>> text = "Overall quality: 2.0\n\nI hear strong background noise and a slight echo."
@@ -201,17 +180,9 @@ def detection_reward(
     language: Sequence[str] | None = None,
     **_: Any,
 ) -> list[float | None]:
-    """Reward calling real speech real and fake speech fake, in any case and any usual word.
+    """Reward, 0 or 1, calling real speech real and fake speech fake, in any case and any usual word.
 
-    Args:
-        completions: Answers.
-        task: Of each answer; those that state a label count, such as ``detect``.
-        rubrics: Names that were asked for.
-        label: ``real`` or ``fake``; empty where unknown.
-        language: Of each answer.
-
-    Returns:
-        0 or 1; None for other tasks.
+    ``label`` is ``real`` or ``fake``; empty where unknown, and then the reward does not apply.
 
     Example:
         >>> detection_reward(["Fake", "real"], task=["detect"] * 2, rubrics=[[], []], label=["fake", "fake"])
@@ -239,7 +210,7 @@ def preference_reward(
 
     Args:
         completions: Answers.
-        task: Of each answer; those that state verdicts count, such as ``compare``.
+        task: Those that state verdicts count, such as ``compare``.
         rubrics: Names that were asked for.
         verdicts: What listeners prefer, in the order in which the clips were heard; ``mos`` is the whole.
         pair: Which two clips; the same for both orders.
@@ -286,16 +257,8 @@ def overlap_reward(
 ) -> list[float | None]:
     r"""Reward saying when each artifact is heard: time in both over time in either, the mean over all kinds.
 
-    Args:
-        completions: Answers.
-        task: Of each answer; those that state distortions count, such as ``assess`` and ``compare``.
-        rubrics: Names that were asked for.
-        spans: Kind of artifact to (start, end) in seconds; empty where unknown. A kind that is only named, or only
-            known, counts 0.
-        language: Of each answer.
-
-    Returns:
-        0 to 1; None where no time is known.
+    ``spans`` are kind of artifact to (start, end) in seconds; empty where unknown, and then the reward does not apply. A kind
+    that is only named, or only known, counts 0.
 
     Example:
         >>> text = "<think>\nDistortion: 2/5 (jitter 0.0-2.0 s)\n</think>\nIt stumbles."
@@ -330,13 +293,7 @@ def format_reward(
 ) -> list[float | None]:
     """Reward answers in the grammar of their task, without repetition, not copied from the request, and not too long.
 
-    Args:
-        completions: Answers.
-        prompts: What was asked: a text, or messages.
-        task: Of each answer.
-        rubrics: Names that were asked for; an answer without one of them is not in the grammar.
-        reference: A good answer, by which the length is measured.
-        language: Of each answer, whose grammar it is.
+    An answer without one of the rubrics asked for is not in the grammar; its length is measured by a good ``reference``.
 
     Returns:
         1 for what the task's ``write`` writes, 0.5 for what can be read all the same, else 0; times how little too long
@@ -368,6 +325,7 @@ def _grammar(task: str, text: str, rubrics: Sequence[str], language: str) -> flo
 
 
 def _brevity(text: str, reference: str) -> float:
+    # A reference of one number would allow two words; no answer of a few words is too long
     limit = max(LEAST_WORDS, LENGTH_FACTOR * len(reference.split()))
     return min(1.0, max(0.0, 2 - len(text.split()) / limit))
 
@@ -375,8 +333,7 @@ def _brevity(text: str, reference: str) -> float:
 def repeats(text: str) -> bool:
     """Say whether a text says the same thing again: a sentence or line twice, or five words three times.
 
-    Args:
-        text: The answer; in a thought, lines of the same words about several dimensions are no repetition.
+    In a thought, lines of the same words about several dimensions are no repetition.
 
     Example:
         >>> repeats("The voice is clear. It is loud. The voice is clear.")
@@ -396,22 +353,18 @@ def repeats(text: str) -> bool:
 def copies(text: str, request: str) -> bool:
     """Say whether a text holds eight words in a row of the request, or all of a shorter one.
 
-    Args:
-        text: The answer.
-        request: What was asked.
-
     Example:
         >>> copies("Is this speech real or fake? Real.", "Is this speech real or fake?")
         True
     """
     words, said = (re.findall(r"[^\W_]+", part.casefold()) for part in (request, text))
     length = min(8, len(words))
+    # A request of fewer than four words is found in many an honest answer, and copies nothing
     there = {tuple(said[start : start + length]) for start in range(len(said) - length + 1)}
     return length >= 4 and any(tuple(words[at : at + length]) in there for at in range(len(words) - length + 1))
 
 
 def _request(prompt: Completion) -> str:
-    """The words of a prompt."""
     if isinstance(prompt, str):
         return prompt
     content = prompt[-1]["content"]
@@ -422,12 +375,7 @@ def _request(prompt: Completion) -> str:
 
 
 class EvaluatorReward:
-    """Reward by the grades of a language model; what states a label, as ``detect``, is left to ``detection_reward``.
-
-    Args:
-        evaluator: What grades.
-        weights: Weight of each criterion.
-    """
+    """Reward by the weighted grades of a language model; what states a label (``detect``) is left to ``detection_reward``."""
 
     __name__ = "evaluator_reward"
 
@@ -488,13 +436,7 @@ EVALUATOR = "evaluator"
 
 
 def read_weights(texts: Sequence[str]) -> dict[str, float]:
-    """Read the rewards of a recipe.
-
-    Args:
-        texts: Such as ``agreement=1`` or ``format``, which has weight 1.
-
-    Returns:
-        Name to weight.
+    """Read the rewards of a recipe, such as ``agreement=1`` or ``format``, which has weight 1.
 
     Raises:
         ValueError: If a name is unknown or comes twice, or a weight is no positive number.
@@ -504,6 +446,7 @@ def read_weights(texts: Sequence[str]) -> dict[str, float]:
         {'agreement': 2.0, 'format': 1.0}
     """
     weights = named_weights(texts, known=(*REWARDS, EVALUATOR), option="reward")
+    # Elsewhere 0 takes a name out; a reward that counts nothing is a slip
     for name, weight in weights.items():
         if weight == 0:
             raise ValueError(f"reward {name!r}; a weight above 0 is needed")
@@ -515,18 +458,10 @@ def read_weights(texts: Sequence[str]) -> dict[str, float]:
 def make_rewards(
     texts: Sequence[str], evaluator: Evaluator | None = None, criteria: Mapping[str, float] = WEIGHTS
 ) -> tuple[list[Reward], list[float]]:
-    """Put together the rewards of a recipe.
-
-    Args:
-        texts: As ``read_weights`` takes them.
-        evaluator: Needed for ``evaluator``.
-        criteria: Weight of each of the evaluator's criteria.
-
-    Returns:
-        Functions and their weights.
+    """Put together the rewards of a recipe, as ``read_weights`` takes them, and their weights.
 
     Raises:
-        ValueError: If there is no evaluator for a reward that needs one.
+        ValueError: If there is no evaluator for a reward that needs one, or one that none needs.
 
     Example:
         >>> make_rewards(["format=0.5"])[1]

@@ -40,29 +40,32 @@ class SupervisedLosses(NamedTuple):
     span: torch.Tensor
 
 
-def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> SupervisedLosses:
-    """Run the model once and compare it with all targets of a batch.
-
-    Args:
-        model: A judge, wrapped or not; its ``forward`` takes ``logits_to_keep``.
-        batch: As ``audio_judge.training.collate.JudgeCollator`` makes it, on the model's device.
-    """
-    labels, marks, option_ids = batch["labels"], batch["marks"], batch["option_ids"]
+def predicting(labels: torch.Tensor) -> torch.Tensor:
+    """Say which positions (batch, length) predict a learned token: those before it."""
     predicts = torch.zeros_like(labels, dtype=torch.bool)
     predicts[:, :-1] = labels[:, 1:] != IGNORED
-    keep = predicts.clone()
+    return predicts
+
+
+def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> SupervisedLosses:
+    """Run a judge, wrapped or not, once and compare it with all targets of a batch of ``JudgeCollator`` on its device."""
+    labels, marks, option_ids = batch["labels"], batch["marks"], batch["option_ids"]
+    predicts = predicting(labels)
+    keep = predicts.clone()  # (batch, length), all that logits are needed of
     keep[marks[:, 0], marks[:, 1]] = True
     inputs = {name: batch[name] for name in MODEL_INPUTS}
     if len(batch["span_marks"]):
         inputs["span_marks"] = batch["span_marks"]
     outputs = model(**inputs, logits_to_keep=keep, use_cache=False)
     logits = outputs.logits.float()  # (learned positions, vocabulary)
-    row_of = (keep.flatten().cumsum(0) - 1).view_as(keep)
-    learned = labels[:, 1:][predicts[:, :-1]]
-    weights = batch["loss_weights"][:, 1:][predicts[:, :-1]]
+    row_of = (keep.flatten().cumsum(0) - 1).view_as(keep)  # (batch, length), the row of `logits` of each kept position
+    learned = labels[:, 1:][predicts[:, :-1]]  # (tokens,)
+    weights = batch["loss_weights"][:, 1:][predicts[:, :-1]]  # (tokens,)
     token = nn.functional.cross_entropy(logits[row_of[predicts]], learned, reduction="none") * weights
+    # (questions, options) both; questions with fewer options are padded with -1, which has no share
     at_marks = logits[row_of[marks[:, 0], marks[:, 1]]].gather(1, option_ids.clamp(min=0))
     log_shares = at_marks.masked_fill(option_ids < 0, -torch.inf).log_softmax(1)
+    # Padding is filled again: 0 times minus infinity would be NaN
     decision = -(batch["shares"].float() * log_shares.masked_fill(option_ids < 0, 0.0)).sum(1)
     levels = (log_shares.detach().exp() * torch.arange(option_ids.shape[1], device=labels.device)).sum(1)
     span = decision.new_zeros(0)
@@ -85,7 +88,7 @@ def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         >>> span_loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[1.0]])).round(decimals=3)
         tensor([0.6930])
     """
-    real = logits.isfinite()
+    real = logits.isfinite()  # (spans, frames)
     wanted = nn.functional.pad(targets, (0, logits.shape[1] - targets.shape[1])).float()
     losses = nn.functional.binary_cross_entropy_with_logits(logits.masked_fill(~real, 0.0), wanted, reduction="none")
     return (losses * real).sum(1) / real.sum(1)
@@ -98,10 +101,9 @@ class AudioSFTTrainer(SFTTrainer):
     ``decision_weight``. The mean is over all micro-batches and processes of a step.
 
     Args:
-        args: Of ``SFTTrainer``.
+        args: Of ``SFTTrainer``, as are ``kwargs``.
         decision_weight: How many answer tokens a question is worth.
-        encoder_learning_rate: Learning rate of the audio encoder; None for that of everything else.
-        kwargs: Of ``SFTTrainer``; ``data_collator`` is a ``JudgeCollator``.
+        encoder_learning_rate: Of the audio encoder; None for that of everything else.
     """
 
     loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
@@ -148,9 +150,8 @@ class AudioSFTTrainer(SFTTrainer):
             items = losses.token_weights.sum() + self.decision_weight * questions
         loss = total / items
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-            loss = (
-                loss * self.accelerator.num_processes
-            )  # DDP takes the mean over processes, `items` counts all of them
+            # DDP takes the mean over processes, `items` counts all of them
+            loss = loss * self.accelerator.num_processes
         self._log_parts(losses)
         return (loss, losses) if return_outputs else loss
 
@@ -183,7 +184,7 @@ class AudioSFTTrainer(SFTTrainer):
             if prediction_loss_only:
                 return loss, None, None
             levels = torch.full_like(inputs["targets"], torch.nan, dtype=torch.float32)
-            known = inputs["columns"] >= 0
+            known = inputs["columns"] >= 0  # (questions,), those about an evaluated rubric
             levels[inputs["marks"][known, 0], inputs["columns"][known]] = losses.levels[known].float()
             self._read_decimals(self.accelerator.unwrap_model(model), inputs, levels)
         return loss.detach(), levels, inputs["targets"].float()
@@ -191,7 +192,7 @@ class AudioSFTTrainer(SFTTrainer):
     def _read_decimals(self, model: Any, inputs: dict[str, torch.Tensor], levels: torch.Tensor) -> None:
         """Fills in the scores that are answered in text: the expectation over all decimals the grammar allows."""
         in_text = torch.ones(len(levels), dtype=torch.bool, device=levels.device)
-        in_text[inputs["marks"][:, 0]] = False
+        in_text[inputs["marks"][:, 0]] = False  # a row with marks is a typed decision, whose levels are known already
         for column, name in enumerate(self.data_collator.rubrics):
             rows = (in_text & ~inputs["targets"][:, column].isnan()).nonzero()[:, 0]
             if len(rows):
@@ -201,6 +202,7 @@ class AudioSFTTrainer(SFTTrainer):
                 )["input_ids"]
                 prompts = _prompts_only(inputs, rows, self.processing_class.tokenizer.pad_token_id)
                 log_probabilities = model.candidate_log_probabilities(candidates=ids, **prompts)
+                # (rows, answers) and (answers,)
                 values = torch.tensor([rubric_level(get_rubric(name), float(answer)) for answer in answers])
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
 
@@ -213,6 +215,7 @@ class AudioSFTTrainer(SFTTrainer):
         optimizer = super().create_optimizer(model)
         if self.encoder_learning_rate is None:
             return optimizer
+        # Its groups, with and without weight decay, are each cut in two
         named = (self.model if model is None else model).named_parameters()
         encoder = {id(parameter) for name, parameter in named if ENCODER in name}
         groups = []
@@ -226,9 +229,10 @@ class AudioSFTTrainer(SFTTrainer):
 
 def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor, pad_token_id: int) -> dict[str, torch.Tensor]:
     """Some rows of a batch without their answers, padded on the left."""
-    owner = torch.arange(len(inputs["clips"]), device=rows.device).repeat_interleave(inputs["clips"])
-    heard = torch.isin(owner, rows)
-    ends = (inputs["labels"][rows] != IGNORED).int().argmax(1).tolist()
+    owner = torch.arange(len(inputs["clips"]), device=rows.device).repeat_interleave(inputs["clips"])  # (clips,)
+    heard = torch.isin(owner, rows)  # (clips,)
+    ends = (inputs["labels"][rows] != IGNORED).int().argmax(1).tolist()  # where each answer begins
+    # Turned round, padded on the right, and turned back
     ids = [row[:end].flip(0) for row, end in zip(inputs["input_ids"][rows], ends, strict=True)]
     masks = [torch.ones_like(row) for row in ids]
     pad = nn.utils.rnn.pad_sequence
@@ -241,10 +245,7 @@ def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor, pad_token
 
 
 def score_metrics(rubrics: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """Make the ``compute_metrics`` of an ``AudioSFTTrainer``.
-
-    Args:
-        rubrics: Names of the columns, as given to the collator.
+    """Make the ``compute_metrics`` of an ``AudioSFTTrainer`` whose collator has these rubrics as columns.
 
     Returns:
         A function that gives ``pcc_<rubric>`` (Pearson correlation, -1 to 1) and ``mae_<rubric>`` (mean absolute error in

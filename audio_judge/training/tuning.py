@@ -23,13 +23,7 @@ class CheckpointError(RuntimeError):
 
 
 def last_checkpoint(folder: str | Path) -> str:
-    """Find the newest whole checkpoint and take away what a killed run left half written after it.
-
-    Args:
-        folder: Output folder of a run.
-
-    Returns:
-        Its path.
+    """Find the newest whole checkpoint of a run's output folder and take away what a killed run left half written after it.
 
     Raises:
         ValueError: If there is none.
@@ -53,12 +47,9 @@ def _is_whole(checkpoint: Path) -> bool:
 
 @contextmanager
 def same_dtypes(model: nn.Module) -> Iterator[None]:
-    """Load a checkpoint and leave every parameter in its precision.
+    """Load a checkpoint into a model and leave every parameter in its precision.
 
     PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before.
-
-    Args:
-        model: What is loaded into.
     """
     dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
     yield
@@ -89,7 +80,7 @@ def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:
     selected = set[str]()
     for pattern in patterns:
         selected |= set(_matching(pattern, list(parameters)))
-    quantized = [name for name in selected if not parameters[name].is_floating_point()]
+    quantized = [name for name in selected if not parameters[name].is_floating_point()]  # 4-bit weights are bytes
     if quantized:
         raise ValueError(f"{quantized[0]} is quantized and cannot be trained; leave it out and use `lora_target`")
     for name, parameter in parameters.items():
@@ -118,14 +109,14 @@ def add_lora(
     r"""Add LoRA to some Linear layers, and train some modules in full beside it.
 
     Args:
-        model: A judge.
+        model: A judge or a native audio language model.
         target: Regular expression that the whole name of a layer must match, such as
             ``.*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)``; the encoder may have layers of the same names.
         trainable: Patterns as in ``select_trainable``; the modules that own these parameters are saved with the LoRA.
         tokens: Ids of tokens whose embeddings are trained, such as the judge's own that the language model never saw.
-        rank: Rank of the update.
+        rank: Of the update.
         alpha: Scaling of the update, divided by the rank.
-        dropout: Dropout before the update, 0 to 1.
+        dropout: Before the update, 0 to 1.
 
     Returns:
         The model wrapped by PEFT.
@@ -140,6 +131,7 @@ def add_lora(
         close = difflib.get_close_matches(target, layers, n=3, cutoff=0.0)
         raise ValueError(f"lora_target {target!r} matches no layer in full; the closest are {', '.join(close)}")
     selected = select_trainable(model, trainable) if trainable else []
+    # PEFT freezes everything else and takes modules, not parameters
     modules = list(dict.fromkeys(name.rpartition(".")[0] for name in selected))
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target, modules_to_save=modules or None,
@@ -149,15 +141,7 @@ def add_lora(
 
 
 def merge_lora(base: Any, folder: str) -> Any:
-    """Fold a trained LoRA, and the modules saved with it, into a judge of full precision.
-
-    Args:
-        base: The judge that the LoRA was trained on, not quantized.
-        folder: Where PEFT saved the LoRA.
-
-    Returns:
-        A judge without PEFT, to be saved and loaded like any other.
-    """
+    """Fold the LoRA of a folder, and the modules saved with it, into the unquantized model that it was trained on."""
     from peft import PeftModel
 
     return PeftModel.from_pretrained(base, folder).merge_and_unload()
@@ -166,9 +150,7 @@ def merge_lora(base: Any, folder: str) -> Any:
 def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
     """Describe a language model in 4 bits: nf4 with double quantization, computing in bfloat16.
 
-    Args:
-        whole_judge: Whether it is for a judge, ours or a native audio language model, whose encoders, adapter and head stay
-            as they are, or for a language model.
+    In a whole judge, ours or a native audio language model, encoders, adapter and head stay as they are.
     """
     parts = ["audio_tower", "visual", "adapter", "multi_modal_projector"]
     parts += ["embed_tokens_extend"]  # Phi-4

@@ -27,10 +27,6 @@ from audio_judge.training.collate import JudgeCollator
 def model_identity(name: str, revision: str | None = None) -> str:
     """Tell one version of a model from another: the commit of a Hub repo, or a digest of the weights in a folder.
 
-    Args:
-        name: Folder or Hub id.
-        revision: Branch, tag or commit of a Hub repo.
-
     Raises:
         FileNotFoundError: If a folder holds no weights.
     """
@@ -47,15 +43,12 @@ def model_identity(name: str, revision: str | None = None) -> str:
     return digest.hexdigest()[:24]
 
 
-# The expert
-
-
 def check_shared_tokenizer(processor: Any, expert: Any, texts: Iterable[str] = ()) -> None:
     """Make sure that judge and expert cut texts into the same tokens and end an answer with the same one.
 
     Args:
         processor: The judge's ``AudioJudgeProcessor``; its own special tokens need not be the expert's.
-        expert: Tokenizer of the expert.
+        expert: Its tokenizer.
         texts: Answers to try.
 
     Raises:
@@ -67,7 +60,7 @@ def check_shared_tokenizer(processor: Any, expert: Any, texts: Iterable[str] = (
         raise ValueError(f"{expert.name_or_path}: the expert has no chat template; {fix}")
     own, other = judge.get_vocab(), expert.get_vocab()
     ordinary = set(own) - set(judge.all_special_tokens) - set(judge.get_added_vocab())
-    moved = [token for token in sorted(ordinary) if other.get(token) != own[token]]
+    moved = [token for token in sorted(ordinary) if other.get(token) != own[token]]  # sorted: always the same example
     if moved:
         raise ValueError(
             f"{expert.name_or_path}: {len(moved)} of the judge's {len(ordinary)} tokens have another id for the "
@@ -86,30 +79,19 @@ def check_shared_tokenizer(processor: Any, expert: Any, texts: Iterable[str] = (
 
 
 def turn(role: str, text: str) -> dict[str, str]:
-    """Make a message of text alone."""
+    """A chat message of text alone."""
     return {"role": role, "content": text}
 
 
 def expert_prompt_ids(expert: Any, request: Mapping[str, Any]) -> list[int]:
-    """Write what the expert reads in place of the audio, up to where its answer begins.
-
-    Args:
-        expert: Tokenizer of the expert.
-        request: As ``make_requests`` makes it.
-    """
+    """Write what the expert, by its tokenizer, reads in place of the audio, up to where its answer begins."""
     return expert.apply_chat_template(request["expert_prompt"], add_generation_prompt=True, return_dict=True)[
         "input_ids"
     ]
 
 
 def answer_ids(collator: JudgeCollator, request: Mapping[str, Any], answer: str) -> list[int]:
-    """Cut an answer and its end of turn into the tokens that the judge is trained on.
-
-    Args:
-        collator: Of the judge.
-        request: As ``make_requests`` makes it.
-        answer: A text.
-    """
+    """Cut an answer to a request and its end of turn into the tokens that the judge is trained on."""
     prompt = collator._text_prompt({"prompt": request["prompt"], "completion": [turn("assistant", answer)]})
     return prompt.ids[prompt.weights > 0].tolist()
 
@@ -118,19 +100,13 @@ def answer_ids(collator: JudgeCollator, request: Mapping[str, Any], answer: str)
 def answer_log_probabilities(
     model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[float]:
-    """Sum the log-probabilities that a language model gives to the tokens of answers, in one batch.
-
-    Args:
-        model: Any causal language model.
-        prompts: Token ids before each answer.
-        answers: Token ids of each answer.
-    """
+    """Sum the log-probabilities that a language model gives to the tokens of each answer after its prompt, in one batch."""
     rows = [torch.tensor([*prompt, *answer]) for prompt, answer in zip(prompts, answers, strict=True)]
-    ids = pad_sequence(rows, True, 0).to(model.device)
-    mask = pad_sequence([torch.ones_like(row) for row in rows], True, 0).to(model.device)
+    ids = pad_sequence(rows, True, 0).to(model.device)  # (answers, length)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], True, 0).to(model.device)  # (answers, length)
     first = min(len(prompt) for prompt in prompts)  # no answer begins before this column
     logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=ids.shape[1] - first + 1, use_cache=False).logits
-    tokens = selective_log_softmax(logits[:, :-1].float(), ids[:, first:])
+    tokens = selective_log_softmax(logits[:, :-1].float(), ids[:, first:])  # (answers, length - first)
     spans = [(len(prompt) - first, len(row) - first) for prompt, row in zip(prompts, rows, strict=True)]
     return [tokens[row, start:end].sum().item() for row, (start, end) in enumerate(spans)]
 
@@ -163,7 +139,7 @@ def reference_log_probabilities(
     path = cache / f"{digest_of(identity)}.jsonl"
     read = [(expert_prompt_ids(tokenizer, request), answer_ids(collator, request, text)) for request, text in answered]
     keys = [digest_of(sequence) for sequence in read]
-    with FileLock(f"{path}.lock"):
+    with FileLock(f"{path}.lock"):  # of several processes one computes, the others find the values there
         known = {key: row["log_probability"] for key, row in rows_by_id(path).items()}
         # Of like length together, so that little is padding
         waiting = dict(sorted(zip(keys, read, strict=True), key=lambda pair: -sum(map(len, pair[1]))))
@@ -180,11 +156,7 @@ def reference_log_probabilities(
 
 
 def language_model_of(judge: Any) -> Any:
-    """Copy the language model out of a judge, with its head, as a causal language model of its own.
-
-    Args:
-        judge: An ``AudioJudgeForCausalLM``, not quantized.
-    """
+    """Copy the language model out of a judge that is not quantized, with its head, as a causal language model of its own."""
     causal = AutoModelForCausalLM.from_config(deepcopy(judge.config.text_config))
     causal.get_decoder().load_state_dict(judge.model.language_model.state_dict())
     causal.get_output_embeddings().load_state_dict(judge.lm_head.state_dict())
@@ -194,11 +166,7 @@ def language_model_of(judge: Any) -> Any:
 def train_expert(judge: Any, processor: Any, requests: Sequence[Request], args: SFTConfig) -> None:
     """Make an expert where none with the judge's tokenizer exists: its language model learns to put ratings into words.
 
-    Args:
-        judge: An ``AudioJudgeForCausalLM``; it stays as it is.
-        processor: Its processor.
-        requests: As ``make_requests`` makes them; the chosen texts are learned.
-        args: How; ``output_dir`` gets the expert.
+    The chosen texts of the requests are learned; the judge stays as it is, and ``output_dir`` of ``args`` gets the expert.
     """
     tokenizer = deepcopy(processor.tokenizer)
     tokenizer.chat_template = processor.chat_template

@@ -25,9 +25,6 @@ from audio_judge.training.collate import JudgeCollator
 def named_aspects(text: str) -> list[tuple[str, bool]]:
     """Find the aspects that a description calls good or bad, by the names of their levels; middle levels are neither.
 
-    Args:
-        text: Description.
-
     Returns:
         Rubric and whether it is called good, in the order of the rubrics.
 
@@ -41,7 +38,7 @@ def named_aspects(text: str) -> list[tuple[str, bool]]:
         # The longest first: "very noisy" is not "noisy"
         pattern = "|".join(re.escape(level) for level in sorted(levels, key=len, reverse=True))
         for match in re.findall(rf"(?<![\w-])(?:{pattern})(?!\w)", text, re.IGNORECASE):
-            place = levels.index(match.lower()) - (len(levels) - 1) / 2
+            place = levels.index(match.lower()) - (len(levels) - 1) / 2  # 0 for the level in the middle
             if place:
                 found.append((name, place > 0))
     return sorted(found, key=lambda pair: list(RUBRICS).index(pair[0]))
@@ -67,11 +64,7 @@ class Answer:
 
 
 def check_answer(request: Mapping[str, Any], text: str) -> Answer:
-    """Hold a description or a comparison against the ratings of its clips.
-
-    Args:
-        request: As ``make_requests`` makes it.
-        text: What the judge wrote.
+    """Hold a description or a comparison against the ratings of its clips, as ``make_requests`` notes them.
 
     Example:
         >>> request = {"task": "describe", "ratings": [{"mos": 2.0, "noisiness": 1.5}]}
@@ -94,11 +87,7 @@ def check_answer(request: Mapping[str, Any], text: str) -> Answer:
 
 
 def answer_metrics(requests: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> dict[str, float | None]:
-    """Measure how well texts agree with the ratings, without any evaluator.
-
-    Args:
-        requests: As ``make_requests`` makes them.
-        texts: What the judge wrote for each.
+    """Measure how well texts, one per request, agree with the ratings, without any evaluator.
 
     Returns:
         For descriptions ``mos_mse`` (squared error of the stated overall score; ``mos_variance`` is what the mean
@@ -135,18 +124,9 @@ def evaluate_answers(
     batch_size: int = 8,
     out: Path | None = None,
 ) -> dict[str, float | None]:
-    """Have a judge answer greedily, and measure the answers.
+    """Have a judge answer requests about validation clips greedily, and measure the answers as ``answer_metrics`` does.
 
-    Args:
-        model: An ``AudioJudgeForCausalLM``.
-        collator: Reads the clips.
-        requests: Of validation clips.
-        max_tokens: Longest answer.
-        batch_size: Requests at a time.
-        out: File that gets the texts as JSON lines; None for none.
-
-    Returns:
-        As ``answer_metrics``.
+    ``out`` gets the texts as JSON lines.
     """
     texts: list[str] = []
     for start in tqdm(range(0, len(requests), batch_size), desc="evaluating", disable=None):

@@ -17,9 +17,6 @@ TASKS = ("describe", "compare")
 Request = dict[str, Any]
 
 
-# What is asked
-
-
 def make_requests(
     clips: Sequence[RatedClip],
     tasks: Mapping[str, float] | Sequence[str] = TASKS,
@@ -72,6 +69,7 @@ def _of_captions(path: str | Path, rated: Mapping[str, RatedClip], seed: int) ->
     for index, caption in enumerate(read_captions(path)):
         item = _with_ratings(caption, rated, path)
         for example in instructors[type(item)].examples(item, index):
+            # A comparison is asked in both orders; the other one's text has its clips exchanged
             if example["completion"][0]["content"] == caption.extra["caption"]:
                 yield example
 
@@ -109,5 +107,5 @@ def _request(example: Mapping[str, Any], ratings: list[dict[str, float]]) -> Req
 
 
 def digest_of(facts: Any) -> str:
-    """Sum up facts in a few digits that change with them."""
+    """Sum up JSON-able facts in 24 hexadecimal digits that change with them."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]

@@ -24,7 +24,7 @@ def write_answers(
     Args:
         model: An ``AudioJudgeForCausalLM``.
         collator: Reads the clips, as it does in training.
-        requests: As ``make_requests`` makes them; their ``seed`` and that of ``sampling`` seed each row on its own.
+        requests: Their ``seed`` and that of ``sampling`` seed each row on its own.
         sampling: Temperature 0 is greedy.
 
     Returns:
@@ -89,11 +89,5 @@ def _sample_row(key: str, request: Request, text: str, complete: bool) -> dict[s
 
 
 def sample_id(request: Request, sampling: Sampling, identity: str) -> str:
-    """Name the sample of a request: what was asked, how it was drawn, and by whom.
-
-    Args:
-        request: As ``make_requests`` makes it.
-        sampling: How it is drawn.
-        identity: Of the judge.
-    """
+    """Name the sample of a request: what was asked, how it was drawn, and by whom, as ``model_identity`` names the judge."""
     return digest_of([request, asdict(sampling), identity])

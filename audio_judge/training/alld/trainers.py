@@ -7,7 +7,7 @@ TRL's ``DPOTrainer``. ``AudioDistillTrainer`` is the token-level variant.
 
 Judge and expert must share their tokenizer for both losses: per token there is nothing else to compare, and per
 sequence the sums would run over texts cut into pieces of different length. ``train_alld.py`` runs everything, and
-``audio_judge.answer_metrics`` measures what comes of it.
+``audio_judge.training.alld.metrics`` measures what comes of it.
 
 Left out: LoRA, sampling on several devices at once, and sharding of the expert (so no ZeRO-3 for the token-level
 variant).
@@ -26,9 +26,7 @@ from trl import DPOTrainer
 from audio_judge.training.alld.expert import expert_prompt_ids, turn
 from audio_judge.training.alld.requests import Request
 from audio_judge.training.collate import IGNORED, JudgeCollator
-from audio_judge.training.sft import MODEL_INPUTS
-
-# Training
+from audio_judge.training.sft import MODEL_INPUTS, predicting
 
 
 def preference_dataset(
@@ -100,22 +98,12 @@ class AudioDPOTrainer(DPOTrainer):
 
 
 def distillation_dataset(requests: Sequence[Request]) -> Dataset:
-    """Pack what ``AudioDistillTrainer`` learns from.
-
-    Args:
-        requests: As ``make_requests`` makes them.
-    """
+    """Pack requests, as ``make_requests`` makes them, for ``AudioDistillTrainer``."""
     return Dataset.from_list([{"example": json.dumps(request)} for request in requests])
 
 
 class DistillationCollator(JudgeCollator):
-    """Makes batches for ``AudioDistillTrainer``.
-
-    Args:
-        processor: The judge's ``AudioJudgeProcessor``.
-        expert: Tokenizer of the expert, which shares the judge's.
-        kwargs: Of ``JudgeCollator``.
-    """
+    """Makes batches for ``AudioDistillTrainer``; ``expert`` is the tokenizer of the expert, which shares the judge's."""
 
     def __init__(self, processor: Any, expert: Any, **kwargs: Any) -> None:
         super().__init__(processor, **kwargs)
@@ -131,7 +119,7 @@ class DistillationCollator(JudgeCollator):
         requests = [json.loads(row["example"]) for row in rows]
         made = super().__call__([request | _completion(request["chosen"]) for request in requests])
         prompts = [torch.tensor(expert_prompt_ids(self.expert, request)) for request in requests]
-        answers = [row[row != IGNORED] for row in made["labels"]]
+        answers = [row[row != IGNORED] for row in made["labels"]]  # (answer tokens,) each, end of turn included
         ids = [torch.cat(parts) for parts in zip(prompts, answers, strict=True)]
         labels = [
             torch.cat([torch.full_like(prompt, IGNORED), answer])
@@ -162,7 +150,7 @@ def answer_divergence(judge: torch.Tensor, expert: torch.Tensor, temperature: fl
         0.0
     """
     shared = min(judge.shape[1], expert.shape[1])
-    target = (expert[:, :shared].float() / temperature).log_softmax(1)
+    target = (expert[:, :shared].float() / temperature).log_softmax(1)  # (tokens, shared vocabulary)
     # Over the whole vocabulary: what the judge gives to tokens the expert lacks is lost to the others
     own = (judge.float() / temperature).log_softmax(1)[:, :shared]
     return nn.functional.kl_div(own, target, reduction="none", log_target=True).sum(1) * temperature**2
@@ -176,11 +164,10 @@ class AudioDistillTrainer(AudioDPOTrainer):
     Nothing is sampled and nothing is rejected; ``beta`` and the losses of ``DPOConfig`` do not apply.
 
     Args:
-        args: Of ``DPOTrainer``.
+        args: Of ``DPOTrainer``, as are ``kwargs``; ``data_collator`` is a ``DistillationCollator``.
         expert: Language model that is never trained; it is held whole on each device.
         temperature: Of both distributions.
-        sft_weight: Weight of the cross-entropy.
-        kwargs: Of ``DPOTrainer``; ``data_collator`` is a ``DistillationCollator``.
+        sft_weight: Of the cross-entropy.
     """
 
     def __init__(
@@ -200,12 +187,13 @@ class AudioDistillTrainer(AudioDPOTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Mean over the answer tokens of this batch; there are no outputs."""
-        keep = _predicting(inputs["labels"])
+        keep = predicting(inputs["labels"])  # (batch, length)
         own = {name: inputs[name] for name in MODEL_INPUTS}
-        logits = model(**own, logits_to_keep=keep, use_cache=False).logits.float()
+        logits = model(**own, logits_to_keep=keep, use_cache=False).logits.float()  # (answer tokens, vocabulary)
         with torch.no_grad():
             read = {name: inputs[f"expert_{name}"] for name in ("input_ids", "attention_mask")}
-            target = self.expert(**read, use_cache=False).logits[_predicting(inputs["expert_labels"])]
+            # (answer tokens, expert's vocabulary): the same answers in the same order, behind other prompts
+            target = self.expert(**read, use_cache=False).logits[predicting(inputs["expert_labels"])]
         divergence = answer_divergence(logits, target, self.temperature).mean()
         entropy = nn.functional.cross_entropy(logits, inputs["labels"][:, 1:][keep[:, :-1]])
         metrics = self._metrics["train" if self.model.training else "eval"]
@@ -213,10 +201,3 @@ class AudioDistillTrainer(AudioDPOTrainer):
             metrics[name].append(self.accelerator.gather(value.detach()).mean().item())
         loss = divergence + self.sft_weight * entropy
         return (loss, None) if return_outputs else loss
-
-
-def _predicting(labels: torch.Tensor) -> torch.Tensor:
-    """Which positions (batch, length) predict a token of the answer."""
-    predicts = torch.zeros_like(labels, dtype=torch.bool)
-    predicts[:, :-1] = labels[:, 1:] != IGNORED
-    return predicts
