@@ -45,7 +45,7 @@ from audio_judge.training.alld.expert import (
     train_expert,
 )
 from audio_judge.training.alld.metrics import evaluate_answers
-from audio_judge.training.alld.requests import TASKS, Request, make_requests
+from audio_judge.training.alld.requests import TASKS, AlldRequest, make_requests
 from audio_judge.training.alld.samples import sample_id, sample_rejected
 from audio_judge.training.alld.trainers import (
     AudioDistillTrainer,
@@ -117,7 +117,7 @@ def load_judge(args: AlldArguments) -> tuple[Any, JudgeCollator]:
     return judge, JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True)
 
 
-def load_requests(args: AlldArguments, split: Split, seed: int) -> list[Request]:
+def load_requests(args: AlldArguments, split: Split, seed: int) -> list[AlldRequest]:
     """Requests about a split; captions are about training clips, so validation is held against our own writers."""
     clips = [clip for clip in args.read(split) if isinstance(clip, RatedClip) and "mos" in clip.ratings]
     if split == "train" and args.captions is not None:
@@ -152,7 +152,7 @@ def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:
 
 
 def load_samples(
-    args: AlldArguments, requests: list[Request], judge: Any, collator: JudgeCollator, training_args: DPOConfig
+    args: AlldArguments, requests: list[AlldRequest], judge: Any, collator: JudgeCollator, training_args: DPOConfig
 ) -> list[str]:
     """The judge's own answer to each request, drawn now where that has not been done."""
     path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")

@@ -122,7 +122,7 @@ def explanation(
     return Draft(request, head, compose, explain.reasons(target, language=language))
 
 
-def assessment_of(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
+def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
     """Note decided scores and faults as an assessment without a summary.
 
     The speech rate becomes a word, and faults become types of distortion if that is scored.
@@ -413,13 +413,13 @@ def draft_explanation(judgement: Judgement, with_reference: bool, language: str)
 
 def draft_assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """An assessment of all that was decided."""
-    target, is_known = assessment_of(judgement), judgement.faults is not None
+    target, is_known = decided_assessment(judgement), judgement.faults is not None
     return assessment(target, with_reference, language, knows_faults=is_known)
 
 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """Advice against the faults that were decided, as far as there is any."""
-    target = assessment_of(judgement, faults.ADVISED_TYPE_OF_FAULT)
+    target = decided_assessment(judgement, faults.ADVISED_TYPE_OF_FAULT)
     return suggestions(target, language, knows_faults=judgement.faults is not None)
 
 

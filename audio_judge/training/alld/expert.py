@@ -20,7 +20,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.utils import selective_log_softmax
 
 from audio_judge.batch.lines import Appender, rows_by_id
-from audio_judge.training.alld.requests import Request, digest_of
+from audio_judge.training.alld.requests import AlldRequest, digest_of
 from audio_judge.training.collate import JudgeCollator
 
 
@@ -90,7 +90,7 @@ def expert_prompt_ids(expert: Any, request: Mapping[str, Any]) -> list[int]:
     ]
 
 
-def answer_ids(collator: JudgeCollator, request: Mapping[str, Any], answer: str) -> list[int]:
+def judge_answer_ids(collator: JudgeCollator, request: Mapping[str, Any], answer: str) -> list[int]:
     """Cut an answer to a request and its end of turn into the tokens that the judge is trained on."""
     prompt = collator._text_prompt({"prompt": request["prompt"], "completion": [turn("assistant", answer)]})
     return prompt.ids[prompt.weights > 0].tolist()
@@ -115,7 +115,7 @@ def reference_log_probabilities(
     model: Any,
     tokenizer: Any,
     collator: JudgeCollator,
-    answered: Sequence[tuple[Request, str]],
+    answered: Sequence[tuple[AlldRequest, str]],
     cache: Path,
     *,
     identity: str,
@@ -137,7 +137,9 @@ def reference_log_probabilities(
     """
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{digest_of(identity)}.jsonl"
-    read = [(expert_prompt_ids(tokenizer, request), answer_ids(collator, request, text)) for request, text in answered]
+    read = [
+        (expert_prompt_ids(tokenizer, request), judge_answer_ids(collator, request, text)) for request, text in answered
+    ]
     keys = [digest_of(sequence) for sequence in read]
     with FileLock(f"{path}.lock"):  # of several processes one computes, the others find the values there
         known = {key: row["log_probability"] for key, row in rows_by_id(path).items()}
@@ -163,7 +165,7 @@ def language_model_of(judge: Any) -> Any:
     return causal
 
 
-def train_expert(judge: Any, processor: Any, requests: Sequence[Request], args: SFTConfig) -> None:
+def train_expert(judge: Any, processor: Any, requests: Sequence[AlldRequest], args: SFTConfig) -> None:
     """Make an expert where none with the judge's tokenizer exists: its language model learns to put ratings into words.
 
     The chosen texts of the requests are learned; the judge stays as it is, and ``output_dir`` of ``args`` gets the expert.

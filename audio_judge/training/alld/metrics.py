@@ -17,7 +17,7 @@ from audio_judge.batch import lines
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import ParseError, compare, describe
 from audio_judge.text_models.replies import GREEDY
-from audio_judge.training.alld.requests import Request
+from audio_judge.training.alld.requests import AlldRequest
 from audio_judge.training.alld.samples import write_answers
 from audio_judge.training.collate import JudgeCollator
 
@@ -118,7 +118,7 @@ def _mean(values: Iterable[float]) -> float | None:
 def evaluate_answers(
     model: Any,
     collator: JudgeCollator,
-    requests: Sequence[Request],
+    requests: Sequence[AlldRequest],
     *,
     max_tokens: int = 192,
     batch_size: int = 8,

@@ -14,7 +14,8 @@ from audio_judge.messages import audio_blocks
 from audio_judge.tasks import describe
 
 TASKS = ("describe", "compare")
-Request = dict[str, Any]
+# What ``make_requests`` makes; a ``Request`` is one to a judge that is finished
+AlldRequest = dict[str, Any]
 
 
 def make_requests(
@@ -23,7 +24,7 @@ def make_requests(
     *,
     captions: str | Path | None = None,
     seed: int = 0,
-) -> list[Request]:
+) -> list[AlldRequest]:
     """Make what the judge is asked about clips, what the expert is asked in its place, and the text to be learned.
 
     Args:
@@ -96,7 +97,7 @@ def _scores(clip: RatedClip) -> dict[str, float]:
     return {name: rating.value for name, rating in clip.ratings.items()}
 
 
-def _request(example: Mapping[str, Any], ratings: list[dict[str, float]]) -> Request:
+def _request(example: Mapping[str, Any], ratings: list[dict[str, float]]) -> AlldRequest:
     asked = example["prompt"][0]["content"][-1]["text"].strip()
     facts = [describe.meta_tuple(scores) for scores in ratings]
     if example["task"] == "compare":

@@ -12,12 +12,12 @@ from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.judge.generation import generate, judge_inputs
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
-from audio_judge.training.alld.requests import Request, digest_of
+from audio_judge.training.alld.requests import AlldRequest, digest_of
 from audio_judge.training.collate import JudgeCollator
 
 
 def write_answers(
-    model: Any, collator: JudgeCollator, requests: Sequence[Request], sampling: Sampling = GREEDY
+    model: Any, collator: JudgeCollator, requests: Sequence[AlldRequest], sampling: Sampling = GREEDY
 ) -> list[tuple[str, bool]]:
     """Have a judge answer one batch of requests.
 
@@ -42,7 +42,7 @@ def write_answers(
 def sample_rejected(
     model: Any,
     collator: JudgeCollator,
-    requests: Sequence[Request],
+    requests: Sequence[AlldRequest],
     out: Path,
     *,
     sampling: Sampling,
@@ -82,12 +82,12 @@ def sample_rejected(
     return len(keys)
 
 
-def _sample_row(key: str, request: Request, text: str, complete: bool) -> dict[str, Any]:
+def _sample_row(key: str, request: AlldRequest, text: str, complete: bool) -> dict[str, Any]:
     audio = [block["path"] for block in audio_blocks(request)]
     row = {"id": key, "task": request["task"], "audio": audio, "chosen": request["chosen"]}
     return row | {"rejected": text, "complete": complete}
 
 
-def sample_id(request: Request, sampling: Sampling, identity: str) -> str:
+def sample_id(request: AlldRequest, sampling: Sampling, identity: str) -> str:
     """Name the sample of a request: what was asked, how it was drawn, and by whom, as ``model_identity`` names the judge."""
     return digest_of([request, asdict(sampling), identity])

@@ -24,13 +24,13 @@ from torch.nn.utils.rnn import pad_sequence
 from trl import DPOTrainer
 
 from audio_judge.training.alld.expert import expert_prompt_ids, turn
-from audio_judge.training.alld.requests import Request
+from audio_judge.training.alld.requests import AlldRequest
 from audio_judge.training.collate import IGNORED, JudgeCollator
 from audio_judge.training.sft import MODEL_INPUTS, predicting
 
 
 def preference_dataset(
-    requests: Sequence[Request], rejected: Sequence[str], references: Sequence[tuple[float, float]]
+    requests: Sequence[AlldRequest], rejected: Sequence[str], references: Sequence[tuple[float, float]]
 ) -> Dataset:
     """Pack what ``AudioDPOTrainer`` learns from; pairs whose two texts are the same are left out.
 
@@ -97,7 +97,7 @@ class AudioDPOTrainer(DPOTrainer):
         return dataset  # the expert's are there already
 
 
-def distillation_dataset(requests: Sequence[Request]) -> Dataset:
+def distillation_dataset(requests: Sequence[AlldRequest]) -> Dataset:
     """Pack requests, as ``make_requests`` makes them, for ``AudioDistillTrainer``."""
     return Dataset.from_list([{"example": json.dumps(request)} for request in requests])
 
