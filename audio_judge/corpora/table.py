@@ -59,6 +59,9 @@ class Columns:
 
         Raises:
             ValueError: If neither knows.
+
+        >>> Columns(path="file", ratings={"mos": "score"}).scale("mos").high
+        5.0
         """
         return self.scales[rubric] if rubric in self.scales else get_rubric(rubric).scale
 

@@ -20,8 +20,8 @@ from audio_judge.text_models.replies import CallError, Completion, Message, Samp
 class _Server:
     """One server that is asked with JSON: its address, its secret, its connections, and what can go wrong.
 
-    It is no client of the Hub: HF_HUB_OFFLINE must not cut off a server on one's own machine, and no token of the Hub that is
-    logged in goes to other addresses.
+    It is no client of the Hub: HF_HUB_OFFLINE must not cut off a server on one's own machine, and no token of the Hub
+    that is logged in goes to other addresses.
     """
 
     def __init__(self, url: str, model: str, api_key: str | None, timeout: float) -> None:
@@ -34,10 +34,7 @@ class _Server:
         self._connections = httpx2.AsyncClient(timeout=None, **_connecting(api_key))
 
     async def post(self, name: str, body: Mapping[str, Any]) -> Any:
-        """Post JSON to ``/v1/NAME`` once.
-
-        Returns:
-            The JSON that came back.
+        """Post JSON to ``/v1/NAME`` once and return the JSON that came back.
 
         Raises:
             CallError: If none did; its kind says whether asking again may help.
@@ -133,10 +130,6 @@ class Endpoint:
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Answer one request once.
 
-        Args:
-            messages: ``{"role", "content"}`` each.
-            sampling: How to draw the reply.
-
         Raises:
             CallError: If there is no usable reply.
         """
@@ -178,12 +171,7 @@ class LocalModel:
         return {"local": self.name, **self._options}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        """Answer one request once, in a thread, so that others may wait meanwhile.
-
-        Args:
-            messages: ``{"role", "content"}`` each.
-            sampling: How to draw the reply.
-        """
+        """Answer one request once, in a thread, so that others may wait meanwhile."""
         return await asyncio.to_thread(self._generate, messages, sampling)
 
     def _generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
@@ -193,12 +181,14 @@ class LocalModel:
         ).to(model.device)
         drawn: dict[str, Any] = {"do_sample": False}
         if sampling.temperature:
+            # Drawn from the whole vocabulary, as a server does
             drawn = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
         # The random numbers of whoever trains in this process stay as they are.
         with self._turn, torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(sampling.seed)
             ids = model.generate(**inputs, max_new_tokens=sampling.max_tokens, **drawn)
-        written = ids[0, inputs["input_ids"].shape[1] :].tolist()
+        written = ids[0, inputs["input_ids"].shape[1] :].tolist()  # ids: (1, prompt + reply)
+        # A reply may end with its last allowed token of its own accord
         ends = model.generation_config.eos_token_id
         ends = set(ends) if isinstance(ends, list) else {ends}
         cut_off = len(written) >= sampling.max_tokens and written[-1] not in ends
@@ -209,10 +199,9 @@ class LocalModel:
 
 
 def decision_request(state: str, questions: Mapping[str, Mapping[str, Any]]) -> list[Message]:
-    """Write typed questions as the one message that ``DecisionEndpoint`` and ``LocalDecisionModel`` answer.
+    """Write typed questions about a state as the one message that ``DecisionEndpoint`` and ``LocalDecisionModel`` answer.
 
     Args:
-        state: What the questions are about.
         questions: Name to question, as ``transformers.decision`` reads them: ``{"type", "instructions", "criteria"}``.
 
     Example:
@@ -226,13 +215,8 @@ def decision_request(state: str, questions: Mapping[str, Mapping[str, Any]]) -> 
 class DecisionEndpoint:
     """A model that answers typed questions at ``/v1/systemone``: ``transformers serve``, SGLang.
 
-    Its completions are JSON, question name to answer; every answer is checked to have a value in range.
-
-    Args:
-        url: Address, with or without ``/v1``.
-        model: Name of the model as the server knows it; the key of cached replies, as of ``Endpoint``.
-        api_key: Sent as a bearer token; None sends none.
-        timeout: Longest wait for one reply, in seconds.
+    Its completions are JSON, question name to answer; every answer is checked to have a value in range. The arguments
+    are those of ``Endpoint``.
 
     Raises:
         ValueError: If the address or the name is unusable.
@@ -247,11 +231,7 @@ class DecisionEndpoint:
         return {"model": self._server.model, "decision": True}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        """Answer one request once.
-
-        Args:
-            messages: What ``decision_request`` writes.
-            sampling: Not used; nothing is drawn.
+        """Answer once what ``decision_request`` wrote; nothing is drawn, so ``sampling`` has no say.
 
         Raises:
             CallError: If there is no usable reply.
@@ -271,15 +251,7 @@ class DecisionEndpoint:
 
 
 def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0) -> str:
-    """Ask a server which model it serves.
-
-    Args:
-        url: Address, with or without ``/v1``.
-        api_key: Sent as a bearer token; None sends none.
-        timeout: Longest wait in seconds.
-
-    Returns:
-        The name of its only model.
+    """Ask a server for the name of the only model that it serves.
 
     Raises:
         ValueError: If it does not say, or serves none or several.
@@ -317,7 +289,7 @@ class LocalDecisionModel:
         model: Repo or folder, or a ready ``pipeline("decision")``. A chat model without a decision head will do: it is
             read off its next token.
         name: Name in the cache key; the repo or folder if None.
-        options: Passed to ``pipeline``: ``revision``, ``dtype``, ``device`` …
+        options: Passed to ``pipeline``, as of ``LocalModel``.
     """
 
     def __init__(self, model: str | DecisionPipeline, *, name: str | None = None, **options: Any) -> None:
@@ -332,11 +304,7 @@ class LocalDecisionModel:
         return {"local": self.name, "decision": True, **self._options}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        """Answer one request once, in a thread, so that others may wait meanwhile.
-
-        Args:
-            messages: What ``decision_request`` writes.
-            sampling: Not used; nothing is drawn.
+        """Answer once what ``decision_request`` wrote, in a thread, so that others may wait meanwhile; nothing is drawn.
 
         Raises:
             CallError: If the model cannot answer such questions.

@@ -101,9 +101,7 @@ class Client:
     Belongs to one event loop; use it in ``async with``.
 
     Args:
-        backend: What answers.
         cache: Folder of the replies; None keeps none.
-        concurrency: Most requests at a time.
         attempts: How often a call is tried; a refusal (status 4xx) is final at once.
         first_wait: Pause before the second attempt, in seconds; it doubles each time, up to two minutes.
 
@@ -146,16 +144,12 @@ class Client:
     async def ask(
         self, messages: Sequence[Message], sampling: Sampling = GREEDY, *, allow_cut_off: bool = False
     ) -> Reply | Failure:
-        """Ask once; the same request is answered from the cache.
+        """Ask once; the same request is answered from the cache, a ``Failure`` is not cached.
 
         Args:
             messages: ``{"role", "content"}`` each.
-            sampling: How to draw the reply.
             allow_cut_off: Whether a reply that reached ``max_tokens`` counts; otherwise it is asked again with twice
                 and then four times the tokens, and fails if that is not enough.
-
-        Returns:
-            The reply, or why there is none. A ``Failure`` is not cached.
         """
         asked: dict[str, Any] = {"messages": [dict(message) for message in messages], "sampling": asdict(sampling)}
         asked |= {"backend": dict(self.backend.identity), "allow_cut_off": allow_cut_off}
@@ -165,9 +159,10 @@ class Client:
         if self._cache is None:
             async with self._slots:
                 return await self._attempt(messages, sampling, allow_cut_off)
-        if known := self._known(key):
+        if known := self._known(key):  # without a slot: a run that goes on over cached replies need not queue for one
             return known
         async with self._slots, self._cache.alone(key):
+            # Whoever held the lock before may have asked the same
             if known := self._known(key):
                 return known
             outcome = await self._attempt(messages, sampling, allow_cut_off)
@@ -208,7 +203,7 @@ def waiting_time(attempt: int, first_wait: float, asked_for: float | None = None
     Args:
         attempt: Number of the attempt that failed, from 1.
         first_wait: Longest pause after the first, in seconds.
-        asked_for: Pause the server asked for, in seconds; it is kept to, but for ``LONGEST_WAIT``.
+        asked_for: Pause the server asked for, in seconds; kept to without jitter.
 
     Returns:
         Seconds, at most ``LONGEST_WAIT``.
@@ -228,12 +223,8 @@ async def in_order(
     """Work on many items at once and give the results in the order of the items, in memory that does not grow.
 
     Args:
-        work: What to do with an item.
         items: Any number of them; read only as far as needed.
-        window: Most items begun and not yet given back, 1 or more.
-
-    Yields:
-        One result per item.
+        window: Most items begun and not yet given back.
 
     Raises:
         ValueError: If the window is smaller than 1.

@@ -139,14 +139,7 @@ DESCRIPTIONS: dict[str, dict[Form, tuple[str, str, str, str, str]]] = {
 
 
 def weighted(grades: Mapping[str, float], weights: Mapping[str, float] = WEIGHTS) -> float:
-    """Sum up the grades of an answer.
-
-    Args:
-        grades: Criterion to grade, 0 to 1.
-        weights: Criterion to weight, 0 or more; a criterion without one does not count.
-
-    Returns:
-        Weighted mean, 0 to 1.
+    """Weighted mean of an answer's grades, each 0 to 1; a criterion without a weight does not count.
 
     Raises:
         ValueError: If the weights are unusable or a grade is missing.
@@ -163,9 +156,6 @@ def weighted(grades: Mapping[str, float], weights: Mapping[str, float] = WEIGHTS
 
 def check_weights(weights: Mapping[str, float]) -> None:
     """Refuse weights by which nothing can be summed up.
-
-    Args:
-        weights: Criterion to weight.
 
     Raises:
         ValueError: If a criterion is unknown, a weight is negative or not finite, or all are zero.
