@@ -1,8 +1,8 @@
 """Facts measured from the signal, without any judge: level, peaks, clipping, noise, bandwidth, gaps, silence.
 
-They are measurements, not opinions: loudness is that of ITU-R BS.1770 (pyloudnorm), spectra are scipy's, and what cannot be
-measured in a clip is None instead of a guess. Only hard clipping is seen, and the signal-to-noise ratio is an estimate that
-needs pauses to hear the noise in.
+They are measurements, not opinions: loudness is that of ITU-R BS.1770 (pyloudnorm), spectra are scipy's, and what
+cannot be measured in a clip is None instead of a guess. Only hard clipping is seen, and the signal-to-noise ratio is an
+estimate that needs pauses to hear the noise in.
 """
 
 import math
@@ -14,7 +14,7 @@ import pyloudnorm
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from audio_judge.audio import Audio, AudioError, AudioSource, audio_info, read_audio
+from audio_judge.audio import Audio, AudioError, AudioSource, audio_info, clip_name, read_audio
 
 LONGEST_SECONDS = 3600.0
 SILENCE_DBFS = -60.0
@@ -33,15 +33,12 @@ class Analysis:
     """What was measured in a clip.
 
     Args:
-        clip: Name of the clip.
-        seconds: Its length.
-        sampling_rate: In Hz.
-        channels: Number of channels, which are averaged for all that follows.
+        channels: How many were averaged for all that follows.
         loudness_lufs: Integrated loudness; None for silence and for clips shorter than 0.4 s.
         peak_dbfs: Highest sample, in decibels of full scale; None if every sample is 0.
         clipping_share: Share of the samples that are cut off flat at the top or the bottom, 0 to 1.
         snr_db: Estimated ratio of sound to noise, at most 100; None if there are no pauses to hear the noise in.
-        bandwidth_hz: Highest frequency that sounds, in Hz; 0 for silence.
+        bandwidth_hz: Highest frequency that sounds; 0 for silence.
         dropouts: (start, end) in seconds of gaps that cut into sound all of a sudden.
         silence_share: Share of the time below -60 dBFS, 0 to 1.
         dc_offset: Mean of the samples, -1 to 1.
@@ -88,18 +85,10 @@ def _shown(value: float | None, unit: str) -> str:
 
 
 def analyze(clip: AudioSource, *, start_time: float | None = None, end_time: float | None = None) -> Analysis:
-    """Measure a clip.
-
-    Args:
-        clip: Anything ``read_audio`` takes.
-        start_time: Where to start, in seconds; None for the beginning.
-        end_time: Where to end, in seconds; None for the end. At most an hour is measured at a time.
-
-    Returns:
-        The facts.
+    """Measure a clip, or the part of it from ``start_time`` to ``end_time`` in seconds; at most an hour at a time.
 
     Raises:
-        AudioError: If the clip cannot be read or is longer than an hour.
+        AudioError: If the clip cannot be read or the part is longer than an hour.
 
     Example:
         >>> facts = analyze((np.zeros(16000), 16000))
@@ -110,7 +99,8 @@ def analyze(clip: AudioSource, *, start_time: float | None = None, end_time: flo
     seconds = (info.seconds if end_time is None else end_time) - (start_time or 0.0)
     audio = None if seconds > LONGEST_SECONDS else read_audio(clip, start_time=start_time, end_time=end_time)
     if audio is None:
-        raise AudioError(f"{seconds / 3600:.2f} h; at most 1 h is measured at a time: give start_time and end_time")
+        problem = f"{seconds / 3600:.2f} h; at most 1 h is measured at a time: give start_time and end_time"
+        raise AudioError(f"{clip_name(clip)}: {problem}")
     samples = audio.samples.astype(np.float64)
     peak = float(np.abs(samples).max())
     frames = _frame_levels(samples, audio.sampling_rate)
@@ -147,15 +137,10 @@ def _frame_levels(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def clipping_share(samples: np.ndarray) -> float:
-    """Share of the samples that are cut off flat, at whatever level.
+    """Share of the samples (samples,) that are cut off flat, at whatever level, 0 to 1.
 
-    A recording that was not clipped has few samples at its very top, where it turns round; clipping piles them up there.
-
-    Args:
-        samples: Signal (samples,).
-
-    Returns:
-        0 to 1; soft clipping, and clipping that was filtered or coded afterwards, is not seen.
+    A recording that was not clipped has few samples at its very top, where it turns round; clipping piles them up
+    there. Soft clipping, and clipping that was filtered or coded afterwards, is not seen.
 
     Example:
         >>> tone = np.sin(np.arange(48000) * 0.05)
@@ -172,11 +157,12 @@ def _cut_off(samples: np.ndarray) -> int:
     top = samples.max()
     if top <= 0:
         return 0
+    # A flat top may ripple by a thousandth of itself, or by the rounding of 16 bits
     step = max(1e-3 * top, _SMALLEST_STEP)
     is_top = samples >= top - step
     below = int(((samples < top - step) & (samples >= top - 2 * step)).sum())
     starts, ends = _runs(is_top)
-    flat = int((ends - starts)[ends - starts >= 3].sum())
+    flat = int((ends - starts)[ends - starts >= 3].sum())  # two equal samples may be the turn of a wave
     return flat if flat >= 10 and flat > 5 * below else 0
 
 
@@ -203,7 +189,7 @@ def _signal_to_noise(frames: np.ndarray, samples: np.ndarray, rate: int) -> floa
 def _flatness(samples: np.ndarray, rate: int) -> float:
     """Geometric over arithmetic mean of the spectrum: 1 for white noise, near 0 for a tone."""
     _, power = signal.welch(samples, rate, nperseg=min(1024, len(samples)))
-    power = power[1:] + 1e-20
+    power = power[1:] + 1e-20  # without the mean, and with no zero for the logarithm
     return float(np.exp(np.log(power).mean()) / power.mean())
 
 
@@ -212,6 +198,7 @@ def _bandwidth(samples: np.ndarray, rate: int) -> float:
     size = min(len(samples), 2 ** round(math.log2(0.04 * rate)))
     window = signal.get_window(("kaiser", 14.0), size)  # its side lobes are more than 100 dB down
     transform = signal.ShortTimeFFT(window, hop=size // 2, fs=rate)
+    # (frequencies, frames), of the frames that lie in the clip with their whole width
     power = np.square(np.abs(transform.stft(samples - samples.mean(), p0=1, p1=max(2, len(samples) // (size // 2)))))
     levels = np.percentile(power, 95, axis=1)
     if levels.max() <= size * _TINY:
@@ -233,6 +220,7 @@ def _dropouts(samples: np.ndarray, rate: int) -> tuple[tuple[float, float], ...]
     for start, end in zip(starts[is_long], ends[is_long], strict=True):
         before, after = samples[max(0, start - size) : start], samples[end : end + size]
         edges = [float(np.square(edge).mean()) for edge in (before, after) if len(edge)]
+        # Loud on one side is enough: a fault ends or begins all of a sudden, a pause of speech fades
         if len(edges) == 2 and max(edges) >= 0.01 * active:
             gaps.append((start / rate, end / rate))
     return tuple((float(start), float(end)) for start, end in gaps)

@@ -1,8 +1,8 @@
 """Reads, resamples, cuts and aligns clips: the only code of the package that opens sound files.
 
-Whatever form a clip comes in (path, bytes, array with its rate, row of a data set), :func:`read_audio` makes it one mono
-:class:`Audio` or says in one sentence why it cannot be judged. Files are decoded by libsndfile (wav, flac, mp3, ogg,
-opus); video containers and m4a are left out. :func:`iter_windows` reads hours of sound ten seconds at a time.
+Whatever form a clip comes in (path, bytes, array with its rate, row of a data set), :func:`read_audio` makes it one
+mono :class:`Audio` or says in one sentence why it cannot be judged. Files are decoded by libsndfile (wav, flac, mp3,
+ogg, opus); video containers and m4a are left out. :func:`iter_windows` reads hours of sound ten seconds at a time.
 """
 
 import io
@@ -62,7 +62,7 @@ class Audio:
 
     Args:
         samples: Float32 array (samples,), nominally in [-1, 1].
-        sampling_rate: Samples per second, in Hz.
+        sampling_rate: In Hz.
         name: What messages call the clip: its path, or "array", "bytes" for a clip without one.
     """
 
@@ -77,13 +77,7 @@ class Audio:
 
 
 class AudioInfo(NamedTuple):
-    """Length and format of a clip.
-
-    Args:
-        seconds: Length in seconds.
-        sampling_rate: Samples per second, in Hz.
-        channels: Number of channels before they are averaged.
-    """
+    """Length and format of a clip: seconds, Hz, and how many channels there are before they are averaged."""
 
     seconds: float
     sampling_rate: int
@@ -162,9 +156,7 @@ def iter_windows(
 
     Args:
         source: Anything that :func:`read_audio` takes.
-        window_seconds: Length of a window, in seconds.
         minimum: Shortest window, in seconds; see :func:`windows`.
-        name: What messages call the clip.
 
     Yields:
         Start and end in seconds, and the sound between them.
@@ -186,21 +178,15 @@ def iter_windows(
     with _opened(clip) as file:
         rate = file.samplerate
         for start, end in windows(_frames(file, clip) / rate, window_seconds, minimum):
+            # A difference of rounded borders, so that windows do not drift from the times they say
             samples = _read_mono(file, round(end * rate) - round(start * rate), clip.name)
             yield start, end, _checked(samples, rate, clip.name)
 
 
 def audio_info(source: AudioSource, *, name: str | None = None) -> AudioInfo:
-    """Length, sampling rate and number of channels, for a file from its header.
+    """Length, sampling rate and number of channels of anything that :func:`read_audio` takes; of a file from its header.
 
     Only a file whose header does not give its length is decoded, without keeping it in memory.
-
-    Args:
-        source: Anything that :func:`read_audio` takes.
-        name: What messages call the clip.
-
-    Returns:
-        (seconds, sampling rate in Hz, channels).
 
     Raises:
         AudioError: If the file cannot be opened, or the clip is empty or has an unusable rate.
@@ -229,14 +215,9 @@ def torchaudio_is_usable() -> bool:
 
 
 def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
-    """Change the sampling rate of a mono signal, without delay.
+    """Change the sampling rate of a mono signal (samples,), without delay.
 
     soxr at high quality does it; a tensor on an accelerator stays there if torchaudio is usable.
-
-    Args:
-        samples: Signal (samples,).
-        from_rate: Its sampling rate, in Hz.
-        to_rate: The sampling rate wanted, in Hz.
 
     Returns:
         Float32 signal (samples · to_rate / from_rate, within one sample), an array or a tensor as it came.
@@ -270,8 +251,6 @@ def windows(seconds: float, window: float = 10.0, minimum: float = 1.0) -> list[
     is itself shorter than ``minimum`` gives a shorter window.
 
     Args:
-        seconds: Length of the clip, in seconds; above 0.
-        window: Length of a window, in seconds.
         minimum: Shortest window, in seconds; at most ``window``.
 
     Returns:
@@ -297,16 +276,11 @@ def windows(seconds: float, window: float = 10.0, minimum: float = 1.0) -> list[
 
 
 def align(degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0) -> tuple[Audio, Audio, float]:
-    """Cut two recordings of the same sound so that they start and end together.
+    """Cut two recordings of the same sound, a degraded one and its original, so that they start and end together.
 
     Both are brought to the higher of their rates. The shift is where their cross-correlation is strongest, in either
     polarity; if the waveforms do not correlate (a generative codec), that of their envelopes counts; if neither does
-    (silence, different sounds), the shift is 0.
-
-    Args:
-        degraded: The clip that is judged.
-        reference: Its undegraded original.
-        max_shift_seconds: Largest shift looked for, in seconds, either way.
+    (silence, different sounds), the shift is 0. Shifts of up to ``max_shift_seconds`` either way are looked for.
 
     Returns:
         The degraded clip, the reference, both at one rate and of one length, and how many seconds later than in the
@@ -370,6 +344,11 @@ def _correlation_peak(x: np.ndarray, y: np.ndarray, rate: int, max_shift: int) -
     correlation = np.abs(signal.correlate(x, y, method="fft"))[allowed] / norm
     best = int(correlation.argmax())
     return int(lags[allowed][best]), float(correlation[best])
+
+
+def clip_name(source: AudioSource) -> str:
+    """What messages call a clip: its path, or the form it came in."""
+    return _resolve(source, None).name
 
 
 def _resolve(source: Any, name: str | None) -> _Encoded | _Decoded:
@@ -448,9 +427,8 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which is reported
             return array.astype(np.float32)
-    from audio_judge.processing_audio_judge import (
-        integers_as_floats,
-    )  # transformers takes seconds, and files need it not
+    # Here, because transformers takes seconds to import, and files, which come as floats, do not need it
+    from audio_judge.processing_audio_judge import integers_as_floats
 
     try:
         return integers_as_floats(torch.from_numpy(np.array(array, order="C"))).numpy()

@@ -27,7 +27,8 @@ class Cause:
 
     Args:
         kind: One of ``audio_judge.degrade.KINDS`` (``noise``, ``packet_loss``, ``band_limit``, ``codec`` …).
-        parameters: JSON-able facts, units in the name: ``{"snr_db": 12.0}``, ``{"loss_rate": 0.1, "concealment": "zero"}``.
+        parameters: JSON-able facts, units in the name: ``{"snr_db": 12.0}``, ``{"loss_rate": 0.1, "concealment":
+            "zero"}``.
         spans: When it happens, as (start, end) in seconds; empty means throughout.
     """
 
@@ -38,18 +39,16 @@ class Cause:
 
 @dataclass(frozen=True)
 class RatedClip:
-    """A clip with ratings (human or a teacher's) and the causes that are known.
+    """A clip with ratings (human or a teacher's) and the causes that are known; None is unknown.
 
     Args:
         path: Audio file; it stays a path until the collator reads it.
         ratings: Rubric name to rating; a rubric nobody rated is absent.
         split: ``train``, ``validation`` or ``test``.
-        corpus: Name of the corpus it came from.
-        reference: Path of the undegraded original, if there is one.
+        reference: Path of the undegraded original.
         causes: Known faults, in the order they were applied.
-        condition: Name of the degradation condition, shared by clips of one condition; None if unknown.
-        system: Name of the system that made the clip; None if unknown.
-        speaker: Who speaks; None if unknown.
+        condition: Name of the degradation condition, shared by clips of one condition.
+        system: Name of the system that made the clip.
         extra: Other columns of the corpus, kept as they were.
         start_time: Where the rated part begins, in seconds; None for the beginning.
         end_time: Where it ends, in seconds; None for the end.
@@ -71,11 +70,9 @@ class RatedClip:
 
 @dataclass(frozen=True)
 class RatedPair:
-    """Two clips that raters compared.
+    """Two clips, A and B, that raters compared.
 
     Args:
-        first: Clip A.
-        second: Clip B.
         preferences: Rubric name to ``A``, ``B`` or ``tie``; ``mos`` is the preference overall.
         extra: Other columns of the corpus, kept as they were.
     """
@@ -87,11 +84,9 @@ class RatedPair:
 
 
 def shared_time(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> float | None:
-    """Compare two sets of time spans: seconds in both over seconds in either.
+    """Compare two sets of time spans, (start, end) in seconds: the time in both over the time in either.
 
-    Args:
-        first: (start, end) in seconds; spans of one set may overlap.
-        second: Likewise.
+    Spans of one set may overlap.
 
     Returns:
         0 to 1; None if neither holds any time.
@@ -102,7 +97,7 @@ def shared_time(first: Sequence[Sequence[float]], second: Sequence[Sequence[floa
     """
     edges = sorted({edge for span in (*first, *second) for edge in span})
     both = either = 0.0
-    for start, end in pairwise(edges):
+    for start, end in pairwise(edges):  # between two neighbouring edges a set is either heard or not
         inside = [any(low <= start and end <= high for low, high in spans) for spans in (first, second)]
         both += (end - start) * all(inside)
         either += (end - start) * any(inside)

@@ -2,9 +2,10 @@
 
     python benchmarks/agreement.py --corpus CORPUS --output checkpoints/mini/results.json
 
-CORPUS is a simulated corpus with the splits ``test`` (other speakers), ``test_held_out`` (other speakers, kinds of degradation
-never trained on) and ``wild_test`` (real processed speech from sources never trained on). The truth is what the teachers say
-(``audio_judge.corpora.simulated.targets``), not listeners: agreement with people has to be measured on rated corpora.
+CORPUS is a simulated corpus with the splits ``test`` (other speakers), ``test_held_out`` (other speakers, kinds of
+degradation never trained on) and ``wild_test`` (real processed speech from sources never trained on). The truth is what
+the teachers say (``audio_judge.corpora.simulated.targets``), not listeners: agreement with people has to be measured on
+rated corpora.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from audio_judge.corpora.simulated import read_simulated
 from audio_judge.degrade import degrade, draw_cause
 from audio_judge.eval.metrics import span_overlap
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Judgement
 from audio_judge.judge.requests import Request
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import RUBRICS
@@ -69,7 +71,7 @@ def agreement(judge: AudioJudge, clips: list[RatedClip], with_reference: bool = 
     return table
 
 
-def _value(judgement, name: str) -> float:  # noqa: ANN001
+def _value(judgement: Judgement, name: str) -> float:
     return judgement[name].value if judgement.error is None else np.nan
 
 
@@ -84,9 +86,9 @@ def held_out_scores(judge: AudioJudge, clips: list[RatedClip]) -> dict[str, np.n
     return {name: np.array(values) for name, values in scores.items()}
 
 
-def ladders(judge: AudioJudge, clips: Iterable[RatedClip], count: int = 20) -> dict[str, list[float]]:
+def ladders(judge: AudioJudge, clips: Iterable[RatedClip]) -> dict[str, list[float]]:
     """Mean score of the matching rubric over clean full-band clips made worse in five steps; it must not rise."""
-    clean = [clip for clip in clips if not clip.causes and clip.extra["source"] in FULL_BAND][:count]
+    clean = [clip for clip in clips if not clip.causes and clip.extra["source"] in FULL_BAND][:20]
     result = {}
     for kind, rubric in LADDERS.items():
         means = []

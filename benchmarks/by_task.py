@@ -34,11 +34,7 @@ SETS = ("simulated", "simulated_held_out")
 
 
 def markdown(judge: Mapping[str, Any]) -> str:
-    """Write the table.
-
-    Args:
-        judge: Benchmark to what was found, of one judge of ``metrics.json``.
-    """
+    """Write the table; ``judge`` is what ``metrics.json`` says of one judge, benchmark to what was found."""
     lines = ["| task | | test | test_held_out |", "|---|---|--:|--:|"]
     for task, what, figures, form in ROWS:
         cells = [_cell(judge[f"{name}_{task}"]["figures"], figures, form) for name in SETS]

@@ -39,15 +39,7 @@ FAULTS: tuple[tuple[str, str, tuple[Cause, ...]], ...] = (
 
 
 def speak(voice: str, text: str) -> np.ndarray:
-    """Synthesise a sentence with flite.
-
-    Args:
-        voice: Name of the voice, such as ``slt``.
-        text: What to say.
-
-    Returns:
-        Float32 array (samples,) at 48 kHz with a peak of 0.5.
-    """
+    """Synthesise a sentence with a voice of flite, such as ``slt``: float32 (samples,) at 48 kHz with a peak of 0.5."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         subprocess.run(["flite", "-voice", voice, "-t", text, "-o", file.name], check=True)
         samples, rate = soundfile.read(file.name, dtype="float32")
@@ -55,33 +47,21 @@ def speak(voice: str, text: str) -> np.ndarray:
     return speech * (PEAK / np.abs(speech).max())
 
 
-def no_speech(seconds: float = 3.0, seed: int = 0) -> dict[str, np.ndarray]:
-    """Make clips without speech, which deserve no good score.
-
-    Args:
-        seconds: Length of each.
-        seed: Seed of the noise.
-
-    Returns:
-        Name to float32 array (samples,) at 48 kHz: a broken chord, white noise, digital silence.
-    """
-    time = np.arange(round(seconds * RATE)) / RATE
+def no_speech() -> dict[str, np.ndarray]:
+    """Clips without speech, which deserve no good score: a broken chord, white noise, digital silence; as ``speak`` gives them."""
+    time = np.arange(3 * RATE) / RATE
     chord = np.zeros_like(time)
     for index, frequency in enumerate((220.0, 277.2, 329.6, 440.0)):
-        since = time - index * 0.4
+        since = time - index * 0.4  # the chord is broken: a tone comes in every 0.4 s
         harmonics = sum(np.sin(2 * np.pi * frequency * h * since) / h**2 for h in range(1, 5))
         chord += np.where(since > 0, np.exp(-1.2 * since.clip(0)) * (1 - np.exp(-80 * since.clip(0))) * harmonics, 0)
-    noise = np.random.default_rng(seed).normal(scale=0.1, size=len(time))
+    noise = np.random.default_rng(0).normal(scale=0.1, size=len(time))
     clips = {"music": chord * (PEAK / np.abs(chord).max()), "noise_only": noise, "silence": np.zeros_like(time)}
     return {name: samples.astype(np.float32) for name, samples in clips.items()}
 
 
 def main(folder: Path) -> None:
-    """Write all clips.
-
-    Args:
-        folder: Where to; made if it is not there.
-    """
+    """Write all clips to a folder, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     voices = {name: speak(*said) for name, said in VOICES.items()}
     clips = {
