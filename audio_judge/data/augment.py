@@ -170,7 +170,6 @@ def with_answer_form(question: str, task: str, rubric: Rubric) -> str:
     Args:
         question: Text with the fields of ``Rubric.fill``.
         task: ``decide``, ``score`` or ``categorize``.
-        rubric: What is asked.
 
     Raises:
         ValueError: If the task is another one.
@@ -196,9 +195,6 @@ def change_scale(rubric: Rubric, rating: Rating, scale: Scale, rule: Rule = "aff
     """Ask for a rubric on another scale.
 
     Args:
-        rubric: What is asked.
-        rating: Its rating.
-        scale: Scale that is wanted.
         rule: ``affine`` moves ends to ends; ``proportional`` multiplies (4.2 on 1-5 is 8.4 on 1-10 and 84 on 0-100),
             which leaves the bottom of the new scale unused.
 
@@ -233,10 +229,6 @@ def _is_proportional(source: Scale, target: Scale) -> bool:
 def turn(rubric: Rubric, rating: Rating) -> Augmented:
     """Ask for a rubric the other way round, and turn its rating with it.
 
-    Args:
-        rubric: What is asked.
-        rating: Its rating.
-
     Example:
         >>> from audio_judge.rubrics.rubric import RUBRICS
         >>> turned = turn(RUBRICS["noisiness"], Rating(4.5))
@@ -263,10 +255,8 @@ def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Rando
     """Ask whether a score is at least a threshold, which the question states together with its scale.
 
     Args:
-        rubric: What is asked.
         rating: Its rating; a score on the threshold reaches it.
         threshold: Score above the low end, up to the high end.
-        rng: Draws the wording.
 
     Raises:
         ValueError: If the threshold is out of range.
@@ -309,8 +299,6 @@ def number_levels(rubric: Rubric, rating: Rating, rng: random.Random) -> Augment
     """Ask for a rubric in numbers, evenly spaced, in place of its level names; the question states the scale.
 
     Args:
-        rubric: What is asked.
-        rating: Its rating.
         rng: Draws how many numbers, and the wording.
 
     Example:
@@ -330,9 +318,6 @@ def augment(
     """Change a rubric and its rating together in one way.
 
     Args:
-        rubric: What is asked.
-        rating: Its rating.
-        kind: One of ``KINDS``.
         rng: Draws the scale and its rule, the threshold, the numbers, or the wording.
         paraphrases: Wordings of a language model, used besides our own.
 
@@ -376,10 +361,7 @@ def augment_with_chances(
     A threshold brings its own answers and wording, so nothing follows it; numbers bring their own wording.
 
     Args:
-        rubric: What is asked.
-        rating: Its rating.
         chances: Kind to probability, 0 to 1; a kind that is absent is not applied.
-        rng: Draws everything.
         paraphrases: Wordings of a language model, used besides our own.
 
     Raises:

@@ -61,18 +61,12 @@ def clip_examples(
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
     Args:
-        clip: A rated clip.
         task: ``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``.
-        rng: Draws everything.
         use_reference: Whether the reference is heard too, where there is one.
         all_rubrics: Whether every rated rubric is asked for.
-        held_out: Whether to use the phrasings that are kept out of training.
         change: What augments a rubric and its rating; None for nothing.
         language: Of request and answer; an augmented rubric and questions about faults stay in English.
         all_faults: Whether ``decide`` asks about all known faults and not only about a few.
-
-    Yields:
-        Examples.
     """
     reference = clip.reference if use_reference else None
     state = clip_state(clip, reference)
@@ -134,8 +128,6 @@ def written(task: str, target: Any, rubrics: Sequence[str], rng: random.Random, 
         task: Name of a task about one clip.
         target: Of its ``write``.
         rubrics: Names of the rubrics that are asked for.
-        rng: Chooses wordings.
-        language: Of the answer.
 
     Returns:
         The answer, and what it states.
@@ -153,8 +145,6 @@ def stated(task: str, facts: Facts, clip: RatedClip | None = None) -> dict[str, 
     """Write down what the answer of an example states, as plain JSON.
 
     Args:
-        task: Of the example.
-        facts: What its target states.
         clip: Whose ratings the example gives; None for a pair.
 
     Example:
@@ -202,9 +192,6 @@ def _in_tenths(spans: Sequence[Sequence[float]]) -> Spans:
 
 def with_facts(example: Mapping[str, Any]) -> dict[str, Any]:
     """Give an example what it states; one of an earlier version, which did not say it, is read, in its language.
-
-    Args:
-        example: Answered in text.
 
     Returns:
         The example itself if it says what it states.

@@ -53,9 +53,6 @@ def _write_parquet(texts: Iterator[str], path: Path) -> int:
 def read_examples(path: Path) -> Iterator[Example]:
     """Read a file of ``write_examples`` in a stream.
 
-    Args:
-        path: ``.jsonl`` or ``.parquet``.
-
     Raises:
         UsageError: If it is no such file.
     """

@@ -57,7 +57,6 @@ class Manner:
     Args:
         with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
         all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
-        held_out: Whether to use the phrasings that are kept out of training.
         augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes scale and invert.
         paraphrases: Wordings that ``augment`` may use besides our own.
         listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
@@ -107,8 +106,6 @@ class Instructor:
 
     Args:
         tasks: Task to weight, or tasks of equal weight; names of ``ALL_TASKS``.
-        seed: Of everything that is drawn.
-        manner: How.
 
     Attributes:
         lacking: (task, reason) to number of items that cannot serve it.
@@ -134,9 +131,7 @@ class Instructor:
         """Make the examples of one item; the task of each variant is drawn among those the item can serve.
 
         Args:
-            item: A clip or a pair.
             index: Its place in its corpus, which seeds it.
-            variants: How many times to draw.
 
         Yields:
             One example per variant; more with ``all_rubrics``, and two for a pair in both orders.
@@ -367,11 +362,8 @@ def make_instructions(
     """Make examples of any tasks in a stream; the same arguments make the same ones.
 
     Args:
-        items: Clips and pairs.
         tasks: Task to weight, or tasks of equal weight; names of ``ALL_TASKS``.
-        seed: Of everything that is drawn.
         variants: Examples per item.
-        manner: How; see ``Manner``.
         lacking: Filled with (task, reason) to number of items that cannot serve it.
 
     Yields:

@@ -44,7 +44,6 @@ class Mixture:
         variants: Examples per use of a clip.
         shuffle: Examples among which the next one is drawn; 1 keeps the order.
         limit: Most examples; None for all.
-        seed: Of everything that is drawn.
 
     Raises:
         ValueError: If there is no corpus, a task is unknown, or a number is out of range.
@@ -99,10 +98,6 @@ def read_mixture(path: str | Path) -> Mixture:
 def mixture_of(values: Mapping[str, Any], folder: Path = Path()) -> Mixture:
     """Make a mixture of plain values.
 
-    Args:
-        values: As in YAML.
-        folder: Where relative paths start.
-
     Raises:
         ValueError: If a field is unknown or missing, or a value unusable.
 
@@ -156,7 +151,6 @@ def iterate(mixture: Mixture, statistics: Statistics | None = None) -> Iterator[
     """Make the examples of a mixture in a stream; the same mixture makes the same ones.
 
     Args:
-        mixture: What to mix.
         statistics: Filled on the way.
 
     Yields:

@@ -121,9 +121,7 @@ async def paraphrase(
     """Let a language model reword templates in several styles; the client's cache keeps every reply.
 
     Args:
-        client: Whom to ask.
         templates: Texts with fields, such as ``wordings("decide")[0]``.
-        styles: Keys of ``STYLES``.
         seed: Of the first try; each later one adds 1.
         tries: How many rewordings of one template in one style are asked for before it is given up.
 
@@ -197,10 +195,7 @@ async def write_paraphrases(
 
     Args:
         client: Whom to ask; give it a cache, or a killed run asks again for replies that were not yet written.
-        templates: Texts with fields.
         out: File of JSON lines, continued if it exists.
-        styles: Keys of ``STYLES``.
-        seed: As for ``paraphrase``.
 
     Raises:
         ValueError: If a style is unknown, or ``out`` is not ours.
@@ -218,7 +213,6 @@ def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
     """Write paraphrases as JSON lines.
 
     Args:
-        paraphrases: What to write.
         path: File that is replaced once all of it is written.
     """
     lines.write(path, map(asdict, paraphrases))
@@ -226,9 +220,6 @@ def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
 
 def load_paraphrases(path: Path) -> list[Paraphrase]:
     """Read paraphrases as ``audio-judge data paraphrase`` writes them.
-
-    Args:
-        path: File of JSON lines.
 
     Raises:
         ValueError: If a line is none; the message names file and line.

@@ -15,7 +15,6 @@ class Statistics:
     """What a mixture gave.
 
     Args:
-        examples: Number of examples.
         tasks: Examples per task.
         corpora: Examples per corpus.
         scales: Answers per scale that was asked for, such as ``0-100``.

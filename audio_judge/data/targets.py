@@ -51,8 +51,6 @@ def description_of(clip: RatedClip, seed: int | random.Random = 0, language: str
     """Describe a clip: with the words of its listeners if they are whole sentences, else from its ratings.
 
     Args:
-        clip: A clip with an overall rating.
-        seed: Chooses the wordings.
         language: Of the text; published words are taken for English and serve no other language.
 
     Raises:
@@ -118,7 +116,6 @@ def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str
 
     Args:
         clip: ``extra`` has ``suggestions`` and ``improvement_areas``, or there are ratings of SpeechEval's dimensions.
-        seed: Chooses the wordings.
         language: Of the suggestions; published ones are taken for English and serve no other language.
 
     Raises:
@@ -217,10 +214,7 @@ def target_of(
 
     Args:
         task: Name of a task about one clip.
-        clip: The clip.
         rubrics: Names of the rubrics that are asked for, all of them rated, if the task asks for some.
-        seed: Chooses wordings.
-        language: Of the answer.
 
     Raises:
         LackingError: If the clip lacks what the task needs.

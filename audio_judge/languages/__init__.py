@@ -50,9 +50,6 @@ _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
 def check_language(code: str) -> str:
     """Refuse a language there are no words of.
 
-    Args:
-        code: ISO 639-1.
-
     Raises:
         ValueError: If there is no such language; the message lists the known ones.
     """
@@ -63,9 +60,6 @@ def check_language(code: str) -> str:
 
 def get_language(code: str) -> Language:
     """Look up the words of a language.
-
-    Args:
-        code: One of ``LANGUAGES``.
 
     Raises:
         ValueError: If there is no such language.
@@ -82,7 +76,6 @@ def wordings(kind: str, language: str = "en") -> tuple[Texts, Texts]:
 
     Args:
         kind: Key of ``Language.phrasings``, such as ``score``.
-        language: One of ``LANGUAGES``.
 
     Raises:
         ValueError: If there is no such language.
@@ -100,7 +93,6 @@ def joined(items: Sequence[str], language: str) -> str:
 
     Args:
         items: One or more.
-        language: One of ``LANGUAGES``.
 
     Example:
         >>> joined(["bruit", "coloration", "niveau"], "fr"), joined(["噪声", "响度"], "zh")
@@ -113,9 +105,6 @@ def joined(items: Sequence[str], language: str) -> str:
 def simplified(text: str) -> str:
     """Write full-width signs as ASCII, special spaces as spaces and a typographic apostrophe as a plain one.
 
-    Args:
-        text: Any text.
-
     Example:
         >>> simplified("噪声：２．１（轻微）")
         '噪声:2.1(轻微)'
@@ -125,9 +114,6 @@ def simplified(text: str) -> str:
 
 def readable_numbers(text: str) -> str:
     """Bring the ways in which languages write scores into the form "3.4/5"; English stays as it is.
-
-    Args:
-        text: An answer.
 
     Example:
         >>> " ".join(readable_numbers("我打3.4分（满分5分）。").split())
@@ -144,10 +130,6 @@ def is_denied(text: str, start: int, end: int, language: str, what: str = "cause
     """Say whether what stands at a place in a text is denied, in most languages within its clause.
 
     Args:
-        text: The text.
-        start: Where it begins.
-        end: Where it ends.
-        language: Of the text.
         what: Key of ``Language.denials``: what it is.
 
     Example:
@@ -179,7 +161,6 @@ def candidates(text: str, language: str = "en") -> tuple[str, ...]:
     """Guess the language of an answer by the share of its words that each language's texts have.
 
     Args:
-        text: The answer.
         language: What is expected; it wins a draw.
 
     Returns:

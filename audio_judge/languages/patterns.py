@@ -12,9 +12,6 @@ CLAUSE_END = r"[.;:,!?。；：，！？\n]"
 def whole_words(pattern: str) -> str:
     """Let a regular expression match whole words only, where the script has word ends.
 
-    Args:
-        pattern: Regular expression.
-
     Example:
         >>> re.findall(whole_words("vraie?|真实"), "vraiment vrai, 很真实的")
         ['vrai', '真实']
@@ -27,9 +24,6 @@ def whole_words(pattern: str) -> str:
 def name_pattern(names: Sequence[str]) -> str:
     """Match any of some names as whole words, the longest first; scripts without spaces have no word ends.
 
-    Args:
-        names: One or more.
-
     Example:
         >>> re.findall(name_pattern(["noisy", "very noisy", "嘈杂"]), "very noisy, 很嘈杂的")
         ['very noisy', '嘈杂']
@@ -41,7 +35,6 @@ def judged_anywhere(better: str, worse: str) -> str:
     """Match a sentence that names a clip and somewhere says worse or, if it does not, better.
 
     Args:
-        better: Regular expression.
         worse: Regular expression; it counts first, since "less good" holds "good".
 
     Example:

@@ -46,7 +46,6 @@ class Language:
     """All words of one language; keys and placeholders are those of ``en.py``.
 
     Args:
-        code: ISO 639-1.
         name: What its speakers call it.
         marks: ``colon``, ``comma`` (of a list), ``and``, ``series`` (between times, and between what is said of a speaker, in a
             sentence), ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between sentences), ``decimal``.

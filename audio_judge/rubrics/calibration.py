@@ -50,9 +50,6 @@ class CalibratedRubric(Rubric):
     def calibrated(self, value: float) -> float:
         """Turn a reading into a rating.
 
-        Args:
-            value: What the judge reads, on the rubric's scale.
-
         Returns:
             The rating it stands for, on the same scale; beyond the corners that of the nearest one.
         """
@@ -61,11 +58,7 @@ class CalibratedRubric(Rubric):
         return self.low + float(np.interp(share, readings, ratings)) * (self.high - self.low)
 
     def slope(self, value: float) -> float:
-        """Say by how much a rating changes with the reading, for spreads.
-
-        Args:
-            value: What the judge reads, on the rubric's scale.
-        """
+        """Say by how much a rating changes with the reading, for spreads."""
         share = (value - self.low) / (self.high - self.low)
         corners = np.array(self.mapping)
         at = int(np.clip(np.searchsorted(corners[:, 0], share), 1, len(corners) - 1))
@@ -82,9 +75,6 @@ class CalibratedRubric(Rubric):
     def from_dict(cls, values: dict[str, Any]) -> "CalibratedRubric":
         """Read a rubric that ``to_dict`` has written.
 
-        Args:
-            values: What ``to_dict`` gave, or its JSON read again.
-
         Raises:
             ValueError: If a key is unknown.
         """
@@ -99,7 +89,6 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
     """Fit the map from readings to ratings: a straight line for a few clips, a rising curve from twenty on.
 
     Args:
-        rubric: The rubric the clips were rated on.
         readings: What the judge reads of each clip, on the rubric's scale.
         ratings: What listeners said, on the rubric's scale.
         judge: Name and revision of the judge.
@@ -129,11 +118,7 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
 
 
 def uncalibrated(rubric: Rubric) -> Rubric:
-    """Take the map off a rubric; a plain one passes through.
-
-    Args:
-        rubric: Any rubric.
-    """
+    """Take the map off a rubric; a plain one passes through."""
     return Rubric(**_fields_of(rubric)) if isinstance(rubric, CalibratedRubric) else rubric
 
 

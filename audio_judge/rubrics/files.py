@@ -24,12 +24,6 @@ SUFFIXES = (".yaml", ".yml", ".json")
 def read_rubrics(path: Path) -> list[Rubric]:
     """Read rubrics.
 
-    Args:
-        path: ``.yaml``, ``.yml`` or ``.json`` file.
-
-    Returns:
-        The rubrics, in the order of the file.
-
     Raises:
         UsageError: If the file cannot be read, or a rubric is not well formed; the message says which.
     """

@@ -72,11 +72,6 @@ def convert(value: float, source: Scale, target: Scale) -> float:
 
     Args:
         value: Score on ``source``; values outside it stay outside.
-        source: Scale the score is on.
-        target: Scale it is wanted on.
-
-    Returns:
-        The score on ``target``.
 
     Example:
         >>> convert(3.0, FIVE, HUNDRED)
@@ -151,9 +146,6 @@ class Rubric:
     def goodness(self, value: float) -> float:
         """Say how good a score is, whatever the direction of the scale.
 
-        Args:
-            value: Score within the rubric's range.
-
         Returns:
             0 (worst) to 1 (best).
 
@@ -197,9 +189,6 @@ class Rubric:
     def level_of(self, value: float) -> str:
         """Name the level nearest to a score; halfway goes up, as in 2.5 is fair.
 
-        Args:
-            value: Score within the rubric's range.
-
         Raises:
             ValueError: If the score is out of range.
 
@@ -214,9 +203,6 @@ class Rubric:
     def check(self, value: float) -> None:
         """Raise a ValueError that names the rubric if a score is outside its range.
 
-        Args:
-            value: Score to look at.
-
         Raises:
             ValueError: If the score is out of range or not a number.
         """
@@ -228,7 +214,6 @@ class Rubric:
 
         Args:
             template: Text with ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``.
-            language: Of the template; one of ``audio_judge.languages.LANGUAGES``.
 
         Example:
             >>> get_rubric("mos").fill("Rate the {label} from {low} to {high} ({good_end} is best).")
@@ -250,8 +235,6 @@ class Rubric:
 
         Args:
             phrasing: Number of one of our phrasings, or an own text.
-            held_out: Number the phrasings kept out of training instead.
-            language: Of the question and its levels.
 
         Returns:
             ``{"type": "score", "instructions": …, "criteria": level texts, lowest first}``.
@@ -269,7 +252,6 @@ def in_language(rubric: Rubric, language: str) -> Rubric:
 
     Args:
         rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is, as ours do in English.
-        language: One of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         ValueError: If there is no such language.
@@ -292,10 +274,7 @@ def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = Fa
     """Write the short instructions of a typed question about one rubric.
 
     Args:
-        rubric: What is judged.
         phrasing: Number of a phrasing (the rubric's own questions come first), or an own text with fields.
-        held_out: Number the phrasings kept out of training instead.
-        language: Of the question; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -313,8 +292,6 @@ def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int |
     """Choose a phrasing by number, or take the caller's own text.
 
     Args:
-        training: Phrasings to train with.
-        held_out_texts: Phrasings to test with.
         phrasing: Number, or the text itself.
         held_out: Whether the number counts in ``held_out_texts``.
 
@@ -336,10 +313,6 @@ def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int |
 def fill_fields(template: str, fields: dict[str, str]) -> str:
     """Replace ``{name}`` for the given names only, in one pass, so that text in braces of a user survives.
 
-    Args:
-        template: Text with fields.
-        fields: Name to text.
-
     Example:
         >>> fill_fields("{low} {other}", {"low": "1"})
         '1 {other}'
@@ -349,9 +322,6 @@ def fill_fields(template: str, fields: dict[str, str]) -> str:
 
 def sentence_case(text: str) -> str:
     """Write the first character as a capital and leave the rest alone.
-
-    Args:
-        text: Any text, may be empty.
 
     Example:
         >>> sentence_case("overall MOS")
@@ -398,9 +368,6 @@ ALL_RUBRICS: dict[str, Rubric] = NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEEC
 
 def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
     """Look up one of our rubrics by name; a rubric passes through.
-
-    Args:
-        name_or_rubric: Key of ``ALL_RUBRICS``, or a rubric of the user's own.
 
     Raises:
         ValueError: If there is no rubric of that name; the message lists the names and the closest one.

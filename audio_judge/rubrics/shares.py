@@ -21,8 +21,6 @@ def level_shares(
         mean: Mean rating, low to high; at either end all listeners agree.
         std: Spread of the Gaussian over raters, 0 or more; None takes 0.6 on a 1-5 scale (15 % of any range).
             The shares' own spread differs from it near the ends and when it is small against the level spacing.
-        low: Score of the lowest level.
-        high: Score of the highest level.
         levels: Number of evenly spaced levels, 2 or more.
 
     Returns:
@@ -65,7 +63,6 @@ def shares_to_score(probabilities: Sequence[float] | np.ndarray, rubric: Rubric)
 
     Args:
         probabilities: Shares of shape (levels,), lowest level first, summing to 1.
-        rubric: Whose levels they are.
 
     Returns:
         Mean and standard deviation, on the rubric's scale.

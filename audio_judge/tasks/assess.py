@@ -130,9 +130,6 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
 
     Args:
         phrasing: Number of a phrasing, or an own text with ``{dimensions}``.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -149,9 +146,6 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
 def titles(language: str) -> Mapping[str, str]:
     """Name the dimensions as the lines of an assessment do.
 
-    Args:
-        language: Of the names.
-
     Example:
         >>> titles("fr")["speech_rate"]
         'Débit de parole'
@@ -161,9 +155,6 @@ def titles(language: str) -> Mapping[str, str]:
 
 def dimensions(language: str) -> str:
     """List the dimensions in running text.
-
-    Args:
-        language: Of the text.
 
     Example:
         >>> dimensions("zh")
@@ -225,10 +216,8 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessmen
     r"""Read an assessment.
 
     Args:
-        text: Thought and answer.
         strict: Whether only what ``write`` writes counts. Otherwise headers, order, case, markup and missing dimensions
             do not matter, the speech rate may be a number or "suitable", and the tags may be absent.
-        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Everything that could be read; a line without a score that can be read counts as missing.
@@ -306,7 +295,6 @@ def write_distortions(distortions: Iterable[Distortion], language: str = "en") -
     """Write types of distortion with their times.
 
     Args:
-        distortions: What to write.
         language: Of the types; an own name of a type stays as it is.
 
     Example:
@@ -355,8 +343,6 @@ def write_speaker(gender: str, age: str, language: str = "en") -> str:
     """Write who speaks.
 
     Args:
-        gender: One of ``GENDERS`` or empty.
-        age: Such as ``middle-aged``, or empty.
         language: Of the gender; the age stays as it is.
 
     Example:
@@ -393,9 +379,7 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
     """Write the facts of an assessment as a short paragraph.
 
     Args:
-        target: The facts.
         seed: Chooses the wordings; give each clip its own.
-        language: Of the text.
 
     Example:
         >>> summarise(Assessment({"mos": 2.0}, "fast"), seed=3)

@@ -16,7 +16,6 @@ class CategoryTarget:
     """A level of one rubric.
 
     Args:
-        rubric: What is categorised.
         level: One of the rubric's level names.
 
     Raises:
@@ -56,11 +55,7 @@ def ask(
     """Write the user's request for a level; the caller places the audio.
 
     Args:
-        rubric: Rubric or its name.
         phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -77,10 +72,6 @@ def ask(
 def write(target: CategoryTarget, language: str = "en") -> str:
     """Write a level name.
 
-    Args:
-        target: What to write.
-        language: Of the answer.
-
     Example:
         >>> write(CategoryTarget(get_rubric("mos"), "fair"))
         'fair'
@@ -90,10 +81,6 @@ def write(target: CategoryTarget, language: str = "en") -> str:
 
 def grammar(rubric: str | Rubric, language: str = "en") -> list[str]:
     """List all answers the task can write, lowest level first.
-
-    Args:
-        rubric: Rubric or its name.
-        language: Of the answers.
 
     Example:
         >>> grammar("mos")
@@ -106,11 +93,8 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     """Read a level from an answer.
 
     Args:
-        text: The answer.
-        rubric: Rubric or its name that was asked for.
         strict: Whether only a level name as written counts. Otherwise case and a sentence around it do not matter;
             the longest name wins ("very noisy" is not "noisy").
-        language: Of the answer; unless strict, its words may show another.
 
     Raises:
         ParseError: If there is no level, several, or a denied one ("not bad").

@@ -81,7 +81,6 @@ def read_in(text: str, language: str, strict: bool, read: Callable[[str], Target
     """Read an answer in its language, which is told by its words unless the reading is strict.
 
     Args:
-        text: The answer.
         language: Of the answer if strict, else what it is taken for if its words do not say.
         strict: Whether no other language counts.
         read: Reads the answer in the language it is given.
@@ -106,10 +105,7 @@ def with_reference_note(request: str, phrasing: int | str, held_out: bool, langu
     """Say before a request which roles the two clips have; the note varies with the phrasing.
 
     Args:
-        request: What is asked.
         phrasing: Number of the phrasing, or an own text (which gets the first note).
-        held_out: Whether to take the notes kept out of training.
-        language: Of the request.
 
     Example:
         >>> with_reference_note("Rate the noise.", 3, False)

@@ -126,9 +126,6 @@ def facts(target: Comparison) -> Facts:
 def swapped(target: Comparison) -> Comparison:
     """Give the target for the clips in the other order; a summary in words is left out, as it names A and B.
 
-    Args:
-        target: The comparison of A and B.
-
     Example:
         >>> swapped(Comparison({"mos": "A", "loudness": "tie"})).verdicts
         {'mos': 'B', 'loudness': 'tie'}
@@ -144,7 +141,6 @@ def from_scores(
 
     Args:
         first: Ratings of A, a name of ``ALL_RUBRICS`` to score, ``mos`` among them.
-        second: Ratings of B.
         gap: An aspect is named if its scores differ by more than this, in points of a scale of five.
         most: How many aspects to name at most.
         tie_within: Overall scores that differ by no more than this are a tie.
@@ -190,9 +186,7 @@ def ask(
     Args:
         rubrics: Aspects of the preference form; the overall quality is not one of them. The other form has its own.
         phrasing: Number of a phrasing of that form, or an own text with ``{aspects}`` or ``{dimensions}``.
-        held_out: Number the phrasings kept out of training instead.
         form: Which answer is wanted.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -215,9 +209,7 @@ def question(
     """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``.
 
     Args:
-        rubric: Rubric or its name in which the clips are compared.
         phrasing: Number of a question, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number the questions kept out of training instead.
         language: Of the question; the answers are ``A``, ``B`` and ``tie`` in each.
 
     Raises:
@@ -240,8 +232,6 @@ def shares(first: float, second: float, rubric: str | Rubric = "mos") -> list[fl
 
     Args:
         first: Rating of A on the rubric's scale.
-        second: Rating of B.
-        rubric: Rubric or its name.
 
     Returns:
         Shares of A, B and tie, which sum to 1.
@@ -269,7 +259,6 @@ def write(
 
     Args:
         target: What to write. The preference form writes verdicts other than a tie as aspects, and no details.
-        seed: Chooses the wordings.
         form: ``preference`` or ``dimensions``; the latter writes verdicts on SpeechEval's rubrics only.
         paper_spelling: Whether to leave out "in this aspect", as the paper does and the released model does not.
         language: Of the answer; other languages than English never say "in this aspect".
@@ -336,11 +325,6 @@ def _argue(target: Comparison, rng: random.Random, language: str) -> str:
 def summarise(target: Comparison, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write the verdicts on dimensions as a short paragraph.
 
-    Args:
-        target: The verdicts.
-        seed: Chooses the wordings.
-        language: Of the text.
-
     Example:
         >>> summarise(Comparison({"mos": "A", "distortion": "A", "speech_rate": "tie"}), seed=2)
         'On the whole A is better. A leads in distortion. They are alike in speech rate.'
@@ -367,11 +351,9 @@ def parse(
     r"""Read a comparison of either form.
 
     Args:
-        text: The answer.
         rubrics: Rubrics or their names whose labels count as aspects in the preference form.
         strict: Whether only what ``write`` writes counts, in either spelling. Otherwise case, markup, lacking tags and a
             bare "A", "B" or "tie" are understood.
-        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Verdicts; in the preference form those of the aspects that a sentence gives to one clip.

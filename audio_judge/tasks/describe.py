@@ -67,9 +67,6 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
 
     Args:
         phrasing: Number of a phrasing, or an own text.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -129,7 +126,6 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, 
     Args:
         scores: Rubric name to score; ``mos`` among them.
         seed: Chooses the wordings; give each clip its own.
-        language: Of the text.
 
     Raises:
         ValueError: If there is no overall score.
@@ -166,9 +162,7 @@ def write(target: Description, seed: int | random.Random = 0, language: str = "e
     """Write a description that ends in its overall score.
 
     Args:
-        target: What to write.
         seed: Chooses the last sentence.
-        language: Of the last sentence.
 
     Example:
         >>> write(Description("The speech is clean.", 4.5))
@@ -185,10 +179,8 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Descripti
     """Read a description and the overall score at its end.
 
     Args:
-        text: The answer.
         strict: Whether the last sentence must be one that ``write`` writes. Otherwise any last sentence counts that gives
             one number on the scale; numbers before it do not matter.
-        language: Of the last sentence if strict.
 
     Raises:
         ParseError: If there are no words before the last sentence, or no score in it.

@@ -17,11 +17,7 @@ from audio_judge.tasks.thoughts import join_thought, split_thought
 
 @dataclass(frozen=True)
 class Detection:
-    """Where the speech comes from.
-
-    Args:
-        is_fake: Whether a machine made it or altered it.
-    """
+    """Where the speech comes from."""
 
     is_fake: bool
 
@@ -51,8 +47,6 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
 
     Args:
         phrasing: Number of a phrasing, or an own text.
-        held_out: Number the phrasings kept out of training instead.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -69,8 +63,6 @@ def question(phrasing: int | str = 0, *, held_out: bool = False, language: str =
 
     Args:
         phrasing: Number of a question, or an own yes-or-no question about being fake.
-        held_out: Number the questions kept out of training instead.
-        language: Of the question.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -84,10 +76,6 @@ def question(phrasing: int | str = 0, *, held_out: bool = False, language: str =
 
 def write(target: Detection, language: str = "en") -> str:
     r"""Write a verdict after an empty thought.
-
-    Args:
-        target: What to write.
-        language: Of the answer.
 
     Example:
         >>> write(Detection(is_fake=True))
@@ -105,10 +93,8 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Detection
     """Read a verdict; what stands in the thought does not count.
 
     Args:
-        text: The answer.
         strict: Whether only what ``write`` writes counts. Otherwise case, tags, other usual words (spoofed, bona fide)
             and a sentence around the word do not matter.
-        language: Of the answer; unless strict, its words may show another.
 
     Raises:
         ParseError: If there is no verdict, both, or a denied one ("not real").

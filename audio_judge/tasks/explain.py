@@ -120,9 +120,6 @@ def ask(
     Args:
         rubrics: Rubrics or their names, all on one scale.
         phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -140,9 +137,7 @@ def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRI
     r"""Write the fixed beginning of an explanation, to be forced before the reasons are generated.
 
     Args:
-        scores: Rubric name to score.
         rubrics: Rubrics or their names, at least those of the scores.
-        language: Of the names.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -163,10 +158,8 @@ def write(
     """Write an explanation: head, then reasons.
 
     Args:
-        target: Scores and causes.
         seed: Chooses the wordings; give each clip its own, so that explanations differ.
         rubrics: Rubrics or their names, at least those of the scores.
-        language: Of the answer.
 
     Raises:
         ValueError: If a score cannot be written or a kind of cause has no words.
@@ -191,10 +184,7 @@ def reasons(
     """Write the reasons: dimensions worth a word, each with its causes, then the verdict.
 
     Args:
-        target: Scores and causes.
-        seed: Chooses the wordings.
         rubrics: Rubrics or their names, at least those of the scores.
-        language: Of the answer.
 
     Raises:
         ValueError: If a kind of cause has no words.
@@ -222,10 +212,7 @@ def parse(
     r"""Read the scores and the kinds of causes from an explanation.
 
     Args:
-        text: Head and reasons.
-        rubrics: Rubrics or their names that were asked for.
         strict: Whether the head must be as ``head`` writes it, followed by one paragraph.
-        language: Of the answer; unless strict, its words may show another.
 
     Returns:
         Scores by rubric name, and causes without parameters in the order of ``KINDS``.
@@ -255,7 +242,6 @@ def named_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text names and does not deny, in the order of ``KINDS``.
 
     Args:
-        text: Reasons in words.
         language: What they are taken for if they do not show their language.
 
     Example:
@@ -281,7 +267,6 @@ def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text speaks of, be it to deny them, in the order of ``KINDS``.
 
     Args:
-        text: Reasons in words.
         language: What they are taken for if they do not show their language.
 
     Example:
@@ -294,9 +279,6 @@ def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
 
 def severity(cause: Cause) -> int:
     """Grade a cause by its parameters: 0 slight, 1 clear, 2 strong; clear if no known parameter is given.
-
-    Args:
-        cause: What is wrong.
 
     Example:
         >>> severity(Cause("noise", {"snr_db": 30.0}))
@@ -347,12 +329,6 @@ def fifth(rubric: Rubric, value: float) -> int:
 def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, language: str = "en") -> list[str]:
     """Say how a clip does on one rubric.
 
-    Args:
-        rubric: The rubric.
-        value: Its score.
-        rng: Chooses the wording.
-        language: Of the sentence.
-
     Returns:
         One sentence, or none if it would name a cause of that kind.
     """
@@ -367,10 +343,6 @@ def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, languag
 
 def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[str, tuple[str, str]]:
     """Say of every sentence that ``reasons`` may write about a score of NISQA's rubrics what would fit the given score.
-
-    Args:
-        scores: Rubric name to score.
-        language: Of the sentences.
 
     Returns:
         Sentence to rubric name and the sentence in its place; that is itself if it fits.
@@ -397,11 +369,6 @@ def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[st
 
 def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str = "en") -> list[str]:
     """Say in words that a cause is there.
-
-    Args:
-        cause: What is wrong.
-        seed: Chooses the wording.
-        language: Of the sentences.
 
     Returns:
         A sentence that names it, and perhaps one that says what it does.

@@ -45,7 +45,6 @@ def states(task: str, *facts: str) -> bool:
 
     Args:
         task: Any name; one that is no task in text, such as ``decide``, states nothing.
-        facts: Fields of ``Facts``.
 
     Example:
         >>> states("explain", "causes"), states("score", "causes"), states("decide", "scores")
@@ -56,9 +55,6 @@ def states(task: str, *facts: str) -> bool:
 
 def is_of_numbers(task: str) -> bool:
     """Say whether the answers of a task are scores or levels and nothing else.
-
-    Args:
-        task: Any name.
 
     Example:
         >>> is_of_numbers("categorize"), is_of_numbers("explain")
@@ -74,7 +70,6 @@ def read_facts(
 
     Args:
         task: Name of a task that is answered in text.
-        text: The answer.
         rubrics: Rubrics or their names that were asked for, of the tasks that are asked for some.
         strict: Whether only what the task's ``write`` writes counts.
         language: Of the answer if strict; else what it is taken for if its words do not show it.

@@ -68,7 +68,6 @@ def fault_question(kind: str, wording: int = 0) -> dict[str, Any]:
 
     Args:
         kind: Key of ``FAULT_QUESTIONS``.
-        wording: Number of the wording.
 
     Example:
         >>> fault_question("clicks")
@@ -82,7 +81,6 @@ def span_question(name: str, wording: int = 0) -> dict[str, Any]:
 
     Args:
         name: Key of ``SPAN_QUESTIONS``.
-        wording: Number of the wording.
 
     Example:
         >>> span_question("dropouts")
@@ -156,7 +154,6 @@ def addressed_types(line: str, language: str = "en") -> set[str]:
 
     Args:
         line: One suggestion.
-        language: Of it.
 
     Returns:
         Values of ``ADVISED_TYPE_OF_FAULT``; none for advice on something else.
@@ -218,7 +215,6 @@ def draw_questions(
 
     Args:
         clip: From a simulated corpus; ``extra["content"]`` says what it contains, ``extra["label"]`` whether it is fake.
-        rng: Source of randomness.
         ask_all: Whether to ask about every fault and, where it is known, whether the speech is fake: then answers are as
             frequent as in the corpus, and probabilities mean that; and when each fault that comes and goes is heard, and one
             that is not there. Else about one fault that is there and one that is not, each every other time.

@@ -132,7 +132,6 @@ class Request:
     """A request and who should answer it.
 
     Args:
-        text: What is asked.
         listener: Key of one of the two tables; None if nobody in particular.
     """
 
@@ -176,9 +175,6 @@ def ask(
 def get_listener(name_or_listener: str | Listener) -> Listener:
     """Look up a listener by name, held out or not; an own one passes through.
 
-    Args:
-        name_or_listener: Name, or an own listener.
-
     Raises:
         ValueError: If there is no listener of that name.
     """
@@ -192,9 +188,6 @@ def get_listener(name_or_listener: str | Listener) -> Listener:
 
 def write(target: Request) -> str:
     """Write a request with its listener in front, in the first wordings.
-
-    Args:
-        target: What to write.
 
     Example:
         >>> write(Request("Rate the noise.", "expert"))

@@ -42,9 +42,6 @@ def ask(
     Args:
         rubrics: Rubrics or their names, all on one scale (use ``Rubric.on`` to bring them there).
         phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -71,10 +68,6 @@ def ask_with(
 
     Args:
         phrasings: The task's phrasings to train with, and those kept out.
-        rubrics: As in ``ask``.
-        phrasing: As in ``ask``.
-        held_out: As in ``ask``.
-        with_reference: As in ``ask``.
         language: As in ``ask``, and that of the phrasings.
 
     Raises:
@@ -110,7 +103,6 @@ def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(R
     Args:
         scores: Rubric name to score; a rubric without one gets no line.
         rubrics: Rubrics or their names, at least those of the scores.
-        language: Of the names.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -139,7 +131,6 @@ def parse(
     r"""Read scores by name; a missing one is absent, and no score moves to another name.
 
     Args:
-        text: The answer.
         rubrics: Rubrics or their names that were asked for; see ``missing`` for those without a score.
         strict: Whether only what ``write`` writes counts, in any order. Otherwise names that nobody asked for are
             ignored, and a score that cannot be read is missing.
@@ -170,10 +161,6 @@ def parse(
 def missing(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> tuple[str, ...]:
     """Name the rubrics that were asked for and got no score.
 
-    Args:
-        scores: What ``parse`` read.
-        rubrics: Rubrics or their names that were asked for.
-
     Example:
         >>> missing({"mos": 3.0}, ["mos", "loudness"])
         ('loudness',)
@@ -183,9 +170,6 @@ def missing(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple
 
 def rubrics_by_name(rubrics: Iterable[str | Rubric]) -> dict[str, Rubric]:
     """Look rubrics up and key them by name, in order.
-
-    Args:
-        rubrics: Rubrics or their names.
 
     Raises:
         ValueError: If a rubric is unknown, or two share a name or label and so could not be told apart in text.

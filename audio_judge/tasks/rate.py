@@ -20,10 +20,6 @@ Place = Literal["start", "middle", "end"]
 def ends(rubric: str | Rubric, language: str = "en") -> str:
     """Say what the two ends of a rubric's scale mean, and where its good place is if that is the middle.
 
-    Args:
-        rubric: Rubric or its name.
-        language: Of the words.
-
     Example:
         >>> ends("speech_rate")
         '1 means slow and 5 means fast, 3 being best'
@@ -61,7 +57,6 @@ def ask(
         held_out: Number the phrasings and cues kept out of training instead.
         cue: Number of the sentence that asks for the score at last.
         place: Where the clip is: before everything, before the cue, or after everything.
-        language: Of the request.
 
     Raises:
         IndexError: If there is no phrasing or cue of that number.
@@ -110,7 +105,6 @@ def write(target: ScoreTarget, language: str = "en") -> str:
     """Write a score with two decimals.
 
     Args:
-        target: What to write.
         language: Of the answer; a number that stands alone is the same in each.
 
     Example:
@@ -125,8 +119,6 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     """Read a score from an answer.
 
     Args:
-        text: The answer.
-        rubric: Rubric or its name that was asked for.
         strict: Whether only what ``write`` writes counts. Otherwise words around the number are understood as in the
             score task.
         language: Of the answer; a number is read the same in each.

@@ -23,10 +23,6 @@ _OUT_OF = re.compile(rf"(?:\s*/\s*|\s+out\s+of\s+|\s+of\s+)(-?{_NUMBER})(?![\w]|
 class ScoreTarget:
     """A score of one rubric.
 
-    Args:
-        rubric: What is scored.
-        value: Score within the rubric's range.
-
     Raises:
         ValueError: If the score is out of range.
     """
@@ -62,11 +58,7 @@ def ask(
     """Write the user's request for a score; the caller places the audio.
 
     Args:
-        rubric: Rubric or its name.
         phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
-        held_out: Number the phrasings kept out of training instead.
-        with_reference: Whether a clean reference is given beside the degraded clip.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -84,7 +76,6 @@ def write(target: ScoreTarget, language: str = "en") -> str:
     """Write a score with one decimal.
 
     Args:
-        target: What to write.
         language: Of the answer; a number that stands alone is the same in each.
 
     Example:
@@ -97,9 +88,6 @@ def write(target: ScoreTarget, language: str = "en") -> str:
 
 def grammar(rubric: str | Rubric) -> list[str]:
     """List all answers the task can write, lowest first.
-
-    Args:
-        rubric: Rubric or its name.
 
     Example:
         >>> answers = grammar("mos")
@@ -117,8 +105,6 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     """Read a score from an answer.
 
     Args:
-        text: The answer.
-        rubric: Rubric or its name that was asked for.
         strict: Whether only what ``write`` writes counts. Otherwise a name, markup, a decimal comma, "out of 5" and a
             sentence around the number, in any of our languages, are understood.
         language: Of the answer; a number is read the same in each.

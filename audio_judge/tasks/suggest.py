@@ -59,8 +59,6 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
 
     Args:
         phrasing: Number of a phrasing, or an own text.
-        held_out: Number the phrasings kept out of training instead.
-        language: Of the request; one of ``audio_judge.languages.LANGUAGES``.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -78,8 +76,6 @@ def suggest_for(
     """Make suggestions from an assessment: for the worst dimensions, and for each distortion.
 
     Args:
-        assessment: What was found.
-        seed: Chooses the wordings.
         most: How many dimensions to name at most; those in the better half of their scale are never named.
         language: Of the suggestions; areas are named in English, see ``write``.
 
@@ -110,7 +106,6 @@ def write(target: Suggestions, language: str = "en") -> str:
     """Write suggestions: areas in the thought, one line each in the answer.
 
     Args:
-        target: What to write.
         language: Of the thought; areas that are labels of rubrics are put into it, the suggestions stay as they are.
 
     Example:
@@ -140,7 +135,6 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestio
     r"""Read suggestions.
 
     Args:
-        text: Thought and answer.
         strict: Whether only what ``write`` writes counts. Otherwise bullets, numbers, empty lines, headers and a missing
             thought do not matter.
         language: Of the thought if strict; else it may be in any of our languages.

@@ -15,7 +15,6 @@ def check_free_text(owner: str, text: str) -> None:
 
     Args:
         owner: What the text is, for the message.
-        text: The text; may be empty.
 
     Raises:
         ValueError: If it holds a tag, or begins or ends with white space.
@@ -29,10 +28,6 @@ def check_free_text(owner: str, text: str) -> None:
 def join_thought(think: str, answer: str) -> str:
     r"""Put a thought and an answer into their tags.
 
-    Args:
-        think: Lines of the thought; may be empty.
-        answer: Text of the answer.
-
     Example:
         >>> join_thought("", "real")
         '<think>\n</think>\n\n<answer>\nreal\n</answer>'
@@ -44,7 +39,6 @@ def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
     r"""Take a thought and an answer out of their tags.
 
     Args:
-        text: What a model wrote.
         strict: Whether only what ``join_thought`` writes counts. Otherwise case and white space do not matter, the
             answer may lack its tags, and a text without tags is an answer.
 
