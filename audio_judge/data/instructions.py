@@ -286,7 +286,7 @@ class Instructor:
             return request, {}
         profile = listeners.get_listener(name)
         views = profile.held_out_views if self.manner.held_out else profile.views
-        places: tuple[listeners.Place, ...] = ("before", "after")
+        places: tuple[listeners.Side, ...] = ("before", "after")
         texts = listeners.HELD_OUT_PHRASINGS if self.manner.held_out else listeners.PHRASINGS
         how: dict[str, Any] = {"phrasing": rng.randrange(len(texts)), "held_out": self.manner.held_out}
         how |= {"wording": rng.randrange(len(views)), "place": rng.choice(places)}

@@ -1,8 +1,8 @@
 """Languages of requests and answers.
 
-Each is one data file here, with the keys and placeholders of ``en.py``, and one entry in ``_FILES``. Nothing here knows a
-rubric or a task. Targets know no language: a level, a cause or a verdict is the
-English word whatever language it was written in. Numbers that stand alone have a decimal point in every language.
+Each is one data file here, with the keys and placeholders of ``en.py``, and one entry in ``_FILES``. Nothing here knows
+a rubric or a task. Targets know no language: a level, a cause or a verdict is the English word whatever language it was
+written in. Numbers that stand alone have a decimal point in every language.
 """
 
 import re
@@ -37,8 +37,11 @@ __all__ = [
 _FILES: dict[str, Language] = {one.code: one for one in (en.LANGUAGE, zh.LANGUAGE, ja.LANGUAGE, fr.LANGUAGE)}
 LANGUAGES: tuple[str, ...] = tuple(_FILES)
 
+# A run of characters without spaces, or a word; digits tell no language
 _TOKEN = re.compile(rf"[{CJK}]+|[^\W\d_{CJK}]+")
+# What answers in every language have in English: <think>, [Tie], SpeechA
 _TAG = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\bspeech[ab](?![a-z])", re.IGNORECASE)
+# Full-width signs stand 0xFEE0 behind their ASCII; then ideographic, no-break and narrow space, and the apostrophe
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
     0x3000: " ",
     0xA0: " ",
@@ -48,21 +51,14 @@ _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {
 
 
 def check_language(code: str) -> str:
-    """Refuse a language there are no words of.
-
-    Raises:
-        ValueError: If there is no such language; the message lists the known ones.
-    """
+    """Give an ISO 639-1 code back, or raise a ValueError with the known ones if there are no words of its language."""
     if code not in LANGUAGES:
         raise ValueError(f"no language {code!r}; known: {', '.join(LANGUAGES)}")
     return code
 
 
 def get_language(code: str) -> Language:
-    """Look up the words of a language.
-
-    Raises:
-        ValueError: If there is no such language.
+    """Look up the words of a language; a ValueError if there are none.
 
     Example:
         >>> get_language("fr").rubrics["mos"].levels[-1]
@@ -77,9 +73,6 @@ def wordings(kind: str, language: str = "en") -> tuple[Texts, Texts]:
     Args:
         kind: Key of ``Language.phrasings``, such as ``score``.
 
-    Raises:
-        ValueError: If there is no such language.
-
     Example:
         >>> wordings("detect_question", "fr")[0][-1]
         'Est-ce un deepfake ?'
@@ -89,10 +82,7 @@ def wordings(kind: str, language: str = "en") -> tuple[Texts, Texts]:
 
 
 def joined(items: Sequence[str], language: str) -> str:
-    """List things in running text.
-
-    Args:
-        items: One or more.
+    """List one or more things in running text.
 
     Example:
         >>> joined(["bruit", "coloration", "niveau"], "fr"), joined(["噪声", "响度"], "zh")
@@ -123,6 +113,7 @@ def readable_numbers(text: str) -> str:
     for language in _FILES.values():
         for pattern, replacement in language.numbers:
             plain = re.sub(pattern, replacement, plain)
+    # A number next to a character would stand in a word, where it does not count
     return re.sub(rf"(?<=[{CJK}])(?=-?[0-9])|(?<=[0-9])(?=[{CJK}])", " ", plain)
 
 
@@ -144,10 +135,7 @@ def is_denied(text: str, start: int, end: int, language: str, what: str = "cause
 
 
 def rubric_labels(name: str) -> tuple[str, ...]:
-    """List what one of our rubrics is called in the languages besides English.
-
-    Args:
-        name: Key of ``Language.rubrics``; an unknown one has no labels.
+    """List what one of our rubrics is called in the languages besides English; another has no labels.
 
     Example:
         >>> rubric_labels("loudness")
@@ -160,14 +148,8 @@ def rubric_labels(name: str) -> tuple[str, ...]:
 def candidates(text: str, language: str = "en") -> tuple[str, ...]:
     """Guess the language of an answer by the share of its words that each language's texts have.
 
-    Args:
-        language: What is expected; it wins a draw.
-
     Returns:
-        The likeliest language, or several that are equally likely.
-
-    Raises:
-        ValueError: If there is no such language.
+        The likeliest language, or several that are equally likely; of those ``language`` wins alone.
 
     Example:
         >>> candidates("The speech is noisy."), candidates("语音很嘈杂"), candidates("雑音が多い"), candidates("3.4")
@@ -195,13 +177,12 @@ def _tokens(text: str) -> Iterator[str]:
 
 @cache
 def _vocabulary(code: str) -> frozenset[str]:
-    """Words of a language's texts; placeholders and regular expressions are none."""
+    # Of its texts; placeholders and regular expressions are none
     texts = (re.sub(r"\{\w+\}", " ", text) for text in _texts(get_language(code)))
     return frozenset(token for text in texts for token in _tokens(text))
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in nested data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

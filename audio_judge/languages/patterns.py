@@ -34,8 +34,7 @@ def name_pattern(names: Sequence[str]) -> str:
 def judged_anywhere(better: str, worse: str) -> str:
     """Match a sentence that names a clip and somewhere says worse or, if it does not, better.
 
-    Args:
-        worse: Regular expression; it counts first, since "less good" holds "good".
+    Worse counts first, since "less good" holds "good".
 
     Example:
         >>> re.search(judged_anywhere("优于|好", "不如"), "要说好，SpeechA不如SpeechB", re.IGNORECASE).groupdict()

@@ -20,7 +20,7 @@ FEWEST_FOR_A_CURVE = 20
 
 @dataclass(frozen=True)
 class CalibratedRubric(Rubric):
-    """A rubric with the map from a judge's readings to ratings; use it wherever a rubric is taken.
+    """A rubric with the map from a judge's readings to ratings; it goes wherever a rubric does.
 
     Args:
         mapping: (reading, rating) of the corners of the map, both from 0 (lowest score) to 1 (highest), rising.
@@ -43,41 +43,34 @@ class CalibratedRubric(Rubric):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "mapping", tuple((float(x), float(y)) for x, y in self.mapping))
-        readings, ratings = np.array(self.mapping).reshape(-1, 2).T
+        readings, ratings = np.array(self.mapping).reshape(-1, 2).T  # (corners,) each; none of an empty map, too
         if len(readings) < 2 or (np.diff(readings) <= 0).any() or (np.diff(ratings) < 0).any():
             raise ValueError(f"rubric {self.name!r}: mapping {self.mapping}; two or more rising pairs are needed")
 
     def calibrated(self, value: float) -> float:
-        """Turn a reading into a rating.
-
-        Returns:
-            The rating it stands for, on the same scale; beyond the corners that of the nearest one.
-        """
+        """Turn a reading into a rating, both on the rubric's scale; beyond the corners the nearest one counts."""
         share = (value - self.low) / (self.high - self.low)
         readings, ratings = np.array(self.mapping).T
         return self.low + float(np.interp(share, readings, ratings)) * (self.high - self.low)
 
     def slope(self, value: float) -> float:
-        """Say by how much a rating changes with the reading, for spreads."""
+        """Slope of the map at a reading on the rubric's scale: what a spread of readings is multiplied by."""
         share = (value - self.low) / (self.high - self.low)
         corners = np.array(self.mapping)
+        # The piece of the map that the reading falls on; beyond its ends the first or the last
         at = int(np.clip(np.searchsorted(corners[:, 0], share), 1, len(corners) - 1))
         (x0, y0), (x1, y1) = corners[at - 1 : at + 1]
         return float((y1 - y0) / (x1 - x0))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-able form of the rubric and its map."""
+        """A JSON-able form of the rubric and its map; ``from_dict`` reads it."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         lists = {name: list(values[name]) for name in ("levels", "questions")}
         return values | lists | {"mapping": [list(corner) for corner in self.mapping]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "CalibratedRubric":
-        """Read a rubric that ``to_dict`` has written.
-
-        Raises:
-            ValueError: If a key is unknown.
-        """
+        """Read a rubric that ``to_dict`` has written; an unknown key is a ValueError."""
         unknown = set(values) - {one.name for one in fields(cls)}
         if unknown:
             raise ValueError(f"a calibrated rubric has no {', '.join(sorted(unknown))}")
@@ -91,7 +84,6 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
     Args:
         readings: What the judge reads of each clip, on the rubric's scale.
         ratings: What listeners said, on the rubric's scale.
-        judge: Name and revision of the judge.
 
     Raises:
         ValueError: If there are fewer than three clips, a rating is off the scale, or the readings do not rise with the
@@ -106,8 +98,9 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
         raise ValueError(f"{rubric.name}: {len(ratings)} rated clips; at least {FEWEST_CLIPS} are needed")
     for rating in ratings:
         rubric.check(rating)
-    shares = (np.array([readings, ratings], dtype=float) - rubric.low) / (rubric.high - rubric.low)
+    shares = (np.array([readings, ratings], dtype=float) - rubric.low) / (rubric.high - rubric.low)  # (2, clips)
     x, y = shares[:, np.argsort(shares[0], kind="stable")]
+    # A line that falls or lies flat would turn the order of the clips round or lose it; "not", so that NaN is refused, too
     if not np.cov(x, y)[0, 1] > 1e-9:
         raise ValueError(
             f"{rubric.name}: what the judge reads does not rise with the ratings of these {len(x)} clips, so no scale "
@@ -127,20 +120,22 @@ def _fields_of(rubric: Rubric) -> dict[str, Any]:
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
-    """The least-squares line within the scale, as its corners."""
+    # Least squares; ends where it leaves the scale
     slope = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
     start = float(y.mean() - slope * x.mean())
-    # Where the line meets the ends of the scale of ratings, or else the ends of the scale of readings
+    # Where the line meets the ends of the scale of ratings, or else the ends of the scale of readings: its two corners
     readings = [max(0.0, -start / slope), min(1.0, (1 - start) / slope)]
     return tuple((share, float(np.clip(start + slope * share, 0, 1))) for share in readings)
 
 
 def _curve(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
     """Isotonic regression, with straight lines between the centres of its steps."""
-    places, which = np.unique(x, return_inverse=True)
+    # Clips with equal readings must get equal ratings, so each reading counts once, with its number of clips as weight
+    places, which = np.unique(x, return_inverse=True)  # (readings,), (clips,)
     counts = np.bincount(which)
     means = np.bincount(which, weights=y) / counts
     result = isotonic_regression(means, weights=counts)
     steps = zip(result.blocks[:-1], result.blocks[1:], strict=True)
+    # One corner a step, at the mean reading of its clips; between them np.interp draws the lines
     corners = [(float(np.average(places[a:b], weights=counts[a:b])), float(result.x[a])) for a, b in steps]
     return tuple(corners) if len(corners) > 1 else _line(x, y)

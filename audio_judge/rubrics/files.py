@@ -6,8 +6,8 @@
       high: 10
       levels: [cold, cool, neutral, warm, glowing]
 
-A file holds such rubrics by name, one rubric with its ``name``, or a list of those. What ``judge.calibrate(...).to_dict()``
-gives is one, too.
+A file holds such rubrics by name, one rubric with its ``name``, or a list of those. What
+``judge.calibrate(...).to_dict()`` gives is one, too.
 """
 
 from dataclasses import fields
@@ -22,7 +22,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def read_rubrics(path: Path) -> list[Rubric]:
-    """Read rubrics.
+    """Read the rubrics of a ``.yaml``, ``.yml`` or ``.json`` file, in its order.
 
     Raises:
         UsageError: If the file cannot be read, or a rubric is not well formed; the message says which.
@@ -30,11 +30,12 @@ def read_rubrics(path: Path) -> list[Rubric]:
     import yaml
 
     try:
-        # JSON is YAML
+        # JSON is YAML, so one reader serves both
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"--rubric {path}: cannot be read as YAML or JSON ({reason})") from error
+    # Without a definition of its own the dict is no rubric but a table of rubrics by name
     if isinstance(content, dict) and "definition" not in content:
         content = [{"name": name, **(one if isinstance(one, dict) else {})} for name, one in content.items()]
     entries = [content] if isinstance(content, dict) else content
@@ -51,6 +52,7 @@ def _rubric(path: Path, entry: Any) -> Rubric:
     unknown = sorted(set(entry) - set(known))
     if unknown:
         raise UsageError(f"--rubric {path}: {entry['name']!r} has {unknown[0]!r}; known are {', '.join(known)}")
+    # YAML reads levels such as 1 or no as a number or a truth value
     tuples = {name: tuple(map(str, entry[name])) for name in ("levels", "questions") if name in entry}
     try:
         return kind(**{**entry, **tuples})

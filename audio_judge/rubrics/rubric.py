@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def _check_ends(owner: str, low: float, high: float) -> None:
-    """Refuse ends that are out of order or that one decimal cannot write."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"{owner}: low {low} and high {high}; low must be smaller than high")
+    # Answers are written with one decimal, and the ends must be among them
     if round(low, 1) != low or round(high, 1) != high:
         raise ValueError(f"{owner}: low {low} and high {high}; at most one decimal can be written")
 
@@ -31,9 +31,8 @@ class Scale:
     """The range a score is asked on.
 
     Args:
-        low: Lowest score, with at most one decimal.
-        high: Highest score, with at most one decimal; larger than ``low``.
-        name: How people call the scale.
+        low: Lowest score, with at most one decimal, as ``high``.
+        name: How people call the scale, such as ``1-5``.
 
     Raises:
         ValueError: If the ends are not finite, have more than one decimal, or are in the wrong order.
@@ -68,10 +67,7 @@ BINARY = Scale(0.0, 1.0, "0-1")
 
 
 def convert(value: float, source: Scale, target: Scale) -> float:
-    """Move a score from one scale to another, ends to ends.
-
-    Args:
-        value: Score on ``source``; values outside it stay outside.
+    """Move a score from one scale to another, ends to ends; one outside its scale stays outside.
 
     Example:
         >>> convert(3.0, FIVE, HUNDRED)
@@ -81,7 +77,6 @@ def convert(value: float, source: Scale, target: Scale) -> float:
 
 
 def _check_words(rubric: "Rubric") -> None:
-    """Refuse names that an answer could not be read back from."""
     levels = [level.casefold() for level in rubric.levels]
     if len(levels) < 2 or len(set(levels)) < len(levels):
         raise ValueError(f"rubric {rubric.name!r}: levels {rubric.levels}; two or more different names are needed")
@@ -89,7 +84,7 @@ def _check_words(rubric: "Rubric") -> None:
         if not level or level != " ".join(level.split()):
             raise ValueError(f"rubric {rubric.name!r}: level {level!r}; a name without extra spaces is needed")
     for word in (rubric.name, rubric.label):
-        # These characters separate names from scores in a profile.
+        # Other characters, such as the colon, separate names from scores in a profile
         if not re.fullmatch(r"\w(?:[\w &/'-]*\w)?", word):
             raise ValueError(f"rubric {word!r}: letters, digits, spaces, and & / ' - inside are allowed in a name")
 
@@ -101,9 +96,7 @@ class Rubric:
     Args:
         name: Key in tables and files, such as ``noisiness``.
         definition: One sentence that says what is judged and what its two ends mean.
-        low: Lowest score, with at most one decimal.
-        high: Highest score, with at most one decimal.
-        higher_is_better: Whether ``high`` is the good end.
+        low: Lowest score, with at most one decimal, as ``high``.
         levels: Level names from the lowest score to the highest, two or more.
         label: How running text names it; the name with spaces if empty.
         questions: Own short questions, tried before the general ones.
@@ -135,19 +128,16 @@ class Rubric:
 
     @property
     def scale(self) -> Scale:
-        """The scale its scores are on."""
+        """The scale its scores are on, named by its ends."""
         return Scale(self.low, self.high, f"{self.low:g}-{self.high:g}")
 
     @property
     def best(self) -> Literal["high", "low", "middle"]:
-        """Where on its scale the good scores are."""
+        """Where on its scale the good scores are; a best middle goes before the direction."""
         return "middle" if self.middle_is_best else "high" if self.higher_is_better else "low"
 
     def goodness(self, value: float) -> float:
-        """Say how good a score is, whatever the direction of the scale.
-
-        Returns:
-            0 (worst) to 1 (best).
+        """Say how good a score is, from 0 (worst) to 1 (best) whatever the direction of the scale.
 
         Raises:
             ValueError: If the score is out of range.
@@ -159,7 +149,7 @@ class Rubric:
         self.check(value)
         share = (value - self.low) / (self.high - self.low)
         if self.middle_is_best:
-            return 1 - abs(2 * share - 1)
+            return 1 - abs(2 * share - 1)  # 1 in the middle, 0 at both ends
         return share if self.higher_is_better else 1 - share
 
     @property
@@ -175,10 +165,7 @@ class Rubric:
         return np.linspace(self.low, self.high, len(self.levels))
 
     def on(self, scale: Scale) -> "Rubric":
-        """Return the same rubric asked on another scale.
-
-        Args:
-            scale: The scale wanted; convert scores with ``convert``.
+        """Return the same rubric asked on another scale; ``convert`` brings its scores there.
 
         Example:
             >>> get_rubric("noisiness").on(TEN).high
@@ -201,19 +188,12 @@ class Rubric:
         return self.levels[math.floor(position + 0.5)]
 
     def check(self, value: float) -> None:
-        """Raise a ValueError that names the rubric if a score is outside its range.
-
-        Raises:
-            ValueError: If the score is out of range or not a number.
-        """
+        """Raise a ValueError that names the rubric if a score is out of its range or not a number."""
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name}: {value} is outside {self.low:g} to {self.high:g}; clip or convert it")
 
     def fill(self, template: str, language: str = "en") -> str:
-        """Fill the fields of a phrasing; other braces stay as they are.
-
-        Args:
-            template: Text with ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``.
+        """Fill ``{label}, {definition}, {levels}, {low}, {high}, {good_end}``; other braces stay as they are.
 
         Example:
             >>> get_rubric("mos").fill("Rate the {label} from {low} to {high} ({good_end} is best).")
@@ -231,13 +211,7 @@ class Rubric:
         return sentence_case(fill_fields(template, fields))
 
     def question(self, phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
-        """Write the typed question of a decision model.
-
-        Args:
-            phrasing: Number of one of our phrasings, or an own text.
-
-        Returns:
-            ``{"type": "score", "instructions": …, "criteria": level texts, lowest first}``.
+        """Write the typed question of a decision model; its ``criteria`` are the level names, lowest first.
 
         Example:
             >>> get_rubric("mos").question()["criteria"]
@@ -248,13 +222,9 @@ class Rubric:
 
 
 def in_language(rubric: Rubric, language: str) -> Rubric:
-    """Put one of our rubrics into another language: label, level names, definition and questions.
+    """Put one of our rubrics, on any scale, into a language: label, level names, definition and questions.
 
-    Args:
-        rubric: Rubric on any scale; one that is not ours, or has own words, stays as it is, as ours do in English.
-
-    Raises:
-        ValueError: If there is no such language.
+    One that is not ours, or has own words, stays as it is, as ours do in English.
 
     Example:
         >>> in_language(RUBRICS["mos"], "fr").levels
@@ -276,9 +246,6 @@ def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = Fa
     Args:
         phrasing: Number of a phrasing (the rubric's own questions come first), or an own text with fields.
 
-    Raises:
-        IndexError: If there is no phrasing of that number.
-
     Example:
         >>> instructions(get_rubric("noisiness"))
         'How noisy is the speech?'
@@ -289,11 +256,7 @@ def instructions(rubric: Rubric, phrasing: int | str = 0, *, held_out: bool = Fa
 
 
 def pick(training: Sequence[str], held_out_texts: Sequence[str], phrasing: int | str, held_out: bool) -> str:
-    """Choose a phrasing by number, or take the caller's own text.
-
-    Args:
-        phrasing: Number, or the text itself.
-        held_out: Whether the number counts in ``held_out_texts``.
+    """Choose a phrasing by its number, which counts in ``held_out_texts`` if ``held_out``, or take an own text.
 
     Raises:
         IndexError: If there is no phrasing of that number.
@@ -331,7 +294,7 @@ def sentence_case(text: str) -> str:
 
 
 def _ours(*names: str, **facts: Any) -> dict[str, Rubric]:
-    """Rubrics in the words of English, which stand with those of the other languages."""
+    # The English words stand with those of the other languages, so that no table has them twice
     words = {name: get_language("en").rubrics[name] for name in names}
     return {
         name: Rubric(name, one.definition, levels=one.levels, label=one.label, questions=one.questions, **facts)

@@ -21,6 +21,7 @@ def level_shares(
         mean: Mean rating, low to high; at either end all listeners agree.
         std: Spread of the Gaussian over raters, 0 or more; None takes 0.6 on a 1-5 scale (15 % of any range).
             The shares' own spread differs from it near the ends and when it is small against the level spacing.
+        low: Score of the lowest level, as ``high`` that of the highest.
         levels: Number of evenly spaced levels, 2 or more.
 
     Returns:
@@ -41,7 +42,7 @@ def level_shares(
     if mean in (low, high):
         return np.eye(levels)[0 if mean == low else -1]
     # In units of levels, around the middle: the shift of the Gaussian becomes a tilt t of the log shares.
-    positions = np.arange(levels) - (levels - 1) / 2
+    positions = np.arange(levels) - (levels - 1) / 2  # (levels,)
     target = (mean - low) / (high - low) * (levels - 1) - (levels - 1) / 2
     # Below 0.05 levels only the two neighbours of the mean are left anyway, and the tilt would lose digits.
     width = max(spread / (high - low) * (levels - 1), 0.05)
@@ -52,20 +53,17 @@ def level_shares(
 
 
 def _tilted(positions: np.ndarray, width: float, tilt: float) -> np.ndarray:
-    """Return normalised shares exp(-x^2 / 2 width^2 + tilt x)."""
-    logits = tilt * positions - positions**2 / (2 * width**2)
+    # exp(-x^2 / 2 width^2 + tilt x), normalised; less the largest logit, so that no tilt overflows
+    logits = tilt * positions - positions**2 / (2 * width**2)  # (levels,)
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
 
 
 def shares_to_score(probabilities: Sequence[float] | np.ndarray, rubric: Rubric) -> tuple[float, float]:
-    """Read the mean rating and the disagreement off the shares of listeners.
+    """Read mean and standard deviation, on the rubric's scale, off the shares of listeners.
 
     Args:
         probabilities: Shares of shape (levels,), lowest level first, summing to 1.
-
-    Returns:
-        Mean and standard deviation, on the rubric's scale.
 
     Raises:
         ValueError: If the number of shares is not the number of levels, or they are no shares.

@@ -1,8 +1,16 @@
 """Tasks: each owns both directions of one kind of request, so that ``parse(write(target))`` gives the target back.
 
-Every task module has ``ask`` (the request), ``write`` (the answer from a target) and ``parse`` (the target from an answer, or
-a ``ParseError``; never None); their words stand in ``audio_judge.languages``, by the name of the task. It declares in ``TRAITS`` what it asks and states,
-and ``facts`` gives what a target states; ``audio_judge.tasks.facts`` is the table of them.
+Every task module declares in ``TRAITS`` what it asks and states, and has
+
+* ``ask``, the request in text; the caller places the audio. ``phrasing`` is the number of a wording, an IndexError if there is
+  none, or an own text; ``held_out`` numbers the wordings kept out of training; ``with_reference`` says in the request that a
+  clean reference is given beside the degraded clip.
+* ``write``, the answer from a target. ``seed`` chooses among wordings.
+* ``parse``, the target from an answer, or a ``ParseError``; never None. With ``strict`` only what ``write`` writes counts.
+  Otherwise ``language`` is only what the answer is taken for if its words do not show another.
+* ``facts``, what a target states, whatever the task; ``audio_judge.tasks.facts`` is the table of the tasks.
+
+The words of all of them stand in ``audio_judge.languages``, by the name of the task.
 """
 
 from audio_judge.tasks import (

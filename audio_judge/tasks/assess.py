@@ -10,17 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from audio_judge.languages import LANGUAGES, get_language, joined, rubric_labels, simplified, wordings
+from audio_judge.languages import LANGUAGES, check_language, get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick
-from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, read_in, with_reference_note
+from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, with_reference_note
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
+# Rubric to its line in an assessment, in the order of the lines; speech_rate, said by a word, is one of them
 TITLES = get_language("en").names["titles"]
 DISTORTION_TYPES = ("artifacts", "jitter", "timbre & quality", "background noise", "drop / missing")
 GENDERS = ("male", "female", "unclear")
 RATES = SPEECHEVAL_RUBRICS["speech_rate"].levels
 
+# Other ways to write a dimension, a type of distortion or a speech rate: read, but never written
 _NAMES = {title.casefold(): name for name, title in TITLES.items()} | {name: name for name in TITLES}
 _NAMES |= {name.replace("_", " "): name for name in TITLES}
 _TYPE_SPELLINGS = {"timbre and quality": "timbre & quality", "timbre&quality": "timbre & quality"}
@@ -30,7 +32,9 @@ _RATE_SPELLINGS |= dict.fromkeys(("suitable", "normal", "moderate", "medium", "j
 _RATE_SPELLINGS |= {"very slow": "slow", "too slow": "slow", "very fast": "fast", "too fast": "fast"}
 _RATE_SPELLINGS |= {"a little slow": "slightly slow", "somewhat slow": "slightly slow", "a bit slow": "slightly slow"}
 _RATE_SPELLINGS |= {"a little fast": "slightly fast", "somewhat fast": "slightly fast", "a bit fast": "slightly fast"}
-_NOTE = r"[^\W\d](?:[\w &/'-]*\w)?"
+_KIND = r"[a-z](?:[a-z &/'-]*[a-z])?"
+# A name that stands in the brackets of a line: it begins with a letter, so that no time or score is taken for one
+NOTE = r"[^\W\d](?:[\w &/'-]*\w)?"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*s?\s*(?:-|–|to)\s*(\d+(?:\.\d+)?)\s*s?(?![\w.])", re.IGNORECASE)
 
 
@@ -39,7 +43,7 @@ class Distortion:
     """One type of distortion and when it is heard.
 
     Args:
-        kind: One of ``DISTORTION_TYPES`` or an own name: letters, digits, spaces and & / ' - inside.
+        kind: One of ``DISTORTION_TYPES`` or an own name: lower-case letters, and spaces and & / ' - inside.
         spans: (start, end) in seconds, written with one decimal; empty means not said.
 
     Raises:
@@ -47,11 +51,11 @@ class Distortion:
     """
 
     kind: str
-    spans: tuple[tuple[float, float], ...] = ()
+    spans: Spans = ()
 
     def __post_init__(self) -> None:
         # "none" stands for no distortion, and a digit would be read as a time.
-        if not re.fullmatch(r"[a-z](?:[a-z &/'-]*[a-z])?", self.kind) or self.kind in ("none", *_TYPE_SPELLINGS):
+        if not re.fullmatch(_KIND, self.kind) or self.kind in ("none", *_TYPE_SPELLINGS):
             raise ValueError(f"distortion {self.kind!r}; use lower-case words such as {', '.join(DISTORTION_TYPES)}")
         for start, end in self.spans:
             if not 0 <= start < end:
@@ -63,7 +67,7 @@ class Assessment:
     """What was found in one clip; everything but one score may be absent.
 
     Args:
-        scores: Name of one of SpeechEval's rubrics but ``speech_rate`` to score, 1 to 5, written with up to one decimal.
+        scores: One of SpeechEval's rubrics but ``speech_rate`` to score, 1 to 5, written with up to one decimal.
         speech_rate: One of ``RATES``; empty if not said.
         distortions: Types of distortion; need a score of ``distortion`` to be written beside.
         emotion: Such as ``neutral``; needs a score of ``emotional_impact``.
@@ -93,13 +97,13 @@ class Assessment:
         if self.gender not in ("", *GENDERS) or self.age in GENDERS:
             raise ValueError(f"gender {self.gender!r} and age {self.age!r}; the gender is one of {', '.join(GENDERS)}")
         for word in (self.emotion, self.age):
-            if word and not re.fullmatch(_NOTE, word):
+            if word and not re.fullmatch(NOTE, word):
                 raise ValueError(f"note {word!r}; a name of letters, digits, spaces and & / ' - inside is needed")
         self._check_places()
         check_free_text("answer", self.answer)
 
     def _check_places(self) -> None:
-        """A note without the score it stands beside would be lost."""
+        # A note is written beside a score, so without that score it would be lost
         notes = {"distortion": self.distortions, "emotional_impact": self.emotion}
         notes["subjective_experience"] = self.gender or self.age
         for name, note in notes.items():
@@ -118,7 +122,7 @@ def facts(target: Assessment) -> Facts:
 
 
 def times_of(distortions: Iterable[Distortion]) -> dict[str, Spans]:
-    """Map each type of distortion to its times."""
+    """Map each type of distortion to its times, those of a type that is there twice one after the other."""
     found: dict[str, Spans] = {}
     for one in distortions:
         found[one.kind] = found.get(one.kind, ()) + one.spans
@@ -128,11 +132,7 @@ def times_of(distortions: Iterable[Distortion]) -> dict[str, Spans]:
 def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:
     """Write the user's request for an assessment; the caller places the audio.
 
-    Args:
-        phrasing: Number of a phrasing, or an own text with ``{dimensions}``.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
+    An own text may hold ``{dimensions}``.
 
     Example:
         >>> ask(phrasing="Assess {dimensions}.")[:41]
@@ -170,12 +170,9 @@ def title_names() -> dict[str, str]:
 
 
 def write(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:
-    """Write an assessment: thought, then summary.
+    """Write an assessment: thought, then summary, which ``summarise`` makes if the target has none.
 
-    Args:
-        target: What to write; without an answer, ``summarise`` makes one.
-        seed: Chooses the wordings of the summary.
-        language: Of the answer; free words (emotion, age, an own summary) stay as they are.
+    Free words (emotion, age, an own summary) stay as they are in every language.
 
     Example:
         >>> print(write(Assessment({"mos": 2, "distortion": 1}, answer="Poor.", distortions=(Distortion("jitter"),))))
@@ -208,19 +205,15 @@ def write(target: Assessment, seed: int | random.Random = 0, language: str = "en
 
 @cache
 def _rates(language: str) -> dict[str, str]:
-    """English words of the speech rate to those of a language."""
+    # English word to the word of the language
     return dict(zip(RATES, in_language(SPEECHEVAL_RUBRICS["speech_rate"], language).levels, strict=True))
 
 
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessment:
     r"""Read an assessment.
 
-    Args:
-        strict: Whether only what ``write`` writes counts. Otherwise headers, order, case, markup and missing dimensions
-            do not matter, the speech rate may be a number or "suitable", and the tags may be absent.
-
-    Returns:
-        Everything that could be read; a line without a score that can be read counts as missing.
+    Unless strict, headers, order, case, markup and missing dimensions do not matter, the speech rate may be a number or
+    "suitable", and the tags may be absent; a line without a score that can be read counts as missing.
 
     Raises:
         ParseError: If no score can be read, a dimension comes twice, or (strict) the text is not as written.
@@ -238,7 +231,9 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessmen
         if name:
             found[name] = value
     try:
-        target = read_in(think or answer, language, strict, lambda _: _assessment(found, answer if think else ""))
+        # Titles and words of every language are known, so the language matters to a strict reading only
+        check_language(language)
+        target = _assessment(found, answer if think else "")
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
     if strict and write(target, language=language) != text:
@@ -247,7 +242,6 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessmen
 
 
 def _assessment(found: dict[str, str], answer: str) -> Assessment:
-    """Put together what the values of the lines say."""
     values = {name: re.sub(r"\(.*", "", value).strip() for name, value in found.items()}
     # A note runs to the last bracket of its line.
     notes = {name: match[1] for name, value in found.items() if (match := re.search(r"\((.*)\)", value))}
@@ -256,7 +250,7 @@ def _assessment(found: dict[str, str], answer: str) -> Assessment:
     emotion = " ".join(notes.get("emotional_impact", "").split()) if "emotional_impact" in scores else ""
     distortions = read_distortions(notes.get("distortion", "") if "distortion" in scores else "")
     rate = read_rate(values["speech_rate"]) if "speech_rate" in values else ""
-    return Assessment(scores, rate, distortions, emotion if re.fullmatch(_NOTE, emotion) else "", gender, age, answer)
+    return Assessment(scores, rate, distortions, emotion if re.fullmatch(NOTE, emotion) else "", gender, age, answer)
 
 
 def _score(name: str, value: str) -> float | None:
@@ -267,13 +261,7 @@ def _score(name: str, value: str) -> float | None:
 
 
 def read_rate(value: str) -> str:
-    """Read a speech rate from its word, another word for it, or a number from 1 (slow) to 5 (fast).
-
-    Args:
-        value: Such as ``suitable``, ``Slightly fast`` or ``4/5``.
-
-    Returns:
-        One of ``RATES``, or nothing if it cannot be read.
+    """Read one of ``RATES`` from its word, another word for it, or a number from 1 (slow) to 5 (fast); else nothing.
 
     Example:
         >>> read_rate("4/5"), read_rate("Suitable."), read_rate("not slow")
@@ -292,10 +280,7 @@ def read_rate(value: str) -> str:
 
 
 def write_distortions(distortions: Iterable[Distortion], language: str = "en") -> str:
-    """Write types of distortion with their times.
-
-    Args:
-        language: Of the types; an own name of a type stays as it is.
+    """Write types of distortion with their times, in tenths of a second; an own name of a type is not translated.
 
     Example:
         >>> write_distortions([Distortion("jitter"), Distortion("artifacts", ((0, 1.5), (2, 3)))])
@@ -310,10 +295,7 @@ def write_distortions(distortions: Iterable[Distortion], language: str = "en") -
 
 
 def read_distortions(text: str) -> tuple[Distortion, ...]:
-    """Read types of distortion with their times, in our spelling or that of SpeechEval's labels.
-
-    Args:
-        text: Such as ``timbre and quality;artifacts 0-3 s``; what is no name of a type is left out.
+    """Read types of distortion with their times, in our spelling or that of SpeechEval's labels; the rest is left out.
 
     Example:
         >>> read_distortions("artefacts appeared between 0 s - 3.5 s")
@@ -322,10 +304,11 @@ def read_distortions(text: str) -> tuple[Distortion, ...]:
     found = []
     for part in simplified(text).casefold().split(";"):
         spans = tuple((float(start), float(end)) for start, end in _SPAN.findall(part) if float(start) < float(end))
+        # What precedes the first time, without the words that introduce it, is the type
         name = re.sub(r"(?:\s*\b(?:appeared|appears)?\s*\b(?:between|from|at))?\s*\d.*", "", part).strip(" ,:.")
         name = " ".join(name.split())
         name = _TYPE_SPELLINGS.get(name, _english("distortions", name))
-        if name != "none" and re.fullmatch(r"[a-z](?:[a-z &/'-]*[a-z])?", name):
+        if name != "none" and re.fullmatch(_KIND, name):
             found.append(Distortion(name, spans))
     return tuple(found)
 
@@ -340,10 +323,7 @@ def _english(kind: str, word: str) -> str:
 
 
 def write_speaker(gender: str, age: str, language: str = "en") -> str:
-    """Write who speaks.
-
-    Args:
-        language: Of the gender; the age stays as it is.
+    """Write who speaks, as far as it is said; the age is not translated.
 
     Example:
         >>> write_speaker("male", "middle-aged")
@@ -357,13 +337,7 @@ def _speaker_words(gender: str, age: str, language: str) -> list[str]:
 
 
 def read_speaker(text: str) -> tuple[str, str]:
-    """Read who speaks.
-
-    Args:
-        text: Such as ``male, middle-aged``.
-
-    Returns:
-        Gender and age; what is not said is empty.
+    """Read gender and age; what is not said is empty.
 
     Example:
         >>> read_speaker("Female, young")
@@ -371,15 +345,12 @@ def read_speaker(text: str) -> tuple[str, str]:
     """
     words = [_english("genders", " ".join(word.split())) for word in re.split("[,、]", simplified(text))]
     gender = next((word.casefold() for word in words if word.casefold() in GENDERS), "")
-    ages = [word for word in words if word.casefold() not in GENDERS and re.fullmatch(_NOTE, word)]
+    ages = [word for word in words if word.casefold() not in GENDERS and re.fullmatch(NOTE, word)]
     return gender, ages[0] if ages else ""
 
 
 def summarise(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:
-    """Write the facts of an assessment as a short paragraph.
-
-    Args:
-        seed: Chooses the wordings; give each clip its own.
+    """Write the facts of an assessment as a short paragraph; give each clip its own seed.
 
     Example:
         >>> summarise(Assessment({"mos": 2.0}, "fast"), seed=3)

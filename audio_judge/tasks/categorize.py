@@ -13,14 +13,7 @@ from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_re
 
 @dataclass(frozen=True)
 class CategoryTarget:
-    """A level of one rubric.
-
-    Args:
-        level: One of the rubric's level names.
-
-    Raises:
-        ValueError: If the rubric has no such level.
-    """
+    """One of a rubric's own level names; a ValueError if it has no such level."""
 
     rubric: Rubric
     level: str
@@ -34,7 +27,7 @@ TRAITS = Traits("one", ("levels",))
 
 
 def facts(target: CategoryTarget) -> Facts:
-    """What a level states."""
+    """What a level states: the rubric's name to the English level."""
     return Facts(levels={target.rubric.name: target.level})
 
 
@@ -56,9 +49,6 @@ def ask(
 
     Args:
         phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
 
     Example:
         >>> ask("mos")
@@ -93,8 +83,8 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     """Read a level from an answer.
 
     Args:
-        strict: Whether only a level name as written counts. Otherwise case and a sentence around it do not matter;
-            the longest name wins ("very noisy" is not "noisy").
+        strict: Otherwise case and a sentence around the name do not matter; the longest wins ("very noisy" is not
+            "noisy").
 
     Raises:
         ParseError: If there is no level, several, or a denied one ("not bad").
@@ -120,7 +110,6 @@ def _read_strict(text: str, rubric: Rubric) -> str:
 
 
 def _read(text: str, chosen: Rubric, language: str) -> str:
-    """Find the one level that a text names and does not deny."""
     by_name = {simplified(level.casefold()): level for level in chosen.levels}
     plain = simplified(" ".join(re.sub(r"[*_`~]", "", text).casefold().split()))
     matches = list(re.finditer(name_pattern(list(by_name)), plain))

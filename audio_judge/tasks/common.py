@@ -16,7 +16,7 @@ class ParseError(ValueError):
 
 
 class LackingError(ValueError):
-    """A clip or a pair has not what a task needs; the message says what, so that equal ones can be counted."""
+    """A clip or a pair lacks what a task needs; the message names no clip, so that equal ones can be counted."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Facts:
     Args:
         scores: Rubric name to score on the rubric's scale.
         levels: Rubric name to level, in English, of what is said by a word.
-        causes: Kind of cause to (start, end) in seconds, nothing if it is not said when; None where no cause is looked for.
+        causes: Kind of cause to (start, end) in seconds, nothing if it is not said when; None where no cause is looked
+            for.
         label: ``real`` or ``fake``.
         verdicts: Rubric name to ``A``, ``B`` or ``tie``.
         distortions: Type of distortion, with its clip before it where there are two, to (start, end) in seconds.
@@ -78,16 +79,10 @@ def _level_value(name: str, level: str) -> float:
 
 
 def read_in(text: str, language: str, strict: bool, read: Callable[[str], Target]) -> Target:
-    """Read an answer in its language, which is told by its words unless the reading is strict.
-
-    Args:
-        language: Of the answer if strict, else what it is taken for if its words do not say.
-        strict: Whether no other language counts.
-        read: Reads the answer in the language it is given.
+    """Read an answer by ``read``, which is given its language; that is told by its words unless ``strict``.
 
     Raises:
         ParseError: If it cannot be read; the message is that of the likeliest language.
-        ValueError: If there is no such language.
     """
     first, *others = (check_language(language),) if strict else candidates(text, language)
     try:
@@ -102,10 +97,7 @@ def read_in(text: str, language: str, strict: bool, read: Callable[[str], Target
 
 
 def with_reference_note(request: str, phrasing: int | str, held_out: bool, language: str = "en") -> str:
-    """Say before a request which roles the two clips have; the note varies with the phrasing.
-
-    Args:
-        phrasing: Number of the phrasing, or an own text (which gets the first note).
+    """Say before a request which roles the two clips have; the note varies with the phrasing, an own one gets the first.
 
     Example:
         >>> with_reference_note("Rate the noise.", 3, False)

@@ -1,8 +1,8 @@
 """The compare task: which of two clips, A or B, is better.
 
-Two forms. ``preference`` is ALLD's: sentences that name one to three aspects, and a last line ``[SpeechA]``, ``[SpeechB]``
-or, which ALLD lacks, ``[Tie]``. ``dimensions`` is SQ-LLM's: a thought with a verdict for every dimension of SpeechEval, and
-a summary. ``swapped`` gives the target of the other order.
+Two forms. ``preference`` is ALLD's: sentences that name one to three aspects, and a last line ``[SpeechA]``,
+``[SpeechB]`` or, which ALLD lacks, ``[Tie]``. ``dimensions`` is SQ-LLM's: a thought with a verdict for every dimension of
+SpeechEval, and a summary. ``swapped`` gives the target of the other order.
 """
 
 import random
@@ -54,10 +54,10 @@ Verdict = Literal["A", "B", "tie"]
 Form = Literal["preference", "dimensions"]
 
 TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
-GAP = 0.5
+GAP = 0.5  # points of a scale of five by which an aspect must differ to be named
 
-_TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
 OPPOSITE: dict[str, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
+_TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class ClipDetails:
 
     def __post_init__(self) -> None:
         text = write_speaker(self.gender, self.age)
+        # What cannot be read back from the line of details, or would be taken for "nothing noted", is refused
         if read_speaker(text) != (self.gender, self.age) or (self.age in GENDERS and self.age):
             raise ValueError(f"speaker {text!r}; the gender is one of {', '.join(GENDERS)}, the age plain words")
         if self.age.casefold() == "none" or "(" in text:
@@ -109,7 +110,7 @@ class Comparison:
 
     @property
     def preferred(self) -> Verdict:
-        """The clip that is better overall."""
+        """The overall verdict."""
         return self.verdicts["mos"]
 
 
@@ -137,12 +138,12 @@ def swapped(target: Comparison) -> Comparison:
 def from_scores(
     first: Mapping[str, float], second: Mapping[str, float], *, gap: float = GAP, most: int = 3, tie_within: float = 0.0
 ) -> Comparison:
-    """Compare two clips by their ratings, naming the aspects that differ most.
+    """Compare two clips by their ratings.
 
     Args:
-        first: Ratings of A, a name of ``ALL_RUBRICS`` to score, ``mos`` among them.
+        first: Ratings of A as ``second`` those of B: a name of ``ALL_RUBRICS`` to score, ``mos`` among them.
         gap: An aspect is named if its scores differ by more than this, in points of a scale of five.
-        most: How many aspects to name at most.
+        most: How many aspects to name at most, those that differ most.
         tie_within: Overall scores that differ by no more than this are a tie.
 
     Raises:
@@ -156,9 +157,10 @@ def from_scores(
         raise ValueError("both clips need a score of mos to be compared")
     for name in [*first, *second]:
         get_rubric(name)
-    # In the order of the table, so that equal gaps do not hang on the order of the ratings. Goodness runs from 0 to 1 in whichever direction is good, so four of it are the points of a scale of five.
+    # In the order of the table, so that equal gaps do not hang on the order of the ratings
     rubrics = {name: rubric for name, rubric in ALL_RUBRICS.items() if name in first and name in second}
     leads = {
+        # Goodness runs from 0 to 1 in whichever direction is good: four times that are the points of a scale of five.
         # Rounded, because a gap of just 0.5 must not depend on the last bit.
         name: round(4 * (rubric.goodness(first[name]) - rubric.goodness(second[name])), 6)
         for name, rubric in rubrics.items()
@@ -186,10 +188,6 @@ def ask(
     Args:
         rubrics: Aspects of the preference form; the overall quality is not one of them. The other form has its own.
         phrasing: Number of a phrasing of that form, or an own text with ``{aspects}`` or ``{dimensions}``.
-        form: Which answer is wanted.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
 
     Example:
         >>> ask(["mos", "noisiness", "loudness"], phrasing=1)
@@ -206,14 +204,10 @@ def ask(
 def question(
     rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False, language: str = "en"
 ) -> dict[str, Any]:
-    """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``.
+    """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``, in any language.
 
     Args:
         phrasing: Number of a question, or an own text with the fields of ``Rubric.fill``.
-        language: Of the question; the answers are ``A``, ``B`` and ``tie`` in each.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
 
     Example:
         >>> question("noisiness")["instructions"], list(question()["criteria"])
@@ -227,11 +221,8 @@ def question(
 def shares(first: float, second: float, rubric: str | Rubric = "mos") -> list[float]:
     """Estimate what share of listeners would prefer A, prefer B, or hear no difference, from two mean ratings.
 
-    Thurstone's model with a threshold: a listener's difference is normal around that of the means, with a standard deviation
-    of an eighth of the scale's range; within a sixteenth of the range it is a tie.
-
-    Args:
-        first: Rating of A on the rubric's scale.
+    Thurstone's model with a threshold: a listener's difference is normal around that of the means, with a standard
+    deviation of an eighth of the scale's range; within a sixteenth of the range it is a tie.
 
     Returns:
         Shares of A, B and tie, which sum to 1.
@@ -244,6 +235,7 @@ def shares(first: float, second: float, rubric: str | Rubric = "mos") -> list[fl
     better = asked.goodness(first) - asked.goodness(second)
     listener = NormalDist(better, 1 / 8)
     prefer_a, prefer_b = round(1 - listener.cdf(1 / 16), 4), round(listener.cdf(-1 / 16), 4)
+    # The rest is the tie, so that the three sum to 1 although each is rounded
     return [prefer_a, prefer_b, round(1 - prefer_a - prefer_b, 4)]
 
 
@@ -260,8 +252,8 @@ def write(
     Args:
         target: What to write. The preference form writes verdicts other than a tie as aspects, and no details.
         form: ``preference`` or ``dimensions``; the latter writes verdicts on SpeechEval's rubrics only.
-        paper_spelling: Whether to leave out "in this aspect", as the paper does and the released model does not.
-        language: Of the answer; other languages than English never say "in this aspect".
+        paper_spelling: Whether to leave out "in this aspect", as the paper does and the released model does not; it is
+            said in English only.
 
     Raises:
         ValueError: If the dimensions form is wanted of a verdict on a rubric that is not SpeechEval's.
@@ -306,7 +298,6 @@ def _detail_lines(target: Comparison, language: str) -> list[str]:
 
 
 def _argue(target: Comparison, rng: random.Random, language: str) -> str:
-    """Say in which aspects each clip wins, and then which is preferred."""
     texts = get_language(language).texts
     sentences = []
     for winner in ("A", "B"):
@@ -351,9 +342,8 @@ def parse(
     r"""Read a comparison of either form.
 
     Args:
-        rubrics: Rubrics or their names whose labels count as aspects in the preference form.
-        strict: Whether only what ``write`` writes counts, in either spelling. Otherwise case, markup, lacking tags and a
-            bare "A", "B" or "tie" are understood.
+        rubrics: Whose labels count as aspects in the preference form.
+        strict: Either spelling counts. Otherwise case, markup, lacking tags and a bare "A", "B" or "tie" are understood.
 
     Returns:
         Verdicts; in the preference form those of the aspects that a sentence gives to one clip.
@@ -401,6 +391,7 @@ def _wins(sentence: str, known: Mapping[str, Rubric], language: str) -> Iterable
         return
     first: Verdict = "A" if match["clip"][-1].lower() == "a" else "B"
     before, after = plain[: match.start("clip")], plain[match.end("clip") :]
+    # "Compared with SpeechA, B is better": a clip that is the standard gets the opposite of what is said
     is_standard = any(re.search(patterns["reversed"], side, re.IGNORECASE) for side in (before, after))
     winner = OPPOSITE[first] if bool(match["worse"]) != is_standard else first
     names = {in_language(rubric, language).label.casefold(): name for name, rubric in known.items()}
@@ -416,6 +407,7 @@ def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
     for title, value in items(simplified(think or answer)):
         if title in keys:
             details[keys[title]] = value
+        # A title may have "(A vs. B)" behind it
         elif (name := title_names().get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
             if name in verdicts:
                 raise ParseError(f"{title} comes twice in {text!r}")
@@ -445,7 +437,6 @@ def _read_verdict(value: str) -> Verdict | None:
 
 
 def _read_details(clip: str, distortions: str, speakers: str) -> ClipDetails:
-    """Read what two lines of details say about one clip; "none" is nothing."""
     noted = []
     nothing = {get_language(code).texts["none"][0].casefold() for code in LANGUAGES}
     for line in (distortions, speakers):

@@ -1,7 +1,7 @@
 """The describe task: what a clip sounds like in running text that ends in its overall score, as in ALLD.
 
-For audio the request is ``ask``. A text-only expert, which writes such descriptions and serves as the reference policy of
-ALLD, gets the ratings instead of the audio: ``meta_tuple`` in ``expert_messages``.
+For audio the request is ``ask``. A text-only expert, which writes such descriptions and serves as the reference policy
+of ALLD, gets the ratings instead of the audio: ``meta_tuple`` in ``expert_messages``.
 """
 
 import json
@@ -19,6 +19,7 @@ from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
 from audio_judge.tasks.thoughts import check_free_text
 
+# NISQA's rubrics by the short names of its tables
 META_KEYS = {"mos": "mos", "noisiness": "noi", "coloration": "col", "discontinuity": "dis", "loudness": "loud"}
 EXPERT_REQUESTS = (
     "Describe this clip as if you had heard it, in three to six flowing sentences. Do not list the ratings and do not "
@@ -58,18 +59,12 @@ TRAITS = Traits("none", ("scores", "words"), is_varied=True)
 
 
 def facts(target: Description) -> Facts:
-    """What a description states by number."""
+    """What a description states by number: the overall score."""
     return Facts({"mos": target.mos})
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool = False, language: str = "en") -> str:
     """Write the user's request for a description; the caller places the audio.
-
-    Args:
-        phrasing: Number of a phrasing, or an own text.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
 
     Example:
         >>> ask()
@@ -80,10 +75,7 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
 
 
 def meta_tuple(scores: Mapping[str, float]) -> str:
-    """Write ratings as the JSON a text-only expert reads instead of audio.
-
-    Args:
-        scores: NISQA's rubric names to scores, 1 to 5; with one decimal in the text.
+    """Write ratings of NISQA's rubrics, with one decimal, as the JSON a text-only expert reads instead of audio.
 
     Raises:
         ValueError: If there is no score, one of another rubric, or one out of range.
@@ -100,14 +92,11 @@ def meta_tuple(scores: Mapping[str, float]) -> str:
 
 
 def expert_messages(facts: str, request: str) -> list[dict[str, Any]]:
-    """Write what a text-only expert is asked: the facts in place of the audio, what they mean, and the request.
+    """Write the one user message to a text-only expert: the facts in place of the audio, what they mean, the request.
 
     Args:
         facts: One ``meta_tuple``, or two with the names of their clips.
         request: One of ``EXPERT_REQUESTS`` to have a description written, or what the audio judge itself is asked.
-
-    Returns:
-        One user message in text.
     """
     keys = [
         f"{key} ({RUBRICS[name].label}: 1 {RUBRICS[name].levels[0]} to 5 {RUBRICS[name].levels[-1]})"
@@ -121,14 +110,10 @@ def expert_messages(facts: str, request: str) -> list[dict[str, Any]]:
 
 
 def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, language: str = "en") -> Description:
-    """Write a plain description without a teacher: worst aspects first, then the whole.
-
-    Args:
-        scores: Rubric name to score; ``mos`` among them.
-        seed: Chooses the wordings; give each clip its own.
+    """Write a plain description without a teacher: worst aspects first, then the whole; give each clip its own seed.
 
     Raises:
-        ValueError: If there is no overall score.
+        ValueError: If there is no score of ``mos``.
 
     Example:
         >>> describe_scores({"mos": 2.4, "noisiness": 1.2}, seed=1)
@@ -147,10 +132,10 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, 
 
 
 def _say(rubric: Rubric, value: float, rng: random.Random, language: str) -> list[str]:
-    """Say how a clip does on one rubric, with the words of a description if the language has any."""
     spoken = get_language(language)
     if rubric.name in spoken.descriptions:
         return [rng.choice(spoken.descriptions[rubric.name][explain.fifth(rubric, value)])]
+    # A language without words for the other rubrics speaks of them as an explanation does
     if not spoken.texts["described"]:
         return explain.dimension_sentence(rubric, value, rng, language)
     words = in_language(rubric, language)
@@ -159,10 +144,7 @@ def _say(rubric: Rubric, value: float, rng: random.Random, language: str) -> lis
 
 
 def write(target: Description, seed: int | random.Random = 0, language: str = "en") -> str:
-    """Write a description that ends in its overall score.
-
-    Args:
-        seed: Chooses the last sentence.
+    """Write a description; only its last sentence, with the overall score, is in the language and chosen by the seed.
 
     Example:
         >>> write(Description("The speech is clean.", 4.5))
@@ -178,9 +160,8 @@ def write(target: Description, seed: int | random.Random = 0, language: str = "e
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Description:
     """Read a description and the overall score at its end.
 
-    Args:
-        strict: Whether the last sentence must be one that ``write`` writes. Otherwise any last sentence counts that gives
-            one number on the scale; numbers before it do not matter.
+    Strict, the last sentence must be one that ``write`` writes in the language. Otherwise any last sentence counts that
+    gives one number on the scale; numbers before it do not matter.
 
     Raises:
         ParseError: If there are no words before the last sentence, or no score in it.
@@ -191,6 +172,7 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Descripti
     """
     plain = text if strict else text.strip()
     space = get_language(language).marks["space"]
+    # A decimal point is no end of a sentence, for no space follows it; Chinese and Japanese stops need no space
     starts = [match.end() for match in re.finditer(r"[.!?]\s+|[。！？]\s*(?!$)|\n+", plain)]
     body, last = (plain[: starts[-1]], plain[starts[-1] :]) if starts else ("", plain)
     if strict and not (_ending(language).fullmatch(last) and body.endswith(space or "。")):
@@ -203,13 +185,12 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Descripti
 
 
 def _ending(language: str) -> re.Pattern[str]:
-    """Match what ``write`` ends in."""
     spoken = get_language(language)
     number = rf"([1-5]{re.escape(spoken.marks['decimal'])}[0-9])"
     return re.compile("|".join(re.escape(one).replace(r"\{mos\}", number) for one in spoken.texts["endings"]))
 
 
 def _whole_sentences(text: str) -> str:
-    """Add the full stop that a list or a heading lacks."""
     stripped = text.strip()
+    # A list or a heading lacks the full stop that a description needs
     return stripped if not stripped or stripped[-1] in ".!?。！？" else f"{stripped}."

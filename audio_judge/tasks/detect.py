@@ -17,7 +17,7 @@ from audio_judge.tasks.thoughts import join_thought, split_thought
 
 @dataclass(frozen=True)
 class Detection:
-    """Where the speech comes from."""
+    """Where the speech comes from; fake is what a machine made or altered."""
 
     is_fake: bool
 
@@ -26,7 +26,7 @@ TRAITS = Traits("none", ("label",), hears_reference=False)
 
 
 def facts(target: Detection) -> Facts:
-    """What a verdict states."""
+    """What a verdict states: the label."""
     return Facts(label="fake" if target.is_fake else "real")
 
 
@@ -45,12 +45,6 @@ def target_of(clip: RatedClip, *_: Any) -> Detection:
 def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:
     """Write the user's request for a verdict; the caller places the audio.
 
-    Args:
-        phrasing: Number of a phrasing, or an own text.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
-
     Example:
         >>> ask()
         'Is this speech real or fake?'
@@ -61,11 +55,7 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
 def question(phrasing: int | str = 0, *, held_out: bool = False, language: str = "en") -> dict[str, Any]:
     """Write the typed question of a decision model; its answer is the probability of fake.
 
-    Args:
-        phrasing: Number of a question, or an own yes-or-no question about being fake.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
+    An own text must be a yes-or-no question about being fake.
 
     Example:
         >>> question()
@@ -92,9 +82,7 @@ def grammar(language: str = "en") -> list[str]:
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Detection:
     """Read a verdict; what stands in the thought does not count.
 
-    Args:
-        strict: Whether only what ``write`` writes counts. Otherwise case, tags, other usual words (spoofed, bona fide)
-            and a sentence around the word do not matter.
+    Unless strict, case, tags, other usual words (spoofed, bona fide) and a sentence around the word do not matter.
 
     Raises:
         ParseError: If there is no verdict, both, or a denied one ("not real").
@@ -113,10 +101,10 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Detection
 
 
 def _read(answer: str, language: str) -> Detection:
-    """Find the verdict that an answer names and does not deny."""
     patterns = get_language(language).patterns
     words = whole_words(f"(?P<fake>{patterns['fake']})|(?P<real>{patterns['real']})")
     matches = list(re.finditer(words, answer, re.IGNORECASE))
+    # One verdict repeated is one; "real, not fake" names two and is refused rather than guessed
     verdicts = {match.lastgroup for match in matches}
     if len(verdicts) != 1:
         raise ParseError(f"{len(verdicts)} verdicts in the answer {answer!r}; real or fake expected")

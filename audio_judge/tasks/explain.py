@@ -1,7 +1,7 @@
-"""The explain task: the scores as a profile, then the reasons in words, which name the known causes and end in a verdict.
+"""The explain task: the scores as a profile, then reasons in words, which name the known causes and end in a verdict.
 
-The words are put together from short parts on purpose: a very small model has to learn to write them, and the parts that
-name causes are the ones ``parse`` looks for. When things happen (a cause's spans) is not said.
+The words are put together from short parts on purpose: a very small model has to learn to write them, and the parts
+that name causes are the ones ``parse`` looks for. When things happen (a cause's spans) is not said.
 """
 
 import random
@@ -17,8 +17,7 @@ from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, in_language
 from audio_judge.tasks import profile
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in
 
-SLIGHT, CLEAR, STRONG = 0, 1, 2
-
+SLIGHT, CLEAR, STRONG = 0, 1, 2  # places in CauseWords.phrases
 
 # The dimension that each kind of cause hurts
 _HURTS = {
@@ -44,7 +43,8 @@ _HURTS = {
 }
 KINDS = tuple(_HURTS)
 
-# Where a parameter makes a cause slight (this value or beyond) and strong (likewise); between them it is clear.
+# Where a parameter makes a cause slight (this value or beyond) and strong (likewise); between them it is clear. Of several
+# parameters of one cause the first in this table counts.
 _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
     ("noise", "snr_db"): (25, 12),
     ("packet_loss", "loss_rate"): (0.03, 0.12),
@@ -72,6 +72,7 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
 # The parameter whose side of a neutral value says in which direction a cause goes
 _DIRECTIONS = {"level": ("gain_db", 0.0), "speed": ("factor", 1.0)}
 
+# A line of the head: a name, a separator, and a number with no word after it, so that a sentence with a colon is none
 _WORDY = r"A-Za-z\u3040-\u30ff\u3400-\u9fff:="
 _HEAD_LINE = re.compile(rf"[^:=]+[:=][^{_WORDY}]*[0-9][^{_WORDY}]*")
 
@@ -81,7 +82,6 @@ class Explanation:
     """Scores and what is known to be wrong.
 
     Args:
-        scores: Rubric name to score, at least one.
         causes: Known causes; parsed ones have a kind and no parameters.
     """
 
@@ -118,11 +118,10 @@ def ask(
     """Write the user's request for an explanation; the caller places the audio.
 
     Args:
-        rubrics: Rubrics or their names, all on one scale.
+        rubrics: All on one scale.
         phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
 
     Raises:
-        IndexError: If there is no phrasing of that number.
         ValueError: If there is no rubric, or they differ in scale or share a name.
 
     Example:
@@ -135,9 +134,6 @@ def ask(
 
 def head(scores: dict[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS), language: str = "en") -> str:
     r"""Write the fixed beginning of an explanation, to be forced before the reasons are generated.
-
-    Args:
-        rubrics: Rubrics or their names, at least those of the scores.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -155,11 +151,10 @@ def write(
     rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
     language: str = "en",
 ) -> str:
-    """Write an explanation: head, then reasons.
+    """Write an explanation: head, then reasons; give each clip its own seed, so that explanations differ.
 
     Args:
-        seed: Chooses the wordings; give each clip its own, so that explanations differ.
-        rubrics: Rubrics or their names, at least those of the scores.
+        rubrics: At least those of the scores.
 
     Raises:
         ValueError: If a score cannot be written or a kind of cause has no words.
@@ -181,10 +176,7 @@ def reasons(
     rubrics: Iterable[str | Rubric] = tuple(RUBRICS),
     language: str = "en",
 ) -> str:
-    """Write the reasons: dimensions worth a word, each with its causes, then the verdict.
-
-    Args:
-        rubrics: Rubrics or their names, at least those of the scores.
+    """Write the reasons: dimensions worth a word, each with its causes, then the other causes and the verdict.
 
     Raises:
         ValueError: If a kind of cause has no words.
@@ -211,8 +203,7 @@ def parse(
 ) -> Explanation:
     r"""Read the scores and the kinds of causes from an explanation.
 
-    Args:
-        strict: Whether the head must be as ``head`` writes it, followed by one paragraph.
+    Strict, the head must be as ``head`` writes it, followed by one paragraph in any words.
 
     Returns:
         Scores by rubric name, and causes without parameters in the order of ``KINDS``.
@@ -241,9 +232,6 @@ def parse(
 def named_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text names and does not deny, in the order of ``KINDS``.
 
-    Args:
-        language: What they are taken for if they do not show their language.
-
     Example:
         >>> named_causes("I hear slight clipping. Without echo, at least.")
         ('clipping',)
@@ -266,9 +254,6 @@ def _cause_patterns(language: str) -> dict[str, re.Pattern[str]]:
 def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text speaks of, be it to deny them, in the order of ``KINDS``.
 
-    Args:
-        language: What they are taken for if they do not show their language.
-
     Example:
         >>> mentioned_causes("I hear slight clipping. Without echo, at least.")
         ('clipping', 'echo')
@@ -287,13 +272,13 @@ def severity(cause: Cause) -> int:
     for (kind, parameter), (slight, strong) in _SEVERITY.items():
         if cause.kind == kind and parameter in cause.parameters:
             amount = _amount(parameter, cause.parameters[parameter])
-            sign = 1 if strong > slight else -1
+            sign = 1 if strong > slight else -1  # of some parameters, such as snr_db, the low values are the bad ones
             return STRONG if sign * amount >= sign * strong else SLIGHT if sign * amount <= sign * slight else CLEAR
     return CLEAR
 
 
 def _amount(parameter: str, value: float | list[float]) -> float:
-    """Bring a parameter to a number that says how bad it is."""
+    # How far from neutral: gains of bands by their span, a speed from 1, a level in either direction
     if isinstance(value, list):
         return max(value) - min(value)
     return abs(value - 1) if parameter == "factor" else abs(value) if parameter in ("gain_db", "change_db") else value
@@ -317,35 +302,31 @@ def _worth_a_word(scores: dict[str, float], known: dict[str, Rubric]) -> list[st
 
 
 def _goodness(rubric: Rubric, value: float) -> float:
+    # Unlike Rubric.goodness it takes a score off the scale, and the fast end of a speech rate for the good one
     share = (value - rubric.low) / (rubric.high - rubric.low)
     return share if rubric.higher_is_better else 1 - share
 
 
 def fifth(rubric: Rubric, value: float) -> int:
-    """Place a score in one of five groups, 0 worst to 4 best, halfway up as in ``Rubric.level_of``."""
+    """Place a score in one of five groups, 0 worst to 4 best; halfway goes up, as in ``Rubric.level_of``."""
     return int(4 * _goodness(rubric, value) + 0.5)
 
 
 def dimension_sentence(rubric: Rubric, value: float, rng: random.Random, language: str = "en") -> list[str]:
-    """Say how a clip does on one rubric.
-
-    Returns:
-        One sentence, or none if it would name a cause of that kind.
-    """
+    """Say how a clip does on one rubric, in one sentence, or in none if it would be read back as a cause."""
     texts = get_language(language)
     if rubric.name in texts.dimensions:
         return [rng.choice(texts.dimensions[rubric.name][fifth(rubric, value)])]
     spoken = in_language(rubric, language)
     sentence = fill_fields(texts.texts["rated"][0], {"label": spoken.label, "level": spoken.level_of(value)})
-    # A user's rubric may be called like a cause, such as "echo": its sentence would be read back as that cause.
+    # A user's rubric may be called like a cause, such as "echo"
     return [] if _named(sentence, language) else [sentence]
 
 
 def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[str, tuple[str, str]]:
-    """Say of every sentence that ``reasons`` may write about a score of NISQA's rubrics what would fit the given score.
+    """Map every sentence that ``reasons`` may write about NISQA's rubrics to its rubric and what would fit the score.
 
-    Returns:
-        Sentence to rubric name and the sentence in its place; that is itself if it fits.
+    A sentence that fits is mapped to itself.
 
     Example:
         >>> fitting_sentences({"mos": 2.4})["The overall impression is good."]
@@ -368,10 +349,7 @@ def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[st
 
 
 def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str = "en") -> list[str]:
-    """Say in words that a cause is there.
-
-    Returns:
-        A sentence that names it, and perhaps one that says what it does.
+    """Write a sentence that names a cause, and half of the time one that says what it does.
 
     Raises:
         ValueError: If its kind has no words.
@@ -385,7 +363,6 @@ def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str =
 
 
 def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
-    """Name a cause, and half of the time say what it does."""
     words = language.causes[cause.kind]
     phrase = rng.choice(words.phrases[severity(cause)])
     if not isinstance(phrase, str):  # a group of wordings

@@ -23,7 +23,8 @@ from audio_judge.tasks import (
 )
 from audio_judge.tasks.common import Facts
 
-# Those about rubrics the caller names: ask(rubrics), parse(text, rubrics). The mini judge's tokenizer is made of them.
+# Those about rubrics the caller names: ask(rubrics), parse(text, rubrics). The mini judge's tokenizer is made of their
+# texts, so a task more in this table changes its vocabulary.
 RUBRIC_TASKS: dict[str, ModuleType] = {
     "score": score,
     "categorize": categorize,
@@ -43,8 +44,7 @@ TASKS: dict[str, ModuleType] = RUBRIC_TASKS | {
 def states(task: str, *facts: str) -> bool:
     """Say whether the answers of a task state any of some facts.
 
-    Args:
-        task: Any name; one that is no task in text, such as ``decide``, states nothing.
+    Any name may be given; one that is no task in text, such as ``decide``, states nothing.
 
     Example:
         >>> states("explain", "causes"), states("score", "causes"), states("decide", "scores")
@@ -69,14 +69,11 @@ def read_facts(
     """Read what an answer states, by the ``parse`` of its task.
 
     Args:
-        task: Name of a task that is answered in text.
-        rubrics: Rubrics or their names that were asked for, of the tasks that are asked for some.
-        strict: Whether only what the task's ``write`` writes counts.
-        language: Of the answer if strict; else what it is taken for if its words do not show it.
+        rubrics: What was asked for, of the tasks that are asked for some.
 
     Raises:
         ParseError: If the answer cannot be read.
-        ValueError: If the task is unknown.
+        ValueError: If the task is unknown or not answered in text.
 
     Example:
         >>> read_facts("score", "3.4", ["mos"]).scores

@@ -64,10 +64,7 @@ _SHARE_IF_ABSENT = 0.02
 
 
 def fault_question(kind: str, wording: int = 0) -> dict[str, Any]:
-    """The typed question about one kind of fault.
-
-    Args:
-        kind: Key of ``FAULT_QUESTIONS``.
+    """The typed question about one key of ``FAULT_QUESTIONS``.
 
     Example:
         >>> fault_question("clicks")
@@ -77,10 +74,7 @@ def fault_question(kind: str, wording: int = 0) -> dict[str, Any]:
 
 
 def span_question(name: str, wording: int = 0) -> dict[str, Any]:
-    """The typed question about when a fault is heard.
-
-    Args:
-        name: Key of ``SPAN_QUESTIONS``.
+    """The typed question about when one key of ``SPAN_QUESTIONS`` is heard.
 
     Example:
         >>> span_question("dropouts")
@@ -92,8 +86,7 @@ def span_question(name: str, wording: int = 0) -> dict[str, Any]:
 def all_questions(*, with_spans: bool) -> dict[str, dict[str, Any]]:
     """All typed questions about faults, by the names that training gives them.
 
-    Args:
-        with_spans: Whether to ask when they are heard, too, of those that come and go.
+    With spans, those that come and go are asked about twice: whether they are there, and when.
 
     Example:
         >>> list(all_questions(with_spans=True))[-2:]
@@ -104,10 +97,7 @@ def all_questions(*, with_spans: bool) -> dict[str, dict[str, Any]]:
 
 
 def heard_faults(answers: Mapping[str, Mapping[str, Any]]) -> tuple[Cause, ...]:
-    """The faults that are more likely there than not, the surest first.
-
-    Args:
-        answers: To ``all_questions``, in the System One format.
+    """The faults that are more likely there than not by the answers to ``all_questions``, the surest first.
 
     Returns:
         Causes with their ``probability`` as the parameter, and the times at which they are heard in seconds.
@@ -131,8 +121,8 @@ def distortions_by_cause(causes: Sequence[Cause], types: Mapping[str, str] = TYP
     """Name known faults as SpeechEval's types of distortion; one that is hard to hear is left out.
 
     Args:
-        causes: Of one clip. Spans nearer than 0.3 s are joined, so that lost packets become passages; of more than three
-            passages none is named.
+        causes: Of one clip. Spans nearer than 0.3 s are joined, so that lost packets become passages; of more than
+            three passages none is named.
         types: Kind of fault to type; other kinds are left out.
 
     Example:
@@ -144,6 +134,7 @@ def distortions_by_cause(causes: Sequence[Cause], types: Mapping[str, str] = TYP
         kind = types.get(cause.kind)
         if kind is None or severity(cause) == 0:
             continue
+        # A cause without times is heard throughout: then the times of others of its type say nothing
         before = found.get(kind, [])
         found[kind] = None if before is None or not cause.spans else [*before, *cause.spans]
     return tuple(Distortion(kind, _passages(spans or [])) for kind, spans in found.items())
@@ -172,27 +163,23 @@ def addressed_types(line: str, language: str = "en") -> set[str]:
 
 
 def _passages(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Spans joined where they are near each other, in tenths of a second; nothing if they are too many to name."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted(spans):
         if joined and start - joined[-1][1] < 0.3:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
             joined.append((start, end))
+    # Outwards, since answers are written in tenths of a second and no span may become empty
     tenths = [(math.floor(start * 10) / 10, math.ceil(end * 10) / 10) for start, end in joined]
     return tuple(tenths) if len(tenths) <= 3 else ()
 
 
 def known_spans(name: str, causes: tuple[Cause, ...]) -> list[list[float]] | None:
-    """When a fault is heard, by the causes of a clip.
-
-    Args:
-        name: Key of ``SPAN_QUESTIONS``.
-        causes: All causes of the clip, known from its making.
+    """When a key of ``SPAN_QUESTIONS`` is heard, by all the causes of a clip in the order of its making.
 
     Returns:
-        (start, end) in seconds, sorted; None if such a fault is there throughout or at unknown times, or if something else
-        moved what was known.
+        (start, end) in seconds, sorted; None if such a fault is there throughout or at unknown times, or if something
+        else moved what was known.
 
     Example:
         >>> known_spans("clicks", (Cause("clicks", {}, ((1.0, 1.1), (0.2, 0.3))),))
@@ -215,14 +202,15 @@ def draw_questions(
 
     Args:
         clip: From a simulated corpus; ``extra["content"]`` says what it contains, ``extra["label"]`` whether it is fake.
-        ask_all: Whether to ask about every fault and, where it is known, whether the speech is fake: then answers are as
-            frequent as in the corpus, and probabilities mean that; and when each fault that comes and goes is heard, and one
-            that is not there. Else about one fault that is there and one that is not, each every other time.
+        ask_all: Whether to ask about every fault and, where it is known, whether the speech is fake: then answers are
+            as frequent as in the corpus, and probabilities mean that; and when each fault that comes and goes is heard,
+            and one that is not there. Else about one fault that is there and one that is not, each every other time.
 
     Returns:
         Name to question and shares of its answers, in the order of the answers (true, false; or the criteria); for a
         ``span`` question its (start, end) in seconds. Nothing for a clip whose faults are not known.
     """
+    # The draws and their order are the data: another order makes other examples of the same seed
     content = clip.extra.get("content")
     if content is None or content == "wild":
         return {}
@@ -249,10 +237,9 @@ def draw_questions(
 
 
 def _draw_spans(clip: RatedClip, rng: random.Random, ask_all: bool) -> dict[str, tuple[dict[str, Any], Any]]:
-    """About all faults that are there and one that is not; or about one, mostly a fault that is there."""
     spans = {name: known_spans(name, clip.causes) for name in SPAN_QUESTIONS}
     there = [name for name, found in spans.items() if found]
-    absent = [name for name, found in spans.items() if found == []]
+    absent = [name for name, found in spans.items() if found == []]  # None is unknown, which is not asked about
     if ask_all:
         chosen = [*there, *rng.sample(absent, min(1, len(absent)))]
     elif not (there or absent) or rng.random() < 0.2:
@@ -265,12 +252,11 @@ def _draw_spans(clip: RatedClip, rng: random.Random, ask_all: bool) -> dict[str,
 
 
 def _both(share: float) -> list[float]:
-    """Shares of the answers yes and no."""
+    # Of the answers yes and no
     return [share, round(1 - share, 6)]
 
 
 def _share(kind: str, causes: tuple[Cause, ...]) -> float:
-    """Share of listeners expected to hear a fault."""
     return max(
         (_SHARE_BY_SEVERITY[severity(cause)] for cause in causes if cause.kind == kind), default=_SHARE_IF_ABSENT
     )

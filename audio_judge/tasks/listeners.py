@@ -10,7 +10,7 @@ from typing import Literal
 from audio_judge.rubrics.rubric import pick
 from audio_judge.tasks.common import ParseError
 
-Place = Literal["before", "after"]
+Side = Literal["before", "after"]
 
 # {view} is such as "as a hearing-impaired listener".
 PHRASINGS = (
@@ -53,8 +53,7 @@ class Listener:
 
     Args:
         name: Key in tables and files.
-        views: Wordings that fit behind "Judge".
-        held_out_views: Wordings kept out of training.
+        views: Wordings that fit behind "Judge"; ``held_out_views`` are those kept out of training.
     """
 
     name: str
@@ -146,13 +145,12 @@ def ask(
     phrasing: int | str = 0,
     wording: int = 0,
     held_out: bool = False,
-    place: Place = "before",
+    place: Side = "before",
 ) -> str:
     """Add a listener to a request of any task.
 
     Args:
         request: What the ``ask`` of a task wrote.
-        listener: Itself or its name.
         phrasing: Number of one of ``PHRASINGS``, or an own text with ``{view}``.
         wording: Number of one of the listener's wordings; counted around.
         held_out: Number ``HELD_OUT_PHRASINGS`` and the held-out wordings instead.
@@ -214,6 +212,7 @@ def parse(text: str, *, strict: bool = False) -> Request:
         for view in listener.views + listener.held_out_views:
             if view not in text:
                 continue
+            # A view is no listener by itself ("as a musician" may be what is asked): only a whole phrasing is taken off
             for frame in PHRASINGS + HELD_OUT_PHRASINGS:
                 note = frame.replace("{view}", view)
                 rest = text.removeprefix(f"{note} ") if text.startswith(f"{note} ") else text.removesuffix(f" {note}")
@@ -231,10 +230,10 @@ def _asked(text: str) -> str:
 
 
 def as_listener(listener: str | Listener | None) -> Listener | None:
-    """Find the listener on whose behalf a clip is heard.
+    """Find the listener on whose behalf a clip is heard; None is nobody in particular.
 
     Args:
-        listener: Key of ``tasks.listeners.LISTENERS``, with or without "listener", an own ``Listener``, or free words.
+        listener: Name of one of ours, with or without "listener" behind it, an own ``Listener``, or free words.
 
     Raises:
         ValueError: If there are no words.
@@ -252,6 +251,7 @@ def as_listener(listener: str | Listener | None) -> Listener | None:
     key = words.casefold().removesuffix(" listener").replace(" ", "_").replace("-", "_")
     if key in known:
         return known[key]
+    # "opera singer" is put as "as an opera singer"; words that begin with a preposition are taken as they are
     opening = words.split()[0].casefold()
     if opening not in ("as", "by", "on", "in", "like", "the"):
         article = "" if opening in ("a", "an") else "an " if opening[0] in "aeiou" else "a "

@@ -13,6 +13,7 @@ from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
 from audio_judge.tasks.score import write as write_score
 
+# A name, a separator, the rest. A dash or "is" must stand between spaces, for names have hyphens; the rest may hold a range.
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
 
 
@@ -20,7 +21,7 @@ TRAITS = Traits("several", ("scores",))
 
 
 def facts(target: Mapping[str, float]) -> Facts:
-    """What a profile states."""
+    """What a profile states: its scores."""
     return Facts(dict(target))
 
 
@@ -44,7 +45,6 @@ def ask(
         phrasing: Number of a phrasing, or an own text with ``{labels}, {low}, {high}, {direction}``.
 
     Raises:
-        IndexError: If there is no phrasing of that number.
         ValueError: If there is no rubric, or they differ in scale or share a name.
 
     Example:
@@ -64,16 +64,7 @@ def ask_with(
     with_reference: bool,
     language: str = "en",
 ) -> str:
-    """Write a request about several rubrics with a task's own phrasings.
-
-    Args:
-        phrasings: The task's phrasings to train with, and those kept out.
-        language: As in ``ask``, and that of the phrasings.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
-        ValueError: If there is no rubric, or they differ in scale or share a name.
-    """
+    """Do as ``ask`` with another task's phrasings: those to train with, and those kept out."""
     chosen = list(rubrics_by_name(rubrics).values())
     if len({(rubric.low, rubric.high) for rubric in chosen}) != 1:
         names = ", ".join(f"{rubric.name} {rubric.low:g} to {rubric.high:g}" for rubric in chosen)
@@ -91,7 +82,6 @@ def ask_with(
 
 
 def _direction(worse: list[str], language: str) -> str:
-    """Say which end is good, and of which labels it is the other one."""
     texts = get_language(language).texts
     exception = fill_fields(texts["except_for"][0], {"labels": joined(worse, language)}) if worse else ""
     return texts["higher_is_better"][0] + exception
@@ -102,7 +92,7 @@ def write(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(R
 
     Args:
         scores: Rubric name to score; a rubric without one gets no line.
-        rubrics: Rubrics or their names, at least those of the scores.
+        rubrics: At least those of the scores.
 
     Raises:
         ValueError: If there is no score, one of an unknown rubric, or one out of range.
@@ -131,10 +121,9 @@ def parse(
     r"""Read scores by name; a missing one is absent, and no score moves to another name.
 
     Args:
-        rubrics: Rubrics or their names that were asked for; see ``missing`` for those without a score.
-        strict: Whether only what ``write`` writes counts, in any order. Otherwise names that nobody asked for are
-            ignored, and a score that cannot be read is missing.
-        language: Of the names if strict; else they may be in any of our languages.
+        rubrics: What was asked for; see ``missing`` for those without a score.
+        strict: The lines may still come in any order. Otherwise names that nobody asked for are ignored, a score that
+            cannot be read is missing, and the names may be in any of our languages.
 
     Returns:
         Rubric name to score, in the order of the answer.
@@ -169,20 +158,20 @@ def missing(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple
 
 
 def rubrics_by_name(rubrics: Iterable[str | Rubric]) -> dict[str, Rubric]:
-    """Look rubrics up and key them by name, in order.
+    """Look rubrics up by name and keep their order.
 
     Raises:
         ValueError: If a rubric is unknown, or two share a name or label and so could not be told apart in text.
     """
     chosen = [get_rubric(rubric) for rubric in rubrics]
-    _names(chosen)
+    _names(chosen)  # raises if two of them share a name
     return {rubric.name: rubric for rubric in chosen}
 
 
 def _names(rubrics: Collection[Rubric]) -> dict[str, str]:
     """Map every way a rubric is called in text to its name."""
     names: dict[str, str] = {}
-    seen = set()
+    seen = set()  # of names: the same rubric given twice would be asked for twice and answered once
     for rubric in rubrics:
         for word in {_plain(rubric.name), _plain(rubric.label)}:
             if word in names or rubric.name in seen:

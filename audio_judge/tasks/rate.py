@@ -35,7 +35,7 @@ TRAITS = Traits("one", ("scores",), hears_reference=False)
 
 
 def facts(target: ScoreTarget) -> Facts:
-    """What a score states."""
+    """What a score states: the rubric's name to the value."""
     return Facts({target.rubric.name: target.value})
 
 
@@ -54,12 +54,8 @@ def ask(
         rubric: Rubric or its name; on another scale by ``Rubric.on``.
         phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill`` and ``{ends}``; a text
             that holds the placeholder itself is left without cue and place.
-        held_out: Number the phrasings and cues kept out of training instead.
-        cue: Number of the sentence that asks for the score at last.
+        cue: Number of the sentence that asks for the score at last; ``held_out`` goes for it, too.
         place: Where the clip is: before everything, before the cue, or after everything.
-
-    Raises:
-        IndexError: If there is no phrasing or cue of that number.
 
     Example:
         >>> ask("noisiness", phrasing=9, place="start").splitlines()[0]
@@ -82,8 +78,7 @@ def content(request: str, *clips: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Put clips where a request has its placeholders, as the content of a user's message.
 
     Args:
-        request: Text with one placeholder per clip.
-        clips: Blocks of type ``audio``, in the order they are heard.
+        clips: Blocks of type ``audio``, in the order they are heard; as many as there are placeholders.
 
     Raises:
         ValueError: If the placeholders are not as many as the clips.
@@ -98,14 +93,12 @@ def content(request: str, *clips: Mapping[str, Any]) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = [{"type": "text", "text": texts[0]}]
     for clip, text in zip(clips, texts[1:], strict=True):
         blocks += [dict(clip), {"type": "text", "text": text}]
+    # A placeholder at either end leaves an empty text beside it
     return [block for block in blocks if block.get("text") != ""]
 
 
 def write(target: ScoreTarget, language: str = "en") -> str:
-    """Write a score with two decimals.
-
-    Args:
-        language: Of the answer; a number that stands alone is the same in each.
+    """Write a score with two decimals; the ``score`` task writes one.
 
     Example:
         >>> write(ScoreTarget(get_rubric("mos"), 3.4166))
@@ -118,10 +111,7 @@ def write(target: ScoreTarget, language: str = "en") -> str:
 def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: str = "en") -> ScoreTarget:
     """Read a score from an answer.
 
-    Args:
-        strict: Whether only what ``write`` writes counts. Otherwise words around the number are understood as in the
-            score task.
-        language: Of the answer; a number is read the same in each.
+    Unless strict, words around the number are understood as in the score task.
 
     Raises:
         ParseError: If there is no score, one out of range, or several different ones.

@@ -7,25 +7,19 @@ from typing import Any
 
 from audio_judge.clips import RatedClip
 from audio_judge.languages import check_language, readable_numbers, rubric_labels, simplified, wordings
-from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, instructions, pick
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
-
-__all__ = ["ScoreTarget", "ask", "grammar", "instructions", "parse", "write"]
-
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 # A number stands alone: no part of a word (MP3, 16kHz), of a version (1.2.3) or of a fraction of another kind.
 _VALUE = re.compile(rf"(?<![\w.,])-?{_NUMBER}(?![\w]|[.,][0-9])")
+# What may follow it: "/5", "out of 5 points". It must name the end of the scale, else the number is of another scale.
 _OUT_OF = re.compile(rf"(?:\s*/\s*|\s+out\s+of\s+|\s+of\s+)(-?{_NUMBER})(?![\w]|[.,][0-9])(?:\s*(?:points?|stars?))?")
 
 
 @dataclass(frozen=True)
 class ScoreTarget:
-    """A score of one rubric.
-
-    Raises:
-        ValueError: If the score is out of range.
-    """
+    """A score of one rubric, within its range; a ValueError if it is not."""
 
     rubric: Rubric
     value: float
@@ -38,7 +32,7 @@ TRAITS = Traits("one", ("scores",))
 
 
 def facts(target: ScoreTarget) -> Facts:
-    """What a score states."""
+    """What a score states: the rubric's name to the value."""
     return Facts({target.rubric.name: target.value})
 
 
@@ -60,9 +54,6 @@ def ask(
     Args:
         phrasing: Number of a phrasing, or an own text with the fields of ``Rubric.fill``.
 
-    Raises:
-        IndexError: If there is no phrasing of that number.
-
     Example:
         >>> ask("noisiness")
         'Rate the noisiness of this clip from 1 to 5.'
@@ -73,10 +64,7 @@ def ask(
 
 
 def write(target: ScoreTarget, language: str = "en") -> str:
-    """Write a score with one decimal.
-
-    Args:
-        language: Of the answer; a number that stands alone is the same in each.
+    """Write a score with one decimal; a number that stands alone is the same in each language.
 
     Example:
         >>> write(ScoreTarget(get_rubric("mos"), 3.42))
@@ -105,9 +93,8 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     """Read a score from an answer.
 
     Args:
-        strict: Whether only what ``write`` writes counts. Otherwise a name, markup, a decimal comma, "out of 5" and a
-            sentence around the number, in any of our languages, are understood.
-        language: Of the answer; a number is read the same in each.
+        strict: Otherwise a name, markup, a decimal comma, "out of 5" and a sentence around the number, in any of our
+            languages, are understood.
 
     Raises:
         ParseError: If there is no score, one out of range, several different ones, or one of another rubric.
@@ -130,11 +117,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
 
 
 def read_number(text: str, rubric: Rubric) -> float:
-    """Read the one number a text gives on a rubric's scale.
-
-    Args:
-        text: Number with or without words around it.
-        rubric: Whose scale it must be on; "8/10" on a 1-5 scale is an error, never 8 or 4.
+    """Read the one number a text gives on a rubric's scale; "8/10" on a 1-5 scale is an error, never 8 or 4.
 
     Raises:
         ParseError: If there is none, one out of range, or several different ones.
@@ -146,6 +129,7 @@ def read_number(text: str, rubric: Rubric) -> float:
     plain = _without_scale(readable_numbers(re.sub(r"[*_`~]", "", text).replace("−", "-")), rubric)
     if "%" in plain and rubric.high != 100:
         raise ParseError(f"{rubric.name}: {text!r} is in percent; {rubric.low:g} to {rubric.high:g} expected")
+    # A set, since a score that is repeated ("3.4. Yes, 3.4/5") is still one
     values, position = set(), 0
     while match := _VALUE.search(plain, position):
         values.add(_float(match[0]))
@@ -167,7 +151,7 @@ def _without_scale(text: str, rubric: Rubric) -> str:
 
 
 def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
-    """A number that an answer calls by another rubric's name is not the answer."""
+    # "Loudness: 4" is no answer to a question about noisiness, although it holds a number on the scale
     name = re.match(r"\W*([\w ]+?)\W*[:=]", simplified(text))
     own = {rubric.name, rubric.label, *rubric_labels(rubric.name)}
     others = {

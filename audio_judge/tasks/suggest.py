@@ -11,6 +11,7 @@ from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
+# An area must survive being listed with commas and "and"
 _AREA = re.compile(r"(?!.*\band\b)\w(?:[\w &/'-]*\w)?")
 _BULLET = r"\s*(?:[-*•–]\s+|\(?\d{1,2}[.):]\s+)"
 
@@ -50,18 +51,12 @@ TRAITS = Traits("none", ("areas", "words"), hears_reference=False)
 
 
 def facts(target: Suggestions) -> Facts:
-    """What suggestions state."""
+    """What suggestions state: the areas, and the suggestions as words."""
     return Facts(areas=target.areas, words="\n".join(target.suggestions))
 
 
 def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en") -> str:
     """Write the user's request for suggestions; the caller places the audio.
-
-    Args:
-        phrasing: Number of a phrasing, or an own text.
-
-    Raises:
-        IndexError: If there is no phrasing of that number.
 
     Example:
         >>> ask(phrasing=3)
@@ -77,7 +72,7 @@ def suggest_for(
 
     Args:
         most: How many dimensions to name at most; those in the better half of their scale are never named.
-        language: Of the suggestions; areas are named in English, see ``write``.
+        language: Of the suggestions; areas are named in English, and ``write`` translates them.
 
     Example:
         >>> suggest_for(Assessment({"mos": 3, "intelligibility": 1}, "fast")).areas
@@ -105,8 +100,7 @@ def suggest_for(
 def write(target: Suggestions, language: str = "en") -> str:
     """Write suggestions: areas in the thought, one line each in the answer.
 
-    Args:
-        language: Of the thought; areas that are labels of rubrics are put into it, the suggestions stay as they are.
+    Areas that are labels of rubrics are put into the language; the suggestions stay as they are.
 
     Example:
         >>> print(write(Suggestions(("speech rate",), ("Speak slower.",))))
@@ -127,17 +121,15 @@ def write(target: Suggestions, language: str = "en") -> str:
 
 @cache
 def _areas(language: str) -> dict[str, str]:
-    """English labels of areas to those of a language."""
+    # English label to the label in the language
     return {rubric.label: in_language(rubric, language).label for rubric in SPEECHEVAL_RUBRICS.values()}
 
 
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestions:
     r"""Read suggestions.
 
-    Args:
-        strict: Whether only what ``write`` writes counts. Otherwise bullets, numbers, empty lines, headers and a missing
-            thought do not matter.
-        language: Of the thought if strict; else it may be in any of our languages.
+    Unless strict, bullets, numbers, empty lines, headers and a missing thought do not matter, and the thought may be in
+    any of our languages.
 
     Raises:
         ParseError: If there is no suggestion, or (strict) the text is not as written.
@@ -162,7 +154,6 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestio
 
 
 def _english(area: str) -> str:
-    """The English label of an area in any language; another name stays as it is."""
     for language in LANGUAGES:
         for english, label in _areas(language).items():
             if area == label.casefold():
@@ -171,9 +162,9 @@ def _english(area: str) -> str:
 
 
 def _lines(answer: str) -> tuple[str, ...]:
-    """Suggestions without bullets; the line of areas may stand among them if a model does not think."""
     plain = (re.sub(r"[*`]+", "", re.sub(rf"^(?:{_BULLET})+", "", line)).strip() for line in answer.splitlines())
     wordy = (line for line in plain if re.search(r"[^\W\d]{2}", line))
+    # The line of areas stands among the suggestions if a model does not think
     titles = tuple(get_language(code).texts["areas"][0].casefold() for code in LANGUAGES)
     return tuple(line for line in wordy if not line.strip(" #-").casefold().startswith(titles))
 

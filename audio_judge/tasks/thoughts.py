@@ -5,21 +5,24 @@ from collections.abc import Iterator
 
 from audio_judge.tasks.common import ParseError
 
+# The beginning of a tag is enough, so that a broken one is noticed, too
 _TAG = re.compile(r"</?\s*(?:think|answer)\b", re.IGNORECASE)
 _WRITTEN = re.compile(r"<think>\n(?P<think>(?:.*\n)??)</think>\n\n<answer>\n(?P<answer>.*)\n</answer>", re.DOTALL)
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*[:=]\s*(.*)", re.DOTALL)
 
 
-def check_free_text(owner: str, text: str) -> None:
-    """Refuse a text that could not be told from the frame around it.
+def holds_tag(text: str) -> bool:
+    """Say whether a text has a tag of a thought or an answer, or the beginning of one."""
+    return bool(_TAG.search(text))
 
-    Args:
-        owner: What the text is, for the message.
+
+def check_free_text(owner: str, text: str) -> None:
+    """Refuse a text that could not be told from the frame around it; ``owner`` says in the message what it is.
 
     Raises:
         ValueError: If it holds a tag, or begins or ends with white space.
     """
-    if _TAG.search(text) or text != text.strip():
+    if holds_tag(text) or text != text.strip():
         raise ValueError(
             f"{owner}: {text!r}; a text without <think> or <answer> and without spaces around it is needed"
         )
@@ -38,9 +41,8 @@ def join_thought(think: str, answer: str) -> str:
 def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
     r"""Take a thought and an answer out of their tags.
 
-    Args:
-        strict: Whether only what ``join_thought`` writes counts. Otherwise case and white space do not matter, the
-            answer may lack its tags, and a text without tags is an answer.
+    Strict, only what ``join_thought`` writes counts. Otherwise case and white space do not matter, the answer may lack
+    its tags, and a text without tags is an answer.
 
     Returns:
         The thought and the answer, either of them may be empty.
@@ -63,6 +65,7 @@ def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
     parts = re.split(r"</?\s*(?:think|answer)\s*>", text, flags=re.IGNORECASE)
     if len(parts) != len(names) + 1:
         raise ParseError(f"{text!r} has a tag that does not end")
+    # Each part is named by the tag before it; the answer may stand in its tags or just after the thought
     content = {name: part.strip() for name, part in zip(["", *names], parts, strict=True)}
     if "think" in names and not {"/think", "answer"} & set(names):
         raise ParseError(f"{text!r} is a thought without an end; no answer follows")
@@ -71,10 +74,7 @@ def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
 
 
 def items(text: str) -> Iterator[tuple[str, str]]:
-    """Read lines such as ``Speech Rate: slow``; other lines are passed over.
-
-    Args:
-        text: Lines, bulleted or not, with or without markup.
+    """Read lines such as ``Speech Rate: slow``, bulleted or not; other lines are passed over.
 
     Yields:
         Name in lower case without markup, and the value as it stands.
