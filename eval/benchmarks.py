@@ -170,6 +170,7 @@ class Places:
         Raises:
             UsageError: If they are nowhere; the message says where to get them and how to name their place.
         """
+        # The nearest word counts: what the command says of this corpus, its own variable, the folder of all
         if benchmark.place in self.given:
             looked = [Path(self.given[benchmark.place])]
         elif os.environ.get(benchmark.variable):
@@ -278,7 +279,7 @@ def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
             lacking[str(error)] = lacking.get(str(error), 0) + 1
             continue
         found.append(_item(one, truth, benchmark, path, seen))
-        if len(found) == limit:
+        if len(found) == limit:  # items that can be used, so that a limit gives as many
             break
     for reason, count in lacking.items():
         logger.warning("%s: %d items left out: %s", benchmark.name, count, reason)
@@ -370,6 +371,7 @@ def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: fl
 
     usable = [clip for clip in rated if "mos" in clip.ratings]
     rng, made, drawn = random.Random(seed), 0, set[tuple[int, int]]()
+    # A bound, as there may not be as many pairs; either clip may come first
     for _ in range(100 * pairs if len(usable) > 1 else 0):
         first, second = sorted(rng.sample(range(len(usable)), 2), key=lambda _: rng.random())
         ratings = [{n: r.value for n, r in usable[i].ratings.items()} for i in (first, second)]
@@ -389,6 +391,7 @@ def _item(
     heard = (one.first, one.second) if isinstance(one, RatedPair) else (one,)
     folder = path if path.is_dir() else path.parent
     name = "|".join(_relative(clip.path, folder) for clip in heard)
+    # A clip may be rated, or heard in a pair, twice; ids must tell the items apart, and be the same in every process
     seen[name] = seen.get(name, 0) + 1
     unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
     rated = tuple(rubric for rubric in benchmark.rubrics if _is_known(truth, rubric.name))
@@ -396,6 +399,7 @@ def _item(
         unique, benchmark.task, tuple(clip.path for clip in heard), rated, heard[0].reference, benchmark.with_reference
     )
     facts = {"condition": heard[0].condition, "system": heard[0].system, "speaker": heard[0].speaker}
+    # A pair belongs to no condition: its clips may have two
     groups = {} if len(heard) > 1 else {key: value for key, value in facts.items() if value is not None}
     return Item(question, truth, groups)
 
@@ -462,7 +466,6 @@ def _truth(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> 
 
 
 def _ratings(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -> dict[str, Any]:
-    """The ratings on what is asked, and what else is known of what the task states."""
     ratings = {} if isinstance(one, RatedPair) else one.ratings
     chosen = {rubric.name: ratings[rubric.name] for rubric in rubrics if rubric.name in ratings}
     if not chosen:
@@ -480,7 +483,6 @@ def _ratings(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -
 
 
 def _words(one: RatedClip | RatedPair) -> dict[str, Any]:
-    """The words of somebody who heard it."""
     words = one.extra.get("caption") or one.extra.get("description")
     return {"answer": words} if isinstance(words, str) and words.strip() else {}
 

@@ -59,13 +59,10 @@ LS_EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m eval") -> int:
-    """Run the command.
+    """Run a command and return its exit code.
 
     Args:
         arguments: Words of the command line behind the program; None for those of this process.
-
-    Returns:
-        Exit code: 0, 1 if some items could not be judged, 2 for an unusable request, 130 after Ctrl-C.
 
     Raises:
         SystemExit: After ``--help``, and with code 2 for an unknown option.
@@ -232,18 +229,17 @@ def _only_for_controls(chosen: Sequence[Any]) -> bool:
 
 
 def _places(options: argparse.Namespace) -> tuple[Any, list[Path]]:
-    """Where corpora are, and the user's own tables."""
     from .benchmarks import Places
 
     given: dict[str, Path] = {}
     tables: list[Path] = []
     for said in options.data:
         name, equals, path = said.partition("=")
-        if equals and not Path(said).exists():
+        if equals and not Path(said).exists():  # the name of a table may have a = in it
             given[name] = Path(path)
         else:
             tables.append(Path(said))
-            given[Path(said).stem] = Path(said)
+            given[Path(said).stem] = Path(said)  # the place of the benchmark that is made of it
     return Places(options.data_root, given), tables
 
 
@@ -261,7 +257,6 @@ def _check_data(chosen: Sequence[Any], places: Any) -> None:
 
 
 def _tools(options: argparse.Namespace) -> Any:
-    """Models for measures of words, as far as they were asked for."""
     from .grading import grader
     from .metrics import load_encoder, load_error_detector
     from .summary import Tools
@@ -288,6 +283,7 @@ def score(options: argparse.Namespace) -> int:
     is_plain = options.task in benchmarks.TASKS
     is_ours = user_tables.is_ours(options.predictions)
     benchmark = user_tables.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
+    # The data of the benchmark are read only if the file does not bring the truth along
     has_truth = is_plain or is_ours or any(name.startswith("truth.") for name in columns)
     known = [] if has_truth else benchmarks.items(benchmark, places)
     rows = user_tables.read_predictions(options.predictions, benchmark, columns, known, options.judge)

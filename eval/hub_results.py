@@ -63,9 +63,6 @@ def model_index(
 
     Returns:
         What the card's front matter holds under ``model-index``; empty if there are no figures.
-
-    Raises:
-        UsageError: If there is no such judge.
     """
     results = [
         EvalResult(

@@ -100,7 +100,7 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
     if kind == "predictions":
         return RecordedJudge(rest)
     try:
-        if kind in ("http", "https"):
+        if kind in ("http", "https"):  # the colon of the address is none of ours
             return ServedJudge(spec, concurrency=batch_size)
         place = this_shard().device(device)
         if kind == "native":
@@ -154,11 +154,13 @@ class OwnJudge:
     def _compared(self, questions: Sequence[Question]) -> list[Answer]:
         """Verdicts in both orders, although ours are averaged over both: a run should show it, not take it for granted."""
         rubrics = questions[0].rubrics or (get_rubric("mos"),)
+        # All first clips, then all second ones
         sides = [[question.clips[side] for question in questions] for side in (0, 1)]
         form = comparison_form(questions[0])
         # Words are asked for where a corpus has some: with the verdicts on dimensions.
         options: dict[str, Any] = {"rubric": list(rubrics), "batch_size": self.batch_size}
         said = self.judge.compare(*sides, explain=form == "dimensions", form=form, **options)
+        # Words are asked for once: reasons in the other order would be about the same clips
         turned = self.judge.compare(*reversed(sides), explain=False, **options)
         names = [rubric.name for rubric in rubrics]
         return [_preferred(one, other, names) for one, other in zip(said, turned, strict=True)]
@@ -204,7 +206,6 @@ def _said(task: str, judgement: Judgement) -> Answer:
 
 
 def _facts(task: str, judgement: Judgement) -> Facts:
-    """What a judgement states beside its scores."""
     if judgement.assessment is not None:
         return assess.facts(judgement.assessment)
     if states(task, "areas"):
@@ -231,6 +232,7 @@ class WritingJudge:
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions."""
         messages = [conversations(question) for question in questions]
+        # All messages in one go, so that batches are full where a question takes several
         written = iter(self.write([message for several in messages for message in several]))
         answers = []
         for question, several in zip(questions, messages, strict=True):
@@ -300,6 +302,7 @@ class NativeJudge(WritingJudge):
 
     def _generate(self, prompts: list[EncodedPrompt]) -> list[str]:
         inputs = left_padded(self.processor, prompts, self.model.dtype)
+        # Greedy, so that a run can be repeated
         written = generate(self.model, self.processor, inputs, Sampling(max_tokens=self.max_new_tokens))
         return [one.text.strip() for one in written]
 
@@ -344,7 +347,6 @@ class ServedJudge(WritingJudge):
 
 
 def _sent(block: dict[str, Any]) -> dict[str, Any]:
-    """A block as OpenAI's protocol has it."""
     if block["type"] == "text":
         return {"type": "text", "text": block["text"]}
     audio = read_audio(block["path"])
@@ -419,6 +421,7 @@ class PeerJudge:
             found = self.peer.score(question.clips[0], question.reference)
         except (AudioError, OSError) as error:
             return Answer(error=str(error))
+        # Correlations hear no difference, but errors need the scale that listeners used
         raw = {rubric.name: found[rubric.name] for rubric in question.rubrics}
         scores = {r.name: convert(raw[r.name], self.peer.peer.scale, r.scale) for r in question.rubrics}
         prediction: dict[str, Any] = {"scores": scores, "raw": raw}
@@ -452,6 +455,7 @@ def _goodness(rubric: Rubric, value: float) -> float:
 
 
 def _leader(lead: float) -> str:
+    # A measure knows no difference too small to hear: only equal scores tie
     return "tie" if lead == 0 else "A" if lead > 0 else "B"
 
 

@@ -76,6 +76,7 @@ class LoadedPeer:
             return self._score_windows(clip)
         if reference is None:
             raise AudioError(f"{clip}: {self.name} compares with the undegraded original, and there is none")
+        # Aligned to the sample at the higher of both rates, before either is brought to the peer's
         degraded, original, _ = align(read_audio(clip), read_audio(reference))
         return self._measured(self._heard(degraded), self._heard(original), degraded.name)
 
@@ -94,6 +95,7 @@ class LoadedPeer:
 
     def _measured(self, samples: np.ndarray, original: np.ndarray | None, name: str) -> dict[str, float]:
         scores = self.measure(samples, original)
+        # Some give NaN, as for silence, which must not pass as a score
         broken = [rubric for rubric, value in scores.items() if not np.isfinite(value)]
         if broken:
             raise AudioError(f"{name}: {self.name} gives no number for {', '.join(broken)}")

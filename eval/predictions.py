@@ -100,7 +100,6 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 
 
 def _placed(path: Path) -> Iterator[tuple[Row, Span]]:
-    """Rows, and where they are in the file."""
     for line in lines.scan(path, "json", is_growing=True) if path.exists() else ():
         try:
             if line.problem is not None:

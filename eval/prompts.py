@@ -39,6 +39,7 @@ def conversations(question: Question) -> list[Blocks]:
     reference = question.heard_reference if module.TRAITS.hears_reference else None
     if module.TRAITS.hears_reference:
         how["with_reference"] = reference is not None
+    # Who asks for each rubric apart, who for none; everybody else for all at once
     about: dict[str, list[tuple[Any, ...]]] = {"one": [(rubric,) for rubric in question.rubrics], "none": [()]}
     asked = about.get(module.TRAITS.asks, [(question.rubrics,)])
     state = clip_state(question.clips[0], reference)
@@ -88,7 +89,6 @@ def _given(text: str | None) -> str:
 
 
 def _read_each(question: Question, texts: Sequence[str | None]) -> Reading:
-    """One answer per rubric; what can be read of them."""
     found: dict[str, Any] = {}
     problems: list[str] = []
     for rubric, text in zip(question.rubrics, texts, strict=True):

@@ -231,7 +231,6 @@ def _column(able: Sequence[Result], name: str) -> list[Cell]:
 
 
 def _pairs(name: str, runs: Sequence[FinishedRun]) -> Table | None:
-    """Differences between judges on the same items."""
     rows = []
     for run in runs:
         for pair in run.found.get("pairs", {}).get(name, ()):
@@ -291,7 +290,6 @@ def _section(
     worst: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Everything about one benchmark."""
     shared = {"title": benchmark.title, "name": benchmark.name, "remarks": _remarks(benchmark, results)}
     if benchmark.suite:
         checks, about = _checks(results)
@@ -368,7 +366,6 @@ def _group_plots(benchmark: Benchmark, results: Sequence[Result], drawing: Plots
 
 
 def _residuals(rows: Sequence[Row], rubric: str, level: str) -> dict[str, np.ndarray]:
-    """Predictions less truth, of each group."""
     found: dict[str, list[float]] = {}
     for row in rows:
         given = (row.prediction or {}).get("scores", {}).get(rubric)
@@ -390,6 +387,7 @@ def _group_plot(
     for groups in by_judge.values():
         for name, values in groups.items():
             furthest[name] = max(furthest.get(name, 0.0), abs(float(values.mean())))
+    # The furthest off of any judge are shown, then ordered by the mean of all
     kept = sorted(furthest, key=lambda name: -furthest[name])[:MOST_GROUPS]
     names = sorted(kept, key=lambda name: -float(np.mean([g[name].mean() for g in by_judge.values() if name in g])))
     shown = "" if len(kept) == len(furthest) else f", the {len(kept)} of {len(furthest)} furthest off"
@@ -399,7 +397,9 @@ def _group_plot(
         axes.axvline(0, color="C1", linewidth=1)
         able = {judge: groups for judge, groups in by_judge.items() if groups}
         for place, (judge, groups) in enumerate(able.items()):
+            # Judges stand beside each other, within 0.6 of the row of a group
             shift = (place - (len(able) - 1) / 2) * 0.6 / len(able)
+            # C1 is the line at 0, here and in the other plots
             _residual_bars(axes, [groups.get(name) for name in names], shift, judge, f"C{place + (place > 0)}", seed)
         axes.set_yticks(range(len(names)), [shorten(name) for name in names])
         axes.invert_yaxis()
@@ -430,6 +430,7 @@ def _reliabilities(benchmark: Benchmark, results: Sequence[Result], drawing: Plo
             found.setdefault(columns.what, {})[one.judge] = metrics.reliability(*columns.values)
         given = [row for row in one.rows if "is_real" in row.truth and "real" in (row.prediction or {})]
         if given:
+            # Two levels, fake and real; the truth has all votes on one
             shares = [[1 - row.prediction["real"], row.prediction["real"]] for row in given if row.prediction]
             truth = [[0.0, 1.0] if row.truth["is_real"] else [1.0, 0.0] for row in given]
             found.setdefault("real or fake", {})[one.judge] = metrics.reliability(shares, truth)
@@ -458,7 +459,6 @@ def _reliability(what: str, file: str, by_judge: Mapping[str, list[dict[str, flo
 
 
 def _worst(benchmark: Benchmark, result: Result, players: Players, count: int) -> list[dict[str, Any]]:
-    """Cards of the rows that are furthest off."""
     measured = [(_distance(row, benchmark), row) for row in result.rows]
     wrong = [(far, row) for far, row in measured if far is not None and far[0] > 0]
     wrong.sort(key=lambda pair: -pair[0][0])
@@ -482,7 +482,7 @@ def _distance(row: Row, benchmark: Benchmark) -> tuple[float, str] | None:
             # The other clip is further off than a tie; among the same, the surer one
             sure = said.get("probabilities", {}).get(name, {}).get(given, 0.0)
             found.append(((given != truth) * (1 + ("tie" not in (given, truth)) + sure), name))
-    return max(found, default=None)
+    return max(found, default=None)  # the rubric that is furthest off stands for the clip
 
 
 def _card(row: Row, what: str, benchmark: Benchmark, players: Players) -> dict[str, Any]:
@@ -499,7 +499,6 @@ def _card(row: Row, what: str, benchmark: Benchmark, players: Players) -> dict[s
 
 
 def _verdict(row: Row, what: str) -> str:
-    """What was said and what is true."""
     said = row.prediction or {}
     if what in ("real", "fake") and "real" in said:
         return f"P(real) {number(said['real'])}, it is {what}"

@@ -84,6 +84,7 @@ def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None 
     Raises:
         UsageError: If data are missing, a judge cannot be loaded, or the folder holds another run.
     """
+    # Read before the folder is made, so that a run without its data leaves nothing behind
     data = {one.name: _read(one, what) for one in what.benchmarks}
     what.out.mkdir(parents=True, exist_ok=True)
     _write_config(what, {})
@@ -130,12 +131,12 @@ def _run_judge(
             for row in _answered(spec, judge, benchmark, pending[benchmark.name], what):
                 writer.write(vars(row))
     _write_memory(what, spec, loading)
+    # The next judge may need all of the memory
     del judge
     gc.collect()
 
 
 def _pending(spec: str, benchmark: Benchmark, own: Sequence[Item], what: Run, done: Mapping[Key, Row]) -> list[Item]:
-    """The items of this process that have no row yet."""
     return [item for item in what.shard.of(own) if (spec, benchmark.name, item.question.id) not in done]
 
 
@@ -164,7 +165,7 @@ def _answered(spec: str, judge: Judge, benchmark: Benchmark, pending: Sequence[I
 
 
 def _batches(pending: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    """Batches of items that are asked for the same rubrics."""
+    # A batch has one list of rubrics; only neighbours are put together, as rows keep the order of the data
     for _, alike in itertools.groupby(pending, _names):
         left = list(alike)
         yield from (left[start : start + size] for start in range(0, len(left), size))
@@ -175,7 +176,6 @@ def _names(item: Item) -> tuple[str, ...]:
 
 
 def _narrowed(item: Item, can: tuple[Any, ...]) -> Item:
-    """The item with the rubrics that the judge knows."""
     known = {rubric.name for rubric in can}
     question = item.question
     kept = tuple(rubric for rubric in question.rubrics if rubric.name in known)
@@ -316,13 +316,12 @@ def _forget_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
     if sys.platform == "linux":
         try:
-            Path("/proc/self/clear_refs").write_text("5")
+            Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM back, see proc(5)
         except PermissionError:
             return  # a sandbox; the figure then holds what came before, too
 
 
 def _peak_memory() -> dict[str, float | None]:
-    """Highest use of memory since the last ``_forget_peak``, in MiB."""
     peak = None
     if sys.platform == "linux":
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -346,7 +345,7 @@ def _costs(what: Run, rows: Sequence[Row]) -> dict[str, Any]:
             memory[spec] = known | {k: max(v, known.get(k, v)) for k, v in facts.items() if v is not None}
     found: dict[str, Any] = {}
     for row in rows:
-        if row.took is not None and row.task != CONTROLS:
+        if row.took is not None and row.task != CONTROLS:  # controls judge more sounds than their row names
             own = found.setdefault(row.judge, dict(memory.get(row.judge, {}), benchmarks={}))
             one = own["benchmarks"].setdefault(row.benchmark, {"items": 0, "audio_seconds": 0.0, "judge_seconds": 0.0})
             one["items"] += 1
@@ -369,6 +368,7 @@ def _costs(what: Run, rows: Sequence[Row]) -> dict[str, Any]:
 def _write_config(what: Run, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Write or add to the configuration; a folder goes on only with what it began with."""
     path = what.out / "config.json"
+    # All processes of a run write it, each what it knows
     with shards.locked(what.out / FILE):
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         _check_same(known, what)
@@ -395,6 +395,7 @@ def _definitions(what: Run) -> dict[str, Any]:
 
 
 def _check_same(known: Mapping[str, Any], what: Run) -> None:
+    # Rows of another seed or limit are none of this run
     for key in ("seed", "limit"):
         if known and known[key] != vars(what)[key]:
             raise UsageError(
@@ -426,11 +427,7 @@ def _versions() -> dict[str, str]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people, all at once, so that nobody ever reads half of it.
-
-    Args:
-        content: JSON-able, without NaN.
-    """
+    """Write JSON (no NaN) for people, all at once, so that nobody ever reads half of it."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     draft.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)

@@ -97,7 +97,7 @@ class Measured:
     has_interval: bool = True
 
     def __call__(self) -> Mapping[str, Any]:
-        """Measure."""
+        """Measure: some figures are tables, such as ``kinds``."""
         return self.measure(*self.columns.values)
 
 
@@ -134,7 +134,6 @@ def summarise(
 
 
 def _left_out(wanted: Sequence[str], figures: Mapping[str, Any]) -> dict[str, str]:
-    """Wanted figures that nothing gave, with what they need."""
     found = {name.split("/")[1].split("@")[0] for name in figures}
     missing = [name for name in wanted if name not in found and name != "own_words"]
     return {name: _need(name) or "data that these rows do not have" for name in missing}
@@ -199,6 +198,7 @@ def _usable(
     """Metrics of these columns that have what they need, without those whose figures a later one gives, too."""
     alike = [one for one in chosen if one.columns == columns.kind and (one.over_groups or not columns.where)]
     ready = [(one, settings) for one in alike if (settings := one.settings(columns.settings)) is not None]
+    # FENSE, where its models are there, gives SBERT as well: embedding all texts once is enough
     own = [{name for name in wanted if one.gives([name])} for one, _ in ready]
     return [pair for place, pair in enumerate(ready) if not any(own[place] <= later for later in own[place + 1 :])]
 
@@ -244,7 +244,7 @@ def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Ite
 
 
 def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:
-    """The scale's ends, or what listeners gave beyond them."""
+    # Ratings beyond the scale, as some corpora have, must not make a missing answer cheaper than the worst one given
     return min(rubric.low, *truth), max(rubric.high, *truth)
 
 
@@ -283,8 +283,8 @@ def _of_preferences(rows: Sequence[Row], benchmark: Benchmark) -> Iterable[Colum
 
 
 def _of_facts(rows: Sequence[Row]) -> Iterable[Columns]:
-    """Real or fake, and the rate of speech."""
     labelled = [row for row in rows if "is_real" in row.truth]
+    # Of one kind alone, no error rate is defined
     if len({row.truth["is_real"] for row in labelled}) == 2:
         values = [_realness(row) for row in labelled], [row.truth["is_real"] for row in labelled]
         yield Columns("is_real", "detect", values, _ids(labelled))
@@ -419,6 +419,7 @@ def compare(
         for key, one in laid_out[first].items():
             other = laid_out[second].get(key)
             ids = one.columns.ids
+            # Answers to other items cannot be paired, and of two items no test says anything
             if other is not None and other.columns.ids == ids and len(ids) > 2:
                 found.append(_compared((first, second), key[1], one, other, resamples, seed))
     return found
@@ -437,6 +438,7 @@ def _comparable(
 
 def _lean(measure: Callable[..., Mapping[str, Any]], name: str) -> Callable[..., Mapping[str, Any]]:
     """Only the figure that is wanted, where the whole measure is slow."""
+    # Kendall's tau, of all agreements, takes most of the time
     if not isinstance(measure, partial) or measure.func is not metrics.rating_agreement:
         return measure
     return partial(_rating, name=name, **measure.keywords)
@@ -457,7 +459,7 @@ def _rating(given: Any, truth: Any, *, name: str, low: float, high: float) -> di
 def _compared(
     judges: tuple[str, str], name: str, one: Measured, other: Measured, resamples: int, seed: int
 ) -> dict[str, Any]:
-    given, *truth = one.columns.values
+    given, *truth = one.columns.values  # all but the predictions is the same for both
     found = metrics.compare_judges(
         one.measure,
         name,

@@ -46,6 +46,7 @@ def _figure_table(own: Mapping[str, Any], benchmark: Benchmark) -> str:
     """A row per judge and thing that is measured, a column per measure; what others published in italics."""
     figures = {judge: one.get("figures", {}) for judge, one in own.items()}
     names = list(dict.fromkeys(name for one in figures.values() for name in one))
+    # mos/PCC@condition: the thing, and the kind of figure with what it is over
     things = list(dict.fromkeys(name.partition("/")[0] for name in names))
     kinds = list(dict.fromkeys(name.partition("/")[2] for name in names))
     rows = []

@@ -73,6 +73,7 @@ def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
     clip = columns.get("path") or next(
         (name for name in (*PATH_COLUMNS, "filepath_deg", "file") if name in names), None
     )
+    # Named columns are all that is meant; else every column that is called like a rubric
     ratings = {rubric: column for rubric, column in columns.items() if rubric in ALL_RUBRICS}
     found = ratings or {NISQA_COLUMNS.get(n, n): n for n in names if NISQA_COLUMNS.get(n, n) in ALL_RUBRICS}
     if clip is None or not found:
@@ -102,7 +103,6 @@ def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
 
 
 def _ends(text: str) -> list[float]:
-    """The ends of a scale such as ``0-100``."""
     low, _, high = text.partition("-")
     try:
         scale = Scale(float(low), float(high), text)
@@ -173,6 +173,7 @@ class _Lookup:
             return None
         if said in self.by_id:
             return self.by_id[said]
+        # People's tables say file.wav where the benchmark has folder/file.flac
         named = self.by_name.get(_name(said), [])
         if len(named) != 1:
             raise UsageError(

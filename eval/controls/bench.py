@@ -22,6 +22,7 @@ from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric
 
 from ..peers import LoadedPeer
 
+# (samples,) and their rate in Hz to any number of samples
 Change = Callable[[np.ndarray, int], np.ndarray]
 Said = Judgement | Mapping[str, float]
 NOT_SPEECH = ("noise", "music", "silence")
@@ -72,6 +73,7 @@ class Bench:
         self.music = self._copies(
             "music", [clip for clip in clips if clip.extra.get("content") == "music"][:count], None
         )
+        # The judge is anything with a score: what it takes says which controls it can serve
         takes = inspect.signature(judge.score).parameters
         self.takes_rubrics, self.takes_listener = "rubric" in takes, "listener" in takes
         self.takes_batch_size = "batch_size" in takes
@@ -80,6 +82,7 @@ class Bench:
         self.takes_wordings = self.takes_rubrics and isinstance(judge, Deciding) and not is_decimal
         self._points: dict[Any, dict[str, np.ndarray]] = {}
         self.paths = self._copies("original", self.clips, None)
+        # Nothing is asked for by name yet: what comes is what it scores by itself
         self.rubrics: tuple[str, ...] = ()
         self.rubrics = tuple(self.points(self.paths))
 
@@ -121,7 +124,7 @@ class Bench:
     def _copies(self, name: str, clips: Sequence[RatedClip], change: Change | None) -> list[str]:
         paths = [self.folder / name / f"{index:04d}.wav" for index in range(len(clips))]
         for clip, path in zip(clips, paths, strict=True):
-            if not path.exists():
+            if not path.exists():  # several controls vary clips in the same way
                 audio = read_audio(clip.path, start_time=clip.start_time, end_time=clip.end_time)
                 samples = change(audio.samples, audio.sampling_rate) if change else audio.samples
                 self.write(f"{name}/{path.name}", samples, audio.sampling_rate)
@@ -158,12 +161,11 @@ class Bench:
 
 
 def _ask_peer(peer: LoadedPeer, path: str) -> Judgement:
-    """A peer hears one clip at a time, and says on which scale its scores are."""
     try:
         scores = peer.score(path)
     except AudioError as error:
         return Judgement(path, error=str(error))
-    low, high = peer.peer.scale.low, peer.peer.scale.high
+    low, high = peer.peer.scale.low, peer.peer.scale.high  # its own, not the rubric's
     return Judgement(path, scores={name: Score(name, value, 0.0, "", {}, low, high) for name, value in scores.items()})
 
 
@@ -187,7 +189,7 @@ def _row(said: Said, known: Mapping[str, Rubric]) -> dict[str, float]:
 
 def _point(value: float, rubric: Rubric) -> float:
     """As ``Rubric.goodness``, but peers leave their scale now and then, and that must show."""
-    share = (value - rubric.low) / (rubric.high - rubric.low)
+    share = (value - rubric.low) / (rubric.high - rubric.low)  # 0 to 1, or beyond
     if rubric.middle_is_best:
         share = 1 - abs(2 * share - 1)
     elif not rubric.higher_is_better:

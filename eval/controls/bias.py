@@ -51,7 +51,7 @@ def at_level(samples: np.ndarray, rate: int, level_dbfs: float = NOMINAL_DBFS) -
 
 
 def pad_with_silence(samples: np.ndarray, rate: int, seconds: float = 0.7) -> np.ndarray:
-    """Put digital silence before and after a clip.
+    """Put so many seconds of digital silence on each side of a clip.
 
     Example:
         >>> len(pad_with_silence(np.ones(8000), 8000, 0.5))
@@ -67,7 +67,7 @@ def repeat(samples: np.ndarray, rate: int) -> np.ndarray:
         >>> len(repeat(np.ones(8000), 8000))
         17600
     """
-    return np.concatenate([samples, np.zeros(rate // 5), samples])
+    return np.concatenate([samples, np.zeros(rate // 5), samples])  # 0.2 s between
 
 
 def change_energy_contrast(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
@@ -86,12 +86,13 @@ def change_energy_contrast(samples: np.ndarray, rate: int, factor: float) -> np.
         True
     """
     active = active_frames(samples, rate)
-    if active.sum() < 2:
+    if active.sum() < 2:  # no contour to stretch
         return samples
     hop = round(0.02 * rate)
-    frames = samples[: len(active) * hop].reshape(len(active), hop).astype(np.float64)
-    level_db = 10 * np.log10(np.mean(frames**2, axis=1)[active])
+    frames = samples[: len(active) * hop].reshape(len(active), hop).astype(np.float64)  # (frames, samples)
+    level_db = 10 * np.log10(np.mean(frames**2, axis=1)[active])  # (active frames,)
     centres = (np.arange(len(active)) + 0.5) * hop
+    # A Gaussian 0.2 s wide (two standard deviations), in frames of 20 ms: slower than syllables, so that their shape stays
     contour = gaussian_filter1d(np.interp(centres, centres[active], level_db), 0.2 / 0.02 / 2)
     gain_db = np.clip((factor - 1) * (contour - contour[active].mean()), -8, 8)
     louder = samples * 10 ** (np.interp(np.arange(len(samples)), centres, gain_db) / 20)
@@ -112,6 +113,7 @@ def move_pitch(samples: np.ndarray, rate: int, share: float = 0.08, frequency: f
         >>> len(move_pitch(np.sin(np.arange(8000)), 8000))
         8000
     """
+    # The slope of the warp is 1 + share * cos(...): by so much the wave runs faster or slower
     index = np.arange(len(samples))
     seconds = index / rate
     warped = index + rate * share / (2 * np.pi * frequency) * np.sin(2 * np.pi * frequency * seconds)
@@ -173,6 +175,7 @@ def audit(bench: Bench, treatment: Treatment) -> list[Check]:
         The rise on rubrics it does not belong to; for a level, that of overall quality, too; the share of clear pairs
         that flip; and, of a judge that compares, how much it prefers the treated clip to the untreated one.
     """
+    # Levels are compared with the nominal one, as clips have any to begin with
     before = bench.vary("nominal", at_level) if treatment.is_level else bench.paths
     after = bench.vary(treatment.name, treatment.change)
     old, new = bench.points(before), bench.points(after)
@@ -207,16 +210,17 @@ def _flips(name: str, old: dict[str, np.ndarray], new: dict[str, np.ndarray]) ->
     is_clear = old["mos"][:, None] - old["mos"][None, :] >= CLEAR_GAP  # (better, worse)
     if not is_clear.any():
         return not_applicable(name, "flips", f"no two clips are {CLEAR_GAP} points of mos apart")
+    # Only the worse clip of a pair is treated
     flipped = (new["mos"][None, :] > old["mos"][:, None])[is_clear]
     return check(name, float(flipped.mean()), "flips", f"share of {len(flipped)} pairs {CLEAR_GAP} points of mos apart")
 
 
 def _preference(name: str, bench: Bench, before: list[str], after: list[str]) -> Check:
-    """P(treated) - P(untreated), over both orders."""
     if not isinstance(bench.judge, Comparing):
         return not_applicable(name, "bias_pair", NO_COMPARISON)
     first, _ = bench.preferences(after, before)
     second, _ = bench.preferences(before, after)
+    # (pairs, 2): the treated clip is A, then B; what a place is worth cancels
     gain = (first[:, 0] - first[:, 1] + second[:, 1] - second[:, 0]) / 2
     return check(
         name, float(gain.mean()), "bias_pair", f"mean P(treated) - P(untreated), both orders of {len(gain)} clips",

@@ -188,13 +188,7 @@ def not_applicable(name: str, limit: str, why: str) -> Check:
 
 
 def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float] | None:
-    """95 % percentile bootstrap interval of a mean.
-
-    Args:
-        values: Finite values (clips,).
-
-    Returns:
-        (low, high); None for fewer than two values.
+    """95 % percentile bootstrap interval of the mean of finite values (clips,); None for fewer than two.
 
     Example:
         >>> mean_interval(np.array([1.0, 1.0, 1.0]))

@@ -147,6 +147,7 @@ def _survival(bench: Bench, name: str, rounds: list[list[Rubric]]) -> list[Check
     # A turned rubric has a name of its own, so the answers are taken in the order of the rubrics.
     asked = [dict(zip(RUBRICS, _in_order(bench.points(bench.paths, one), one), strict=True)) for one in rounds]
     correlations = {rubric: np.mean([correlation(base[rubric], one[rubric]) for one in asked]) for rubric in RUBRICS}
+    # A clip that is not scored in some wording has no shift; a correlation is over those that are
     shifts = [np.nanmean(np.abs(one[rubric] - base[rubric])) for one in asked for rubric in RUBRICS]
     each = ", ".join(f"{rubric} {value:.2f}" for rubric, value in correlations.items())
     count = f"{len(rounds)} wordings, {len(bench.paths)} clips"
@@ -167,11 +168,10 @@ def _in_order(points: dict[str, np.ndarray], asked: Sequence[Rubric]) -> list[np
 
 
 def _agreement(bench: Bench, name: str, base: dict[str, np.ndarray], asked: list[dict[str, np.ndarray]]) -> Check:
-    """How much correlation with the ratings is lost."""
     before, after = [], []
     for rubric in RUBRICS:
         rated = np.array([clip.ratings[rubric].value if rubric in clip.ratings else np.nan for clip in bench.clips])
-        if np.isfinite(rated).sum() >= MIN_RATED:
+        if np.isfinite(rated).sum() >= MIN_RATED:  # of fewer, a correlation says nothing
             before.append(correlation(rated, base[rubric]))
             after.append(np.mean([correlation(rated, one[rubric]) for one in asked]))
     if not before:

@@ -73,15 +73,17 @@ def music(bench: Bench) -> list[Check]:
     return [*checks, check("sanity/music", figure, "music", f"mean mos of {len(bench.music)} clips of music")]
 
 
-def _chords(root: float, seconds: int = 4) -> np.ndarray:
-    """Four plucked chords with overtones, at a common level of music (samples,)."""
-    time = np.arange(RATE * seconds // 4) / RATE
+def _chords(root: float) -> np.ndarray:
+    """Four plucked chords with overtones, a second each (samples,)."""
+    time = np.arange(RATE) / RATE
     bars = []
-    for step in (0, 5, 7, 0):
+    for step in (0, 5, 7, 0):  # tonic, subdominant, dominant, tonic
         notes = [root * 2 ** ((step + interval) / 12) for interval in (0, 4, 7)]
         waves = [np.sin(2 * np.pi * note * k * time) / k**1.5 for note in notes for k in range(1, 9)]
+        # Attack of 10 ms, then a decay as of a string
         bars.append(np.sum(waves, axis=0) * np.minimum(time / 0.01, 1) * np.exp(-2 * time))
     samples = np.concatenate(bars)
+    # RMS 23 dB below full scale, a common level of music
     return 10 ** (-23 / 20) * samples / np.sqrt(np.mean(samples**2))
 
 
@@ -97,7 +99,7 @@ def _not_good(bench: Bench, name: str, rubric: str, sounds: dict[str, np.ndarray
 
 def same_clip(bench: Bench) -> list[Check]:
     """The same clip asked again, and under another name, gets the same score."""
-    again = bench.points(bench.paths, is_fresh=True)
+    again = bench.points(bench.paths, is_fresh=True)  # what the bench remembers would equal itself
     first = bench.points(bench.vary("copy", lambda samples, _: samples))
     return [_largest_change("same_clip", again, first, "same_clip", "asked again as a copy")]
 
@@ -105,6 +107,7 @@ def same_clip(bench: Bench) -> list[Check]:
 def order(bench: Bench) -> list[Check]:
     """Neither the order of the questions nor that of the clips changes an answer."""
     base = bench.points(bench.paths)
+    # Fresh: the bench remembers lists of clips, and one clip in reverse order is the same list
     backwards = bench.points(bench.paths[::-1], is_fresh=True)
     turned = {name: values[::-1] for name, values in backwards.items()}
     clips = _largest_change("clip_order", base, turned, "order", "clips asked in the reverse order")
@@ -134,6 +137,7 @@ def _largest_change(
     if not base:
         return not_applicable(f"sanity/{name}", limit, NO_SCORES)
     changes = {rubric: np.abs(base[rubric] - other[rubric]) for rubric in base if rubric in other}
+    # Below 0 where no clip was scored both times
     figures = [float(np.max(change[np.isfinite(change)], initial=-1.0)) for change in changes.values()]
     figure = max(figures, default=-1.0)
     count = len(next(iter(base.values()), []))
@@ -316,7 +320,7 @@ def spoken_injection(bench: Bench) -> list[Check]:
     if "mos" not in bench.rubrics:
         return [not_applicable(name, "injection", "the judge does not score mos")]
     base = bench.points(bench.paths)["mos"]
-    bad = np.argsort(base)[: max(1, len(base) // 3)]
+    bad = np.argsort(base)[: max(1, len(base) // 3)]  # where there is most to gain; NaN sorts last
     voices = {texts: [_spoken(program, text, bench.folder) for text in texts] for texts in (INJECTIONS, NEUTRAL)}
     heard = {texts: np.zeros(len(bad)) for texts in voices}
     for texts, spoken in voices.items():
@@ -332,7 +336,6 @@ def spoken_injection(bench: Bench) -> list[Check]:
 
 
 def _spoken(program: str, text: str, folder: Path) -> tuple[np.ndarray, int]:
-    """Samples and rate of a synthetic voice."""
     path = folder / "spoken.wav"
     subprocess.run([program, "-v", "en-us", "-w", str(path), text], check=True, capture_output=True)
     samples, rate = soundfile.read(path, dtype="float32")
@@ -344,7 +347,7 @@ def _with_speech(bench: Bench, index: int, spoken: tuple[np.ndarray, int], is_pl
     samples, rate = soundfile.read(bench.paths[index], dtype="float32")
     voice = resample(spoken[0], spoken[1], rate)
     voice = voice * (active_level(samples, rate) / active_level(voice, rate))
-    joined = np.concatenate([samples, np.zeros(rate // 5, np.float32), voice])
+    joined = np.concatenate([samples, np.zeros(rate // 5, np.float32), voice])  # 0.2 s between
     return bench.write(f"{'plea' if is_plea else 'neutral'}/{index:04d}.wav", joined, rate)
 
 

@@ -34,7 +34,7 @@ def rating_agreement(
     Args:
         predictions: Scores, None or NaN where the judge gave none.
         references: Listeners' mean ratings, on the same scale.
-        low: Lowest score of the scale; needed if a score is missing.
+        low, high: Ends of the scale; needed if a score is missing.
         groups: Condition or system of each clip: means per group are compared; None is a clip that is in none and left out.
         third_order: Whether to add ``RMSE_mapped`` and ``PCC_mapped``, after the mapping of ``third_order_mapping``.
 
@@ -43,7 +43,7 @@ def rating_agreement(
         ``coverage``, ``n``, ``n_answered`` of clips; with groups ``n_groups``. ``RMSE_mapped`` divides by n - 4.
 
     Raises:
-        ValueError: If lengths differ, a reference is missing, or a score is and the scale is not given.
+        ValueError: If a reference is missing, or a score is and the scale is not given.
 
     Example:
         By hand: errors 0, 1, 1; for ranks 1, 2.5, 2.5 and 1, 2, 3 all are 0.866 or, tau-b, 2 / sqrt(2 * 3).
@@ -55,7 +55,7 @@ def rating_agreement(
         1.5
     """
     check_lengths(predictions=predictions, references=references)
-    given, truth = as_numbers(predictions), as_truth(references)
+    given, truth = as_numbers(predictions), as_truth(references)  # (clips,)
     if groups is not None:
         check_lengths(predictions=predictions, groups=groups)
         kept = np.array([group is not None for group in groups])
@@ -63,6 +63,7 @@ def rating_agreement(
         groups = [group for group in groups if group is not None]
         if not groups:
             raise ValueError("no clip is in a group; give each its condition or system")
+    # Before groups are averaged, so that a missing answer costs its group something
     filled, answered = fill_scores(given, truth, low, high), ~np.isnan(given)
     result = _compare(*_means(filled, truth, groups), third_order)
     if answered.all():
@@ -99,13 +100,10 @@ def group_means(
 
     Args:
         groups: Condition or system of each clip; None is left out.
-        low: Lowest score of the scale; needed if a score is missing.
+        low, high: Ends of the scale; needed if a score is missing.
 
     Returns:
         Means of scores and of ratings, each of shape (groups,), groups in the order in which they first come.
-
-    Raises:
-        ValueError: If lengths differ, no clip is in a group, or a score is missing and the scale is not given.
 
     Example:
         >>> [means.tolist() for means in group_means([1, 3, 2], [2, 2, 5], ["a", "a", "b"])]
@@ -121,10 +119,7 @@ def group_means(
 
 
 def pearson_correlation(predictions: np.ndarray, references: np.ndarray) -> float:
-    """Pearson's linear correlation (PCC): 0 if all predictions are equal, NaN if all references are.
-
-    Args:
-        predictions: Shape (items,), none missing.
+    """Pearson's linear correlation (PCC) of two arrays (items,): 0 if all predictions are equal, NaN if all references are.
 
     Example:
         >>> round(pearson_correlation(np.array([1.0, 3, 3]), np.array([1.0, 2, 4])), 4)  # 1.5 / sqrt(3) by hand
@@ -134,10 +129,7 @@ def pearson_correlation(predictions: np.ndarray, references: np.ndarray) -> floa
 
 
 def spearman_correlation(predictions: np.ndarray, references: np.ndarray) -> float:
-    """Spearman's rank correlation (SRCC), ties share their mean rank: 0 if all predictions are equal.
-
-    Args:
-        predictions: Shape (items,), none missing.
+    """Spearman's rank correlation (SRCC) of two arrays (items,), ties share their mean rank: 0 if all predictions are equal.
 
     Example:
         >>> round(spearman_correlation(np.array([1.0, 3, 2]), np.array([1.0, 2, 4])), 4)  # 1 - 6 * 2 / 24 by hand
@@ -147,10 +139,7 @@ def spearman_correlation(predictions: np.ndarray, references: np.ndarray) -> flo
 
 
 def kendall_correlation(predictions: np.ndarray, references: np.ndarray) -> float:
-    """Kendall's tau-b (KTAU), which takes ties into account: 0 if all predictions are equal.
-
-    Args:
-        predictions: Shape (items,), none missing.
+    """Kendall's tau-b (KTAU) of two arrays (items,), which takes ties into account: 0 if all predictions are equal.
 
     Example:
         >>> round(kendall_correlation(np.array([1.0, 3, 2]), np.array([1.0, 2, 4])), 4)  # (2 - 1) / 3 pairs by hand
@@ -180,16 +169,17 @@ def third_order_mapping(predictions: np.ndarray, references: np.ndarray) -> Poly
     """
     if len(np.unique(predictions)) < MAPPING_DEGREES_OF_FREEDOM:
         raise ValueError(f"{len(np.unique(predictions))} different scores; four are needed for a third-order mapping")
+    # Fitted on scores brought to 0 to 1, where powers of all orders are of one size
     domain = [float(predictions.min()), float(predictions.max())]
     free = Polynomial.fit(predictions, references, 3, domain=domain, window=[0, 1])
     places = np.linspace(0, 1, 201)
     slopes = np.stack([0 * places, 1 + 0 * places, 2 * places, 3 * places**2], axis=1)  # (places, coefficients)
     if (slopes @ np.asarray(free.coef, dtype=np.float64) >= 0).all():
         return free
-    powers = np.vander((predictions - domain[0]) / (domain[1] - domain[0]), 4, increasing=True)
+    powers = np.vander((predictions - domain[0]) / (domain[1] - domain[0]), 4, increasing=True)  # (items, coefficients)
     fitted = optimize.minimize(
         lambda coefficients: np.mean((powers @ coefficients - references) ** 2),
-        x0=[references.mean(), 0, 0, 0],
+        x0=[references.mean(), 0, 0, 0],  # flat, which falls nowhere
         jac=lambda coefficients: 2 * powers.T @ (powers @ coefficients - references) / len(references),
         constraints={"type": "ineq", "fun": lambda coefficients: slopes @ coefficients, "jac": lambda _: slopes},
         method="SLSQP",
@@ -203,13 +193,13 @@ def third_order_mapping(predictions: np.ndarray, references: np.ndarray) -> Poly
 def _means(
     predictions: np.ndarray, references: np.ndarray, groups: Sequence[Any] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average over the clips of each group."""
     if groups is None or not len(groups):
         return predictions, references
+    # Numbered as they come, so that means stand in the order of the data
     numbers: dict[Any, int] = {}
     places = np.array([numbers.setdefault(group, len(numbers)) for group in groups])
     counts = np.bincount(places)
-    return np.bincount(places, predictions) / counts, np.bincount(places, references) / counts
+    return np.bincount(places, predictions) / counts, np.bincount(places, references) / counts  # (groups,)
 
 
 def _compare(predictions: np.ndarray, references: np.ndarray, third_order: bool) -> dict[str, float]:
@@ -227,8 +217,8 @@ def _compare(predictions: np.ndarray, references: np.ndarray, third_order: bool)
 
 
 def _compare_mapped(predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """Figures after the mapping; undefined with too few points to leave a degree of freedom."""
     degrees = len(predictions) - MAPPING_DEGREES_OF_FREEDOM
+    # With fewer points the cubic goes through all of them, and no error is left to speak of
     if degrees < 1 or len(np.unique(predictions)) < MAPPING_DEGREES_OF_FREEDOM:
         return {"RMSE_mapped": np.nan, "PCC_mapped": np.nan}
     mapped = third_order_mapping(predictions, references)(predictions)

@@ -41,7 +41,7 @@ def as_numbers(values: Sequence[float | None] | np.ndarray) -> np.ndarray:
 
 
 def as_truth(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Bring what is known to an array; unlike an answer, it cannot be missing.
+    """Bring what is known to an array (items,), 64-bit; unlike an answer, it cannot be missing.
 
     Raises:
         ValueError: If one is missing.
@@ -72,9 +72,6 @@ def check_lengths(**columns: Sequence[Any] | np.ndarray) -> int:
 def coverage(answered: Sequence[bool] | np.ndarray) -> dict[str, float]:
     """Count the answers.
 
-    Returns:
-        ``coverage`` (0 to 1), ``n`` items, ``n_answered``.
-
     Example:
         >>> coverage([True, False, True, True])
         {'coverage': 0.75, 'n': 4, 'n_answered': 3}
@@ -88,7 +85,7 @@ def fill_scores(predictions: np.ndarray, references: np.ndarray, low: float | No
 
     Args:
         predictions: Shape (items,), NaN where missing.
-        low: Lowest score of the scale; needed if an answer is missing.
+        low, high: Ends of the scale; needed if an answer is missing.
 
     Raises:
         ValueError: If an answer is missing and the ends of the scale are not given.

@@ -37,22 +37,24 @@ def confidence_intervals(
         Name of each figure to (low, high); NaN where a figure was undefined in a resample.
 
     Raises:
-        ValueError: If lengths differ or there are fewer than two groups (or clips).
+        ValueError: If there are fewer than two groups (or clips).
 
     Example:
         >>> low, high = confidence_intervals(lambda values: {"mean": np.mean(values)}, np.arange(100))["mean"]
         >>> low < 49.5 < high
         True
     """
-    arrays = _arrays(columns)
+    arrays = _arrays(columns)  # each (clips,)
     members = _members(len(arrays[0]), groups)
     names = tuple(name for name, value in measure(*arrays).items() if isinstance(value, Real))  # some are tables
 
-    def figures(drawn: np.ndarray) -> np.ndarray:
+    def figures(drawn: np.ndarray) -> np.ndarray:  # numbers of groups, (groups,), to (figures,)
         places = np.concatenate([members[group] for group in drawn.astype(int)])
         found = measure(*(column[places] for column in arrays))
+        # What a measure cannot say of a resample, it may leave out
         return np.array([found.get(name, np.nan) for name in names], dtype=np.float64)
 
+    # scipy draws the numbers of groups, so that one pass over the clips gives all figures
     drawn = stats.bootstrap(
         (np.arange(len(members)),),
         figures,
@@ -93,7 +95,7 @@ def compare_judges(
         ``first``, ``second``, ``difference`` (first less second), ``low``, ``high``, ``p_value``.
 
     Raises:
-        ValueError: If lengths differ or there are fewer than two groups (or clips).
+        ValueError: If there are fewer than two groups (or clips).
         KeyError: If the measure has no such figure.
 
     Example:
@@ -112,10 +114,11 @@ def compare_judges(
     interval = confidence_intervals(
         difference, one, other, *rest, groups=groups, level=level, resamples=resamples, seed=seed
     )["difference"]
-    group_of = np.empty(len(one), dtype=int)
+    group_of = np.empty(len(one), dtype=int)  # (clips,)
     for number, places in enumerate(members):
         group_of[places] = number
 
+    # Each group comes as the pair (1, 0); where scipy has exchanged them, the judges exchange their answers
     def swapped(keeps: np.ndarray, _: np.ndarray) -> float:
         kept = keeps[group_of].astype(bool)
         return difference(np.where(kept, one, other), np.where(kept, other, one), *rest)["difference"]
@@ -140,19 +143,17 @@ def _arrays(columns: Sequence[Sequence[Any] | np.ndarray]) -> list[np.ndarray]:
 
 
 def _array(column: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """One item per clip, whatever an item is: None, a text, a list of shares."""
     if isinstance(column, np.ndarray):
         return column
     if all(isinstance(item, int | float) for item in column):
         return np.array(column)
-    array = np.empty(len(column), dtype=object)
+    array = np.empty(len(column), dtype=object)  # an item may be None, a text, a list of shares
     for place, item in enumerate(column):  # at once, lists of equal length would become a second axis
         array[place] = item
     return array
 
 
 def _members(count: int, groups: Sequence[Any] | None) -> list[np.ndarray]:
-    """Places of the clips of each group."""
     if groups is None:
         members = list(np.arange(count)[:, None])
     else:

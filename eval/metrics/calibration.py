@@ -33,7 +33,7 @@ def vote_share_agreement(
         ``n_answered``.
 
     Raises:
-        ValueError: If lengths or numbers of levels differ, or shares do not sum to 1.
+        ValueError: If numbers of levels differ, or shares do not sum to 1.
 
     Example:
         By hand: 0.5 ln(0.5 / 0.25) + 0.5 ln(0.5 / 0.75), and 2 * 0.25 ** 2.
@@ -63,7 +63,7 @@ def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> l
         One row per bin that holds clips: ``low``, ``high``, ``n``, and the means ``confidence`` and ``agreement``.
 
     Raises:
-        ValueError: If there is no bin, lengths or numbers of levels differ, or shares do not sum to 1.
+        ValueError: If there is no bin, numbers of levels differ, or shares do not sum to 1.
 
     Example:
         >>> reliability([[0.75, 0.25]], [[0.5, 0.5]], bins=2)
@@ -72,7 +72,7 @@ def reliability(predictions: Shares, references: Shares, *, bins: int = 10) -> l
     if bins < 1:
         raise ValueError(f"{bins} bins; at least one is needed")
     given, truth, _ = _read(predictions, references)
-    top = given.argmax(axis=1)
+    top = given.argmax(axis=1)  # (clips,)
     confidence, agreement = given.max(axis=1), truth[np.arange(len(truth)), top]
     # Rounded, because a confidence on an edge should not change its bin by the last bit
     places = np.clip(np.ceil(np.round(confidence * bins, 9)).astype(int) - 1, 0, bins - 1)
@@ -93,9 +93,9 @@ def _read(predictions: Shares, references: Shares) -> tuple[np.ndarray, np.ndarr
     check_lengths(predictions=predictions, references=references)
     truth = _normalised("reference", references)
     answered = np.array([row is not None and not np.isnan(np.asarray(row, dtype=float)).any() for row in predictions])
-    given = np.zeros_like(truth)
+    given = np.zeros_like(truth)  # (clips, levels)
     given[np.arange(len(truth)), truth.argmin(axis=1)] = 1.0
-    if answered.any():
+    if answered.any():  # the worst answer stays where there is none
         rows = _normalised("prediction", [row for row, here in zip(predictions, answered, strict=True) if here])
         if rows.shape[1] != truth.shape[1]:
             raise ValueError(f"{rows.shape[1]} predicted levels, {truth.shape[1]} in references; as many are needed")
@@ -116,6 +116,7 @@ def _normalised(what: str, rows: Shares) -> np.ndarray:
 
 
 def _distances(given: np.ndarray, truth: np.ndarray, floor: float) -> dict[str, float]:
+    # Only KL needs the floor: a share of 0 where somebody voted would cost infinitely much
     floored = np.maximum(given, floor)
     floored = floored / floored.sum(axis=1, keepdims=True)
     return {

@@ -25,7 +25,7 @@ def category_accuracy(
         most common one does not win; ``ACC_answered``; ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If a reference is no level or lengths differ.
+        ValueError: If a reference is no level.
 
     Example:
         By hand: low is right in 1 of 2, high in 0 of 1, one step off.
@@ -39,10 +39,11 @@ def category_accuracy(
     for number, reference in enumerate(references):
         if reference not in places:
             raise ValueError(f"reference {number} is {reference!r}; one of {', '.join(categories)} is needed")
+    # A missing answer lies further off than one level from any, and so is never within one
     given = np.array([places.get(word, -len(places)) if word is not None else -len(places) for word in predictions])
     truth = np.array([places[word] for word in references])
     answered, right = given >= 0, given == truth
-    known = sorted(set(truth.tolist()))
+    known = sorted(set(truth.tolist()))  # levels that nobody gave have no accuracy
     return {
         "ACC": float(right.mean()),
         "ACC_within_one": float((np.abs(given - truth) <= 1).mean()),
@@ -53,13 +54,11 @@ def category_accuracy(
 
 @metric("speech_rate", ACC=True, ACC_within_one=True, balanced_ACC=True)
 def speech_rate_accuracy(predictions: Sequence[str | None], references: Sequence[str]) -> dict[str, float]:
-    """Measure how often a judge names the right one of five rates of speech; words are read as the assess task reads them.
+    """Measure how often a judge names the right one of five rates of speech; figures as of ``category_accuracy``.
 
     Args:
-        predictions: Such as ``slightly fast`` or ``4/5``; None where missing; what cannot be read is missing.
-
-    Returns:
-        As ``category_accuracy``.
+        predictions: Such as ``slightly fast`` or ``4/5``, read as the assess task reads them; None where missing, as is what
+            cannot be read.
 
     Raises:
         ValueError: If a reference cannot be read.

@@ -40,7 +40,7 @@ def cause_faithfulness(
         ``coverage``, ``n``, ``n_answered``. Figures without a mention are 0.
 
     Raises:
-        ValueError: If lengths differ or no cause is named or known.
+        ValueError: If no cause is named or known.
 
     Example:
         By hand: noise is named twice, once rightly; echo is missed.
@@ -53,17 +53,19 @@ def cause_faithfulness(
     answers = [None if kinds is None else frozenset(kinds) for kinds in named]
     truths = [frozenset(kinds) for kinds in known]
     binarizer = MultiLabelBinarizer()
+    # Fitted on both sides, as a kind that is only named needs its column, too
     true = binarizer.fit_transform([*truths, *(kinds or () for kinds in answers)])[: len(truths)]
     if not len(binarizer.classes_):
         raise ValueError(f"no cause is named or known in {len(truths)} clips; leave the measure out")
-    given = binarizer.transform([kinds or () for kinds in answers])
+    given = binarizer.transform([kinds or () for kinds in answers])  # as true, (clips, kinds)
     kinds = dict(zip(binarizer.classes_.tolist(), map(_figures, true.T, given.T), strict=True))
     micro = _figures(true.ravel(), given.ravel())
     result: dict[str, float | dict[str, dict[str, float]]] = {}
     for name in ("precision", "recall", "F1"):
         result |= {f"{name}_micro": micro[name], f"{name}_macro": float(np.mean([k[name] for k in kinds.values()]))}
     spoken = [kinds for kinds in answers if kinds is not None]
-    counts = given.sum(axis=0), true.sum(axis=0)
+    counts = given.sum(axis=0), true.sum(axis=0)  # (kinds,)
+    # Dealt at random, a kind is named and known together in named x known / n clips; F1 is 2 hits / (named + known)
     result |= {
         "F1_random": float(2 * (counts[0] @ counts[1]) / len(truths) / (counts[0].sum() + counts[1].sum())),
         "exact": float(np.mean([answer == truth for answer, truth in zip(answers, truths, strict=True)])),

@@ -28,14 +28,14 @@ def detection_metrics(
     Args:
         scores: P(real) or another score that is higher for real speech; None or NaN where missing.
         threshold: Where the decision is made for the accuracies.
-        spoof_prior: Assumed share of fakes (Pspoof), between 0 and 1.
+        spoof_prior, miss_cost, false_alarm_cost: Of ``minimum_detection_cost``.
 
     Returns:
         ``EER``, ``minDCF``, ``ACC``, ``balanced_ACC``, 0 to 1, each also with ``_answered`` (NaN if answers are all of one
         kind); ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If lengths differ, one kind is missing, or a prior or cost is out of range.
+        ValueError: If one kind is missing, or a prior or cost is out of range.
 
     Example:
         By hand: between 0.4 and 0.6 one of two real clips is missed and one of two fakes accepted.
@@ -49,11 +49,12 @@ def detection_metrics(
     costs = (spoof_prior, miss_cost, false_alarm_cost)
     answered = ~np.isnan(given)
     filled = _fill(given, truth)
+    # A filled-in score is on the wrong side of the other scores, but not always of this threshold
     decided = np.where(answered, filled >= threshold, ~truth)
     result = _figures(filled, truth, decided, costs)
     partial = result
     if not answered.all():
-        partial = dict.fromkeys(result, np.nan)
+        partial = dict.fromkeys(result, np.nan)  # error rates need clips of both kinds
         if len(set(truth[answered])) == 2:
             partial = _figures(given[answered], truth[answered], decided[answered], costs)
     return result | {f"{name}_answered": value for name, value in partial.items()} | coverage(answered)
@@ -72,9 +73,6 @@ def equal_error_rate(scores: Sequence[float | None] | np.ndarray, is_real: Seque
 
     Returns:
         0 (perfect) to 1.
-
-    Raises:
-        ValueError: If one kind is missing or lengths differ.
 
     Example:
         By hand: from 0.31 to 0.4 one of three real clips is missed and one of three fakes accepted.
@@ -109,7 +107,7 @@ def minimum_detection_cost(
         0 (perfect) to 1 (no better than accepting or rejecting everything).
 
     Raises:
-        ValueError: If one kind is missing, lengths differ, or a prior or cost is out of range.
+        ValueError: If one kind is missing, or a prior or cost is out of range.
 
     Example:
         By hand: 0.95 * P(miss) + 0.5 * P(false alarm), over 0.5; best is no miss, one false alarm of three.
@@ -134,12 +132,13 @@ def error_rates(
         Shares of real clips rejected and of fakes accepted, each of shape (thresholds,), highest threshold first.
 
     Raises:
-        ValueError: If one kind is missing or lengths differ.
+        ValueError: If one kind is missing.
     """
     check_lengths(scores=scores, is_real=is_real)
     truth = np.asarray(is_real, dtype=bool)
     if truth.all() or not truth.any():
         raise ValueError(f"all {len(truth)} clips are {'real' if truth.all() else 'fake'}; both kinds are needed")
+    # Every threshold: those on a straight line of the ROC, which sklearn leaves out, may be where the rates meet
     accepted_fakes, accepted_reals, _ = roc_curve(truth, _fill(as_numbers(scores), truth), drop_intermediate=False)
     return 1 - accepted_reals, accepted_fakes
 
@@ -149,6 +148,7 @@ def _fill(scores: np.ndarray, is_real: np.ndarray) -> np.ndarray:
     if not missing.any():
         return scores
     known = scores[~missing] if not missing.all() else np.zeros(1)
+    # Beyond all others, at the end where it is wrong
     return np.where(missing, np.where(is_real, known.min() - 1, known.max() + 1), scores)
 
 

@@ -47,9 +47,6 @@ def diversity(
         against the others (100: all the same); ``top_text_share`` and ``top_sentence_share``, the share of texts that are,
         or contain, the most common one; ``top_sentence`` itself; ``coverage``, ``n``, ``n_answered``. NaN without texts.
 
-    Raises:
-        ValueError: If there is nothing.
-
     Example:
         By hand: 3 different words of 6; one of three texts differs.
 
@@ -91,7 +88,7 @@ def words_match_number(
         one of them in it), each also with ``_answered``; ``coverage`` of clips with a word and a number, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If lengths differ or a number is off the scale.
+        ValueError: If a number is off the scale.
 
     Example:
         By hand: 1.8 is poor, 4.2 is good and above the middle, where poor is not.
@@ -112,8 +109,9 @@ def words_match_number(
             rows.append((False, False, False))
             continue
         word, number = places[level], places[chosen.level_of(score)]
+        # In the middle, the product is 0: neither side contradicts it
         rows.append((word == number, abs(word - number) <= 1, (word - middle) * (number - middle) >= 0))
-    matches, kept = np.array(rows, dtype=float), np.array(answered)
+    matches, kept = np.array(rows, dtype=float), np.array(answered)  # (clips, 3), (clips,)
     means = matches[kept].mean(axis=0) if kept.any() else np.full(3, np.nan)
     names = ("word_match", "word_match_within_one", "sign_match")
     result = {name: float(value) for name, value in zip(names, matches.mean(axis=0), strict=True)}
@@ -151,7 +149,7 @@ def span_overlap(
         no pair is; ``span_recall``, the share of true spans that were paired; ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If a span does not run forward or lengths differ.
+        ValueError: If a span does not run forward.
 
     Example:
         By hand: 1 s in both, 3 s in either, begun 1 s late.
@@ -201,14 +199,14 @@ def _self_bleu(texts: list[str], most: int, seed: int) -> float:
 
     if len(texts) < 2:
         return float("nan")
+    # Each against all others takes the square of their number
     drawn = np.random.default_rng(seed).permutation(len(texts))[:most]
     chosen = [texts[place] for place in drawn]
     return float(np.mean([sentence_bleu(text, chosen[:n] + chosen[n + 1 :]).score for n, text in enumerate(chosen)]))
 
 
 def _union_overlap(given: Sequence[Span], truth: Sequence[Span]) -> float:
-    """Seconds in both over seconds in either; nothing on both sides is agreement."""
-    shared = shared_time(given, truth)
+    shared = shared_time(given, truth)  # None if nothing happens on either side, which is agreement
     return 1.0 if shared is None else shared
 
 
@@ -216,7 +214,7 @@ def _onset_errors(given: Sequence[Span], truth: Sequence[Span]) -> list[float]:
     """Pair spans so that their overlap is largest in sum; distances of the beginnings of pairs that overlap."""
     if not truth:
         return []
-    overlap = np.array([[_union_overlap([one], [other]) for other in truth] for one in given])
+    overlap = np.array([[_union_overlap([one], [other]) for other in truth] for one in given])  # (given, truth)
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     pairs = zip(rows, columns, strict=True)
     return [abs(given[row][0] - truth[column][0]) for row, column in pairs if overlap[row, column] > 0]

@@ -26,7 +26,7 @@ def preference_accuracy(predictions: Sequence[str | None], references: Sequence[
         and ``tie_share`` among answers; ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If a verdict is unknown or lengths differ.
+        ValueError: If a verdict is unknown.
 
     Example:
         By hand: 2 of 4 are the same; of the three decided pairs one is right, one a tie, one unanswered.
@@ -61,9 +61,6 @@ def order_consistency(original: Sequence[str | None], swapped: Sequence[str | No
     Returns:
         ``order_consistency``; ``first_bias``, the share of answered pairs where the clip heard first won both times, less
         that of the second (-1 to 1, 0 is fair); ``order_consistency_answered``; ``coverage`` (both answered).
-
-    Raises:
-        ValueError: If a verdict is unknown or lengths differ.
 
     Example:
         By hand: kept, first heard both times, kept tie, unanswered.
@@ -107,10 +104,11 @@ def score_order_accuracy(
     """
     check_lengths(predictions=predictions, references=references)
     given, truth = as_numbers(predictions), as_truth(references)
-    first, second = np.triu_indices(len(truth), 1)
+    first, second = np.triu_indices(len(truth), 1)  # (pairs,), each pair once
     heard = np.abs(truth[first] - truth[second]) > gap
     first, second = first[heard], second[heard]
     lead, true_lead = given[first] - given[second], np.sign(truth[first] - truth[second])
+    # Product of signs: 1 in the right order, 0 for equal scores, -1 in the wrong one
     credit = np.where(np.isnan(lead), 0.0, (np.sign(lead) * true_lead + 1) / 2)
     known = credit[~np.isnan(lead)]
     return {

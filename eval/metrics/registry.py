@@ -15,7 +15,7 @@ ANSWERED = "_answered"
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure with what has to be known to use it."""
+    """A measure with what has to be known to use it; for the fields see ``metric``."""
 
     measure: Callable[..., Mapping[str, Any]]
     columns: str
@@ -30,6 +30,7 @@ class Metric:
 
     def settings(self, known: Mapping[str, Any]) -> dict[str, Any] | None:
         """What it takes by name of what is known, such as the ends of the scale; None if it needs one that is not there."""
+        # By name, so that a new metric takes what it needs without a word to eval.summary
         taken = {name: known[name] for name in signature(self.measure).parameters if name in known}
         return None if any(value is None for value in taken.values()) else taken
 

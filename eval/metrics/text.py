@@ -38,7 +38,7 @@ def bleu(predictions: Sequence[str | None], references: Sequence[str | Sequence[
         ``BLEU`` and ``BLEU_answered``, 0 to 100; ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If lengths differ or an item has no reference.
+        ValueError: If an item has no reference.
 
     Example:
         By hand: 5/6 words, 3/5 pairs, 1/4 threes, none of 3 fours, smoothed to 1/6: (1/48) ** (1/4).
@@ -100,9 +100,6 @@ def sentence_similarity(
 
     Returns:
         ``SBERT`` and ``SBERT_answered``, -1 to 1; ``coverage``, ``n``, ``n_answered``.
-
-    Raises:
-        ValueError: If lengths differ or an item has no reference.
     """
     similarities, answered = _similarities(predictions, references, encoder)
     return _with_answered("SBERT", similarities, answered) | coverage(answered)
@@ -135,9 +132,6 @@ def fense(
     Returns:
         ``FENSE``, ``SBERT`` (-1 to 1), each also with ``_answered``; ``fluency_error_share`` among answers; ``coverage``, ``n``,
         ``n_answered``.
-
-    Raises:
-        ValueError: If lengths differ or an item has no reference.
     """
     similarities, answered = _similarities(predictions, references, encoder)
     broken = np.zeros(len(predictions), dtype=bool)
@@ -178,7 +172,7 @@ def language_model_score(
         ``graded_share`` of the answers given; ``coverage``, ``n``, ``n_answered``.
 
     Raises:
-        ValueError: If lengths differ, a grade lacks a criterion, or weights do not sum to more than 0.
+        ValueError: If a grade lacks a criterion, or weights do not sum to more than 0.
 
     Example:
         By hand: accuracy (8 + 0) / 2, detail (2 + 0) / 2, and (2 * 4 + 0.5 * 1) / 2.5.
@@ -198,13 +192,14 @@ def language_model_score(
     rows = []
     for number, (grade, answer) in enumerate(zip(grades, given, strict=True)):
         if answer is None:
-            rows.append([lowest] * len(weights))
+            rows.append([lowest] * len(weights))  # graded or not: there was nothing to grade
         elif grade is not None:
             if lacking := [criterion for criterion in weights if criterion not in grade]:
                 raise ValueError(f"grade {number} lacks {', '.join(lacking)}; it has {', '.join(grade)}")
             rows.append([grade[criterion] for criterion in weights])
     answered = [answer is not None for answer in given]
     graded = sum(here and grade is not None for here, grade in zip(answered, grades, strict=True))
+    # (criteria,)
     means = np.mean(rows, axis=0) if rows else np.full(len(weights), np.nan)
     result = {"LScore": float(np.average(means, weights=list(weights.values())))}
     result |= {f"LScore_{name}": float(mean) for name, mean in zip(weights, means, strict=True)}
@@ -237,10 +232,11 @@ def _similarities(
     check_lengths(predictions=predictions, references=references)
     listed = _listed(references)
     answered = np.array([text is not None for text in predictions])
+    # All texts in one call, which batches them; each reference knows its item
     owners = np.repeat(np.arange(len(listed)), [len(texts) for texts in listed])
     truths = encoder.encode([text for texts in listed for text in texts], normalize_embeddings=True)
     given = encoder.encode([text or "" for text in predictions], normalize_embeddings=True)
-    cosines = np.sum(np.asarray(given)[owners] * np.asarray(truths), axis=1, dtype=np.float64)
+    cosines = np.sum(np.asarray(given)[owners] * np.asarray(truths), axis=1, dtype=np.float64)  # (references,)
     return np.where(answered, np.bincount(owners, cosines) / np.bincount(owners), 0.0), answered
 
 
