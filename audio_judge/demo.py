@@ -67,15 +67,12 @@ WAITING_FOR_TWO = "Give two clips, or take an example, and press <b>Compare</b>.
 def build(
     judge: AudioJudge, *, clips: str | Path | None = EXAMPLE_CLIPS, longest_minutes: float = LONGEST_MINUTES
 ) -> gr.Blocks:
-    """Make the page.
+    """Make the page, ready to ``launch``.
 
     Args:
         judge: Who judges.
         clips: Folder of example clips; none are shown if there is no such folder.
         longest_minutes: Longer clips are refused, above 0.
-
-    Returns:
-        The page, ready to ``launch``.
 
     Raises:
         ValueError: If ``longest_minutes`` is not above 0.
@@ -103,18 +100,15 @@ def launch(
     block: bool = True,
     quiet: bool = False,
 ) -> str:
-    """Serve the page.
+    """Serve the page of ``build``, and give its address.
 
     Args:
-        page: From ``build``.
+        page: What is served.
         host: Address to listen on; None for this machine only (in a Space, for what the Space needs).
-        port: Port to listen on; None for the first free one from 7860.
+        port: None for the first free one from 7860.
         share: Whether to make a public link through Gradio's servers.
         block: Whether to wait until interrupted.
         quiet: Whether to print nothing.
-
-    Returns:
-        Address of the page.
 
     Raises:
         OSError: If the port is taken.
@@ -247,17 +241,14 @@ def chosen_rubrics(
     low: float | None = 1,
     high: float | None = 10,
 ) -> list[Rubric]:
-    """Make rubrics of what was chosen and written on the page.
+    """Make rubrics of what was chosen and written on the page: the known ones in order, then the visitor's own.
 
     Args:
         names: Names of known rubrics.
-        own_name: Name of the visitor's own rubric; empty or None if it has none.
-        own_question: Its question; empty or None if there is no such rubric.
+        own_name: Of the visitor's own rubric; empty or None if it has none.
+        own_question: Empty or None if there is no such rubric.
         low: Its lowest score.
         high: Its highest score.
-
-    Returns:
-        The known ones in order, then the visitor's own.
 
     Raises:
         ValueError: If nothing or too much is asked, or the own rubric is unusable.
@@ -311,11 +302,6 @@ def _told_plainly(*paths: str | None) -> Iterator[None]:
 
 def judge_clip(judge: AudioJudge, path: str, rubrics: Sequence[Rubric]) -> tuple[str, Any]:
     """Judge a clip in every way the page shows.
-
-    Args:
-        judge: Who judges.
-        path: The clip.
-        rubrics: What to score.
 
     Returns:
         HTML of the cards, and the update of the timeline plot, hidden for a clip of one window.

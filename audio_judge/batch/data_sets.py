@@ -22,13 +22,7 @@ HUB = "hf://datasets/"
 
 
 def data_set_place(argument: str) -> tuple[str, str | None] | None:
-    """Say which data set an argument names.
-
-    Args:
-        argument: Of a command.
-
-    Returns:
-        Its address or folder and its split, None for the only one; None if it names no data set.
+    """Say which data set an argument names: its address or folder, and its split, None for the only one; None if none.
 
     Example:
         >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
@@ -57,15 +51,12 @@ def _is_data_set(folder: Path) -> bool:
 
 
 def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[Item]:
-    """Find the clips of a data set.
+    """Find the clips of a data set, one item per row; a row's ``path`` is its place in the data set, ``PLACE:SPLIT#3``.
 
     Args:
         place: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` behind it if there are several, or a folder.
-        split: Name of the split; None if there is only one.
+        split: None if there is only one.
         columns: Which columns hold the clip and its original; None for the only column of sounds.
-
-    Yields:
-        One item per row; ``path`` of its row is the place of the row in the data set.
 
     Raises:
         UsageError: If there is no such data set, split or column, or ``datasets`` is not installed.
@@ -95,10 +86,7 @@ def data_set_rows(argument: str) -> Iterator[dict[str, Any]]:
     """Read a split row by row, each sound as the path of a file.
 
     A sound inside the data set is written, as it is, to the cache of ``datasets``, under the hash of its bytes: the same
-    sound in two rows is one file, so that a clip in two splits is found out.
-
-    Args:
-        argument: What ``data_set_place`` takes.
+    sound in two rows is one file, so that a clip in two splits is found out. The argument is as ``data_set_place`` takes it.
 
     Raises:
         UsageError: If there is no such data set or split, or ``datasets`` is not installed.
@@ -112,9 +100,6 @@ def data_set_rows(argument: str) -> Iterator[dict[str, Any]]:
 
 def split_names(place: str) -> list[str]:
     """Name the splits of a data set; none if it is saved without.
-
-    Args:
-        place: Its address or folder.
 
     Raises:
         UsageError: As for ``data_set_rows``.

@@ -30,9 +30,6 @@ def find_items(
         reference: Undegraded original of every clip whose row names none.
         stdin: Lines to read for ``-``.
 
-    Returns:
-        One item per clip.
-
     Raises:
         UsageError: If a list cannot be read or has no column of paths.
 
@@ -53,29 +50,25 @@ def find_items(
 
 
 def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[Item]:
-    """The items of one argument."""
     path = Path(argument)
     place = data_set_place(argument)
+    is_pattern = glob.has_magic(argument) and not path.exists()  # a file may be called take[1].wav
     if argument == "-":
         yield from _stdin_items(stdin, columns)
     elif place is not None:
         yield from data_set_items(*place, columns)
     elif path.is_dir():
         yield from _directory_items(path)
-    elif path.suffix.lower() in (".jsonl", ".csv") and not (_is_pattern(argument) and not path.exists()):
+    elif path.suffix.lower() in (".jsonl", ".csv") and not is_pattern:
         yield from _list_items(path, columns)
-    elif _is_pattern(argument) and not path.exists():
+    elif is_pattern:
         yield from _glob_items(argument, columns)
     else:
         yield Item({"path": argument}, argument)
 
 
-def _is_pattern(argument: str) -> bool:
-    return glob.has_magic(argument)
-
-
 def _directory_items(folder: Path) -> Iterator[Item]:
-    """Sound files below a folder; what begins with a dot is hidden, such as macOS's ``._clip.wav``."""
+    # Hidden is what begins with a dot inside the folder, such as macOS's ._clip.wav; the folder itself may
     inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
     found = [folder / path for path in inside if not any(part.startswith(".") for part in path.parts)]
     if not found:
@@ -97,7 +90,7 @@ def _stdin_items(given: Iterable[str], columns: Columns) -> Iterator[Item]:
         text = line.strip()
         if text.startswith("{"):
             yield _line_item(*lines.parse(text), f"stdin:{number}", Path(), columns)
-        elif text == "-":
+        elif text == "-":  # stands for these very lines, and would give nothing
             yield Item({"path": text}, error=f"stdin:{number}: '-' is no path")
         elif text:
             yield from _expand(text, columns, ())
@@ -128,7 +121,6 @@ def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
 
 
 def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -> Item:
-    """The item of a row whose paths are relative to a folder."""
     path, reference = columns.path_of(row), row.get(columns.reference) or None
     if not isinstance(path, str):
         return Item(row, error=f"{place}: no path ({path!r}); every row needs the path of a clip")

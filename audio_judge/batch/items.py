@@ -24,9 +24,6 @@ class Columns:
     def path_of(self, row: Mapping[str, Any]) -> Any:
         """The path in a row, None if it has none.
 
-        Args:
-            row: Column to value.
-
         Example:
             >>> Columns().path_of({"path": "", "wav_path": "a.wav"})
             'a.wav'
@@ -37,8 +34,7 @@ class Columns:
     def identity(self, row: Mapping[str, Any]) -> tuple[str, str, str, str]:
         """What makes two rows the same one: path, start, end, reference, as they are written in it.
 
-        Args:
-            row: An input row, or an output row, which keeps the input row; numbers may have become text.
+        Input and output rows give the same, as the latter keep the former; numbers may have become text.
 
         Example:
             >>> Columns().identity({"path": "a.wav", "start_time": "1"})
@@ -54,9 +50,9 @@ class Item:
 
     Args:
         row: The row it came with, kept in the output.
-        path: Where the clip is; empty if the row is unusable.
-        start_time: Where to start, in seconds; None for the beginning.
-        end_time: Where to end, in seconds; None for the end.
+        path: Empty if the row is unusable.
+        start_time: In seconds; None for the beginning.
+        end_time: In seconds; None for the end.
         reference: Where its undegraded original is; None if it has none.
         error: What is wrong with the row; None if it can be judged.
         read: Gives the clip of a row of a data set, which has no path of its own; None for files.
@@ -74,13 +70,7 @@ class Item:
 
 
 def times_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Read which part of its clip a row speaks of.
-
-    Args:
-        row: With ``start_time`` and ``end_time``, in seconds, or without.
-
-    Returns:
-        Start and end; None for the beginning and the end.
+    """Read ``start_time`` and ``end_time`` of a row, in seconds; None for the beginning and the end.
 
     Raises:
         ValueError: If one is no number, or below 0.
@@ -120,21 +110,13 @@ def _time_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class PairColumns:
-    """Which columns, or JSON keys, hold the paths of a pair.
-
-    Args:
-        first: Column of clip A.
-        second: Column of clip B.
-    """
+    """Which columns, or JSON keys, hold the paths of clip A and clip B."""
 
     first: str = "a"
     second: str = "b"
 
     def identity(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """What makes two rows the same one: both paths, as they are written in it.
-
-        Args:
-            row: An input row, or an output row, which keeps the input row.
 
         Example:
             >>> PairColumns().identity({"a": "old.wav", "b": "new.wav", "better": "B"})[:1]
@@ -145,7 +127,7 @@ class PairColumns:
 
 @dataclass(frozen=True)
 class PairItem:
-    """Two clips to compare.
+    """Two clips to compare, A and B.
 
     Args:
         row: The row they came with, kept in the output.
@@ -153,7 +135,7 @@ class PairItem:
         second: Where clip B is.
         error: What is wrong with the row; None if it can be judged.
         read_first: Gives clip A of a row of a data set, which has no path of its own; None for files.
-        read_second: Gives clip B of such a row.
+        read_second: The same of clip B.
     """
 
     row: dict[str, Any]

@@ -23,12 +23,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class LineError(UsageError):
-    """A file of rows that cannot be read, or a line of it.
-
-    Args:
-        path: The file.
-        line: Line in it, from 1; None if the whole file is meant.
-        problem: What is wrong, the value and the fix.
+    """A file of rows that cannot be read, or a line of it (from 1; None if the whole file is meant).
 
     Example:
         >>> str(LineError("rows.csv", 3, "3 fields for 2 columns"))
@@ -71,13 +66,7 @@ def kind_of(path: str | Path) -> Kind:
 
 
 def parse(text: str) -> tuple[dict[str, Any], str | None]:
-    """Read one JSON object; NaN and what is read as infinity are not JSON, and become None.
-
-    Args:
-        text: A line.
-
-    Returns:
-        The object, and what is wrong with it; None if nothing is.
+    """Read one JSON object, and say what is wrong with it; None if nothing is. NaN and what is read as infinity become None.
 
     Example:
         >>> parse('{"mos": NaN}'), parse("[1]")[1]
@@ -100,15 +89,12 @@ _JSON = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
 
 
 def read(path: str | Path, kind: Kind | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read the rows of a file one by one.
+    """Read the rows of a file one by one, each with its line.
 
     Args:
         path: The file.
         kind: How rows are written in it; None for what its name says.
         options: As of ``scan``.
-
-    Yields:
-        Line and row.
 
     Raises:
         LineError: If the file cannot be read, or a row is unusable.
@@ -139,9 +125,6 @@ def scan(
         trims: Whether spaces around the names of a table's columns and before its cells do not count.
         is_growing: Whether the file is being written, so that a last row that is not whole is none yet.
         errors: What becomes of bytes that are no UTF-8, as of ``bytes.decode``.
-
-    Yields:
-        Lines.
 
     Raises:
         LineError: If the file is not there, no UTF-8 or no CSV.
@@ -239,13 +222,7 @@ def _cells(pieces: Iterator[str], kind: Kind, trims: bool) -> Iterator[list[str]
 def columns_of(
     path: str | Path, kind: Kind | None = None, *, trims: bool = False, is_growing: bool = False
 ) -> list[str]:
-    """Name the columns of a table, or the keys of the first JSON line; none of an empty file.
-
-    Args:
-        path: The file.
-        kind: How rows are written in it; None for what its name says.
-        trims: As of ``scan``.
-        is_growing: As of ``scan``.
+    """Name the columns of a table, or the keys of the first JSON line; none of an empty file. Arguments are those of ``scan``.
 
     Raises:
         LineError: If the file cannot be read.
@@ -267,10 +244,7 @@ def columns_of(
 
 
 def rows_by_id(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a growing file of JSON lines with an ``id``.
-
-    Args:
-        path: May be absent.
+    """Read a growing file of JSON lines with an ``id``; none if there is no such file.
 
     Raises:
         ValueError: If a line has none; the message names file and line.
@@ -321,10 +295,7 @@ class Appender:
             self.file.close()
 
     def write(self, *rows: Mapping[str, Any]) -> None:
-        """Write rows at once, so that an interruption does not cut between them.
-
-        Args:
-            rows: Column to value; in a table what is not among its columns is left out.
+        """Write rows at once, so that an interruption does not cut between them; a table leaves out what is not its column.
 
         Raises:
             ValueError: If a number is not finite, which JSON cannot hold.
@@ -340,14 +311,7 @@ class Appender:
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write a file of JSON lines anew, which is replaced when all is written.
-
-    Args:
-        path: The file.
-        rows: Its rows.
-
-    Returns:
-        Number of rows.
+    """Write a file of JSON lines anew, which is replaced when all is written; gives the number of rows.
 
     Raises:
         ValueError: If a number is not finite, which JSON cannot hold.
@@ -375,10 +339,7 @@ def _json_text(row: Mapping[str, Any]) -> str:
 
 
 def table_text(rows: Iterable[Sequence[str]]) -> str:
-    r"""Write rows of a CSV table.
-
-    Args:
-        rows: Their cells.
+    r"""Write rows of a CSV table, given as cells.
 
     Example:
         >>> table_text([["path", "text"], ["a.wav", "one, two"]])

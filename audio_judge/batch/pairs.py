@@ -13,16 +13,13 @@ from audio_judge.errors import UsageError
 def find_pairs(
     arguments: Sequence[str], columns: PairColumns | None = None, *, stdin: Iterable[str] = ()
 ) -> list[PairItem]:
-    """Find the pairs that the arguments of a command name.
+    """Find the pairs that the arguments of a command name; a clip of a folder without its fellow is one with an error.
 
     Args:
         arguments: Two files; two folders, whose clips are paired by their names; or ``.jsonl`` and ``.csv`` lists, whose
             relative paths start at the list, data sets with two columns of sounds, and ``-`` for JSON rows of ``stdin``.
         columns: Which columns hold the paths or sounds; None for ``a`` and ``b``.
         stdin: Lines to read for ``-``.
-
-    Returns:
-        One item per pair; a clip of a folder without its fellow is one with an error.
 
     Raises:
         UsageError: If the arguments are no pairs, or a list cannot be read.
@@ -54,7 +51,6 @@ def _is_list(argument: str) -> bool:
 
 
 def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterator[PairItem]:
-    """The pairs of a list: the rows are read twice over, once for each of their clips."""
     place = data_set_place(argument)
     if place is not None:
         yield from _of_data_set(*place, columns)
@@ -64,6 +60,7 @@ def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterat
     if bare:
         example = json.dumps({columns.first: "old.wav", columns.second: "new.wav"})
         raise UsageError(f"stdin: {bare[0]!r} is no pair; {example} is needed")
+    # The rows are read once for each of their clips; no column is a reference
     sides = [find_items([argument], Columns(name, ""), stdin=rows) for name in (columns.first, columns.second)]
     for first, second in zip(*sides, strict=True):
         yield _pair(first, second, columns)

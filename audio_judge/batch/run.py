@@ -108,11 +108,7 @@ class Tally:
         self.shown: list[str] = []
 
     def count(self, error: str | None) -> None:
-        """One more clip.
-
-        Args:
-            error: Why it could not be judged; None if it could.
-        """
+        """One more clip, and why it could not be judged; None if it could."""
         self.bar.update()
         self.good += error is None
         if error is not None:
@@ -120,14 +116,7 @@ class Tally:
             self.shown += [error] if len(self.shown) < SHOWN_ERRORS else []
 
     def close(self, did: str) -> int:
-        """Print the summary.
-
-        Args:
-            did: What was done to the clips.
-
-        Returns:
-            Exit code: 0, or 1 if there was an error.
-        """
+        """Print the summary; gives the exit code: 0, or 1 if there was an error."""
         self.bar.close()
         clips = f"{self.good} {self.unit}{'s' * (self.good != 1)} {did}"
         errors = f"{self.errors} error{'s' * (self.errors != 1)}"
@@ -139,11 +128,7 @@ class Tally:
 
 
 def say(text: str) -> None:
-    """Tell people something, on standard error.
-
-    Args:
-        text: What.
-    """
+    """Tell people something, on standard error, at once."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -208,7 +193,7 @@ def _run(job: Job, items: Sequence[Any], output: Output, no_progress: bool) -> i
 
 
 def _writer(job: Job, items: Sequence[Any], output: Output, shard: shards.Shard) -> RowWriter:
-    """Where this process writes; made before another one can merge without it."""
+    # Made under the lock, before any row is judged: else another process may merge meanwhile, without this part
     if output.path is not None and not output.resume:
         shards.start_anew(output.path, shard)
     part = None if output.path is None else shard.part(output.path)
@@ -216,11 +201,7 @@ def _writer(job: Job, items: Sequence[Any], output: Output, shard: shards.Shard)
 
 
 def inputs_of(items: Sequence[Any]) -> list[str]:
-    """Columns of the input rows.
-
-    Args:
-        items: With ``row``.
-    """
+    """All columns of the input rows, in the order in which rows bring them."""
     return list(dict.fromkeys(key for item in items for key in item.row))
 
 
@@ -229,7 +210,7 @@ def _not_done(job: Job, items: Sequence[Any], output: Output, inputs: Sequence[s
     if output.path is None or not output.resume:
         return items, 0
     errors = 0
-    done: Counter[Hashable] = Counter()
+    done: Counter[Hashable] = Counter()  # a list may name the same clip more than once
     for path in shards.files(output.path):
         for row, _ in earlier_rows(path, header(inputs, job.all_columns)):
             check_same_settings(path, row, job.settings)
@@ -246,7 +227,6 @@ def _not_done(job: Job, items: Sequence[Any], output: Output, inputs: Sequence[s
 
 
 def _judge(job: Job, items: Sequence[Any], writer: RowWriter | None, tally: Tally) -> None:
-    """Judges the items and writes or shows what is said about them, one by one."""
     for item, answer in in_order(items, job.answer):
         if writer is not None:
             writer.write(item.row, answer, job.settings)
@@ -257,15 +237,8 @@ def _judge(job: Job, items: Sequence[Any], writer: RowWriter | None, tally: Tall
 
 
 def in_order(items: Iterable[Any], answer: Callable[[Iterator[Any]], Iterator[Answer]]) -> Iterator[tuple[Any, Answer]]:
-    """Give items with their answers, in their order and as they come.
-
-    Args:
-        items: With ``error``; those that have one are not judged.
-        answer: Gives the answers to a stream of items, one each and in order.
-
-    Yields:
-        Items and answers.
-    """
+    """Give items with their answers, in their order and as they come; those with an error are not judged."""
+    # Judges read some items ahead, to fill a batch: those they have taken wait here for their answers
     pending: deque[Any] = deque()
 
     def usable() -> Iterator[Any]:

@@ -29,9 +29,9 @@ class Shard:
     """One of the processes of a run.
 
     Args:
-        index: Which one, from 0.
+        index: From 0.
         count: How many there are.
-        local: Which one on its machine.
+        local: Which one on its machine, from 0.
     """
 
     index: int = 0
@@ -55,10 +55,7 @@ class Shard:
         return [item for item in items if order.setdefault(key(item), len(order)) % self.count == self.index]
 
     def part(self, path: Path) -> Path:
-        """Where this process writes.
-
-        Args:
-            path: Where the whole run writes.
+        """Where this process writes of what the whole run writes to a path.
 
         Example:
             >>> Shard(1, 3).part(Path("scores.jsonl")).name
@@ -101,11 +98,7 @@ def this_shard() -> Shard:
 
 
 def files(path: Path) -> list[Path]:
-    """List where a run has rows: its output and the parts of any number of processes.
-
-    Args:
-        path: The output.
-    """
+    """List where a run has rows: its output and the parts of any number of processes, as far as they are there."""
     return [path, *_parts(path)] if path.exists() else _parts(path)
 
 
@@ -116,11 +109,7 @@ def _parts(path: Path) -> list[Path]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep the other processes from beginning or merging meanwhile.
-
-    Args:
-        path: The output.
-    """
+    """Keep the other processes that write an output from beginning or merging meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     with FileLock(lock):
@@ -131,11 +120,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def start_anew(path: Path, shard: Shard) -> None:
-    """Remove the output of an earlier run, and refuse to mix rows with those of one that was stopped.
-
-    Args:
-        path: The output.
-        shard: This process; parts of the others may be of this run.
+    """Remove the output of an earlier run; its parts are refused, except those that the other processes of this run may write.
 
     Raises:
         UsageError: If there are parts of an earlier run.
@@ -144,6 +129,7 @@ def start_anew(path: Path, shard: Shard) -> None:
     for part in _parts(path):
         if part not in others:
             raise UsageError(f"{part}: of a run that was stopped; --resume goes on with it, or delete its parts")
+    # A single process writes it anew itself; several write parts, and an old output would be merged with them
     if shard.count > 1:
         path.unlink(missing_ok=True)
 
@@ -156,17 +142,14 @@ def merge(
     head: str = "",
     keeps_others: bool = False,
 ) -> bool:
-    """Put the rows of the output and of all parts into the output, if none is missing; the parts are removed.
+    """Put the rows of the output and of all parts into the output, unless one is missing; says whether it is done.
 
     Args:
-        path: The output; written anew, and only when it is whole.
+        path: The output; written anew, and only when it is whole. The parts are removed.
         order: Keys of its rows, in their order; of several with one key, the first ones that are found count.
         keys_in: Gives the keys of the rows of a file, and where they are in it, in bytes.
         head: What stands above the rows.
         keeps_others: Whether rows that are not named follow, one of each key; else they are left out.
-
-    Returns:
-        Whether all rows are there, so that it is done.
     """
     found = files(path)
     pools: dict[Hashable, deque[tuple[Path, Span]]] = defaultdict(deque)
@@ -184,6 +167,7 @@ def merge(
         for file, (start, size) in chosen:
             opened[file].seek(start)
             out.write(_with_line_end(opened[file].read(size)))
+        # The parts go next, so what replaces them must be on the disk, not on its way there
         out.flush()
         os.fsync(out.fileno())
     os.replace(draft, path)

@@ -43,11 +43,7 @@ class Answer:
 
 
 def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
-    """Rename the keys of an input row that the judgement needs.
-
-    Args:
-        row: Input row.
-        reserved: Keys that the judgement needs.
+    """Rename the reserved keys of an input row, which the judgement needs itself.
 
     Example:
         >>> keep({"path": "a.wav", "model": "tts-2"}, JSON_KEYS)
@@ -63,10 +59,7 @@ def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
 
 
 def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a result row into the cells of a CSV table.
-
-    Args:
-        result: What ``result_row`` gives, or settings.
+    """Turn a result row, or settings, into the cells of a CSV table.
 
     Example:
         >>> flatten({"scores": {"mos": 4.1}, "std": {"mos": 0.5}, "level": {"mos": "good"}, "rubrics": ["mos"]})
@@ -125,13 +118,7 @@ class RowWriter:
         self.rows.close()
 
     def write(self, row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any]) -> None:
-        """Write what is said about one clip, and flush it.
-
-        Args:
-            row: Input row.
-            answer: What is said about it.
-            settings: Of the run, as in ``ALL_SETTINGS``.
-        """
+        """Write what is said about the clip of an input row, with the settings of the run, and flush it."""
         kept = keep(row, self.reserved)
         if not self.is_csv:
             said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
@@ -145,20 +132,12 @@ class RowWriter:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a file is a CSV table, by its name.
-
-    Args:
-        path: Of the file.
-    """
+    """Whether a file is a CSV table, by its name; others are JSON lines."""
     return path.suffix.lower() == ".csv"
 
 
 def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[str]:
-    """Columns of a CSV table.
-
-    Args:
-        input_columns: Columns of the input rows; those that the judgement needs are renamed.
-        result_columns: Columns of the judgements.
+    """Columns of a CSV table: those of the input rows, renamed where the judgement needs them, then those of the judgements.
 
     Example:
         >>> header(["path", "mos"], ["mos", "error"])
@@ -168,14 +147,13 @@ def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[
 
 
 def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
-    """Read the whole rows of an earlier run, or of one that is going on.
+    """Read the whole rows of an earlier run, or of one that is going on, and where they are in the file, in bytes.
+
+    Settings have today's names; in CSV all values are text.
 
     Args:
         path: ``.jsonl`` or ``.csv`` file that ``RowWriter`` has written.
         columns: Columns that a CSV table must have.
-
-    Yields:
-        The rows, with today's names of settings, and where they begin in the file and how many bytes they have; in CSV all values are text.
 
     Raises:
         UsageError: If it is not such a file, or has other columns.
@@ -200,7 +178,7 @@ def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[st
 
     Args:
         path: Where the row was found.
-        row: Row of an earlier run.
+        row: Of an earlier run.
         settings: Of this run, as in ``ALL_SETTINGS``.
 
     Raises:

@@ -60,7 +60,7 @@ class Asked(Clips):
     Args:
         judge: Who is asked.
         rubrics: What is judged.
-        scale: Scale of all scores; None if each rubric has its own.
+        scale: Of all scores; None if each rubric has its own.
         listener: On whose behalf to listen.
         language: Of the answers.
         batch_size: Windows per forward pass, and clips at a time.
@@ -79,7 +79,7 @@ class Asked(Clips):
 
     @property
     def names(self) -> list[str]:
-        """Of the rubrics."""
+        """Names of the rubrics, in their order."""
         return [one.name for one in self.rubrics]
 
     @property
@@ -118,7 +118,7 @@ def prepare(
     """Read what is asked; what can be refused without clips and a judge is refused before they are read and loaded.
 
     Args:
-        options: Parsed options of a command.
+        options: Of a command, which works on what is returned and passes them no further.
         for_people: Whether standard output gets text for people unless JSON lines are asked for.
         rubrics: Names of what is judged if no ``--rubric`` is given, also by what the judge knows.
         scale: Of all scores if no ``--scale`` is given; None for 1-5 if all rubrics are on it, else their own.
@@ -142,6 +142,7 @@ def prepare(
         revision=options.revision,
         longest_hours=options.max_hours,
     )
+    # Only the judge knows what it was trained on, and it is loaded last
     if callable(rubrics) and not named:
         asked = [get_rubric(name) for name in rubrics(judge)]
         on = scale_of(given.get("scale") or scale, asked)
@@ -163,9 +164,6 @@ def prepare(
 
 def prepare_clips(options: argparse.Namespace) -> Clips:
     """Read what a command that needs no judge is asked; standard output gets text for people.
-
-    Args:
-        options: Parsed options of a command.
 
     Raises:
         UsageError: If the request cannot be carried out.
@@ -191,6 +189,7 @@ def _output(options: argparse.Namespace, for_people: bool) -> Output:
     if suffix not in (".jsonl", ".csv", ".html"):
         raise UsageError(f"--output {path}: the name must end in .jsonl or .csv or .html")
     rows = path.with_name(f"{path.name}.jsonl") if suffix == ".html" else path
+    # A page is made of rows in a file beside it, which must be no input either
     if any(clip != "-" and Path(clip).resolve() in (path.resolve(), rows.resolve()) for clip in options.clips):
         raise UsageError(f"--output {path} is also an input; choose another name")
     if processes > 1 and "-" in options.clips:
@@ -201,7 +200,6 @@ def _output(options: argparse.Namespace, for_people: bool) -> Output:
 
 
 def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[list[PairItem], PairColumns]:
-    """The clips or pairs that are asked for, and which columns of a list hold what."""
     if "first_column" in options:
         sides = PairColumns(options.first_column, options.second_column)
         pairs = find_pairs(options.clips, sides, stdin=sys.stdin)[: options.limit]
@@ -263,16 +261,13 @@ def request_of(item: Item) -> "Request":
 
 
 def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iterator[Any]) -> Iterator[Answer]:
-    """Ask what takes a list at a time.
+    """Ask what takes a list at a time, and make an answer of each of its results.
 
     Args:
         size: Items at a time.
-        ask: Gives one result for each item of a list.
+        ask: Gives one result for each item of a list, in their order.
         answer: Makes an answer of a result.
         items: To be judged.
-
-    Yields:
-        Answers, in the order of the items.
     """
     while chunk := list(islice(items, size)):
         yield from map(answer, ask(chunk))
@@ -280,10 +275,6 @@ def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iter
 
 def finish(job: Job, asked: Clips) -> int:
     """Judge the items; make the page of the rows if one is asked for.
-
-    Args:
-        job: What is asked about them.
-        asked: The items, and where rows go.
 
     Returns:
         Exit code, as of ``batch.run.run``; 0 if other processes still have items.
@@ -299,15 +290,7 @@ def finish(job: Job, asked: Clips) -> int:
 
 
 def for_people(output: Output, write: Callable[[Any], str] = str) -> Callable[[Any, Answer], str | None] | None:
-    """Show the judge's own result, unless rows are asked for; errors are shown at the end.
-
-    Args:
-        output: Where rows go.
-        write: Writes a result for people.
-
-    Returns:
-        For ``Job.show``.
-    """
+    """Make ``Job.show`` of what writes the judge's own result; None if rows are asked for. Errors are shown at the end."""
     if output.has_rows:
         return None
     return lambda item, answer: None if answer.error is not None else f"{write(answer.said)}\n"
@@ -325,7 +308,6 @@ def result_of(said: "Authenticity | Preference", without: Sequence[str]) -> Answ
 
 
 def _rubrics(names: Sequence[str]) -> list[Rubric]:
-    """The rubrics that are named, this package's and those of files."""
     from audio_judge.rubrics.files import SUFFIXES, read_rubrics
 
     found: dict[str, Rubric] = {}
@@ -345,7 +327,7 @@ def _own_digest(rubrics: Sequence[Rubric]) -> str | None:
 
 
 def is_ours(rubric: Rubric) -> bool:
-    """Whether a rubric is one of this package's, unchanged."""
+    """Whether a rubric is one of this package's, unchanged: a user's own may have the same name."""
     try:
         return get_rubric(rubric.name) == rubric
     except ValueError:
@@ -353,14 +335,11 @@ def is_ours(rubric: Rubric) -> bool:
 
 
 def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> Scale | None:
-    """Find the scale of all scores.
+    """Find the scale of all scores; None for that of each rubric.
 
     Args:
         text: Such as ``0-100``, or ``own``; None for 1-5 if all rubrics are on it, else their own.
         rubrics: To be scored on.
-
-    Returns:
-        The scale; None for that of each rubric.
 
     Raises:
         UsageError: If it is no scale.

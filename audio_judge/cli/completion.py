@@ -1,4 +1,4 @@
-"""The command ``audio-judge completion``: what a shell needs to complete the others. Needs the extra ``completion``."""
+"""``audio-judge completion``: what a shell needs to complete the others. Needs the extra ``completion``."""
 
 import argparse
 from collections.abc import Iterator
@@ -45,7 +45,6 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """All options of a parser and its commands."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):

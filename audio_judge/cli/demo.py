@@ -1,9 +1,4 @@
-"""The command ``audio-judge demo``: the judge in the browser.
-
-    audio-judge demo --port 7860
-
-The options are those of ``audio_judge.cli``, the page is made by ``audio_judge.demo``.
-"""
+"""``audio-judge demo``: serves the page of ``audio_judge.demo``, the judge in the browser."""
 
 import argparse
 

@@ -1,10 +1,8 @@
-"""The command ``audio-judge grade``: what an evaluator thinks of finished judgements, and LScore over all of them.
+"""``audio-judge grade``: what an evaluator thinks of finished judgements, and LScore over all of them.
 
 A row of predictions becomes the same row with ``grades``, ``lscore`` and the ``evaluator``, or with an ``error``. Rows are
 written as they come, in their order. Replies are kept beside the output, so that the same command goes on where a run
 stopped and asks again only for what failed.
-
-    audio-judge grade predictions.jsonl --evaluator http://localhost:8000/v1 --out graded.jsonl
 """
 
 import argparse
@@ -110,14 +108,7 @@ SHOWN_ERRORS = 10
 
 @dataclass
 class Summary:
-    """What all rows together come to.
-
-    Args:
-        weights: Criterion to weight.
-        rows: Rows seen.
-        errors: Rows that got no grade.
-        sums: Criterion to the sum of its grades.
-    """
+    """What all rows together come to: how many there are, how many got no grade, and the sum of grades per criterion."""
 
     weights: Mapping[str, float]
     rows: int = 0
@@ -125,11 +116,7 @@ class Summary:
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CRITERIA, 0.0))
 
     def add(self, grades: Mapping[str, float] | None) -> None:
-        """Count one more row.
-
-        Args:
-            grades: Criterion to grade, 0 to 1; None for a row without.
-        """
+        """Count one more row, with its grade per criterion, 0 to 1; None for a row without."""
         self.rows += 1
         self.errors += grades is None
         for name, grade in (grades or {}).items():
@@ -263,10 +250,7 @@ def _extra(text: str | None) -> dict[str, Any] | None:
 
 
 def parse_weights(text: str | None) -> dict[str, float]:
-    """Read the weights of the criteria.
-
-    Args:
-        text: Such as ``accuracy=2,detail=0.5``; criteria that are not named keep their weight. None for the usual ones.
+    """Read weights of criteria, such as ``accuracy=2,detail=0.5``; those that are not named keep their usual one.
 
     Raises:
         UsageError: If it is none, or a weight is unusable.
@@ -285,10 +269,7 @@ def parse_weights(text: str | None) -> dict[str, float]:
 
 
 def parse_columns(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read which columns say what.
-
-    Args:
-        texts: Such as ``output=answer``; what is not named is looked for under its usual names.
+    """Read which columns say what, such as ``output=answer``; what is not named is looked for under its usual names.
 
     Returns:
         ``request``, ``output``, ``truth`` to the names to look for, in their order.

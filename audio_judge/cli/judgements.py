@@ -26,10 +26,6 @@ TABLE_WORDS = {
 def write_scores(asked: Asked, task: str) -> int:
     """Score clips in a stream, so that windows of several clips share a batch, and write a row for each.
 
-    Args:
-        asked: Of whom, about which clips.
-        task: What is asked.
-
     Returns:
         Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
     """
@@ -92,7 +88,6 @@ def _finish(job: Job, asked: Asked) -> int:
 
 
 def _shown_name(item: Item, columns: Any) -> str:
-    """What to call a clip in a table."""
     name = str(columns.path_of(item.row) or "?")
     if item.start_time is None and item.end_time is None:
         return name
@@ -138,10 +133,6 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
 
 def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[str, ...]:
     """Columns that a judgement adds to a CSV table: no shares and no timeline, which do not fit into one.
-
-    Args:
-        rubrics: Names of the rubrics.
-        words: Which of ``WORDS`` the judge writes.
 
     Example:
         >>> score_columns(["mos"], ["reasons"])

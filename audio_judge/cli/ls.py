@@ -1,4 +1,4 @@
-"""The command ``audio-judge ls``: the corpora, the rubrics and the tasks, as tables."""
+"""``audio-judge ls``: the corpora, the rubrics and the tasks, as tables."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -25,14 +25,7 @@ Rows = list[tuple[str, ...]]
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Print the corpora, the rubrics or the tasks as a table.
-
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Exit code: 0.
-    """
+    """Print the corpora, the rubrics or the tasks as a table."""
     if options.what == "rubrics":
         rows = [(*row, ALL_RUBRICS[row[0]].definition) for row in rubric_rows()]
         print_table(("rubric", "scale", "best", "levels", "what is judged"), rows)
@@ -62,11 +55,7 @@ def task_rows() -> Rows:
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print an aligned table.
-
-    Args:
-        titles: Of the columns.
-        rows: Cells.
+    """Print a table with aligned columns, two spaces apart.
 
     Example:
         >>> print_table(("a", "b"), [("long", "x")])

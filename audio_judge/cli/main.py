@@ -63,10 +63,7 @@ judged (their rows say why), 2 if the request was unusable, 130 if interrupted."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: Words of the command line after ``audio-judge``; None for those of this process.
+    """Run the command, by the words after ``audio-judge``; None for those of this process.
 
     Returns:
         Exit code: 0, 1 if some clips could not be judged, 2 for an unusable request, 130 after Ctrl-C.
@@ -116,11 +113,7 @@ def _accept_any_file_name() -> None:
 
 
 def make_parser(commands: Iterable[str] | None = None) -> argparse.ArgumentParser:
-    """Make the parser of the whole command.
-
-    Args:
-        commands: Which commands get their options, None for all; the others are only listed.
-    """
+    """Make the parser; if some commands are named, only those are imported for their options, and the others listed."""
     shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     parser = argparse.ArgumentParser("audio-judge", description=DESCRIPTION, epilog=EXAMPLES, **shape)
     parser.add_argument(

@@ -1,7 +1,4 @@
-"""``audio-judge score``: scores of clips on rubrics.
-
-audio-judge score clips/ --output scores.jsonl
-"""
+"""``audio-judge score``: scores of clips on rubrics, alone or with the reasons in words."""
 
 import argparse
 from collections.abc import Sequence

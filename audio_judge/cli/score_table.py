@@ -15,7 +15,7 @@ class Table:
     Args:
         names: What the clips will be called, for the width of the first column.
         rubrics: What is judged.
-        scale: Scale of all scores; None if each rubric has its own.
+        scale: Of all scores; None if each rubric has its own.
     """
 
     def __init__(self, names: Sequence[str], rubrics: Sequence[Rubric], scale: Scale | None = None) -> None:
@@ -23,18 +23,13 @@ class Table:
         self.width = max(map(len, ("clip", *names)))
 
     def header(self) -> str:
-        """The line above the rows."""
+        """The line above the rows, with the width that the names of the clips need."""
         return "  ".join(
             [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{one.name:>5}" for one in self.rubrics), "in words"]
         )
 
     def line(self, name: str, judgement: "Judgement") -> str:
-        """The row of one clip: scores, then the level of the first rubric and what else is less than best.
-
-        Args:
-            name: What the clip is called.
-            judgement: What was said about it.
-        """
+        """The row of one clip: scores, then the level of the first rubric and what else is less than best."""
         scores = [(one, judgement.scores[one.name]) for one in self.rubrics]
         cells = [f"{said.value:>{max(5, len(one.name))}.{_digits(one)}f}" for one, said in scores]
         words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != _best(one)]
@@ -42,12 +37,7 @@ class Table:
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
 
     def error(self, name: str, reason: str) -> str:
-        """The row of a clip that could not be judged.
-
-        Args:
-            name: What the clip is called.
-            reason: Why.
-        """
+        """The row of a clip that could not be judged, with the reason in place of scores."""
         return f"{name:<{self.width}}  error: {reason}"
 
     def legend(self) -> str:
@@ -66,7 +56,6 @@ def _digits(rubric: Rubric) -> int:
 
 
 def _best(rubric: Rubric) -> str:
-    """Level at the good place of a rubric."""
     return rubric.levels[{"low": 0, "middle": len(rubric.levels) // 2, "high": -1}[rubric.best]]
 
 

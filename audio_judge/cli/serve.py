@@ -24,11 +24,7 @@ SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``serve``.
-
-    Args:
-        parser: Of the command.
-    """
+    """Add the options of ``serve``."""
     judge = parser.add_argument_group(JUDGE)
     judge.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
     judge.add_argument(
@@ -61,13 +57,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def server_command(options: argparse.Namespace) -> list[str]:
-    """Write the command line of the server.
-
-    Args:
-        options: Parsed options of the command.
-
-    Returns:
-        Words; the first is the path of Python.
+    """Write the command line of the server, as words; the first is the path of Python.
 
     Raises:
         UsageError: If there is no such folder, or the code of a repository is not trusted.

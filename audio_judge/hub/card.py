@@ -35,11 +35,11 @@ class Facts:
         reaches: How good it is and how that was measured, Markdown; figures of an evaluation are added.
         limits: Where it must not be used, one sentence each.
         base_model: Hub ids of what it was trained from.
-        datasets: Hub ids of data sets.
-        metrics: Hub ids of metrics; those of the evaluation if empty.
+        datasets: Hub ids.
+        metrics: Hub ids; those of the evaluation if empty.
         language: ISO 639-1 codes of the speech it was trained on.
-        tags: More tags.
-        license_name: Name of a licence that the Hub does not know.
+        tags: Besides those of every judge.
+        license_name: Of a licence that the Hub does not know.
         license_link: Where that licence stands.
     """
 
@@ -76,10 +76,7 @@ class Results:
 
 
 def read_facts(path: str | Path) -> Facts:
-    """Read the facts of a card.
-
-    Args:
-        path: YAML file whose keys are fields of ``Facts``; a list may be a single text.
+    """Read the facts of a card from YAML, whose keys are fields of ``Facts``; a list may be a single text.
 
     Raises:
         UsageError: If it cannot be read, a key is unknown or ill-typed, or there is no licence.
@@ -107,11 +104,7 @@ def read_facts(path: str | Path) -> Facts:
 
 
 def read_results(folder: str | Path, judge: str | None = None) -> Results:
-    """Read the figures of an evaluation.
-
-    Args:
-        folder: Where ``audio-judge eval run`` wrote ``metrics.json``.
-        judge: Name of the judge in it; None if there is only one.
+    """Read the figures of a judge from the folder of an evaluation; its name may be left out if it is the only one.
 
     Raises:
         UsageError: If there are no figures, or none of that judge.
@@ -139,7 +132,7 @@ def write_card(
     results: Results | None = None,
     base_model: str | None = None,
 ) -> Path:
-    """Write the model card of a judge from facts.
+    """Write the model card of a judge from facts, and give the path of ``README.md``.
 
     Args:
         folder: A judge, or a LoRA of one; its size, rubrics and form are read from it.
@@ -147,9 +140,6 @@ def write_card(
         repo: Id of its repository; the folder's name if empty.
         results: An evaluation, shown side by side with the other judges of the same run.
         base_model: Hub id of the judge that a LoRA belongs to.
-
-    Returns:
-        Path of ``README.md``.
 
     Raises:
         UsageError: If the folder holds no judge.
@@ -221,7 +211,7 @@ def _model_index(results: Results | None, repo: str) -> list[dict[str, Any]]:
 
 
 def complete_card(source: Path, target: Path, repo: str, results: Results | None, base: str | None) -> None:
-    """Copies a judge's own card and adds what the Hub wants to know; what it says already stays."""
+    """Copy a judge's own card and add what the Hub wants to know; what it says already stays."""
     path = source / "README.md"
     try:
         card = ModelCard(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -239,14 +229,7 @@ def complete_card(source: Path, target: Path, repo: str, results: Results | None
 
 
 def judge_shape(folder: str | Path) -> dict[str, str]:
-    """Describe a judge by what its files say.
-
-    Args:
-        folder: A judge, or a LoRA of one.
-
-    Returns:
-        Rows of a table: name to value.
-    """
+    """Describe a judge, or a LoRA of one, by what its files say: rows of a table, name to value."""
     folder = Path(folder)
     processor = read_json(folder / "processor_config.json")
     names = [name for name in weight_files(folder) if name != INDEX]
@@ -269,7 +252,6 @@ def judge_shape(folder: str | Path) -> dict[str, str]:
 
 
 def _counts(folder: Path, names: Sequence[str]) -> Iterator[int]:
-    """Number of values in each tensor."""
     for name in names:
         with safe_open(folder / name, "pt") as tensors:
             for key in tensors.keys():  # noqa: SIM118 - it is no dict

@@ -27,7 +27,7 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of a judge's folder."""
+    """Read a JSON file of a judge's folder; one that is missing or broken is a ``UsageError``."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -35,22 +35,12 @@ def read_json(path: Path) -> Any:
 
 
 def is_adapter(folder: str | Path) -> bool:
-    """Say whether a folder holds a LoRA rather than a whole judge.
-
-    Args:
-        folder: Where a model was saved.
-    """
+    """Say whether a folder holds a LoRA alone: its settings, and no ``config.json`` of a judge."""
     return (Path(folder) / ADAPTER_CONFIG).is_file() and not (Path(folder) / "config.json").is_file()
 
 
 def base_of(folder: str | Path) -> str:
-    """Name the judge that a LoRA was trained on.
-
-    Args:
-        folder: Folder of the LoRA.
-
-    Returns:
-        Hub id, or folder.
+    """Name the judge that a LoRA was trained on: a Hub id, or a folder.
 
     Raises:
         UsageError: If it does not say.
@@ -62,13 +52,7 @@ def base_of(folder: str | Path) -> str:
 
 
 def weight_files(folder: str | Path) -> list[str]:
-    """List the weights of a judge or of a LoRA, after a look into each.
-
-    Args:
-        folder: Where the model was saved.
-
-    Returns:
-        Names of the files, all of them safetensors but for the index of several.
+    """List the weights of a judge or of a LoRA, after a look into each: safetensors, and the index if there are several.
 
     Raises:
         UsageError: If there are none, one is missing or damaged, or they are pickled.
@@ -143,13 +127,7 @@ def processor_folder(source: Path) -> Path:
 
 
 def check_base(base: str) -> str:
-    """Make sure that others can find the judge a LoRA belongs to.
-
-    Args:
-        base: Its name.
-
-    Returns:
-        The name.
+    """Make sure that others can find the judge a LoRA belongs to, and give its name.
 
     Raises:
         UsageError: If it is a folder, or no Hub id.
@@ -162,13 +140,7 @@ def check_base(base: str) -> str:
 
 
 def check_repo(repo: str) -> str:
-    """Make sure that a name can be a repository.
-
-    Args:
-        repo: The name.
-
-    Returns:
-        The name.
+    """Make sure that a name can be a repository, and give it back.
 
     Raises:
         UsageError: If it is not of the form ``owner/name``.
@@ -184,9 +156,6 @@ def check_repo(repo: str) -> str:
 
 def is_local(name: str) -> bool:
     """Say whether a name is that of a folder here rather than of a repository.
-
-    Args:
-        name: Of a model.
 
     Example:
         >>> is_local("/data/judge"), is_local("me/a-judge-that-is-nowhere")
@@ -209,20 +178,17 @@ def without_local_names(config: Any, base: str | None) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file of a judge's folder."""
+    """Write a JSON file of a judge's folder, with letters beyond ASCII as they are."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def template_text(name: str) -> str:
-    """Read a template that the package brings."""
+    """Read a file of ``audio_judge/templates``, also from an installed package."""
     return package_files("audio_judge").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def trained_rubrics(config: Mapping[str, Any]) -> list[str]:
-    """Name the rubrics that a judge can be asked for by name.
-
-    Args:
-        config: Content of its ``processor_config.json``.
+    """Name the rubrics that a judge can be asked for by name, by the content of its ``processor_config.json``.
 
     Returns:
         Those it was trained on as far as this package knows them; NISQA's five if it does not say.

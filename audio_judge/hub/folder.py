@@ -52,7 +52,7 @@ def write_folder(
     results: Results | None = None,
     base_model: str | None = None,
 ) -> list[str]:
-    """Write a folder that holds just what a repository on the Hub shall hold.
+    """Write a folder that holds just what a repository on the Hub shall hold, and name its files, sorted.
 
     Args:
         source: A judge as ``save_pretrained`` or a training script wrote it, or a LoRA of one.
@@ -61,9 +61,6 @@ def write_folder(
         facts: For a new card; None to keep the folder's own, which must name a licence, with metadata added.
         results: An evaluation, for the card and ``.eval_results``.
         base_model: Hub id of the judge that a LoRA belongs to; None for what the LoRA says.
-
-    Returns:
-        Names of the files, sorted.
 
     Raises:
         UsageError: If something is missing or unusable; the message says what.
@@ -102,8 +99,7 @@ def _write_results(folder: Path, results: Results) -> None:
 def handler_text(folder: str | Path) -> str:
     """Write the ``handler.py`` of a judge, which knows the rubrics that the judge was trained on by name.
 
-    Args:
-        folder: Where its ``processor_config.json`` is.
+    They are read from the ``processor_config.json`` of the folder: an inference endpoint does not have this package.
     """
     text = template_text("handler.py")
     config = read_json(Path(folder) / "processor_config.json")
@@ -120,15 +116,12 @@ def handler_text(folder: str | Path) -> str:
 
 
 def merge(adapter: str | Path, target: str | Path, base: str | None = None) -> Path:
-    """Fold a LoRA into its judge, and save both as one whole judge.
+    """Fold a LoRA into its judge, save both as one whole judge, and give the folder.
 
     Args:
         adapter: Folder of the LoRA.
         target: Where to save.
         base: Hub id or folder of the judge; None for what the LoRA says.
-
-    Returns:
-        The target.
 
     Raises:
         UsageError: If the judge cannot be loaded, or training's packages are not there.
@@ -162,7 +155,7 @@ def upload(
     create_pr: bool = False,
     message: str | None = None,
 ) -> str:
-    """Create the repository if there is none, and put the files of a folder there.
+    """Create the repository if there is none, put the files of a folder there, and give the address of the commit or pull request.
 
     Args:
         folder: As ``write_folder`` wrote it.
@@ -172,9 +165,6 @@ def upload(
         revision: Branch, made if it is new; None for the main one.
         create_pr: Whether to open a pull request instead of committing.
         message: Of the commit.
-
-    Returns:
-        Address of the commit or of the pull request.
 
     Raises:
         UsageError: If the Hub refuses, or is not reached.

@@ -20,13 +20,10 @@ MOST_WORDS = 300
 
 
 def check(page: Path | None) -> None:
-    """Refuse early what cannot be written late.
-
-    Args:
-        page: The page; None for none.
+    """Refuse before anything is judged what cannot be written afterwards.
 
     Raises:
-        UsageError: If the extra is not installed.
+        UsageError: If a page is wanted and the extra is not installed.
     """
     missing = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
     if page is not None and missing:

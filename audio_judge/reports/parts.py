@@ -1,7 +1,7 @@
 """Parts of a page for people: tables, plots and players, in one HTML file that needs nothing else, not even a network.
 
 Templates are in ``audio_judge/templates``; all text that comes from files is escaped there, and the page may run no scripts.
-What stands on a page is the business of ``audio_judge.report_commands`` and ``eval.report``. Needs the extra ``report``.
+What stands on a page is the business of ``reports.scores``, ``reports.answers`` and ``eval.report``. Needs the extra ``report``.
 """
 
 import base64
@@ -91,14 +91,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot, drawn for light and for dark pages.
+    """A plot as a PNG in a data URI, drawn for light and for dark pages.
 
     Args:
         title: What it shows, also for those who cannot see it.
-        light: PNG as a data URI.
-        dark: The same.
+        light: For light pages.
+        dark: For dark ones.
         width: In pixels of the page.
-        height: The same.
+        height: In pixels of the page.
     """
 
     title: str
@@ -126,11 +126,7 @@ class Player:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Write a number; what is not there is a dash.
-
-    Args:
-        value: The number.
-        digits: Behind the point.
+    """Write a number with so many digits behind the point, and a minus that is one; what is not there is a dash.
 
     Example:
         >>> number(-0.5), number(None)
@@ -140,12 +136,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 2) -> str:
-    """Write an interval; nothing if there is none.
-
-    Args:
-        low: Lower end.
-        high: Upper end.
-        digits: Behind the point.
+    """Write an interval; nothing if an end is missing.
 
     Example:
         >>> interval(1.0, 2.345)
@@ -157,10 +148,6 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
 def shorten(name: str, most: int = 36) -> str:
     """Cut a name that would leave no room for its plot.
 
-    Args:
-        name: Any text.
-        most: Characters it may have.
-
     Example:
         >>> shorten("wideband", 5)
         'wide…'
@@ -170,9 +157,6 @@ def shorten(name: str, most: int = 36) -> str:
 
 def without_folders(text: str) -> str:
     """Leave the folders of absolute paths out of a text, as a page may be shown to others.
-
-    Args:
-        text: Any text.
 
     Example:
         >>> without_folders("--data nisqa=/home/me/NISQA of 3 m/s")
@@ -212,14 +196,7 @@ def resampled_means(values: np.ndarray, *, resamples: int = 1000, seed: int = 0)
 
 
 def middle(means: np.ndarray | None, level: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of what was drawn.
-
-    Args:
-        means: Drawn values (resamples,), or None.
-        level: Share of them inside.
-
-    Returns:
-        (low, high); None if nothing was drawn.
+    """The interval (low, high) that holds a share of the drawn values (resamples,), the same left out on both sides.
 
     Example:
         >>> middle(np.arange(101.0), 0.5)
@@ -233,11 +210,7 @@ def middle(means: np.ndarray | None, level: float = 0.95) -> tuple[float, float]
 
 @dataclass
 class Plots:
-    """Draws plots.
-
-    Args:
-        folder: Where to write them as PNG files, too; None for nowhere.
-    """
+    """Draws plots, and writes them as PNG files to a folder, too, if there is one."""
 
     folder: Path | None = None
 
@@ -247,7 +220,7 @@ class Plots:
         Args:
             title: What it shows; the name of its file is made of it.
             size: Width and height, in inches.
-            draw: Draws on an empty figure.
+            draw: Draws on an empty figure; called once per kind of page.
         """
         light, dark = _drawn(LIGHT, size, draw), _drawn(DARK, size, draw)
         if self.folder is not None:
@@ -258,8 +231,8 @@ class Plots:
 
 
 def _drawn(style: dict[Any, Any], size: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
-    """A PNG in a style; the figure is no pyplot's, so that nothing is left behind."""
     with matplotlib.rc_context(style):
+        # Not of pyplot, which would keep it
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
@@ -271,9 +244,6 @@ def _drawn(style: dict[Any, Any], size: tuple[float, float], draw: Callable[[Fig
 def file_name(title: str) -> str:
     """Make a name for a file of a title.
 
-    Args:
-        title: Any text.
-
     Example:
         >>> file_name("mos: mini / own clips")
         'mos-mini-own-clips'
@@ -282,11 +252,7 @@ def file_name(title: str) -> str:
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Write bytes as an address that holds them.
-
-    Args:
-        content: The bytes.
-        kind: Their MIME type.
+    """Write bytes as an address that holds them; the kind is their MIME type.
 
     Example:
         >>> data_uri(b"hum", "audio/mpeg")
@@ -301,7 +267,7 @@ class Players:
 
     Args:
         page: The page that will hold them; links are relative to it.
-        seconds: Longest sound of a player, in seconds.
+        seconds: Longest sound of a player.
         megabytes: Room for all of them together, in MB of the page; what does not fit becomes a link.
         used: Bytes taken so far.
     """
@@ -314,16 +280,13 @@ class Players:
     def player(
         self, path: str | Path, *, name: str | None = None, start: float | None = None, end: float | None = None
     ) -> Player:
-        """Make a player of a clip.
+        """Make a player of a clip; of a file that cannot be read, one that says why.
 
         Args:
             path: The clip's file.
             name: What it is called; None for the name of the file.
-            start: Where to start, in seconds; None for the beginning.
-            end: Where to end, in seconds; None for the end.
-
-        Returns:
-            The player; of a file that cannot be read, one that says why.
+            start: In seconds; None for the beginning.
+            end: In seconds; None for the end.
         """
         shown = Path(path).name if name is None else name
         try:
@@ -338,7 +301,7 @@ class Players:
         return Player(shown, source, note=note)
 
     def _sound(self, path: Path, start: float | None, end: float | None) -> tuple[bytes, str]:
-        """An MP3 of the clip, and whether it was cut: every browser plays it, and the same clip gives the same bytes."""
+        """An MP3 of the clip, and a note if it was cut: every browser plays it, and the same clip gives the same bytes."""
         whole = (audio_info(path).seconds if end is None else end) - (start or 0.0)
         is_cut = whole > self.seconds + 0.05
         until = (start or 0.0) + self.seconds if is_cut else end
@@ -351,15 +314,7 @@ class Players:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template; all text is escaped.
-
-    Args:
-        template: Name of a file in ``audio_judge/templates``.
-        values: What it needs; a name that is missing is an error.
-
-    Returns:
-        HTML.
-    """
+    """Fill in a template of ``audio_judge/templates``; all text is escaped, and a name that is missing is an error."""
     environment = Environment(
         loader=PackageLoader("audio_judge"),
         autoescape=True,

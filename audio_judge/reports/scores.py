@@ -1,6 +1,4 @@
-"""The command ``audio-judge report``: what ``audio-judge score`` has written, as one page for people.
-
-    audio-judge report scores.jsonl --html report.html
+"""What ``audio-judge score`` has written, as one page for people: ``audio-judge report``, and ``--output scores.html``.
 
 The page shows how scores are distributed, how systems rank, which clips are worst and why, and what could not be judged. It
 holds its plots and sounds itself and opens without a network. Needs the extra ``report``.
@@ -40,8 +38,8 @@ class Clip:
     Args:
         name: The clip as the row names it.
         path: Where its file should be.
-        start: Where the judged part starts, in seconds; None for the beginning.
-        end: Where it ends; None for the end.
+        start: Of the judged part, in seconds; None for the beginning.
+        end: In seconds; None for the end.
         system: What made it.
         scores: Rubric to score; empty if there is an error.
         levels: Rubric to the name of the likeliest level.
@@ -72,8 +70,8 @@ class Scores:
         clips: The rows, in their order.
         rubrics: What was judged.
         model: Name or folder of the judge.
-        revision: Its revision.
-        scale: Name of the scale, such as ``1-5``.
+        revision: Of the judge.
+        scale: Its name, such as ``1-5``.
         ends: Rubric to its lowest and highest score.
     """
 
@@ -85,19 +83,11 @@ class Scores:
     ends: dict[str, tuple[float, float]]
 
     def judged(self) -> list[Clip]:
-        """The clips that have scores."""
+        """The clips that have scores, not an error."""
         return [clip for clip in self.clips if clip.error is None]
 
     def values(self, rubric: str, clips: Sequence[Clip] | None = None) -> np.ndarray:
-        """Scores on a rubric.
-
-        Args:
-            rubric: Name of the rubric.
-            clips: Of which clips; None for all that have scores.
-
-        Returns:
-            Scores (clips,).
-        """
+        """Scores on a rubric (clips,), of all clips that have scores or of those that are given."""
         return np.array([clip.scores[rubric] for clip in (self.judged() if clips is None else clips)])
 
 
@@ -112,7 +102,7 @@ def read_scores(
     system_column: str = "system",
     system_regex: str | None = None,
 ) -> Scores:
-    """Read what ``audio-judge score`` has written.
+    """Read what ``audio-judge score`` has written. Without a column or an expression, the folder of a clip is its system.
 
     Args:
         files: ``.jsonl`` or ``.csv`` files, made by the same judge in the same way.
@@ -121,9 +111,6 @@ def read_scores(
         path_column: Column of the paths; None for the usual ones.
         system_column: Column that says what made a clip.
         system_regex: Finds the system in a path instead: its group ``system``, its first group, or all of it.
-
-    Returns:
-        The rows. Without a column or an expression, the folder of a clip is its system.
 
     Raises:
         UsageError: If a file has other rows, or files differ in judge, rubrics or scale.
@@ -232,6 +219,7 @@ def _ends(scale: Any, rubric: str, clips: Sequence[Clip]) -> tuple[float, float]
         ends = [float(match[1]), float(match[2])]
     else:
         ends = [] if known is None else [known.low, known.high]
+    # A rubric that is not known, with no score on it, still needs axes
     low, high = min([*ends, *values], default=0.0), max([*ends, *values], default=1.0)
     return low, high if high > low else low + 1
 
@@ -252,7 +240,7 @@ def score_page(
     resamples: int = 1000,
     seed: int = 0,
 ) -> str:
-    """Write the page of scores.
+    """Write the page of scores, as HTML.
 
     Args:
         scores: What to show.
@@ -260,14 +248,11 @@ def score_page(
         title: Its title.
         by: Rubric that ranks systems and clips; None for the first.
         worst: How many of the worst clips to show.
-        clip_seconds: Longest sound of a player, in seconds.
+        clip_seconds: Longest sound of a player.
         megabytes: Room for all sounds, in MB.
         plots: Folder to write the plots to, too.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
-
-    Returns:
-        HTML.
 
     Raises:
         UsageError: If the rubric is not there, or what draws the page is not installed.
@@ -338,16 +323,9 @@ def _digits(scores: Scores) -> int:
 
 
 def badness(rubric: str, value: float, low: float, high: float) -> float:
-    """How far a score is from the good end of its rubric; a rubric that is not known is taken to be good at the high end.
+    """How far a score is from the good end of its rubric on a scale from low to high: 0, best, and up.
 
-    Args:
-        rubric: Name of the rubric.
-        value: The score.
-        low: Lowest score of the scale.
-        high: Highest score of the scale.
-
-    Returns:
-        0, best, and up.
+    A rubric that is not known is taken to be good at the high end.
 
     Example:
         >>> badness("mos", 1.5, 1, 5)
@@ -380,7 +358,6 @@ def _worst(judged: Sequence[Clip], scores: Scores, main: str) -> list[Clip]:
 
 
 def _drawn_means(scores: Scores, clips: Sequence[Clip], resamples: int, seed: int) -> dict[str, np.ndarray | None]:
-    """Means of bootstrap samples of a system's clips, per rubric."""
     from audio_judge.reports.parts import resampled_means
 
     return {r: resampled_means(scores.values(r, clips), resamples=resamples, seed=seed) for r in scores.rubrics}
@@ -462,9 +439,11 @@ def _places(
     means = {name: drawn[name][main] for name in systems}
     if len(means) < 2 or any(values is None for values in means.values()):
         return dict.fromkeys(systems, "")
-    measured = np.vectorize(lambda value: badness(main, value, *scores.ends[main]))(np.stack([*means.values()]))
+    drawn_means = np.stack([*means.values()])  # (systems, resamples)
+    measured = np.vectorize(lambda value: badness(main, value, *scores.ends[main]))(drawn_means)
+    # The k-th draws of all systems make one imagined report; sorting twice gives each system's rank in it
     places = 1 + measured.argsort(axis=0).argsort(axis=0)  # (systems, resamples)
-    ends = np.percentile(places, [2.5, 97.5], axis=1).round().astype(int).T
+    ends = np.percentile(places, [2.5, 97.5], axis=1).round().astype(int).T  # (systems, 2)
     return {name: f"{low} to {high}" if low < high else f"{low}" for name, (low, high) in zip(means, ends, strict=True)}
 
 
@@ -475,13 +454,12 @@ def _ranking(
     drawn: Mapping[str, Mapping[str, Any]],
     drawing: "Plots",
 ) -> "Plot":
-    """Means with their intervals, best on top."""
     from audio_judge.reports.parts import middle, shorten
 
     names = list(systems)[:MOST_SYSTEMS_DRAWN]
     means = np.array([np.mean(scores.values(main, systems[name])) for name in names])
     ends = [middle(drawn[name][main]) or (mean, mean) for name, mean in zip(names, means, strict=True)]
-    reach = np.abs(np.array(ends).T - means)
+    reach = np.abs(np.array(ends).T - means)  # (2, systems): below and above the mean
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
