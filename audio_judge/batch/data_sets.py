@@ -40,7 +40,7 @@ def data_set_place(argument: str) -> tuple[str, str | None] | None:
 
 def _is_data_set(folder: Path) -> bool:
     """Whether ``datasets`` has saved the folder, or it holds tables with sound inside instead of sound files."""
-    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+    if _is_saved(folder):
         return True
     has_tables = False
     for path in folder.rglob("*"):
@@ -48,6 +48,10 @@ def _is_data_set(folder: Path) -> bool:
             return False  # at the first sound file: corpora may have a million
         has_tables = has_tables or path.suffix.lower() == ".parquet"
     return has_tables
+
+
+def _is_saved(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
 def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[Item]:
@@ -152,8 +156,7 @@ def _from_hub(place: str) -> Any:
 def _from_folder(folder: Path) -> Any:
     import datasets
 
-    is_saved = any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
-    return datasets.load_from_disk(str(folder)) if is_saved else datasets.load_dataset(str(folder))
+    return (datasets.load_from_disk if _is_saved(folder) else datasets.load_dataset)(str(folder))
 
 
 def _sound_columns(data: Any) -> list[str]:

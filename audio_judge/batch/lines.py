@@ -219,15 +219,13 @@ def _cells(pieces: Iterator[str], kind: Kind, trims: bool) -> Iterator[list[str]
     return csv.reader(pieces, delimiter="\t" if kind == "tsv" else ",", skipinitialspace=trims)
 
 
-def columns_of(
-    path: str | Path, kind: Kind | None = None, *, trims: bool = False, is_growing: bool = False
-) -> list[str]:
+def columns_of(path: str | Path, *, trims: bool = False, is_growing: bool = False) -> list[str]:
     """Name the columns of a table, or the keys of the first JSON line; none of an empty file. Arguments are those of ``scan``.
 
     Raises:
         LineError: If the file cannot be read.
     """
-    kind = kind or kind_of(path)
+    kind = kind_of(path)
     if kind == "json":
         return next((list(row) for _, row in read(path, kind, is_growing=is_growing)), [])
     at = _Pieces(path, is_growing=is_growing)

@@ -20,7 +20,6 @@ SETTINGS = ("model", "revision", "rubrics", "scale")
 ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language")
 # What earlier versions called them: their rows are gone on with, so that no key of an input may be called so
 OLD_NAMES = {"profile": "listener"}
-JSON_KEYS = (*SCORE_KEYS, *WORDS, *ALL_SETTINGS, *OLD_NAMES, "error")
 # Their items are single words, those of other lists are sentences
 LISTS_OF_WORDS = ("rubrics", "causes", "areas")
 
@@ -46,7 +45,7 @@ def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
     """Rename the reserved keys of an input row, which the judgement needs itself.
 
     Example:
-        >>> keep({"path": "a.wav", "model": "tts-2"}, JSON_KEYS)
+        >>> keep({"path": "a.wav", "model": "tts-2"}, ["scores", "model"])
         {'path': 'a.wav', 'input_model': 'tts-2'}
     """
     kept: dict[str, Any] = {}
@@ -97,7 +96,7 @@ class RowWriter:
         path: Path | None,
         input_columns: Sequence[str] = (),
         result_columns: Sequence[str] = (),
-        reserved: Container[str] = JSON_KEYS,
+        reserved: Container[str] = (),
         *,
         goes_on: bool = False,
     ) -> None:

@@ -6,7 +6,6 @@ one is the business of ``audio_judge.batch``.
 
 import argparse
 import hashlib
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from audio_judge.batch.run import Job, Output, run
 from audio_judge.batch.write import ALL_SETTINGS, Answer
 from audio_judge.errors import UsageError
 from audio_judge.reports import answers
-from audio_judge.rubrics.rubric import FIVE, Rubric, Scale, get_rubric
+from audio_judge.rubrics.rubric import FIVE, Rubric, Scale, get_rubric, read_scale
 
 if TYPE_CHECKING:
     from audio_judge.judge.judge import AudioJudge
@@ -234,10 +233,8 @@ def load_judge(
         UsageError: If it cannot be loaded.
     """
     from safetensors import SafetensorError
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet_transformers()
     if name and name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UsageError(f"--judge {name}: no such folder")
     place = shards.this_shard().device(device)
@@ -248,6 +245,14 @@ def load_judge(
         raise UsageError(f"{name or 'the shipped judge'} cannot be loaded on {place}: {reason}") from error
     judge.longest_seconds = longest_hours * 3600
     return judge
+
+
+def quiet_transformers() -> None:
+    """Keep what transformers reports while it loads off the screen of people who asked for something else."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 # Asking and answering
@@ -321,9 +326,14 @@ def _rubrics(names: Sequence[str]) -> list[Rubric]:
 
 
 def _own_digest(rubrics: Sequence[Rubric]) -> str | None:
-    """Twelve digits of the rubrics that people brought, so that no run goes on with others of the same names."""
+    """Of the rubrics that people brought, so that no run goes on with others of the same names."""
     own = [repr(one) for one in rubrics if not is_ours(one)]
-    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:12] if own else None
+    return digest("\n".join(own)) if own else None
+
+
+def digest(text: str) -> str:
+    """Twelve hexadecimal digits that tell settings apart which are too long for a row."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def is_ours(rubric: Rubric) -> bool:
@@ -348,10 +358,7 @@ def scale_of(text: str | None, rubrics: Sequence[Rubric]) -> Scale | None:
         text = FIVE.name if all(one.scale == FIVE for one in rubrics) else OWN_SCALE
     if text == OWN_SCALE:
         return None
-    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)", text)
     try:
-        if match is None:
-            raise ValueError(f"{text!r} is no scale")
-        return Scale(float(match[1]), float(match[2]), text)
+        return read_scale(text)
     except ValueError as error:
         raise UsageError(f"--scale {text}: {error}; such as 1-5, 0-100 or own is needed") from error

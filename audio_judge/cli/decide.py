@@ -1,7 +1,6 @@
 """``audio-judge decide``: closed questions about clips, answered with probabilities."""
 
 import argparse
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 from audio_judge.batch.items import Item
 from audio_judge.batch.run import Job
 from audio_judge.batch.write import Answer
-from audio_judge.cli.common import finish, in_chunks, prepare, request_of
+from audio_judge.cli.common import digest, finish, in_chunks, prepare, request_of
 from audio_judge.cli.options import ASKED, EXIT_CODES, add_inputs, add_judge, add_output
 from audio_judge.errors import UsageError
 
@@ -49,9 +48,8 @@ def decide(options: argparse.Namespace) -> int:
     def ask(some: list[Item]) -> Iterable[dict[str, Any]]:
         return asked.judge.decide([request_of(item) for item in some], questions, batch_size=asked.batch_size)
 
-    digest = hashlib.sha256(json.dumps(questions).encode()).hexdigest()[:12]
     answer = partial(in_chunks, asked.batch_size, ask, _decided)
-    settings = asked.settings("decide", questions=digest)
+    settings = asked.settings("decide", questions=digest(json.dumps(questions)))
     return finish(Job("decided", settings, tuple(questions), answer, asked.columns.identity, ("answers",)), asked)
 
 

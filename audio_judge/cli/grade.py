@@ -225,13 +225,10 @@ def _report(reasons: Sequence[str]) -> None:
 
 
 def _evaluator(place: str, **how: Any) -> "Evaluator":
-    """The evaluator that is asked for, without the chatter of the libraries."""
-    from transformers.utils import logging
-
+    from audio_judge.cli.common import quiet_transformers
     from audio_judge.text_models.evaluator import make_evaluator
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    quiet_transformers()
     try:
         return make_evaluator(place, **how)
     except (OSError, ValueError, ImportError, RuntimeError) as error:

@@ -28,6 +28,7 @@ from audio_judge.audio import AudioError, audio_info, read_audio, resample
 Mark = Literal["", "best", "passed", "failed"]
 
 DOTS_PER_INCH = 144
+LONGEST_NAME = 36
 # Rates that MP3 knows; others are converted to the highest
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _BASE_STYLE: dict[Any, Any] = {
@@ -145,14 +146,14 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
     return "" if low is None or high is None else f"{number(low, digits)} to {number(high, digits)}"
 
 
-def shorten(name: str, most: int = 36) -> str:
+def shorten(name: str) -> str:
     """Cut a name that would leave no room for its plot.
 
     Example:
-        >>> shorten("wideband", 5)
-        'wide…'
+        >>> shorten("a name of three dozen letters and more")
+        'a name of three dozen letters and m…'
     """
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def without_folders(text: str) -> str:
@@ -195,16 +196,16 @@ def resampled_means(values: np.ndarray, *, resamples: int = 1000, seed: int = 0)
     return drawn.bootstrap_distribution
 
 
-def middle(means: np.ndarray | None, level: float = 0.95) -> tuple[float, float] | None:
-    """The interval (low, high) that holds a share of the drawn values (resamples,), the same left out on both sides.
+def middle(means: np.ndarray | None) -> tuple[float, float] | None:
+    """The interval (low, high) that holds the middle 95 % of the drawn values (resamples,); None of none.
 
     Example:
-        >>> middle(np.arange(101.0), 0.5)
-        (25.0, 75.0)
+        >>> middle(np.arange(101.0))
+        (2.5, 97.5)
     """
     if means is None:
         return None
-    low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audio_judge.batch import lines
-from audio_judge.batch.items import Columns
+from audio_judge.batch.items import Columns, times_of
 from audio_judge.batch.write import SETTINGS, is_csv
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, Scale, read_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,11 +167,20 @@ def _path(
     """What a clip is called, where it should be, and which part of it was judged."""
     said = Columns(path=column).path_of(row)
     name = place if said is None else str(said)
-    start, end = (float(row[key]) if row.get(key) not in (None, "") else None for key in ("start_time", "end_time"))
+    start, end = _times(place, row)
     folders = [root] if root is not None else [Path(), file.parent]
     path = next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
     part = "" if start is None and end is None else f" [{start or 0:g}–{'' if end is None else f'{end:g}'} s]"
     return f"{name}{part}", path, (start, end)
+
+
+def _times(place: str, row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    try:
+        return times_of(row)
+    except ValueError as error:
+        if row.get("error"):  # which says so: a row with an unusable time is kept as it came
+            return None, None
+        raise UsageError(f"{place}: {error}") from error
 
 
 def _system(said: Any, name: str, pattern: re.Pattern[str] | None, has_column: bool) -> str:
@@ -214,11 +223,11 @@ def _clip(
 def _ends(scale: Any, rubric: str, clips: Sequence[Clip]) -> tuple[float, float]:
     """The ends of a scale such as ``0-100``, else those of the rubric; or what was given beyond them."""
     values = [clip.scores[rubric] for clip in clips if clip.error is None]
-    match, known = re.fullmatch(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)", str(scale)), ALL_RUBRICS.get(rubric)
-    if match:
-        ends = [float(match[1]), float(match[2])]
-    else:
-        ends = [] if known is None else [known.low, known.high]
+    try:
+        whole: Scale | Rubric | None = read_scale(str(scale))
+    except ValueError:  # each rubric has its own
+        whole = ALL_RUBRICS.get(rubric)
+    ends = [] if whole is None else [whole.low, whole.high]
     # A rubric that is not known, with no score on it, still needs axes
     low, high = min([*ends, *values], default=0.0), max([*ends, *values], default=1.0)
     return low, high if high > low else low + 1

@@ -66,6 +66,22 @@ HUNDRED = Scale(0.0, 100.0, "0-100")
 BINARY = Scale(0.0, 1.0, "0-1")
 
 
+def read_scale(text: str) -> Scale:
+    """Read a scale as people write it, lowest and highest score.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+        >>> read_scale("0-100") == HUNDRED
+        True
+    """
+    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no scale")
+    return Scale(float(match[1]), float(match[2]), text)
+
+
 def convert(value: float, source: Scale, target: Scale) -> float:
     """Move a score from one scale to another, ends to ends; one outside its scale stays outside.
 

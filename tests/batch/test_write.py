@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from audio_judge.batch.write import JSON_KEYS, Answer, RowWriter, check_same_settings, earlier_rows, flatten, keep
+from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten, keep
 from audio_judge.cli.judgements import result_row
 from audio_judge.cli.score_table import Table
 from audio_judge.errors import UsageError
@@ -89,4 +89,4 @@ class TestTable:
 class TestKeep:
     def test_renamed_keys_do_not_collide(self):
         row = {"model": 1, "input_model": 2, "path": 3}
-        assert keep(row, JSON_KEYS) == {"input_input_model": 1, "input_model": 2, "path": 3}
+        assert keep(row, ["scores", "model"]) == {"input_input_model": 1, "input_model": 2, "path": 3}

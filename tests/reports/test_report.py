@@ -262,6 +262,12 @@ class TestReport:
         assert images
         assert all(image["src"].startswith("data:image/png") for image in images)
 
+    def test_an_error_row_keeps_a_time_that_is_none(self, tmp_path):
+        settings = {"model": "m", "revision": "1", "rubrics": ["mos"], "scale": "1-5"}
+        row = {"path": "a.wav", "start_time": "soon", **settings, "error": "l.csv:2: start_time is 'soon'"}
+        (clip,) = read_scores([write_rows(tmp_path / "s.jsonl", [row])]).clips
+        assert (clip.start, clip.error) == (None, "l.csv:2: start_time is 'soon'")
+
     def test_nothing_but_errors(self, tmp_path):
         settings = {"model": "mini", "revision": "1", "rubrics": ["mos"], "scale": "1-5"}
         text = report(write_rows(tmp_path / "s.jsonl", [{"path": "a.wav", **settings, "error": "a.wav: empty"}]))
