@@ -467,12 +467,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
 
     def _adopt_quantizer(self, causal: PreTrainedModel) -> None:
         """What the trainers and `save_pretrained` ask a quantized model for, from the language model that was quantized."""
-        skipped = [
-            r"(.*\.)?audio_tower",
-            r"(.*\.)?adapter",
-            "lm_head",
-            "span_head",
-        ]  # matched from the root of the composite
+        # Matched from the root of the composite
+        skipped = [r"(.*\.)?audio_tower", r"(.*\.)?adapter", "lm_head", "span_head"]
         causal.hf_quantizer.quantization_config.llm_int8_skip_modules = skipped
         self.hf_quantizer, self.quantization_method = causal.hf_quantizer, causal.quantization_method
         self.config.quantization_config = causal.hf_quantizer.quantization_config

@@ -159,16 +159,17 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         (clips, samples) in [-1, 1] to (clips, frames, bands): decibels of the power in each band, a full-scale sine near
         +1 and digital silence at -3 after the fixed scaling `dB / 25 + 1`.
         """
-        window, filters = self.constants
+        window, filters = self.constants  # (window length,), (bins, bands)
         spectrum = torch.stft(
             samples,
             self.fft_length,
             self.hop_length,
             self.window_length,
             window,
-            pad_mode="constant",
+            pad_mode="constant",  # silence before and after a clip, not its mirror image
             return_complex=True,
-        )
+        )  # (clips, bins, frames)
+        # A sine reaches half the sum of the window: scaled so that one of full scale has power 1
         power = (spectrum.real.square() + spectrum.imag.square()) * (4 / window.sum() ** 2)  # (clips, bins, frames)
         decibels = 10 * torch.log10((power.transpose(1, 2) @ filters).clamp(min=1e-10))  # (clips, frames, bands)
         return decibels / 25 + 1
@@ -275,7 +276,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
         self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
-        self.decision_config = DecisionConfig()
+        self.decision_config = DecisionConfig()  # until `from_parts` or `from_pretrained` brings the judge's own
         # Prompts of earlier requests, see `_decision_prompt`
         self._decision_prompts: dict[str, tuple[torch.Tensor, torch.Tensor, list[Question]]] = {}
 
@@ -308,6 +309,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         style = next((name for name, turn in TURNS.items() if turn[1] in vocabulary), "chatml")
         turn_tokens = [token for token in TURNS[style] if token.startswith("<|")]
         added = [token.strip() for token in (*turn_tokens, AUDIO, QUESTION, MARK, SPLIT)]
+        # Special: where a request holds one of them, transformers makes it mere text
         tokenizer.add_tokens(
             [AddedToken(token, special=True, normalized=False) for token in added if token not in vocabulary]
         )
@@ -369,7 +371,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         rate = kwargs.get("sampling_rate")
         if rate is not None and rate != self.sampling_rate:
             raise ValueError(f"This judge hears {self.sampling_rate} Hz, got {rate} Hz: resample first.")
-        clips = [self._as_mono(clip) for clip in audio]
+        clips = [self._as_mono(clip) for clip in audio]  # (samples,) each
         features, mask = self.extract_features(clips)  # (clips, ...), (clips, time of the features)
         tokens = count_frames(mask.sum(1), self.frame_steps)  # (clips,), one audio token per frame
         if (tokens < 1).any():

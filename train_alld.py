@@ -106,7 +106,7 @@ class AlldArguments(CorpusArguments):
 
     @property
     def sampling(self) -> Sampling:
-        """How the rejected texts are drawn."""
+        """As the rejected texts are drawn; measuring is greedy."""
         return Sampling(self.sample_temperature, self.sample_top_p, self.sample_tokens)
 
 
@@ -157,6 +157,7 @@ def load_samples(
     """The judge's own answer to each request, drawn now where that has not been done."""
     path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")
     identity = model_identity(args.model)
+    # A sample of another judge, or drawn in another way, has another key and is drawn anew
     keys = [sample_id(request, args.sampling, identity) for request in requests]
     missing = len(set(keys) - set(rows_by_id(path)))
     if missing:
@@ -172,7 +173,7 @@ def load_samples(
 
 
 def load_expert(args: AlldArguments) -> Any:
-    """The expert, never trained."""
+    """The expert in evaluation mode, as it is never trained, in a precision of its own."""
     dtype = getattr(torch, args.expert_dtype)
     return AutoModelForCausalLM.from_pretrained(args.expert, revision=args.expert_revision, dtype=dtype).eval()
 
@@ -192,7 +193,7 @@ def preferences(
     check_shared_tokenizer(collator.processor, expert, [*chosen[:500], *rejected[:500]])
     cache = Path(args.reference_cache or Path(str(training_args.output_dir)) / "reference")
 
-    def load() -> Any:
+    def load() -> Any:  # only called if a value is not in the cache: an expert may be large
         _alone(training_args, f"{cache}: log-probabilities of the expert are missing", "reference")
         return load_expert(args).to(training_args.device)
 
@@ -210,7 +211,7 @@ def preferences(
 
 
 def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
-    """The trainer of either loss with its data."""
+    """The trainer of either loss with its data, after a check that judge and expert share their tokenizer."""
     processor = collator.processor
     hearing: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True}
     expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
@@ -223,7 +224,7 @@ def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, coll
         own: Any = {"expert": load_expert(args), "temperature": args.temperature, "sft_weight": args.sft_weight}
         own |= {"data_collator": DistillationCollator(processor, expert, **hearing)}
         return AudioDistillTrainer(train_dataset=data[0], eval_dataset=data[1], **common, **own)
-    if args.sft_weight:
+    if args.sft_weight:  # TRL's own mixture; for distill the trainer adds it
         training_args.loss_type, training_args.loss_weights = ["sigmoid", "sft"], [1.0, args.sft_weight]
     data = [preferences(args, split, judge, collator, expert, training_args) for split in splits]
     made = PreferenceCollator(processor, **hearing)
@@ -252,7 +253,7 @@ class MeasureBefore(TrainerCallback):
         self.log = log
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Called by the trainer."""
+        """Measure unless steps were taken before."""
         if state.global_step == 0:
             self.log("before")
 
@@ -277,7 +278,7 @@ def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: J
 
 
 def main(args: AlldArguments, training_args: DPOConfig) -> Any:
-    """Run a stage."""
+    """Run one stage; only `train` changes the judge."""
     # Our collators do the work of TRL's preparation, and the reference is the expert
     training_args.remove_unused_columns, training_args.max_length = False, None
     training_args.precompute_ref_log_probs = True

@@ -41,6 +41,8 @@ STATE_SIZE = 64
 # NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
 STATE_OFFSET = 2
 TEACHERS = ("nisqa_mos", "distill_mos")
+# Texts of so many made-up clips are enough for the tokenizer's vocabulary
+PAPER_CLIPS = 20_000
 
 
 class DistillationHeads(nn.Module):
@@ -55,7 +57,8 @@ class DistillationHeads(nn.Module):
 
     def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(clips, frames, size) and (clips, frames) to states (clips, frames, 64) and ratings (clips, ratings)."""
-        weights = self.attention(frames).masked_fill(~mask[..., None], -1e4).softmax(1)
+        weights = self.attention(frames).masked_fill(~mask[..., None], -1e4).softmax(1)  # (clips, frames, ratings)
+        # The values are offsets from the middle of the scale
         return self.states(frames), 3 + (weights * self.values(frames)).sum(1)
 
 
@@ -70,6 +73,7 @@ class DistillationSet:
     def __init__(self, corpus: Path, split: str) -> None:
         self.corpus, self.split = corpus, split
         self.extractor = AudioJudgeFeatureExtractor()
+        # (feature frames, mel bins) in half precision, (states, 64), (ratings,)
         self.items: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.contents: list[str] = []
         self.refresh()
@@ -86,6 +90,7 @@ class DistillationSet:
     def batches(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """Shuffled batches of similar length: features, feature mask, states, state mask, ratings (NaN where unknown)."""
         order = np.random.default_rng(seed).permutation(len(self.items))
+        # Sorted in chunks only: little padding, and yet other neighbours in every epoch
         chunks = [order[start : start + 16 * size] for start in range(0, len(order), 16 * size)]
         batches = []
         for chunk in chunks:
@@ -95,7 +100,7 @@ class DistillationSet:
             yield self.batch(batches[position])
 
     def batch(self, indexes: list[int]) -> tuple[torch.Tensor, ...]:
-        """Some clips, padded."""
+        """Some clips, padded at their ends; parts as in ``batches``, features (clips, feature frames, mel bins)."""
         features, states, ratings = zip(*(self.items[index] for index in indexes), strict=True)
         pad = nn.utils.rnn.pad_sequence
         masks = [pad([torch.ones(len(clip)) for clip in part], batch_first=True) for part in (features, states)]
@@ -106,8 +111,15 @@ class DistillationSet:
 def ratings_of(clip: RatedClip) -> torch.Tensor:
     """The clip's ratings and the two teachers' own overall scores (ratings,), NaN where there is none."""
     values = [clip.ratings[name].value if name in clip.ratings else math.nan for name in RUBRICS]
+    # The teachers were trained on speech; of anything else their scores say nothing
     speech = clip.extra["content"] not in ("silence", "noise", "music")
     return torch.tensor(values + [clip.extra[name] if speech else math.nan for name in TEACHERS])
+
+
+def real_frames(mask: torch.Tensor, frames: int) -> torch.Tensor:
+    """(clips, frames), True before the end of a clip, whose feature frames are 1 in ``mask`` (clips, feature frames)."""
+    lengths = (mask.sum(1).long() + 3) // 4  # a frame is made of four feature frames
+    return torch.arange(frames) < lengths[:, None]
 
 
 def distillation_loss(
@@ -115,9 +127,8 @@ def distillation_loss(
 ) -> torch.Tensor:
     """Squared error of the standardised states plus that of the ratings."""
     _, mask, states, state_mask, ratings = batch
-    real = torch.arange(frames.shape[1]) < ((mask.sum(1).long() + 3) // 4)[:, None]
-    predicted_states, predicted = heads(frames, real)
-    length = min(states.shape[1], frames.shape[1] - STATE_OFFSET)
+    predicted_states, predicted = heads(frames, real_frames(mask, frames.shape[1]))
+    length = min(states.shape[1], frames.shape[1] - STATE_OFFSET)  # what both cover
     error = (predicted_states[:, STATE_OFFSET : STATE_OFFSET + length] - states[:, :length] / scale).square()
     known = ratings.isfinite()
     return error[state_mask[:, :length]].mean() + functional.mse_loss(predicted[known], ratings[known])
@@ -130,10 +141,9 @@ def correlations(encoder: AudioJudgeEncoder, heads: DistillationHeads, data: Dis
     predicted, wanted = [], []
     for batch in data.batches(32, seed=0):
         frames = encoder(batch[0], batch[1]).last_hidden_state
-        real = torch.arange(frames.shape[1]) < ((batch[1].sum(1).long() + 3) // 4)[:, None]
-        predicted.append(heads(frames, real)[1])
+        predicted.append(heads(frames, real_frames(batch[1], frames.shape[1]))[1])
         wanted.append(batch[4])
-    x, y = torch.cat(predicted), torch.cat(wanted)
+    x, y = torch.cat(predicted), torch.cat(wanted)  # (clips, ratings) both
     encoder.train()
     result = {}
     for column, name in enumerate([*RUBRICS, *TEACHERS]):
@@ -156,7 +166,7 @@ def train_encoder(corpus: Path, output: Path, steps: int, batch_size: int, peak:
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999))
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.02)
     data, validation = DistillationSet(corpus, "train"), DistillationSet(corpus, "validation")
-    scale = torch.cat([states for _, states, _ in data.items[:2000]]).float().std(0) + 1e-3
+    scale = torch.cat([states for _, states, _ in data.items[:2000]]).float().std(0) + 1e-3  # (64,), never 0
     step, epoch, start = 0, 0, time.monotonic()
     while step < steps:
         for batch in data.batches(batch_size, seed + 2 * epoch):
@@ -179,7 +189,7 @@ def train_encoder(corpus: Path, output: Path, steps: int, batch_size: int, peak:
             if step == steps:
                 break
         epoch += 1
-        data.refresh()
+        data.refresh()  # the corpus may still be written while the first epochs run
 
 
 def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, float]) -> None:
@@ -189,10 +199,10 @@ def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, flo
     (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def tokenizer_texts(seed: int, count: int = 20000) -> Iterator[str]:
+def tokenizer_texts(seed: int) -> Iterator[str]:
     """What the small language model will ever read or write: requests, questions and answers of all tasks, of made-up clips."""
     manner = Manner(augment={"scale": 0.2, "invert": 0.1, "binary": 0.1}, partners=8)
-    for example in make_instructions(made_up_clips(seed, count), ALL_TASKS, seed=seed, manner=manner):
+    for example in make_instructions(made_up_clips(seed, PAPER_CLIPS), ALL_TASKS, seed=seed, manner=manner):
         if "questions" in example:
             yield from (question["instructions"] for question in example["questions"].values())
             yield from ("\n".join(question.get("criteria") or ()) for question in example["questions"].values())

@@ -99,7 +99,7 @@ def load_model(args: GRPOArguments, *, quantize: bool) -> tuple[Any, Any]:
 
 
 def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
-    """The functions and weights of a recipe."""
+    """The functions and weights of a recipe, with its evaluator if it names one."""
     evaluator = None
     if args.evaluator is not None:
         settings: dict[str, Any] = {"form": args.evaluator_form, "cache": args.evaluator_cache}
@@ -121,7 +121,7 @@ def note_results(trainer: AudioGRPOTrainer, name: str) -> None:
 
 
 def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
-    """The trainer of a recipe."""
+    """The trainer of a recipe with its data; a slip in rewards or data shows before the model is loaded."""
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
     model, processor = load_model(args, quantize=args.load_in_4bit)
@@ -142,6 +142,7 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
     trainer = make_trainer(args, training_args)
     resume: Any = training_args.resume_from_checkpoint
     if resume == "last":
+        # The first process takes away what is not whole, then the others find the same checkpoint
         with trainer.accelerator.main_process_first():
             resume = last_checkpoint(str(training_args.output_dir))
     if not resume:

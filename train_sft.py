@@ -247,9 +247,8 @@ def note_training(processor: Any, dataset: Any) -> None:
     for row in dataset:
         example = read_example(row)
         questions = example.get("questions", {}).items()
-        rubrics |= {name for name, question in questions if question["type"] == "score"} | set(
-            example.get("scores", ())
-        )
+        rubrics |= {name for name, question in questions if question["type"] == "score"}
+        rubrics |= set(example.get("scores", ()))
         if "target" in example:
             rubrics.add(example["target"]["rubric"])
         languages.add(example.get("language", "en"))
@@ -263,9 +262,10 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
     """The trainer of a judge, which shall tell how it was trained."""
     train_dataset = common["train_dataset"]
     processor.answer_form = args.answer_form
-    if not args.streaming:
+    if not args.streaming:  # all of a stream would be read for it
         note_training(processor, train_dataset)
     processor.window_seconds = args.max_seconds or processor.window_seconds
+    # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
     asks = args.lora_target is not None and asks_decisions(args, train_dataset)
     reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
     collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
@@ -304,6 +304,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
+    # A LoRA is merged into weights of full precision, whatever it was trained on
     reload = None if args.lora_target is None else lambda: load_judge(args, quantize=False)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
     return trainer

@@ -14,7 +14,7 @@ from audio_judge.messages import audio_blocks
 from audio_judge.tasks import describe
 
 TASKS = ("describe", "compare")
-# What ``make_requests`` makes; a ``Request`` is one to a judge that is finished
+# What ``make_requests`` makes; ``audio_judge.Request`` is a clip for a judge
 AlldRequest = dict[str, Any]
 
 
