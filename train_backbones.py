@@ -63,12 +63,7 @@ class DistillationHeads(nn.Module):
 
 
 class DistillationSet:
-    """Features, states and ratings of a corpus split, in memory; more clips can be added while the corpus grows.
-
-    Args:
-        corpus: Folder of a simulated corpus.
-        split: One of its splits.
-    """
+    """Features, states and ratings of a split of a simulated corpus, in memory; clips can be added while the corpus grows."""
 
     def __init__(self, corpus: Path, split: str) -> None:
         self.corpus, self.split = corpus, split
@@ -257,7 +252,7 @@ def make_language_model(output: Path, vocabulary: int, size: int, layers: int, s
 
 
 def main() -> None:
-    """Parse the command line."""
+    """The command line: `encoder` or `language_model`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     encoder = commands.add_parser("encoder", help="distil the teachers into the small encoder")

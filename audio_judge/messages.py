@@ -17,10 +17,7 @@ Payload = str | os.PathLike[str] | Audio | np.ndarray | RatedClip
 def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict[str, Any]]:
     """Lay out one or two clips, each with its role, as the state of a decision or the beginning of a message.
 
-    Args:
-        degraded: The clip that is judged: a path, an ``Audio``, an array (samples,) at the judge's own rate, or a
-            ``RatedClip``, whose rated part is heard.
-        reference: Its undegraded original, in any of these forms.
+    A clip is a path, an ``Audio``, an array (samples,) at the judge's own rate, or a ``RatedClip``, whose rated part is heard.
 
     Returns:
         Blocks of type ``text`` and ``audio``; an audio block has a ``role``.

@@ -58,13 +58,12 @@ class Written:
 
 @dataclass(frozen=True)
 class Draft:
-    """An answer that lacks its free words.
+    """An answer that lacks its free words, and spare ones of decided facts, which can always stand there.
 
     Args:
         request: What the judge is asked.
         head: Beginning of the answer, forced before the judge writes.
         compose: Makes the whole answer of free words; raises a ``ValueError`` if they cannot stand there.
-        spare: Words made of the decided facts, which always can.
         is_one_line: Whether a line break ends the free words.
         is_optional: Whether the judge may write nothing.
     """
@@ -91,12 +90,12 @@ def explanation(
     faults: Sequence[Cause] | None = None,
     part: Mapping[str, float] | None = None,
 ) -> Draft:
-    r"""Draft an explanation.
+    r"""Draft an explanation of decided scores on NISQA's rubrics.
 
     Sentences that ``explain.reasons`` would write of other scores are put right; those of the judge's own are not understood.
 
     Args:
-        scores: NISQA's rubric names to decided scores.
+        scores: With ``mos``, which is the verdict.
         with_reference: Whether the judge hears the original too.
         language: Of request and answer.
         faults: That were decided to be there; a sentence about another known fault is then left out, and faults that the
@@ -123,13 +122,9 @@ def explanation(
 
 
 def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
-    """Note decided scores and faults as an assessment without a summary.
+    """Note decided scores on SpeechEval's rubrics and faults as an assessment without a summary.
 
-    The speech rate becomes a word, and faults become types of distortion if that is scored.
-
-    Args:
-        judgement: With scores on SpeechEval's rubrics.
-        types: Kind of fault to type of distortion.
+    The speech rate becomes a word, and faults become the ``types`` of distortion that they are if that is scored.
     """
     scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
     rate = judgement.scores.get("speech_rate")  # a judge need not have learned it
@@ -204,11 +199,7 @@ def description(scores: Mapping[str, float], with_reference: bool, language: str
 def comparison(target: Comparison, aspects: Sequence[str], form: Form, language: str = "en") -> Draft:
     """Draft the reasons of a preference, or a comparison by dimensions.
 
-    Args:
-        target: What was decided; ties count when words contradict it, though they are not written as aspects.
-        aspects: Rubrics that may be named.
-        form: Which answer is wanted.
-        language: Of request and answer.
+    Ties of the target count when words contradict it, though they are not written as aspects, the rubrics that may be named.
     """
     if form == "dimensions":
         return _dimensions(target, language)
@@ -338,11 +329,8 @@ def sentences(text: str) -> list[str]:
 def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
     r"""Make free words of what was generated, which may end in the beginning of a tag.
 
-    Args:
-        text: What was generated.
-        is_one_line: Whether a line break ends it.
-        is_cut: Whether the limit of tokens was reached; then the last sentence that is not whole is left out, or closed
-            with a full stop if there is no other.
+    If the limit of tokens was reached (``is_cut``), the last sentence that is not whole is left out, or closed with a full
+    stop if there is no other.
 
     Example:
         >>> trimmed("It is noisy. There are bre", is_one_line=True, is_cut=True)

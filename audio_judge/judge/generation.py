@@ -106,10 +106,7 @@ def left_padded(
 ) -> dict[str, torch.Tensor]:
     """Make one batch, padded on the left, of prompts that are encoded one by one.
 
-    Args:
-        processor: Of a judge or of a native audio language model.
-        prompts: As ``encode_prompt`` gives them.
-        dtype: Of the audio inputs, for models that do not convert them; None to leave them as they are.
+    The audio inputs become ``dtype``, for models that do not convert them; None leaves them as they are.
 
     Returns:
         ``input_ids`` and ``attention_mask`` (batch, length), and the audio inputs (clips of all prompts, ...).

@@ -261,7 +261,7 @@ class AudioJudge:
 
         Args:
             clip: One clip; of a file no more than the windows of a batch are in memory.
-            rubrics: Name, ``Rubric``, or several; None for NISQA's five.
+            rubrics: As in ``score``.
             window_seconds: None for what the judge was trained on.
             hop_seconds: From one window to the next; None for windows side by side.
 
@@ -329,8 +329,7 @@ class AudioJudge:
 
         Raises:
             AudioError: If a clip cannot be judged.
-            ValueError: If there are too few clips, a rating is off the scale, or the judge's readings do not rise with the
-                ratings.
+            ValueError: If there are too few clips, a rating is off the scale, or the readings do not rise with the ratings.
         """
         plain = calibration.uncalibrated(get_rubric(rubric))
         requests, _ = as_requests([clip for clip, _ in rated_clips])

@@ -47,7 +47,7 @@ class EncodedPrompt(NamedTuple):
     """A conversation that waits for its answer.
 
     Args:
-        ids: Token ids, audio placeholders expanded.
+        ids: Audio placeholders expanded.
         audio: The model's audio inputs, each (clips or windows of the prompt, ...).
     """
 
@@ -117,13 +117,10 @@ def hearing_part(processor: Any) -> Any:
 
 
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:
-    """Read the clips of a prompt and make the inputs of a model from it, on the CPU.
+    """Read the clips of a prompt, cut off at ``max_seconds``, and make the inputs of a model from it, on the CPU.
 
-    Args:
-        processor: Of a judge or of a native audio language model.
-        prompt: Messages; the audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and
-            have a ``role`` where a reference is to be aligned.
-        max_seconds: Longer clips are cut off there; None for no limit.
+    The audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and have a ``role`` where a reference
+    is to be aligned.
 
     Raises:
         AudioError: If a clip cannot be read.
@@ -145,10 +142,7 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
 
 
 def join_audio(prompts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Join the audio inputs of several prompts, padded with zeros at their ends.
-
-    Args:
-        prompts: Audio inputs as in ``EncodedPrompt``, each (clips of the prompt, ...).
+    """Join the audio inputs of several prompts, each (clips of the prompt, ...), padded with zeros at their ends.
 
     Returns:
         Name to tensor (clips of all prompts in order, ...); nothing if no prompt has a clip.

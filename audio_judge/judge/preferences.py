@@ -40,11 +40,7 @@ def aligned(
 
 
 def both_orders(reading: Reading, name: str) -> np.ndarray:
-    """Average the two orders of each window.
-
-    Args:
-        reading: A pair whose windows were decided in turn as A, B and as B, A.
-        name: Of the question.
+    """Average the two orders of each window of a pair, decided in turn as A, B and as B, A.
 
     Returns:
         Probabilities of A, B and tie, of shape (windows, 3).

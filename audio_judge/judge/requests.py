@@ -51,7 +51,7 @@ class Questionnaire:
         more: Typed questions beside those about the rubrics, by name.
         listener: On whose behalf the rubrics are asked about; None for nobody in particular.
         language: In which is asked.
-        answer_language: In which is answered: of level names and words.
+        answer_language: Of level names and words.
     """
 
     rubrics: Sequence[Rubric] = ()
@@ -128,15 +128,11 @@ class Reading:
 def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:
     """Bring one clip or ``Request``, or a list of them, into one form; a row of a data set may hold its clip as ``audio``.
 
-    Args:
-        clips: One or a list.
-        reference: The original of the clip, or a list with one per clip.
-
     Returns:
         The requests, and whether it was a single one.
 
     Raises:
-        ValueError: If there are not as many references as clips.
+        ValueError: If ``reference`` is a list and has not one per clip.
 
     Example:
         >>> as_requests({"id": 7, "audio": {"path": "a.wav", "bytes": None}})[0][0].clip["path"]
@@ -155,10 +151,7 @@ def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]
 
 
 def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
-    """Bring two clips, or two lists of clips, into one form.
-
-    Returns:
-        The pairs, and whether it was a single one.
+    """Bring two clips, or two lists of clips, into one form, and say whether it was a single pair.
 
     Raises:
         ValueError: If one is a list and the other is not, their lengths differ, or a clip has a reference.

@@ -18,13 +18,9 @@ def sliding_windows(
 ) -> Iterator[tuple[float, float, Audio]]:
     """Read a clip in windows that may overlap; of a file no more than two windows are in memory.
 
-    Args:
-        source: Anything ``read_audio`` takes.
-        window_seconds: Length of a window.
-        hop_seconds: From one window to the next; None for windows side by side.
-
     Yields:
-        Start and end in seconds, and the sound between them; the last window ends with the clip.
+        Start and end in seconds, and the sound between them; the last window ends with the clip. Without a hop the windows
+        lie side by side.
 
     Raises:
         ValueError: If the hop is shorter than 0.1 s or longer than the window.
@@ -77,9 +73,9 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
 
     Args:
         chunks: Arrays or tensors of any length, (samples,) or (channels, samples), integers or floats in [-1, 1].
-        sampling_rate: Of the chunks, in Hz.
+        sampling_rate: In Hz.
         every_seconds: Time from one piece to the next, 0.2 s or more.
-        window_seconds: Length of a window.
+        window_seconds: A piece is what has been heard of a window of this length.
 
     Yields:
         A piece whenever it is time, a window ends, or the call does.

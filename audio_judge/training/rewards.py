@@ -208,14 +208,8 @@ def preference_reward(
 ) -> list[float | None]:
     """Reward the right preference, as far as the answers to the other order of the clips agree with it.
 
-    Args:
-        completions: Answers.
-        task: Those that state verdicts count, such as ``compare``.
-        rubrics: Names that were asked for.
-        verdicts: What listeners prefer, in the order in which the clips were heard; ``mos`` is the whole.
-        pair: Which two clips; the same for both orders.
-        is_swapped: Which of the orders.
-        language: Of each answer.
+    ``verdicts`` are what listeners prefer, in the order in which the clips were heard, ``mos`` on the whole; ``pair`` is the same
+    for both orders, and ``is_swapped`` says which of them it is.
 
     Returns:
         Share of the answers to the other order that give the same clip, if the preference is right; else 0. None for
@@ -393,13 +387,9 @@ class EvaluatorReward:
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
-        """Grade answers.
+        """Grade answers by what is known about their clips in words, ``truth``.
 
         Args:
-            completions: Answers.
-            prompts: What was asked.
-            task: Of each answer.
-            truth: What is known about the clips, in words.
             log_extra: Takes the grades by criterion, as columns of the table of completions.
             log_metric: Takes the share of answers that got no grade.
 

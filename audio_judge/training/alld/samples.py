@@ -19,13 +19,9 @@ from audio_judge.training.collate import JudgeCollator
 def write_answers(
     model: Any, collator: JudgeCollator, requests: Sequence[AlldRequest], sampling: Sampling = GREEDY
 ) -> list[tuple[str, bool]]:
-    """Have a judge answer one batch of requests.
+    """Have a judge answer one batch of requests; the collator reads the clips as it does in training.
 
-    Args:
-        model: An ``AudioJudgeForCausalLM``.
-        collator: Reads the clips, as it does in training.
-        requests: Their ``seed`` and that of ``sampling`` seed each row on its own.
-        sampling: Temperature 0 is greedy.
+    The ``seed`` of a request and that of ``sampling`` seed each row on its own.
 
     Returns:
         Text, and whether it was ended by the model rather than by ``sampling.max_tokens``.
