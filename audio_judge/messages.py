@@ -17,7 +17,7 @@ Payload = str | os.PathLike[str] | Audio | np.ndarray | RatedClip
 def clip_state(degraded: Payload, reference: Payload | None = None) -> list[dict[str, Any]]:
     """Lay out one or two clips, each with its role, as the state of a decision or the beginning of a message.
 
-    A clip is a path, an ``Audio``, an array (samples,) at the judge's own rate, or a ``RatedClip``, whose rated part is heard.
+    A clip is a path, an ``Audio``, an array (samples,) at the judge's rate, or a ``RatedClip``, whose rated part is heard.
 
     Returns:
         Blocks of type ``text`` and ``audio``; an audio block has a ``role``.
@@ -121,11 +121,12 @@ def read_clips(
         clips[degraded], clips[reference], shift = align(clips[degraded], clips[reference])
         starts[degraded] += max(shift, 0.0)
         starts[reference] += max(-shift, 0.0)
-    samples = [resample(clip.samples, clip.sampling_rate, sampling_rate) for clip in clips]
+    samples = [resample(clip.samples, clip.sampling_rate, sampling_rate) for clip in clips]  # (samples,) each
     limit = max(map(len, samples), default=0) if max_seconds is None else int(max_seconds * sampling_rate)
     spare = [max(0, len(one) - limit) for one in samples]
     # Drawn from the example's own seed, so that neither workers nor a resumed run change what is heard
     drawn = 0 if crop_seed is None else random.Random(crop_seed).randint(0, max(spare, default=0))
+    # One place for all, as far as a shorter clip has it: what was aligned is heard side by side
     firsts = [min(drawn, most) for most in spare]
     return [
         HeardClip(one[first : first + limit], start + first / sampling_rate)

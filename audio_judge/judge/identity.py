@@ -48,6 +48,7 @@ class Identity:
     def dimensions(self) -> dict[str, Rubric]:
         """SpeechEval's dimensions that ``assess`` speaks of; if some are known to be trained, only those."""
         known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
+        # `mos` is among them and almost every judge learned it; alone it does not speak for the others
         return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
 
     @property
@@ -80,6 +81,7 @@ class Identity:
 
     def asked_in(self, language: str) -> str:
         """The language to ask in: the wanted one, or after a warning, once, one the judge was trained in."""
+        # Who notes rubrics but no languages was trained before there were others; who notes neither may know any
         known = self.languages or (("en",) if self.rubrics else ())
         if check_language(language) in (known or (language,)):
             return language

@@ -420,6 +420,7 @@ class AudioJudge:
         requests, is_single = as_requests(clips)
         question = {"fake": detect_task.question(language=self.identity.asked_in(language))}
         asked = Questionnaire(more=heard_by(as_listener(listener), question))
+        # The question is whether it is fake; the order of its answers is the processor's
         (parsed,) = self.processor.parse_questions(asked.questions)
         real = parsed.options.index("false")
         readings = self.reader.read(requests, asked, batch_size)
@@ -708,6 +709,7 @@ class AudioJudge:
     ) -> list[Said]:
         """Results with the free words of their drafts; those with an error stay as they are."""
         heard = [index for index, one in enumerate(said) if one.error is None]
+        # The states one at a time as they are asked for: each holds the sound of a window
         states, begun = (state(index) for index in heard), [draft(index) for index in heard]
         written = self.reader.write(states, begun, asked, batch_size, max_new_tokens)
         finished = dict(zip(heard, written, strict=True))

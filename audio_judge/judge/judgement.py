@@ -100,7 +100,7 @@ class Judgement:
         return self.scores[rubric]
 
     def __str__(self) -> str:
-        if self.error is not None:
+        if self.error is not None:  # of a file that cannot be read, the error names it first
             return self.error if self.error.startswith(self.clip) else f"{self.clip}: {self.error}"
         lines = [f"{self.clip} ({self.seconds:.1f} s)", *(f"  {score}" for score in self.scores.values())]
         words = [f"- {line}" for line in self.suggestions] or [self.reasons or self.description or ""]

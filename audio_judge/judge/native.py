@@ -119,8 +119,8 @@ def hearing_part(processor: Any) -> Any:
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:
     """Read the clips of a prompt, cut off at ``max_seconds``, and make the inputs of a model from it, on the CPU.
 
-    The audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and have a ``role`` where a reference
-    is to be aligned.
+    The audio blocks have a ``path``, may have ``start_time`` and ``end_time`` in seconds, and have a ``role`` where a
+    reference is to be aligned.
 
     Raises:
         AudioError: If a clip cannot be read.

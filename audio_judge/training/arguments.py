@@ -85,7 +85,7 @@ def save_whole(trainer: Any, output_dir: Path, reload: Callable[[], Any] | None)
         trainer.save_model()  # pushes, too, if that is wanted
         return
     trainer.save_model(str(output_dir / "lora"), _internal_call=True)
-    if trainer.is_world_process_zero():
+    if trainer.is_world_process_zero():  # a second whole model: once is enough, and may be all that memory allows
         merged = merge_lora(reload(), str(output_dir / "lora"))
         for part in (merged, trainer.processing_class):
             part.save_pretrained(output_dir)

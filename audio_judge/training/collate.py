@@ -197,7 +197,7 @@ class JudgeCollator:
         self, shown: list[dict[str, Any]], name: str, question: dict[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         """Ids before the question, ids from its opening token to its mark, and the ids of its labels; remembered."""
-        key = json.dumps([shown, question], ensure_ascii=False)
+        key = json.dumps([shown, question], ensure_ascii=False)  # placeholders, so the same for clips of any example
         if key not in self._questions:
             ids, asked = self._joint_prompt(shown, {name: question})
             opening = int((ids == self.processor.question_token_id).nonzero()[0, 0])

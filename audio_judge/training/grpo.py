@@ -179,6 +179,7 @@ class AudioGRPOTrainer(GRPOTrainer):
         return [encoded[key].ids for key in keys], None, join_audio(self._audio)
 
     def _generate_and_score_completions(self, inputs: list[Row]) -> dict[str, Any]:
+        # A list with an entry per answer, which TRL shuffles and splits as it does tensors
         return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
 
     def _get_per_token_logps_and_entropies(
@@ -230,6 +231,7 @@ class AudioGRPOTrainer(GRPOTrainer):
             max_seconds=self.max_seconds,
             batch_size=self.args.per_device_eval_batch_size,
         )
+        # Gathered with their numbers, since each process has every `share`-th row
         numbers = range(self.accelerator.process_index, len(rows), share)
         answers = dict(gather_object(list(zip(numbers, own, strict=True))))
         metrics = judge_metrics([answers[number] for number in range(len(rows))], rows)

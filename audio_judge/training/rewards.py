@@ -208,8 +208,8 @@ def preference_reward(
 ) -> list[float | None]:
     """Reward the right preference, as far as the answers to the other order of the clips agree with it.
 
-    ``verdicts`` are what listeners prefer, in the order in which the clips were heard, ``mos`` on the whole; ``pair`` is the same
-    for both orders, and ``is_swapped`` says which of them it is.
+    ``verdicts`` are what listeners prefer, in the order in which the clips were heard, ``mos`` on the whole; ``pair`` is
+    the same for both orders, and ``is_swapped`` says which of them it is.
 
     Returns:
         Share of the answers to the other order that give the same clip, if the preference is right; else 0. None for

@@ -106,6 +106,7 @@ class AudioSFTTrainer(SFTTrainer):
         encoder_learning_rate: Of the audio encoder; None for that of everything else.
     """
 
+    # `compute_loss` divides by the items of all micro-batches of a step; nobody shall divide by their number again
     loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
     data_collator: Any
     processing_class: Any
@@ -167,6 +168,7 @@ class AudioSFTTrainer(SFTTrainer):
         ]
         token, weight, decision, questions, span, spans = self.accelerator.reduce(torch.stack(sums).detach()).tolist()
         metrics = self._metrics["train" if self.model.training else "eval"]
+        # A batch of one kind says nothing about the other
         if weight:
             metrics["token_loss"].append(token / weight)
         if questions:

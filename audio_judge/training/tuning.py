@@ -42,6 +42,7 @@ def _is_whole(checkpoint: Path) -> bool:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    # Written before it; a disk that was full may have left them out
     return (checkpoint / "optimizer.pt").exists() and (checkpoint / "scheduler.pt").exists()
 
 

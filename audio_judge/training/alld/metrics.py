@@ -81,6 +81,7 @@ def check_answer(request: Mapping[str, Any], text: str) -> Answer:
         verdicts = compare.parse(text).verdicts
     except ParseError:
         return Answer(task, False)
+    # Any difference, of every aspect: a text may name what our own writers leave out
     truth = compare.from_scores(*ratings, gap=0.0, most=len(RUBRICS)).verdicts
     is_right = tuple(truth.get(name) == winner for name, winner in verdicts.items() if name != "mos")
     return Answer(task, True, None, verdicts["mos"] == truth["mos"], is_right)

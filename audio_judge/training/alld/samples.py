@@ -64,7 +64,7 @@ def sample_rejected(
         filelock.Timeout: If another run is writing the same file.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{out}.lock", timeout=0):
+    with FileLock(f"{out}.lock", timeout=0):  # at once: two runs would draw the same samples
         done = set(rows_by_id(out))
         waiting = {sample_id(request, sampling, identity): request for request in requests}
         waiting = {key: request for key, request in waiting.items() if key not in done}
