@@ -23,7 +23,6 @@ output folder gets the judge, `descriptions.json` (measured before and after) an
 """
 
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,7 @@ from audio_judge.training.alld.expert import (
     train_expert,
 )
 from audio_judge.training.alld.metrics import evaluate_answers
-from audio_judge.training.alld.requests import TASKS, AlldRequest, make_requests
+from audio_judge.training.alld.requests import ALLD_TASKS, AlldRequest, make_requests
 from audio_judge.training.alld.samples import sample_id, sample_rejected
 from audio_judge.training.alld.trainers import (
     AudioDistillTrainer,
@@ -55,7 +54,7 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import CorpusArguments, option
+from audio_judge.training.arguments import CorpusArguments, at_most, option
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.tuning import select_trainable
 
@@ -102,7 +101,7 @@ class AlldArguments(CorpusArguments):
     @property
     def task_weights(self) -> dict[str, float]:
         """Weight per task."""
-        return named_weights(self.tasks or TASKS)
+        return named_weights(self.tasks or ALLD_TASKS)
 
     @property
     def sampling(self) -> Sampling:
@@ -123,8 +122,7 @@ def load_requests(args: AlldArguments, split: Split, seed: int) -> list[AlldRequ
     if split == "train" and args.captions is not None:
         return make_requests(clips, captions=args.captions, seed=seed)
     limit = args.max_train_clips if split == "train" else args.max_eval_clips
-    chosen = clips if limit is None or limit >= len(clips) else random.Random(seed).sample(clips, limit)
-    return make_requests(chosen, args.task_weights, seed=seed)
+    return make_requests(at_most(clips, limit, seed), args.task_weights, seed=seed)
 
 
 def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:

@@ -18,7 +18,6 @@ answers and their rewards.
 """
 
 import json
-import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +32,9 @@ from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.training.arguments import TuningArguments, choose_trained, option, save_whole
+from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
 from audio_judge.training.grpo import AudioGRPOTrainer
-from audio_judge.training.reward_rows import Row, make_rows, to_dataset
+from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
 from audio_judge.training.tuning import CheckpointError, last_checkpoint, nf4_config
 
@@ -71,7 +70,7 @@ class GRPOArguments(TuningArguments):
             raise ValueError(f"rewards {', '.join(weights)}: `evaluator` and its reward are given together")
 
 
-def load_rows(args: GRPOArguments, split: str, seed: int) -> list[Row]:
+def load_rows(args: GRPOArguments, split: str, seed: int) -> list[RewardRow]:
     """The rows of a split, or a random choice of them; none if there is no file for it."""
     file, limit = (
         (args.train_file, args.max_train_prompts) if split == "train" else (args.eval_file, args.max_eval_prompts)
@@ -79,7 +78,7 @@ def load_rows(args: GRPOArguments, split: str, seed: int) -> list[Row]:
     if args.data is None and file is None:
         return []
     rows = make_rows(corpus_examples(args, split, seed) if args.data is not None else read_examples(Path(str(file))))
-    return rows if limit is None or limit >= len(rows) else random.Random(seed).sample(rows, limit)
+    return at_most(rows, limit, seed)
 
 
 def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:

@@ -24,7 +24,6 @@ output folder is a whole judge (weights, processor, decision template); `--push_
 language model (`native`) learns the tasks that are answered in text; `audio_judge.judge.native` loads it again.
 """
 
-import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +46,7 @@ from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
-from audio_judge.training.arguments import TuningArguments, choose_trained, option, save_whole
+from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
 from audio_judge.training.sft import AudioSFTTrainer, score_metrics
 from audio_judge.training.tuning import nf4_config
@@ -195,8 +194,7 @@ def read_clips(args: JudgeArguments, split: str, seed: int) -> list[RatedClip]:
 
 def sample(clips: Iterable[Any], limit: int | None, seed: int) -> list[RatedClip]:
     """All clips, or a random choice of them; pairs are left out."""
-    chosen = [clip for clip in clips if isinstance(clip, RatedClip)]
-    return chosen if limit is None or limit >= len(chosen) else random.Random(seed).sample(chosen, limit)
+    return at_most([clip for clip in clips if isinstance(clip, RatedClip)], limit, seed)
 
 
 def choose(dataset: Any, limit: int | None, seed: int) -> Any:

@@ -1,13 +1,16 @@
 """What the training scripts share: fields of a recipe, weights on the command line, and how a trained model is saved."""
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from audio_judge.clips import Item
 from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
+
+Thing = TypeVar("Thing")
 
 
 def option(default: Any, text: str) -> Any:
@@ -52,6 +55,11 @@ class TuningArguments(CorpusArguments):
     lora_alpha: int = option(32, "scaling of the LoRA")
     lora_dropout: float = option(0.05, "dropout of the LoRA")
     with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
+
+
+def at_most(items: list[Thing], limit: int | None, seed: int) -> list[Thing]:
+    """All items in their order, or a random choice of ``limit`` of them; None for no limit."""
+    return items if limit is None or limit >= len(items) else random.Random(seed).sample(items, limit)
 
 
 def choose_trained(args: TuningArguments, model: Any, tokens: Sequence[int] = ()) -> Any:

@@ -27,8 +27,9 @@ from trl import GRPOTrainer
 from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, join_audio, placeholder_id
 from audio_judge.tasks import Facts, ParseError, read_facts
-from audio_judge.training.reward_rows import Row
+from audio_judge.training.reward_rows import RewardRow
 from audio_judge.training.rewards import REWARDS
+from audio_judge.training.sft import correlation
 from audio_judge.training.tuning import CheckpointError, same_dtypes
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ class AudioGRPOTrainer(GRPOTrainer):
         self._audio = [encoded[key].audio for key in keys]
         return [encoded[key].ids for key in keys], None, join_audio(self._audio)
 
-    def _generate_and_score_completions(self, inputs: list[Row]) -> dict[str, Any]:
+    def _generate_and_score_completions(self, inputs: list[RewardRow]) -> dict[str, Any]:
         # A list with an entry per answer, which TRL shuffles and splits as it does tensors
         return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
 
@@ -257,7 +258,7 @@ class AudioGRPOTrainer(GRPOTrainer):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
 
-def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
+def judge_metrics(answers: Sequence[str], rows: Sequence[RewardRow]) -> dict[str, float]:
     """Measure answers against what is true, one per row.
 
     Returns:
@@ -283,14 +284,14 @@ def judge_metrics(answers: Sequence[str], rows: Sequence[Row]) -> dict[str, floa
     return metrics | ({"pcc": sum(correlations) / len(correlations)} if correlations else {})
 
 
-def _read(answer: str, row: Row) -> Facts | None:
+def _read(answer: str, row: RewardRow) -> Facts | None:
     try:
         return read_facts(row["task"], answer, row["rubrics"], language=row.get("language", "en"))
     except ParseError:
         return None
 
 
-def _correlations(read: Sequence[Facts | None], rows: Sequence[Row]) -> Iterator[float]:
+def _correlations(read: Sequence[Facts | None], rows: Sequence[RewardRow]) -> Iterator[float]:
     """Per rubric with differing truths, how its scores go with them."""
     for name in dict.fromkeys(name for row in rows for name in row["scores"]):
         pairs = [
@@ -300,4 +301,4 @@ def _correlations(read: Sequence[Facts | None], rows: Sequence[Row]) -> Iterator
         ]
         said, true = np.array(pairs, dtype=float).reshape(-1, 2).T  # (answers,) both, even if there are none
         if len(pairs) > 1 and true.std() > 0:
-            yield float(np.corrcoef(said, true)[0, 1]) if said.std() > 1e-9 else 0.0
+            yield correlation(said, true)

@@ -13,10 +13,10 @@ from audio_judge.tasks import TASKS, Facts, states
 
 logger = logging.getLogger(__name__)
 
-Row = dict[str, Any]
+RewardRow = dict[str, Any]
 
 
-def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
+def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[RewardRow]:
     """Make rows to learn from rewards; examples that no reward can read are left out, and logged with their number.
 
     Returns:
@@ -39,7 +39,7 @@ def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[Row]:
     return rows
 
 
-def make_row(example: Mapping[str, Any]) -> Row:
+def make_row(example: Mapping[str, Any]) -> RewardRow:
     r"""Make a row from an example that is answered in text.
 
     Raises:
@@ -94,7 +94,7 @@ def _truth(scores: Mapping[str, float], facts: Facts, reference: str) -> str:
     return "\n".join([*lines, f"reference answer: {reference}"])
 
 
-def to_dataset(rows: Sequence[Row]) -> Any:
+def to_dataset(rows: Sequence[RewardRow]) -> Any:
     """Pack rows as a ``datasets.Dataset`` that gives them back as they were.
 
     Arrow would join the keys of all rows and fill what is missing with None, so it holds each row as JSON.

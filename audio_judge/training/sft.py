@@ -246,6 +246,12 @@ def _prompts_only(inputs: dict[str, torch.Tensor], rows: torch.Tensor, pad_token
     }
 
 
+def correlation(said: np.ndarray, true: np.ndarray) -> float:
+    """Pearson correlation of answers with differing truths, -1 to 1."""
+    # Who answers the same to everything has none; 0 lets a better one be found, NaN would not
+    return 0.0 if said.std() < 1e-9 else float(np.corrcoef(said, true)[0, 1])
+
+
 def score_metrics(rubrics: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
     """Make the ``compute_metrics`` of an ``AudioSFTTrainer`` whose collator has these rubrics as columns.
 
@@ -262,16 +268,12 @@ def score_metrics(rubrics: Sequence[str]) -> Callable[[EvalPrediction], dict[str
     def compute(prediction: EvalPrediction) -> dict[str, float]:
         result: dict[str, float] = {}
         for column, name in enumerate(rubrics):
-            predicted, wanted = (
-                np.asarray(prediction.predictions)[:, column],
-                np.asarray(prediction.label_ids)[:, column],
-            )
+            predicted = np.asarray(prediction.predictions)[:, column]  # (examples,)
+            wanted = np.asarray(prediction.label_ids)[:, column]  # (examples,)
             known = np.isfinite(predicted) & np.isfinite(wanted)
             predicted, wanted = predicted[known].astype(float), wanted[known].astype(float)
             if known.sum() > 1 and wanted.std() > 0:
-                # A model that answers the same to everything has no correlation; 0 lets a better one be found
-                constant = predicted.std() < 1e-9
-                result[f"pcc_{name}"] = 0.0 if constant else round(float(np.corrcoef(predicted, wanted)[0, 1]), 6)
+                result[f"pcc_{name}"] = round(correlation(predicted, wanted), 6)
                 result[f"mae_{name}"] = round(float(np.abs(predicted - wanted).mean()), 6)
         for kind in ("pcc", "mae"):
             values = [value for key, value in result.items() if key.startswith(kind)]

@@ -13,14 +13,14 @@ from audio_judge.data.instructions import Instructor, Manner
 from audio_judge.messages import audio_blocks
 from audio_judge.tasks import describe
 
-TASKS = ("describe", "compare")
+ALLD_TASKS = ("describe", "compare")
 # What ``make_requests`` makes; ``audio_judge.Request`` is a clip for a judge
 AlldRequest = dict[str, Any]
 
 
 def make_requests(
     clips: Sequence[RatedClip],
-    tasks: Mapping[str, float] | Sequence[str] = TASKS,
+    tasks: Mapping[str, float] | Sequence[str] = ALLD_TASKS,
     *,
     captions: str | Path | None = None,
     seed: int = 0,
@@ -42,9 +42,9 @@ def make_requests(
     Raises:
         ValueError: If a task is another one, nothing can be asked, or a caption is about a clip that is not given.
     """
-    unknown = set(tasks) - set(TASKS)
+    unknown = set(tasks) - set(ALLD_TASKS)
     if unknown:
-        raise ValueError(f"task {', '.join(sorted(unknown))}; the expert can read ratings for {', '.join(TASKS)}")
+        raise ValueError(f"task {', '.join(sorted(unknown))}; the expert can read ratings for {', '.join(ALLD_TASKS)}")
     readable = [replace(clip, ratings=_known(clip)) for clip in clips]
     rated = {clip.path: clip for clip in readable}
     requests = [
