@@ -97,8 +97,6 @@ AudioSource = (
 
 @dataclass(frozen=True)
 class _Encoded:
-    """A sound file: its path or its bytes."""
-
     file: Path | bytes
     name: str
 

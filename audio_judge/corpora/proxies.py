@@ -70,7 +70,6 @@ class Proxy:
     """One rubric that a treatment stands for.
 
     Args:
-        rubric: What is judged, on the scale it is asked on.
         treatments: Ways to make a clip score high; one is drawn for each clip.
         content: What the clips hold: ``speech``, ``music`` or ``any``.
     """
@@ -118,9 +117,6 @@ def proxy_score(name: str, causes: Iterable[Cause]) -> float:
     Returns:
         The rubric's lowest score for an untreated clip, the highest for the strongest treatment; a rubric of two levels
         has nothing in between.
-
-    Raises:
-        ValueError: If there is no such proxy.
 
     Example:
         >>> proxy_score("reverberation", [Cause("reverberation", {"rt60_s": 2.0, "drr_db": -3.0})])
@@ -246,7 +242,6 @@ def _write_rows(left: dict[int, str], name: str, table: Path, settings: dict[str
 
 
 def _finished(table: Path, wanted: dict[int, str], settings: dict[str, Any]) -> set[int]:
-    """Numbers of the rows that are there."""
     found = set()
     for line in lines.scan(table, is_growing=True) if table.exists() else ():
         row, place = line.row, f"{table}, line {line.number}"

@@ -35,10 +35,10 @@ _BLANK = {"", "-", "nan", "na", "n/a", "none", "null", "<undefined>"}
 
 
 def split_name(name: str) -> Split:
-    """Bring a corpus's name of a split to ours.
+    """Bring a corpus's name of a split, in any case, to ours.
 
     Raises:
-        ValueError: If it is none of ``SPLIT_NAMES``, in any case.
+        ValueError: If it is none of ``SPLIT_NAMES``.
 
     >>> split_name("Dev")
     'validation'
@@ -101,6 +101,8 @@ def is_blank(value: Any) -> bool:
 class Row:
     """One row of a table, read cell by cell so that every complaint can name file, line and column.
 
+    A cell that is not what a method reads, or that lies out of its range, is a ``CorpusError``.
+
     Args:
         path: The file, or the place of the data set.
         line: Line in the file, or number of the row, counted from 1.
@@ -120,11 +122,7 @@ class Row:
         return not is_blank(self.values.get(column))
 
     def text(self, column: str) -> str | None:
-        """Read a cell as text without spaces around it; None if it is blank.
-
-        Raises:
-            CorpusError: If it holds a list or an object.
-        """
+        """Read a cell as text without spaces around it, no list and no object; None if it is blank."""
         value = self.values.get(column)
         if is_blank(value):
             return None
@@ -133,31 +131,19 @@ class Row:
         return str(value).strip()
 
     def required(self, column: str) -> str:
-        """Read a cell as text that must be there.
-
-        Raises:
-            CorpusError: If the cell is missing, blank, or no text.
-        """
+        """Read a cell as text that must be there and not be blank."""
         text = self.text(column)
         if text is None:
             raise self.error(f"{column} is {'empty' if column in self.values else 'missing'}; text expected")
         return text
 
     def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        """Read a cell as a number, also one written as text; None if it is blank.
-
-        Raises:
-            CorpusError: If it is no number or out of range.
-        """
+        """Read a cell as a number, also one written as text; None if it is blank."""
         value = self.values.get(column)
         return None if is_blank(value) else self.as_number(column, value, low, high)
 
     def as_number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-        """Check a number, or its text, that is part of a cell; ``name`` is what the complaint calls it.
-
-        Raises:
-            CorpusError: If it is no number or out of range.
-        """
+        """Check a number, or its text, that is part of a cell; ``name`` is what the complaint calls it."""
         try:
             number = math.nan if isinstance(value, bool) else float(value)  # to Python, True is 1.0
         except (TypeError, ValueError):
@@ -167,11 +153,7 @@ class Row:
         return number
 
     def whole(self, column: str, low: int = 0) -> int | None:
-        """Read a cell as a whole number; ``24.0`` is one, a blank cell is None.
-
-        Raises:
-            CorpusError: If it is not one, or below ``low``.
-        """
+        """Read a cell as a whole number; ``24.0`` is one, a blank cell is None."""
         number = self.number(column, low=low)
         if number is not None and not number.is_integer():
             raise self.error(f"{column} is {number:g}; a whole number expected")
@@ -183,9 +165,6 @@ class Row:
         Returns:
             The rating, of a list with standard deviation and votes; None if the cell is blank. A blank inside a list is
             a rater who gave none, and no vote.
-
-        Raises:
-            CorpusError: If a score is no number or off the scale.
         """
         value = self.values.get(column)
         if not isinstance(value, list):
@@ -195,11 +174,7 @@ class Row:
         return rating_from_votes(votes) if votes else None
 
     def split(self, column: str) -> Split:
-        """Read a cell as the name of a split.
-
-        Raises:
-            CorpusError: If there is no such split.
-        """
+        """Read a cell as the name of a split, ours or one of ``SPLIT_NAMES``."""
         try:
             return split_name(self.required(column))
         except CorpusError:
@@ -208,11 +183,7 @@ class Row:
             raise self.error(f"{column}: {error}") from None
 
     def audio(self, column: str, root: str | Path | None) -> str:
-        """Read a cell as the path of an audio file, which is not opened.
-
-        Raises:
-            CorpusError: If there is no path, or it leads out of ``root``, the folder that a relative one starts from.
-        """
+        """Read a cell as the path of an audio file, which is not opened; joined to ``root`` as by ``resolve``."""
         value = self.values.get(column)
         if is_blank(value):
             raise self.error(f"{column} is {'empty' if column in self.values else 'missing'}; a path expected")
@@ -221,14 +192,9 @@ class Row:
         return self.resolve(column, value, root)
 
     def resolve(self, name: str, path: str, root: str | Path | None) -> str:
-        """Join a path as published, also with backslashes, to the folder it starts from; an absolute one stays.
+        """Join a path as published, also with backslashes, to the corpus's folder, out of which it may not lead.
 
-        Args:
-            name: How to call it in the complaint.
-            root: Folder of the corpus; None leaves the path as it is.
-
-        Raises:
-            CorpusError: If a relative path leads out of ``root``.
+        An absolute path stays, and so does any if ``root`` is None. ``name`` is what the complaint calls it.
         """
         clean = path.strip().replace("\\", "/")
         if ".." in clean.split("/"):
@@ -312,11 +278,7 @@ Layout = TypeVar("Layout")
 
 
 def layout_of(kind: type[Layout], given: Layout | Mapping[str, Any]) -> Layout:
-    """Read which column means what from plain values, as YAML and the command line give them.
-
-    Args:
-        kind: A dataclass of columns.
-        given: One, or its fields; a scale may be ``[low, high]``.
+    """Read a dataclass of columns from its fields as YAML and the command line give them, a scale as ``[low, high]``; one stays.
 
     Raises:
         ValueError: If a field is unknown or missing.
@@ -325,6 +287,7 @@ def layout_of(kind: type[Layout], given: Layout | Mapping[str, Any]) -> Layout:
         return given
     fields = dict(given)
     if "scales" in fields:
+        # The only field that plain values cannot say
         fields["scales"] = {rubric: scale_of(scale) for rubric, scale in fields["scales"].items()}
     try:
         return kind(**fields)
@@ -352,11 +315,7 @@ def report(corpus: str, total: int, counts: Mapping[str, int]) -> None:
 
 
 def preference_name(row: Row, column: str, names: Mapping[str, str] = PREFERENCE_NAMES) -> str:
-    """Read who is preferred: ``A``, ``B`` or ``tie``; ``names`` maps spellings in lower case to these.
-
-    Raises:
-        CorpusError: If the spelling is unknown.
-    """
+    """Read who is preferred: ``A``, ``B`` or ``tie``; ``names`` maps the spellings allowed, in lower case, to these."""
     text = row.required(column)
     if text.lower() not in names:
         raise row.error(f"{column} is {text!r}; one of {', '.join(names)} expected")

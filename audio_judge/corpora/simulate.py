@@ -70,13 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Original:
-    """A clip before degradation.
-
-    Args:
-        samples: Shape (samples,) at 48 kHz.
-        kind: A key of ``CONTENT``.
-        source: Data set or voice it came from.
-    """
+    """A clip before degradation: (samples,) at 48 kHz, of a kind in ``CONTENT``; ``source`` is its data set or voice."""
 
     samples: np.ndarray
     kind: str
@@ -85,14 +79,10 @@ class Original:
 
 
 def list_sources(data: Path, prompts: Path = PROMPTS) -> list[Source]:
-    """List the audio of a manifest and the installed telephone prompts, sorted by path within each of the two.
+    """List the audio of ``data/manifest.csv`` and the installed telephone prompts, sorted by path within each of the two.
 
     Impulse responses, too few to be split by the manifest, are split here by file: the last for test, the one before
-    for validation.
-
-    Args:
-        data: Folder with ``manifest.csv``.
-        prompts: Folder with one folder of g722 files per voice; may be absent.
+    for validation. ``prompts`` has one folder of g722 files per voice; it may be absent.
 
     Raises:
         FileNotFoundError: If there is no manifest.
@@ -311,7 +301,6 @@ def _estoi(row: dict[str, Any], heard: np.ndarray, original: np.ndarray) -> floa
 
 
 def _write_batch(folder: Path, data: Path, split: str, seed: int, indexes: list[int]) -> list[dict[str, Any]]:
-    """Write and label some clips in a worker process."""
     torch.set_num_threads(1)
     rows, clips = [], []
     for index in indexes:

@@ -89,8 +89,6 @@ _WHERE_TO_GET_IT = "get Hui519/SpeechEval from the Hub and give the folder that 
 
 @dataclass(frozen=True)
 class _Options:
-    """What the caller asked for, the same for all files."""
-
     tasks: Collection[str]
     preferences: Mapping[str, str]
     root: str | Path | None

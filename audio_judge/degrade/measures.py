@@ -10,10 +10,7 @@ ACTIVE_RANGE_DB = 30.0  # a frame counts as speech when it is at most this far b
 
 
 def require_between(name: str, value: float, low: float, high: float) -> float:
-    """Return a number from ``low`` to ``high``, both included.
-
-    Raises:
-        ValueError: If it is outside or not finite.
+    """Return a number from ``low`` to ``high``, both included; any other is a ``ValueError`` that names it.
 
     Examples:
         >>> require_between("snr_db", 12.0, -30, 100)
@@ -25,10 +22,7 @@ def require_between(name: str, value: float, low: float, high: float) -> float:
 
 
 def require_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
-    """Return a value that is one of the choices.
-
-    Raises:
-        ValueError: If it is not.
+    """Return a value that is one of the choices; any other is a ``ValueError`` that names it.
 
     Examples:
         >>> require_one_of("colour", "pink", ("white", "pink"))
@@ -96,13 +90,7 @@ def prevent_overload(samples: np.ndarray) -> np.ndarray:
 
 
 def marked_runs(mask: np.ndarray) -> np.ndarray:
-    """First index, and the one after the last, of each run of marked frames.
-
-    Args:
-        mask: Booleans, shape ``(frames,)``.
-
-    Returns:
-        Integers, shape ``(runs, 2)``, in order.
+    """First index, and the one after the last, of each run of marked frames (frames,), in order: (runs, 2).
 
     Examples:
         >>> marked_runs(np.array([False, True, True, False])).tolist()

@@ -67,13 +67,7 @@ def decode_opus_with_loss(packets: list[bytes], lost: np.ndarray, frame: int) ->
 
 
 def encode_opus(samples: np.ndarray, bit_rate: int, bandwidth: str | None, frame_ms: int) -> tuple[list[bytes], int]:
-    """Encode with Opus at 48 kHz for a lossy channel.
-
-    Args:
-        samples: Audio at 48 kHz, shape ``(samples,)``.
-        bit_rate: In bit/s, one of Opus' in ``CODECS``.
-        bandwidth: As in ``transcode``.
-        frame_ms: 10, 20, 40 or 60 ms per packet.
+    """Encode audio at 48 kHz (samples,) with Opus, one packet per ``frame_ms``; the other arguments are ``lose_opus_packets``'.
 
     Returns:
         The packets, and the delay of the decoded audio in samples.

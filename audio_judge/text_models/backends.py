@@ -83,7 +83,6 @@ def _path(url: str, name: str) -> str:
 
 
 def _connecting(api_key: str | None) -> dict[str, Any]:
-    """How servers are connected to, by whatever asks them."""
     bearer = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     return {"headers": bearer, "follow_redirects": True, "verify": _certificates()}
 

@@ -61,11 +61,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Reply(Completion):
-    """A completion as ``Client.ask`` returns it.
-
-    Args:
-        cached: Whether it came from the cache.
-    """
+    """A completion as ``Client.ask`` returns it, from the cache or not."""
 
     cached: bool = False
 
