@@ -332,13 +332,14 @@ def _envelope(samples: np.ndarray, rate: int) -> np.ndarray:
 def _correlation_peak(x: np.ndarray, y: np.ndarray, rate: int, max_shift: int) -> tuple[int, float]:
     """Lag of ``x`` behind ``y`` with the largest correlation, and that correlation (0 to 1; 0 for silence)."""
     x, y = x - x.mean(), y - y.mean()
-    norm = float(np.linalg.norm(x)) * float(np.linalg.norm(y))
+    norm = float(np.linalg.norm(x)) * float(np.linalg.norm(y))  # the largest that a correlation can be
     if min(np.abs(x).max(), np.abs(y).max()) < 1e-6:  # -120 dB, under the last bit of any recording
         return 0, 0.0
     lags = signal.correlation_lags(len(x), len(y))
     # What is left after the cut must be long enough to be judged.
     overlap = np.minimum(len(x) - np.maximum(lags, 0), len(y) - np.maximum(-lags, 0))
     allowed = (np.abs(lags) <= max_shift) & (overlap >= round(MIN_SECONDS * rate))
+    # (lags,); without its sign, since a chain may turn the polarity round
     correlation = np.abs(signal.correlate(x, y, method="fft"))[allowed] / norm
     best = int(correlation.argmax())
     return int(lags[allowed][best]), float(correlation[best])

@@ -278,7 +278,7 @@ Layout = TypeVar("Layout")
 
 
 def layout_of(kind: type[Layout], given: Layout | Mapping[str, Any]) -> Layout:
-    """Read a dataclass of columns from its fields as YAML and the command line give them, a scale as ``[low, high]``; one stays.
+    """Read a dataclass of columns from fields as YAML and the command line give them, a scale as ``[low, high]``.
 
     Raises:
         ValueError: If a field is unknown or missing.

@@ -28,6 +28,7 @@ def _coloured(length: int, sampling_rate: int, exponent: float, rng: np.random.G
         return white[:length]
     spectrum = rfft(white)
     frequencies = np.linspace(0, sampling_rate / 2, len(spectrum), dtype=np.float32)
+    # Flat below 20 Hz, where 1/f would put most of the power, and nothing below 10 Hz, where nobody hears it
     spectrum *= np.maximum(frequencies, 20.0) ** -exponent * (frequencies > 10)
     return irfft(spectrum, len(white))[:length]
 
@@ -47,9 +48,9 @@ def _excerpt(recording: np.ndarray, length: int, rng: np.random.Generator) -> np
     return np.resize(recording[start : start + length], length)  # a short recording is looped
 
 
-def _babble(voice: np.ndarray, length: int, rng: np.random.Generator, talkers: int = 8) -> np.ndarray:
+def _babble(voice: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
     mixture = np.zeros(length)
-    for talker in range(talkers):
+    for talker in range(8):
         speed = rng.uniform(0.8, 1.25)  # another voice out of the same recording
         positions = (np.arange(length) * speed + rng.integers(0, len(voice))) % (len(voice) - 1)
         heard = np.interp(positions, np.arange(len(voice)), voice)
@@ -88,7 +89,7 @@ def _noise_envelope(
     if pattern == "fluctuating":
         knots = rng.uniform(-10, 5, max(2, int(seconds * 3)))  # dB, three knots per second
         gain_db = np.interp(np.linspace(0, len(knots) - 1, length), np.arange(len(knots)), knots)
-        envelope = 10 ** (gain_db / 20)
+        envelope = 10 ** (gain_db / 20)  # (samples,), brought to a mean power of 1 so that the ratio holds
         return envelope / np.sqrt(np.mean(envelope**2)), ()
     envelope = np.zeros(length)
     spans = []
@@ -129,6 +130,7 @@ def make_noise(
     require_one_of("colour", colour, NOISE_COLOURS)
     require_one_of("pattern", pattern, NOISE_PATTERNS)
     added = _draw_noise(samples, sampling_rate, colour, hum_hz, noise, rng)
+    # Noise that follows the speech pauses with it, so its level, too, is that without the pauses
     reference = active_level(added, sampling_rate) if colour == "speech_modulated" else float(np.std(added))
     envelope, spans = _noise_envelope(len(samples), sampling_rate, pattern, rng)
     gain = active_level(samples, sampling_rate) * 10 ** (-snr_db / 20) / max(reference, 1e-9)
@@ -226,6 +228,7 @@ def reverberate(
     require_between("drr_db", drr_db, -25, 40)
     parameters: dict[str, Any]
     if impulse_response is not None:
+        # From the direct sound on, so that the speech stays where it is
         response = impulse_response[int(np.argmax(np.abs(impulse_response))) :]
         parameters = {} if recording is None else {"recording": recording}
     elif rt60_s is not None:

@@ -131,6 +131,7 @@ def quantise(
         >>> quantise(np.linspace(-1, 1, 9), 8000, bits=2)[0].tolist()
         [-1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]
     """
+    # Levels above 0; as many below, so that silence stays silent
     levels = 2 ** (int(require_between("bits", bits, 2, 16)) - 1) - 1
     peak = max(1e-6, float(np.max(np.abs(samples), initial=0.0)))
     rounded = np.round(samples / peak * levels) * (peak / levels)

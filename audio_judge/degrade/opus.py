@@ -67,7 +67,7 @@ def decode_opus_with_loss(packets: list[bytes], lost: np.ndarray, frame: int) ->
 
 
 def encode_opus(samples: np.ndarray, bit_rate: int, bandwidth: str | None, frame_ms: int) -> tuple[list[bytes], int]:
-    """Encode audio at 48 kHz (samples,) with Opus, one packet per ``frame_ms``; the other arguments are ``lose_opus_packets``'.
+    """Encode audio at 48 kHz (samples,) with Opus, one packet per ``frame_ms``; bit rates as in ``CODECS``.
 
     Returns:
         The packets, and the delay of the decoded audio in samples.

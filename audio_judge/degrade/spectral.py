@@ -56,6 +56,7 @@ def limit_band(
 def _apply_curve(samples: np.ndarray, sampling_rate: int, frequencies: list[float], gains_db: np.ndarray) -> np.ndarray:
     length = next_fast_len(len(samples), real=True)
     spectrum = rfft(samples.astype(np.float32), length)
+    # Straight lines over log frequency; 10 Hz stands for all below it, since 0 has no logarithm
     axis = np.log2(np.maximum(np.linspace(0, sampling_rate / 2, len(spectrum)), 10))
     spectrum *= (10 ** (np.interp(axis, np.log2(frequencies), gains_db) / 20)).astype(np.float32)
     return irfft(spectrum, length)[: len(samples)]

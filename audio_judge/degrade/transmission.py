@@ -38,7 +38,7 @@ def draw_losses(count: int, loss_rate: float, mean_burst: float, rng: np.random.
     """
     wanted = round(loss_rate * count)
     bursts: list[int] = []
-    while sum(bursts) < wanted:
+    while sum(bursts) < wanted:  # the last burst is cut, so that the rate is exact
         bursts.append(min(int(rng.geometric(1 / mean_burst)), wanted - sum(bursts)))
     good = count - wanted
     # Where each burst goes, as the number of good packets before it; drawn without repeats while there is room.
@@ -69,7 +69,7 @@ def _conceal(
     last = heard[-frame:]
     if concealment == "noise":
         return rng.standard_normal(length) * 0.3 * float(np.sqrt(np.mean(last**2)))
-    fade = FADE_PER_FRAME ** (np.arange(length) / frame)
+    fade = FADE_PER_FRAME ** (np.arange(length) / frame)  # a long burst dies away instead of buzzing
     if concealment == "repeat":
         return np.resize(last, length) * fade
     history = heard[-int(0.04 * sampling_rate) :]
@@ -82,6 +82,7 @@ def _conceal_losses(
     output = samples.astype(np.float32).copy()
     overlap = round(0.004 * sampling_rate) if concealment == "waveform" else 0  # as in G.711 Appendix I
     for start, end in marked_runs(lost) * frame:
+        # From what was played, not from what was sent: a receiver conceals with what it has
         made = _conceal(output[:start], sampling_rate, end + overlap - start, frame, concealment, rng)
         made = made[: len(output) - start]
         output[start:end] = made[: end - start]

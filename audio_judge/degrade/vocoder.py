@@ -12,7 +12,7 @@ from audio_judge.degrade.measures import active_level, fit_length, prevent_overl
 VOCODER_MODES = ("phase", "robot", "mel", "pitch", "formant")
 
 
-def short_time_spectrum(samples: np.ndarray, sampling_rate: int, window_ms: float = 32.0) -> tuple[np.ndarray, int]:
+def short_time_spectrum(samples: np.ndarray, sampling_rate: int) -> tuple[np.ndarray, int]:
     """Short-time Fourier transform of a clip (samples,) with half-overlapping Hann windows.
 
     Returns:
@@ -22,9 +22,9 @@ def short_time_spectrum(samples: np.ndarray, sampling_rate: int, window_ms: floa
         >>> short_time_spectrum(np.ones(8000), 8000)[0].shape
         (129, 64)
     """
-    window = 2 * next_fast_len(round(window_ms * sampling_rate / 2000), real=True)
+    window = 2 * next_fast_len(round(32.0 * sampling_rate / 2000), real=True)  # 32 ms or a little more
     window = min(window, len(samples) // 2 * 2)
-    return stft(samples.astype(np.float32), nperseg=window, noverlap=window // 2)[2], window
+    return stft(samples.astype(np.float32), nperseg=window, noverlap=window // 2)[2], window  # (frequencies, frames)
 
 
 def resynthesise(spectrum: np.ndarray, window: int) -> np.ndarray:

@@ -249,14 +249,14 @@ class DecisionEndpoint:
         await self._server.close()
 
 
-def served_model(url: str, *, api_key: str | None = None, timeout: float = 30.0) -> str:
+def served_model(url: str, *, api_key: str | None = None) -> str:
     """Ask a server for the name of the only model that it serves.
 
     Raises:
         ValueError: If it does not say, or serves none or several.
     """
     try:
-        response = httpx2.get(_path(url, "models"), timeout=timeout, **_connecting(api_key))
+        response = httpx2.get(_path(url, "models"), timeout=30.0, **_connecting(api_key))
         names = [str(model["id"]) for model in response.raise_for_status().json()["data"]]
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
