@@ -70,7 +70,6 @@ class DistillationSet:
         self.extractor = AudioJudgeFeatureExtractor()
         # (feature frames, mel bins) in half precision, (states, 64), (ratings,)
         self.items: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self.contents: list[str] = []
         self.refresh()
 
     def refresh(self) -> None:
@@ -80,7 +79,6 @@ class DistillationSet:
             features = self.extractor(samples).input_features[0].half()
             states = torch.from_numpy(np.load(clip.extra["states"]))
             self.items.append((features, states, ratings_of(clip)))
-            self.contents.append(clip.extra["content"])
 
     def batches(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
         """Shuffled batches of similar length: features, feature mask, states, state mask, ratings (NaN where unknown)."""

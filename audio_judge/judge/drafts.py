@@ -124,7 +124,7 @@ def explanation(
 def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
     """Note decided scores on SpeechEval's rubrics and faults as an assessment without a summary.
 
-    The speech rate becomes a word, and faults become the ``types`` of distortion that they are if that is scored.
+    The speech rate becomes a word; faults become the ``types`` of distortion that they are, if distortion is scored.
     """
     scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
     rate = judgement.scores.get("speech_rate")  # a judge need not have learned it
@@ -199,7 +199,7 @@ def description(scores: Mapping[str, float], with_reference: bool, language: str
 def comparison(target: Comparison, aspects: Sequence[str], form: Form, language: str = "en") -> Draft:
     """Draft the reasons of a preference, or a comparison by dimensions.
 
-    Ties of the target count when words contradict it, though they are not written as aspects, the rubrics that may be named.
+    ``aspects`` are the rubrics that may be named. Decided ties are not written, but words that contradict them are left out.
     """
     if form == "dimensions":
         return _dimensions(target, language)
@@ -394,25 +394,25 @@ def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
 
 
 def draft_explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """Of a long clip, the words are about its worst window."""
+    """The explanation of a judgement; of a long clip, its words are about the worst window."""
     part = worst_window(judgement).scores if judgement.timeline else None
     return explanation(values_of(judgement), with_reference, language, judgement.faults, part)
 
 
 def draft_assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """An assessment of all that was decided."""
+    """The assessment of a judgement, with the faults that were decided."""
     target, is_known = decided_assessment(judgement), judgement.faults is not None
     return assessment(target, with_reference, language, knows_faults=is_known)
 
 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """Advice against the faults that were decided, as far as there is any."""
+    """The suggestions of a judgement, with advice against the faults that were decided."""
     target = decided_assessment(judgement, faults.ADVISED_TYPE_OF_FAULT)
     return suggestions(target, language, knows_faults=judgement.faults is not None)
 
 
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
-    """The faults that were decided do not matter."""
+    """The description of a judgement, of its scores alone."""
     return description(values_of(judgement), with_reference, language)
 
 

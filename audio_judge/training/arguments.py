@@ -1,4 +1,4 @@
-"""What the training scripts share: fields of a recipe, weights on the command line, and how a trained model is saved."""
+"""What the training scripts share: fields of a recipe, a random choice of items, what is trained and how it is saved."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
