@@ -14,7 +14,7 @@ from typing import Any
 
 from audio_judge.batch import lines
 from audio_judge.batch.shards import this_shard
-from audio_judge.errors import UsageError
+from audio_judge.errors import UsageError, exit_code
 
 EXAMPLES = """examples:
   python -m eval run --judge checkpoints/mini --tasks nisqa_test,sanity --data-root /data --out runs/mini
@@ -69,14 +69,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m eval"
     """
     options = _parser(program).parse_args(arguments)
     commands = {"run": run, "score": score, "report": report, "hub": hub, "ls": ls}
-    try:
-        return commands[options.command](options)
-    except UsageError as error:
-        print(f"{program} {options.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    stopped = "stopped; the same command goes on from here"
+    return exit_code(f"{program} {options.command}", lambda: commands[options.command](options), stopped)
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -13,7 +13,6 @@ and a line in ``COMMANDS``. Its module is imported when its options are asked fo
 import argparse
 import importlib
 import io
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from audio_judge.errors import UsageError
+from audio_judge.errors import exit_code
 from audio_judge.version import __version__
 
 # With what they do, as `audio-judge --help` lists them
@@ -81,17 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     usual = warnings.formatwarning
     warnings.formatwarning = partial(_own_plainly, usual)
     try:
-        return int(getattr(_module(options.command), options.command)(options))
-    except UsageError as error:
-        print(f"audio-judge {options.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) has left; without this, Python complains once more when it closes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return exit_code(
+            f"audio-judge {options.command}",
+            lambda: int(getattr(_module(options.command), options.command)(options)),
+        )
     finally:
         warnings.formatwarning = usual
 

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,6 +222,13 @@ class TestCli:
         assert "nisqa_test (profile, version 1)" in capsys.readouterr().out
         assert cli.main(["ls", "peers"]) == 0
         assert "needs the original" in capsys.readouterr().out
+
+    def test_reader_that_has_left(self):
+        words = [sys.executable, "-u", "-m", "eval", "ls"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as listing:
+            listing.stdout.readline()
+            listing.stdout.close()
+            assert (listing.stderr.read(), listing.wait(60)) == (b"", 1)
 
     def test_from_the_package(self, capsys):
         from audio_judge.cli.main import main
