@@ -63,8 +63,9 @@ SMALLEST_FOR_HALF = 100_000_000
 class AudioJudge:
     """A loaded judge.
 
-    Wherever a method takes them, ``batch_size`` counts windows per forward pass, and ``listener`` and ``language`` mean what
-    they mean in ``score``.
+    Most methods take one clip, or a list of them and then return a list in its order. A single clip that cannot be judged
+    raises an ``AudioError``; in a list its result says so as its ``error``. ``clips``, ``reference``, ``listener`` and
+    ``language`` mean everywhere what they mean in ``score``, and ``batch_size`` counts windows per forward pass.
 
     Args:
         model: An ``AudioJudgeForCausalLM``.
@@ -160,11 +161,9 @@ class AudioJudge:
             language: Of the requests, of the level names and of the words: ``en``, ``zh``, ``ja`` or ``fr``; a judge that was
                 not trained in it is asked in one that it knows.
 
-        Returns:
-            A ``Judgement``, or a list of them in the order of the clips.
-
         Raises:
-            AudioError: If a single clip cannot be judged; in a list it becomes a judgement with an ``error``.
+            AudioError: If a single clip cannot be judged.
+            ValueError: If ``reference`` is a list and has not one per clip.
         """
         rubrics = _rubrics(rubric)
         requests, is_single = as_requests(clips, reference)
@@ -354,19 +353,18 @@ class AudioJudge:
         """Answer typed questions with a probability per allowed answer; no question can change another's answer.
 
         Args:
-            clips: One clip or a list of them.
+            clips: One or a list.
             questions: Name to question: ``{"type": "score" | "choice" | "noul", "instructions": …, "criteria": …}``, or
                 ``{"type": "span", "instructions": "clicks"}``: when are they heard?
-            reference: The undegraded original of the clip, or a list with one per clip.
+            reference: As in ``score``.
+            batch_size: Windows per forward pass.
 
         Returns:
             Name to answer, in the System One format, the same that ``pipeline("decision")`` gives; a ``span`` has ``spans``
             (each with ``start`` and ``end`` in seconds of the clip and a ``probability``) and the ``probabilities`` of all
-            frames, ``frame_seconds`` apart. A list of those for a list of clips, with ``{"error": …}`` for a clip that
-            cannot be judged.
+            frames, ``frame_seconds`` apart. In a list, ``{"error": …}`` for a clip that cannot be judged.
 
         Raises:
-            AudioError: If a single clip cannot be judged.
             ValueError: If a question is not well formed, or about spans and the judge has no head for them.
         """
         requests, is_single = as_requests(clips, reference)
@@ -409,14 +407,7 @@ class AudioJudge:
         listener: str | Listener | None = None,
         language: str = "en",
     ) -> Authenticity | list[Authenticity]:
-        """Say how likely speech is real, not made or altered by a machine.
-
-        Returns:
-            An ``Authenticity`` with ``real`` (0 to 1) and ``label``, or a list of them in the order of the clips.
-
-        Raises:
-            AudioError: If a single clip cannot be judged.
-        """
+        """Say how likely speech is real, not made or altered by a machine: ``real``, 0 to 1, and a ``label``."""
         requests, is_single = as_requests(clips)
         question = {"fake": detect_task.question(language=self.identity.asked_in(language))}
         asked = Questionnaire(more=heard_by(as_listener(listener), question))
@@ -459,7 +450,6 @@ class AudioJudge:
             max_new_tokens: Longest free text of the reasons.
 
         Raises:
-            AudioError: If a single pair cannot be judged.
             ValueError: If there are not as many first as second clips.
         """
         pairs, is_single = as_pairs(first, second)
@@ -500,24 +490,13 @@ class AudioJudge:
         listener: str | Listener | None = None,
         language: str = "en",
     ) -> Judgement | list[Judgement]:
-        """Score clips on NISQA's rubrics and say why, in words.
+        """Score clips on NISQA's rubrics and say why, in words: ``text``, ``reasons``, ``causes`` and ``faults``.
 
-        The numbers are decided first and stand at the head of the text; the judge only writes the reasons that follow, so
-        words and numbers agree and every answer parses. A judge that was trained on known faults decides these too: sentences
-        about faults that it does not hear are left out, and what it hears but does not write about is added. Of a clip longer
-        than one window, the worst window is explained; the scores and the verdict are those of the whole.
-
-        Args:
-            clips: One clip or a list of them.
-            reference: The undegraded original of the clip, or a list with one per clip.
-            batch_size: Windows per forward pass, then clips per batch of texts.
-            max_new_tokens: Longest explanation.
-
-        Returns:
-            A ``Judgement`` with ``text``, ``reasons``, ``causes`` and ``faults``, or a list of them.
-
-        Raises:
-            AudioError: If a single clip cannot be judged.
+        The numbers are decided first and stand at the head of the text; the judge only writes the reasons that follow, of
+        ``max_new_tokens`` at most, so words and numbers agree and every answer parses. A judge that was trained on known faults
+        decides these too: sentences about faults that it does not hear are left out, and what it hears but does not write about
+        is added. Of a clip longer than one window, the worst window is explained; the scores and the verdict are those of the
+        whole.
         """
         requests, is_single = as_requests(clips, reference)
         asked = self._asked(RUBRICS.values(), listener, language, self.identity.fault_questions)
@@ -541,7 +520,7 @@ class AudioJudge:
         """Assess clips on SpeechEval's dimensions: a thought with a line for each, all decided, then a summary in words.
 
         A judge that was trained on known faults decides these too; they are noted beside the distortion, with the passages
-        where they are heard if it has learned to tell. Takes and raises what ``explain`` does.
+        where they are heard if it has learned to tell.
 
         Returns:
             A ``Judgement`` with ``text`` (``<think>…</think> <answer>…</answer>``), its summary as ``reasons`` and the
@@ -568,7 +547,7 @@ class AudioJudge:
         """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
 
         Of a judge that was trained on known faults, advice against a fault that it does not hear is left out, and there is
-        advice against each that it hears. Takes and raises what ``explain`` does, but no reference.
+        advice against each that it hears.
 
         Returns:
             A ``Judgement`` with ``suggestions``, ``areas`` and ``faults``, or a list of them.
@@ -592,10 +571,7 @@ class AudioJudge:
         listener: str | Listener | None = None,
         language: str = "en",
     ) -> Judgement | list[Judgement]:
-        """Describe clips in running text, ``description``, that ends in the decided overall score.
-
-        Takes and raises what ``explain`` does.
-        """
+        """Describe clips in running text, ``description``, that ends in the decided overall score."""
         requests, is_single = as_requests(clips, reference)
         asked = self._asked(RUBRICS.values(), listener, language)
         said = self._in_words(requests, asked, drafts.DESCRIPTION, batch_size, max_new_tokens)
