@@ -28,6 +28,7 @@ from audio_judge.clips import Cause
 from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, read_rows
 from audio_judge.corpora.teachers import distill_mos, nisqa
 from audio_judge.degrade import degrade, sample_plan
+from audio_judge.degrade.codecs import load_av
 from audio_judge.degrade.measures import active_level
 
 RATE = 48_000
@@ -116,9 +117,7 @@ def _read(path: str) -> tuple[np.ndarray, int]:
     if not path.endswith(".g722"):
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
         return samples[:, 0], rate
-    import av
-
-    with av.open(path, format="g722") as container:
+    with load_av().open(path, format="g722") as container:
         frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
     return np.concatenate(frames).astype(np.float32) / 32_768, 16_000
 

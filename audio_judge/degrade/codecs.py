@@ -100,6 +100,19 @@ VORBIS_LEVELS = {20_000: 1.0, 28_000: 1.0, 40_000: 0.8, 60_000: 0.9, 100_000: 0.
 LONGEST_DELAY_SECONDS = 0.15
 
 
+def load_av() -> Any:
+    """PyAV, imported where a codec is run, since all other faults do without it.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError("this codec needs PyAV: pip install 'audio-judge[degrade]'", name="av") from error
+    return av
+
+
 def _to_format(samples: np.ndarray, sample_format: str) -> np.ndarray:
     if sample_format.startswith("flt"):
         return samples.astype(np.float32)
@@ -126,8 +139,7 @@ def encode_packets(
     Raises:
         ValueError: If FFmpeg refuses the settings.
     """
-    import av
-
+    av = load_av()
     encoder: Any = av.CodecContext.create(codec.encoder, "w")
     encoder.sample_rate, encoder.layout, encoder.format = sampling_rate, "mono", codec.sample_format
     if bit_rate is not None:
@@ -148,8 +160,7 @@ def encode_packets(
 def _decode_packets(
     packets: list[Any], header: bytes, codec: Codec, sampling_rate: int, bit_rate: int | None
 ) -> np.ndarray:
-    import av
-
+    av = load_av()
     decoder: Any = av.CodecContext.create(codec.decoder, "r")
     decoder.sample_rate, decoder.layout = sampling_rate, "mono"
     if header:

@@ -1,4 +1,4 @@
-"""Opus over a lossy channel: encoded by FFmpeg, decoded by the system's libopus, which conceals the missing packets."""
+"""Opus over a lossy channel: encoded by FFmpeg, decoded by libopus (the system's or PyAV's), which conceals losses."""
 
 import ctypes
 import ctypes.util
@@ -6,11 +6,10 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import soxr
 
-from audio_judge.degrade.codecs import CODECS, check_codec, encode_packets, opus_options
+from audio_judge.degrade.codecs import CODECS, check_codec, encode_packets, load_av, opus_options
 from audio_judge.degrade.measures import fit_length
 
 SAMPLING_RATE = 48_000
@@ -18,7 +17,7 @@ SAMPLING_RATE = 48_000
 
 def _libopus_of_pyav() -> str | None:
     """The library that a wheel of PyAV brings along, whose FFmpeg encodes with it, so that no system needs its own."""
-    folder = Path(av.__file__).parents[1] / "av.libs"
+    folder = Path(load_av().__file__).parents[1] / "av.libs"
     return next((str(path) for path in sorted(folder.glob("libopus*"))), None)
 
 

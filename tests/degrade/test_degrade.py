@@ -2,6 +2,8 @@
 
 import ctypes.util
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -588,3 +590,17 @@ class TestDescribe:
 class TestKinds:
     def test_every_kind_has_a_function(self):
         assert set(KINDS) == set(FUNCTIONS)
+
+
+class TestWithoutPyAV:
+    def test_other_faults_do_without_it(self):
+        code = (
+            "import sys, numpy; sys.modules['av'] = None; from audio_judge.degrade import add_noise, transcode; "
+            "transcode(numpy.ones(8000), 8000, codec='gsm')"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_codec_says_what_to_install(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "av", None)
+        with pytest.raises(ImportError, match=r"pip install 'audio-judge\[degrade\]'"):
+            transcode(np.ones(8000, dtype=np.float32), 8000, codec="g722", bit_rate=64_000)
