@@ -322,6 +322,11 @@ class TestCommand:
             with pytest.raises(UsageError, match=f"cannot be served on 127.0.0.1, port {port}"):
                 demo_command.demo(self.options(port=port))
 
+    def test_a_port_that_is_none(self, capsys):
+        with pytest.raises(SystemExit):
+            main(["demo", "--port", "70000"])
+        assert "a port from 1 to 65535" in capsys.readouterr().err
+
     def test_without_gradio(self, monkeypatch):
         monkeypatch.delitem(sys.modules, "audio_judge.demo")
         monkeypatch.setitem(sys.modules, "gradio", None)

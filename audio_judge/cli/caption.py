@@ -68,6 +68,8 @@ def caption(options: argparse.Namespace) -> int:
             raise UsageError(f"{options.teacher}: {error}; the same command goes on where it stopped") from error
         except (ValueError, RuntimeError, FileNotFoundError) as error:
             raise UsageError(str(error)) from error
+        except OSError as error:
+            raise UsageError(f"{error.filename or out}: {error.strerror}") from error
         except KeyboardInterrupt:
             say(f"\nstopped; {out} has what was written so far: the same command goes on")
             return 130

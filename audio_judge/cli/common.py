@@ -82,7 +82,7 @@ class Asked(Clips):
         return [one.name for one in self.rubrics]
 
     @property
-    def limit(self) -> dict[str, int]:
+    def length(self) -> dict[str, int]:
         """The longest free text, as the methods of a judge take it."""
         return {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
 

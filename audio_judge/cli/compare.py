@@ -68,7 +68,7 @@ def compare(options: argparse.Namespace) -> int:
     def ask(some: list[PairItem]) -> list["Preference"]:
         first = [audio_judge.Request(pair.first if pair.read_first is None else pair.read_first()) for pair in some]
         second = [audio_judge.Request(pair.second if pair.read_second is None else pair.read_second()) for pair in some]
-        how = {"explain": explain, "form": form, "listener": asked.listener, **asked.limit}
+        how = {"explain": explain, "form": form, "listener": asked.listener, **asked.length}
         return asked.judge.compare(first, second, rubric=asked.rubrics, batch_size=asked.batch_size, **how)
 
     task = "compare" + "-briefly" * (not explain) + "-by-dimensions" * (form == "dimensions")

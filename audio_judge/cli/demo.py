@@ -2,7 +2,7 @@
 
 import argparse
 
-from audio_judge.cli.options import JUDGE, add_judge_name, positive_float, positive_int
+from audio_judge.cli.options import JUDGE, add_judge_name, port, positive_float
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     page = parser.add_argument_group("page")
     page.add_argument("--host", metavar="NAME", help="address to listen on (default: this machine only)")
-    page.add_argument("--port", type=positive_int, metavar="N", help="port (default: the first free from 7860)")
+    page.add_argument("--port", type=port, metavar="N", help="port (default: the first free from 7860)")
     page.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")
 
 

@@ -55,7 +55,7 @@ def write_words(asked: Asked, task: str, did: str, show: Callable[[Any], str] = 
     names = asked.names
 
     def ask(some: list[Item]) -> Iterable["Judgement"]:
-        how = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language, **asked.limit}
+        how = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language, **asked.length}
         return getattr(asked.judge, task)([request_of(item) for item in some], **how)
 
     job = Job(

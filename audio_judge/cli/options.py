@@ -156,6 +156,13 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """Read where a server can listen, for argparse."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}; a port from 1 to 65535 is needed")
+    return int(text)
+
+
 def positive_float(text: str) -> float:
     """Read a number above 0, for argparse."""
     try:

@@ -67,7 +67,10 @@ def push(options: argparse.Namespace) -> int:
         merged = Path(scratch) / "merged" if options.merge else None
         source, base = _source(options.judge, options.base_model, merged, has_new_card=facts is not None)
         target = Path(options.dry_run or Path(scratch) / "upload")
-        files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
+        try:
+            files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
+        except OSError as error:
+            raise UsageError(f"{error.filename or target}: {error.strerror}; nothing was uploaded") from error
         for name in files:
             print(f"{(target / name).stat().st_size:>13,}  {name}")
         for name in _left_out(source, files):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from audio_judge.cli.options import JUDGE
+from audio_judge.cli.options import JUDGE, port
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
@@ -34,14 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     judge.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="localhost", metavar="NAME", help="address to listen at (default: localhost)")
-    server.add_argument("--port", type=_port, default=8000, metavar="N", help="port to listen at (default: 8000)")
+    server.add_argument("--port", type=port, default=8000, metavar="N", help="port to listen at (default: 8000)")
     server.add_argument("server_options", nargs="*", metavar="-- OPTION", help="options of `transformers serve`")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r}; a port from 1 to 65535 is needed")
-    return int(text)
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -30,6 +30,10 @@ def show(options: argparse.Namespace) -> int:
     render = _renderer(options.judge)
     shown = 0
     for shown, example in enumerate(islice(read_examples(Path(options.path)), options.number), start=1):
+        needed = ("task", "state", "targets") if "questions" in example else ("task", "prompt", "completion")
+        missing = [name for name in needed if name not in example]
+        if missing:
+            raise UsageError(f"{options.path}: example {shown} has no {missing[0]}; give what `audio-judge data` wrote")
         paths = ", ".join(f"{block['role']}: {block['path']}" for block in audio_blocks(example))
         corpus = example.get("corpus", "")
         print(f"=== {shown}  {example['task']}  {corpus}\n{paths}\n---\n{render(example)}\n---\n{_answer(example)}\n")

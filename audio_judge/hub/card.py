@@ -84,7 +84,7 @@ def read_facts(path: str | Path) -> Facts:
     try:
         given = safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
     lists = {field.name for field in fields(Facts) if field.default == ()}
     known = [field.name for field in fields(Facts)]
     if not isinstance(given, dict) or (unknown := sorted(map(str, set(given) - set(known)))):

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from audio_judge.audio import AudioError, audio_info, read_audio, resample
+from audio_judge.errors import UsageError
 
 Mark = Literal["", "best", "passed", "failed"]
 
@@ -225,8 +226,11 @@ class Plots:
         """
         light, dark = _drawn(LIGHT, size, draw), _drawn(DARK, size, draw)
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / f"{file_name(title)}.png").write_bytes(light)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                (self.folder / f"{file_name(title)}.png").write_bytes(light)
+            except OSError as error:
+                raise UsageError(f"{error.filename}: no plot can be written ({error.strerror})") from error
         width, height = (round(96 * inches) for inches in size)
         return Plot(title, data_uri(light, "image/png"), data_uri(dark, "image/png"), width, height)
 

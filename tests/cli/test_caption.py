@@ -37,3 +37,7 @@ class TestCaption:
         code, _, errors = self.ask(capsys, "http://localhost:9")
         assert code == 2
         assert "mos are needed" in errors
+
+    def test_a_file_in_place_of_a_folder(self, capsys, folder):
+        code, _, errors = self.ask(capsys, "http://localhost:9", "--cache", "clips.csv")
+        assert (code, "audio-judge caption: clips.csv/" in errors) == (2, True)

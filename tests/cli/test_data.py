@@ -74,6 +74,11 @@ class TestData:
         listed = {line.split()[0] for line in run(capsys, "data", "ls")[1].splitlines() if line}
         assert {*CORPORA, *ALL_TASKS, *ALL_RUBRICS} <= listed
 
+    def test_show_rows_that_are_no_examples(self, capsys, folder):
+        (folder / "x.jsonl").write_text('{"path": "a.wav"}\n')
+        code, _, errors = run(capsys, "data", "show", "x.jsonl")
+        assert (code, "x.jsonl: example 1 has no task" in errors) == (2, True)
+
     def test_show(self, capsys):
         data(capsys, "--tasks", "decide", "--out", "x.jsonl")
         code, output, _ = run(capsys, "data", "show", "x.jsonl", "--number", "2")

@@ -78,6 +78,10 @@ class TestPush:
             (("me/a", "--judge", "LORA", "--merge"), "--license"),
             (("me/a", "--judge", "LORA", "--license", "mit"), "--base-model"),
             (("me/a", "--judge", "JUDGE", "--card", "nowhere.yaml"), "nowhere.yaml"),
+            (
+                ("me/a", "--judge", "JUDGE", "--license", "mit", "--dry-run", "JUDGE/config.json/x"),
+                "nothing was uploaded",
+            ),
             (("me/a", "--judge", "JUDGE", "--license", "mit", "--results", "nowhere"), "no metrics.json"),
         ],
     )

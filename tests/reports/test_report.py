@@ -277,6 +277,10 @@ class TestReport:
     def test_is_the_same_each_time(self, scores):
         assert report(scores) == report(scores)
 
+    def test_plots_need_a_folder(self, scores, capsys):
+        assert main(["report", str(scores), "--plots", str(scores)]) == 2
+        assert f"{scores}: no plot can be written" in capsys.readouterr().err
+
     def test_default_name_and_plots(self, scores):
         assert main(["report", str(scores), "--plots", str(scores.parent / "plots")]) == 0
         assert scores.with_suffix(".html").is_file()
