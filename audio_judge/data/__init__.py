@@ -1,1 +1,1 @@
-"""From rated clips to training examples: instructions, mixtures, augmentation, captions."""
+"""From rated clips to training examples: targets, requests and answers, mixtures, augmentation, captions."""

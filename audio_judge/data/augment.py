@@ -1,4 +1,4 @@
-"""Augmentation of requests, for training only: other scales, turned scales, thresholds, numbers as levels, other wordings.
+"""Augmentation of requests, for training only: other and turned scales, thresholds, numbers as levels, other wordings.
 
 ``augment`` changes a rubric and its rating together, so that question and answer always agree, and writes down what it
 did. Wordings of a language model come from ``audio_judge.data.paraphrases``.
@@ -74,11 +74,30 @@ INVERTED: dict[str, Rubric] = {
     ),
 }
 
+# A definition that says what its ends mean, as all of ours do: only of such a one the ends can be swapped
 _ENDS = re.compile(
     r"(?P<what>.+?)(?P<turned>, with the scale turned round)?: the highest score means (?P<high>.+?), "
     r"the lowest (?:score means )?(?P<low>.+?)(?P<middle>, and the middle suits best)?\.?"
 )
 _INVERTED_NAME, _INVERTED_LABEL = "_inverted", "reversed "
+
+YES_NO = ("no", "yes")
+_THRESHOLD_QUESTIONS = (
+    "Does the {label} reach {threshold} on a scale from {low} to {high}?",
+    "Is the {label} at least {threshold}, given a scale from {low} to {high}?",
+    "On a scale from {low} to {high} where {good_end} is best, is the {label} {threshold} or more?",
+    "{definition} The scale goes from {low} to {high}: is the score {threshold} or higher?",
+    "The limit for the {label} is {threshold} ({low} to {high}). Does the clip get there?",
+    "Would listeners give the {label} {threshold} or more out of the range from {low} to {high}?",
+)
+_NUMBER_QUESTIONS = (
+    "Which number from {low} to {high} fits the {label}? {good_end} is best.",
+    "Rate the {label} in numbers: {low} to {high}, {good_end} being the best.",
+    "Put a number on the {label} ({low} to {high}; {good_end} is the good end).",
+    "{definition} Answer in numbers, {low} to {high}; {good_end} is best.",
+    "On a scale of {low} to {high}, {good_end} being best, how do you rate the {label}?",
+    "The {label} as a number between {low} and {high}. Best is {good_end}.",
+)
 
 
 def invert(rubric: Rubric) -> Rubric:
@@ -88,10 +107,8 @@ def invert(rubric: Rubric) -> Rubric:
     (``INVERTED``); any other rubric is turned by its definition, which must end like ours do.
 
     Args:
-        rubric: What to turn; its own questions are dropped unless it is one of NISQA's.
-
-    Returns:
-        The turned rubric; turning it again gives the first back, but for its own questions.
+        rubric: What to turn; its own questions are dropped unless it is one of NISQA's. But for them turning twice gives
+            it back.
 
     Raises:
         ValueError: If the definition does not say what both ends mean in the form that can be turned.
@@ -104,6 +121,7 @@ def invert(rubric: Rubric) -> Rubric:
         for source, target in ((NISQA_RUBRICS[name], turned), (turned, NISQA_RUBRICS[name])):
             if rubric.on(source.scale) == source:
                 return target.on(rubric.scale)
+    # A rubric that was turned before is turned back, name and label, too
     turned_back = rubric.name.endswith(_INVERTED_NAME)
     return replace(
         rubric,
@@ -117,7 +135,6 @@ def invert(rubric: Rubric) -> Rubric:
 
 
 def _turn_definition(rubric: Rubric) -> str:
-    """Swap what the two ends mean."""
     match = _ENDS.fullmatch(rubric.definition)
     if match is None:
         raise ValueError(
@@ -149,18 +166,11 @@ class Augmented:
 
     @property
     def value(self) -> float:
-        """The score on the scale that is asked for."""
+        """The score on the scale that is asked for: the rating's."""
         return self.rating.value
 
     def request(self, task: str) -> str | None:
-        """Write the wording that a task is to use as its phrasing; None if it may take its own.
-
-        Args:
-            task: ``decide``, ``score`` or ``categorize``.
-
-        Raises:
-            ValueError: If the task cannot be asked with an own wording.
-        """
+        """Write the wording that ``decide``, ``score`` or ``categorize`` is to use; None if it may take its own."""
         return None if self.question is None else with_answer_form(self.question, task, self.rubric)
 
 
@@ -169,10 +179,7 @@ def with_answer_form(question: str, task: str, rubric: Rubric) -> str:
 
     Args:
         question: Text with the fields of ``Rubric.fill``.
-        task: ``decide``, ``score`` or ``categorize``.
-
-    Raises:
-        ValueError: If the task is another one.
+        task: ``decide``, ``score`` or ``categorize``; a ValueError if it is another one.
 
     Example:
         >>> with_answer_form("Any noise?", "score", INVERTED["noisiness"])
@@ -240,23 +247,11 @@ def turn(rubric: Rubric, rating: Rating) -> Augmented:
     return Augmented(invert(rubric), replace(rating, value=value), (step,))
 
 
-YES_NO = ("no", "yes")
-_THRESHOLD_QUESTIONS = (
-    "Does the {label} reach {threshold} on a scale from {low} to {high}?",
-    "Is the {label} at least {threshold}, given a scale from {low} to {high}?",
-    "On a scale from {low} to {high} where {good_end} is best, is the {label} {threshold} or more?",
-    "{definition} The scale goes from {low} to {high}: is the score {threshold} or higher?",
-    "The limit for the {label} is {threshold} ({low} to {high}). Does the clip get there?",
-    "Would listeners give the {label} {threshold} or more out of the range from {low} to {high}?",
-)
-
-
 def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Random) -> Augmented:
     """Ask whether a score is at least a threshold, which the question states together with its scale.
 
     Args:
-        rating: Its rating; a score on the threshold reaches it.
-        threshold: Score above the low end, up to the high end.
+        threshold: Score above the low end, up to the high end; one that is on it reaches it.
 
     Raises:
         ValueError: If the threshold is out of range.
@@ -285,21 +280,8 @@ def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Rando
     return Augmented(asked, Rating(float(rating.value >= threshold), votes=rating.votes), (step,), question)
 
 
-_NUMBER_QUESTIONS = (
-    "Which number from {low} to {high} fits the {label}? {good_end} is best.",
-    "Rate the {label} in numbers: {low} to {high}, {good_end} being the best.",
-    "Put a number on the {label} ({low} to {high}; {good_end} is the good end).",
-    "{definition} Answer in numbers, {low} to {high}; {good_end} is best.",
-    "On a scale of {low} to {high}, {good_end} being best, how do you rate the {label}?",
-    "The {label} as a number between {low} and {high}. Best is {good_end}.",
-)
-
-
 def number_levels(rubric: Rubric, rating: Rating, rng: random.Random) -> Augmented:
     """Ask for a rubric in numbers, evenly spaced, in place of its level names; the question states the scale.
-
-    Args:
-        rng: Draws how many numbers, and the wording.
 
     Example:
         >>> from audio_judge.rubrics.rubric import RUBRICS
@@ -318,7 +300,6 @@ def augment(
     """Change a rubric and its rating together in one way.
 
     Args:
-        rng: Draws the scale and its rule, the threshold, the numbers, or the wording.
         paraphrases: Wordings of a language model, used besides our own.
 
     Raises:
@@ -362,7 +343,7 @@ def augment_with_chances(
 
     Args:
         chances: Kind to probability, 0 to 1; a kind that is absent is not applied.
-        paraphrases: Wordings of a language model, used besides our own.
+        paraphrases: As for ``augment``.
 
     Raises:
         ValueError: If a kind is unknown or a chance is out of range.
@@ -372,6 +353,7 @@ def augment_with_chances(
             raise ValueError(
                 f"augmentation {kind!r} with chance {chance}; one of {', '.join(KINDS)}, 0 to 1, is needed"
             )
+    # One draw for each kind, wanted or not: the chance of one does not change what is drawn for the others
     order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase", "numbers")
     drawn = [kind for kind in order if rng.random() < chances.get(kind, 0.0)]
     if "binary" in drawn:

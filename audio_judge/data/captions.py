@@ -33,8 +33,17 @@ from audio_judge.text_models.replies import Failure, Sampling
 
 # Temperature and top-p of the captions that follow the greedy one, as in ALLD
 GRID = ((0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95))
-# So many calls in a row without an answer mean that the server is gone, not that a request is odd.
+# So many calls in a row without an answer mean that the server is gone, not that a request is odd
 GIVE_UP_AFTER = 20
+COMPARISON_REQUESTS = (
+    "In two to four sentences, compare the two clips as if you had heard both. {reason}; explain why. Aspects that "
+    "clearly differ: {aspects}. Do not quote ratings. End with {token} and nothing after it.",
+    "Write what an attentive listener would say about the difference between SpeechA and SpeechB; {reason}. Speak about "
+    "these aspects only: {aspects}. Use no numbers. Close with the verdict {token}.",
+    "Explain to a colleague how the two clips differ and how that leads to the verdict: {reason}. What differs clearly: "
+    "{aspects}. No ratings in the text, please. The last thing you write is {token}.",
+)
+_REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "neither was preferred"}
 
 
 class TeacherUnavailableError(RuntimeError):
@@ -73,7 +82,6 @@ def samplings(diverse: int, seed: int = 0) -> list[Sampling]:
 
     Args:
         diverse: Captions besides the greedy one; above four the grid is gone through again with the next seed.
-        seed: Of the first round.
 
     Raises:
         ValueError: If ``diverse`` is negative.
@@ -107,7 +115,6 @@ async def write_captions(
         items: Clips with an overall rating, or pairs with an overall preference.
         out: File that is continued if it exists.
         diverse: Captions of each besides the greedy one.
-        seed: Of the wording of the requests and of the replies.
         tries: How many replies are asked for before a caption is given up.
         tolerance: How far the score in a description may be from the rating.
 
@@ -132,7 +139,7 @@ async def write_captions(
 
 
 async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: int, tolerance: float) -> tuple[int, int]:
-    """Ask, check and write; returns how many rows were written and how many failed."""
+    # Gives how many rows were written and how many failed
     written = failed = unanswered = 0
     rows = in_order(partial(_caption, client, tries, tolerance), jobs, 4 * client.concurrency)
     with Appender(out) as captions, Appender(Path(f"{out}.failed.jsonl"), is_new=True) as failures:
@@ -150,7 +157,6 @@ async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: in
 
 
 def _unfinished(jobs: Iterable[_Job], done: set[str], kept: Counter[str]) -> Iterator[_Job]:
-    """Jobs whose row is not written yet, each once; those that are go to ``kept``."""
     begun: set[str] = set()
     for job in jobs:
         key = job.row["id"]
@@ -171,6 +177,7 @@ def _jobs(
         wording = random.Random(f"{seed} {paths}").randrange(1000)
         for variant, sampling in enumerate(settings):
             task, messages, truth = _request(item, wording + variant)
+            # The id of a row is made of all that its text depends on, so that a changed request is asked anew
             facts = [task, paths, messages, asdict(sampling), dict(identity)]
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
             row = {"id": key, "task": task, "audio": paths, "variant": variant}
@@ -178,7 +185,7 @@ def _jobs(
 
 
 def _request(item: RatedClip | RatedPair, wording: int) -> tuple[str, list[dict[str, Any]], float | Comparison]:
-    """The task, what the expert is asked, and what its reply must end in."""
+    # Gives the task, what the expert is asked, and what its reply must end in
     if isinstance(item, RatedClip):
         if "mos" not in item.ratings:
             raise ValueError(f"{item.path}: no overall rating (mos), which a description ends in")
@@ -196,7 +203,6 @@ def _request(item: RatedClip | RatedPair, wording: int) -> tuple[str, list[dict[
 
 
 def _comparison(pair: RatedPair) -> Comparison:
-    """The preference that was given, and the aspects with a gap above 0.5."""
     preference, paths = pair.preferences.get("mos"), f"{pair.first.path}, {pair.second.path}"
     if preference not in compare.TOKENS:
         raise ValueError(f"{paths}: overall preference {preference!r}; A, B or tie is needed")
@@ -204,6 +210,7 @@ def _comparison(pair: RatedPair) -> Comparison:
         gaps = compare.from_scores(_scores(pair.first), _scores(pair.second)).verdicts
     except ValueError as error:
         raise ValueError(f"{paths}: {error}") from error
+    # What was preferred counts, even where the ratings say otherwise
     return Comparison(gaps | {"mos": preference})
 
 
@@ -215,19 +222,7 @@ def _facts(clip: RatedClip) -> str:
     return describe.meta_tuple(_scores(clip))
 
 
-_REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "neither was preferred"}
-COMPARISON_REQUESTS = (
-    "In two to four sentences, compare the two clips as if you had heard both. {reason}; explain why. Aspects that "
-    "clearly differ: {aspects}. Do not quote ratings. End with {token} and nothing after it.",
-    "Write what an attentive listener would say about the difference between SpeechA and SpeechB; {reason}. Speak about "
-    "these aspects only: {aspects}. Use no numbers. Close with the verdict {token}.",
-    "Explain to a colleague how the two clips differ and how that leads to the verdict: {reason}. What differs clearly: "
-    "{aspects}. No ratings in the text, please. The last thing you write is {token}.",
-)
-
-
 async def _caption(client: Client, tries: int, tolerance: float, job: _Job) -> dict[str, Any]:
-    """One finished row, or one with the reason why there is none."""
     message = ""
     for attempt in range(tries):
         sampling = _other_draw(job.sampling, attempt)
@@ -248,11 +243,11 @@ def _truth(truth: float | Comparison) -> Any:
 
 
 def _other_draw(sampling: Sampling, attempt: int) -> Sampling:
-    """The sampling of a later try; a greedy reply would come out the same, so its next tries are drawn."""
     if attempt == 0:
         return sampling
     # Far from the seeds that further rounds of the grid use
     later = replace(sampling, seed=sampling.seed + 1000 * attempt)
+    # A greedy reply would come out the same, so its later tries are drawn
     return later if sampling.temperature else replace(later, temperature=GRID[0][0], top_p=GRID[0][1])
 
 
@@ -260,12 +255,11 @@ def read_caption(reply: str, truth: float | Comparison, tolerance: float = 0.1) 
     """Check a reply against what it was written from.
 
     Args:
-        reply: What the expert wrote; a leading ``<think>`` part is taken off.
         truth: The overall rating that a description must end in, or the verdicts that a comparison must agree with.
         tolerance: How far the score may be from the rating.
 
     Returns:
-        The text, with nothing around it.
+        The text, without a leading ``<think>`` part and with nothing around it.
 
     Raises:
         ParseError: If the reply has no words, or ends in another score or verdict or in none.
@@ -279,7 +273,7 @@ def read_caption(reply: str, truth: float | Comparison, tolerance: float = 0.1) 
         _check_comparison(text, truth)
         return text
     mos = describe.parse(text).mos
-    if round(abs(mos - truth), 6) > tolerance:
+    if round(abs(mos - truth), 6) > tolerance:  # rounded, so that 4.1 is within 0.1 of 4.0
         raise ParseError(f"the text ends in {mos:g}, the rating is {truth:g}")
     return text
 

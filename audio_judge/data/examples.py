@@ -2,13 +2,11 @@
 
 Two forms. ``decide`` is a typed question per rubric, answered by shares of listeners over the levels:
 ``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
-``{"task", "prompt", "completion", "seed"}``, and say what is asked and what the answer states, so that nothing needs to read
-it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of ``levels``, ``causes``,
-``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a path in both;
-``audio_judge.training.collate`` reads it.
-
-``clip_state`` and ``text_messages`` are the only places that spell out how clips and requests are laid out, so that the
-prompts of training and of use are the same.
+``{"task", "prompt", "completion", "seed"}``, and say what is asked and what the answer states, so that nothing needs to
+read it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of ``levels``,
+``causes``, ``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a
+path in both; ``audio_judge.training.collate`` reads it. Clips and requests are laid out by ``audio_judge.messages``, for
+training as for use.
 """
 
 import random
@@ -20,11 +18,7 @@ from audio_judge.data.augment import Augmented
 from audio_judge.data.targets import target_of
 from audio_judge.languages import wordings
 from audio_judge.messages import clip_state, text_messages
-from audio_judge.rubrics.rubric import (
-    RUBRICS,
-    get_rubric,
-    in_language,
-)
+from audio_judge.rubrics.rubric import RUBRICS, get_rubric, in_language
 from audio_judge.rubrics.shares import level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
@@ -43,6 +37,8 @@ from audio_judge.tasks.common import Spans
 from audio_judge.tasks.faults import draw_questions
 
 DECIDE = "decide"
+Example = dict[str, Any]
+# What augments a rubric and its rating, given rng
 Change = Callable[..., Augmented]
 
 
@@ -50,32 +46,33 @@ def clip_examples(
     clip: RatedClip,
     task: str,
     rng: random.Random,
+    *,
     use_reference: bool,
     all_rubrics: bool,
     held_out: bool,
     change: Change | None,
-    language: str = "en",
-    *,
+    language: str,
     all_faults: bool = False,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Example]:
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
     Args:
         task: ``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``.
         use_reference: Whether the reference is heard too, where there is one.
         all_rubrics: Whether every rated rubric is asked for.
-        change: What augments a rubric and its rating; None for nothing.
         language: Of request and answer; an augmented rubric and questions about faults stay in English.
         all_faults: Whether ``decide`` asks about all known faults and not only about a few.
     """
     reference = clip.reference if use_reference else None
     state = clip_state(clip, reference)
+    # Whatever draws from rng does so in a fixed order: another order makes other data of the same seed
     seed = rng.randrange(2**31)
     if task == DECIDE:
         found = _decisions(clip, rng, all_rubrics, held_out, change, language, all_faults)
         yield {"task": task, "state": state, "seed": seed} | found
         return
     single = RUBRIC_TASKS[task].TRAITS.asks == "one"
+    # A profile or an explanation is about NISQA's rubrics where the clip has two of them or more, else about all it has
     together = [name for name in RUBRICS if name in clip.ratings]
     rubrics = list(clip.ratings) if single or len(together) < 2 else together
     if single and not all_rubrics:
@@ -122,30 +119,15 @@ def _answer(
 
 
 def written(task: str, target: Any, rubrics: Sequence[str], rng: random.Random, language: str) -> tuple[str, Facts]:
-    """Write the answer of a task.
-
-    Args:
-        task: Name of a task about one clip.
-        target: Of its ``write``.
-        rubrics: Names of the rubrics that are asked for.
-
-    Returns:
-        The answer, and what it states.
-    """
+    """Write the answer of a task about one clip, and tell what it states."""
     module, how = TASKS[task], dict[str, Any](language=language)
     how |= {"seed": rng} if module.TRAITS.is_varied else {}
     how |= {"rubrics": rubrics} if module.TRAITS.asks == "several" else {}
     return module.write(target, **how), module.facts(target)
 
 
-# What an answer states
-
-
 def stated(task: str, facts: Facts, clip: RatedClip | None = None) -> dict[str, Any]:
-    """Write down what the answer of an example states, as plain JSON.
-
-    Args:
-        clip: Whose ratings the example gives; None for a pair.
+    """Write down what the answer of an example states, as plain JSON, with all ratings of its clip; None is a pair.
 
     Example:
         >>> stated("detect", Facts(label="fake"))
@@ -164,11 +146,7 @@ def stated(task: str, facts: Facts, clip: RatedClip | None = None) -> dict[str, 
 
 
 def facts_of(example: Mapping[str, Any]) -> Facts:
-    """Tell what the answer of an example states: scores are the ratings, where the clip has them.
-
-    Args:
-        example: Answered in text; as ``with_facts`` gives it.
-    """
+    """Tell what an example of ``with_facts`` states: scores are the ratings, where the clip has them."""
     rated, causes = example["scores"], example.get("causes")
     verdicts, distortions = dict(example.get("verdicts", {})), dict(example.get("distortions", {}))
     if example.get("form") == "preference":  # which names the aspects that decide, and nothing else
@@ -185,16 +163,13 @@ def facts_of(example: Mapping[str, Any]) -> Facts:
 
 
 def _in_tenths(spans: Sequence[Sequence[float]]) -> Spans:
-    """Times as answers write them, which lose what is shorter than a tenth of a second."""
+    # As answers write times, which lose what is shorter than a tenth of a second
     rounded = ((round(start, 1), round(end, 1)) for start, end in spans)
     return tuple((start, end) for start, end in rounded if start < end)
 
 
 def with_facts(example: Mapping[str, Any]) -> dict[str, Any]:
     """Give an example what it states; one of an earlier version, which did not say it, is read, in its language.
-
-    Returns:
-        The example itself if it says what it states.
 
     Raises:
         ValueError: If the answer cannot be read, or does not tell which rubric was asked for.
@@ -208,7 +183,6 @@ def with_facts(example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rubrics_asked(example: Mapping[str, Any], text: str, language: str) -> list[str]:
-    """Names of the rubrics that an example of an earlier version asks for, of the tasks that are asked for some."""
     task, rated = example["task"], example.get("scores") or {}
     if "target" in example:
         return [example["target"]["rubric"]]
@@ -217,6 +191,7 @@ def _rubrics_asked(example: Mapping[str, Any], text: str, language: str) -> list
         return list(profile.parse(head, list(rated) or list(RUBRICS), strict=True, language=language))
     if TASKS[task].TRAITS.asks != "one":
         return []
+    # A level alone names no rubric: the one whose rating has that level was asked for, if there is no other
     fitting = [name for name, value in rated.items() if _is_level(name, value, text, language)]
     if len(fitting) != 1:
         raise ValueError(f"{task}: {text!r} is a level of {', '.join(fitting) or 'nothing that is rated'}")
@@ -259,11 +234,9 @@ def _decisions(
         targets[rubric.name] = [round(float(share), 6) for share in shares]
         if asked.provenance:
             provenance[rubric.name] = list(asked.provenance)
+    # Faults are for training: evaluation asks for the ratings, all of them or in held-out wordings
     if not all_rubrics and not held_out:
         for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=all_faults).items():
             questions[name], targets[name] = question, fault_shares
     found: dict[str, Any] = {"questions": questions, "targets": targets}
     return found | {"provenance": provenance} if provenance else found
-
-
-Example = dict[str, Any]

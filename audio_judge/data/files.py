@@ -17,11 +17,10 @@ _ROWS_AT_ONCE = 1000
 def write_examples(examples: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write examples in a stream: one JSON object per line, or parquet with one column of JSON text, ``example``.
 
-    ``datasets.load_dataset`` reads both, and ``audio_judge.data.files.read_example`` a row of either.
+    ``datasets.load_dataset`` reads both, and ``read_example`` a row of either.
 
     Args:
-        examples: As ``audio_judge.data.mixtures.iterate`` makes them.
-        path: Name that ends in ``.jsonl`` or ``.parquet``; replaced when all is written.
+        path: Parquet if it ends so, else JSON lines; a file that is there is replaced when all is written.
 
     Returns:
         Number of examples.
@@ -51,11 +50,7 @@ def _write_parquet(texts: Iterator[str], path: Path) -> int:
 
 
 def read_examples(path: Path) -> Iterator[Example]:
-    """Read a file of ``write_examples`` in a stream.
-
-    Raises:
-        UsageError: If it is no such file.
-    """
+    """Read a file of ``write_examples`` in a stream; a UsageError if it is none."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     try:
@@ -75,20 +70,14 @@ def to_dataset(examples: Iterable[Mapping[str, Any]]) -> Any:
 
     Columns of their own would have to share one structure in Arrow, which fills every example with the names of all
     questions and with empty values; paths of audio stay plain text here.
-
-    Args:
-        examples: As ``make_instructions`` yields them.
     """
     from datasets import Dataset
 
     return Dataset.from_dict({"example": [json.dumps(example, ensure_ascii=False) for example in examples]})
 
 
-def read_example(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Unpack a row of ``to_dataset``; an example passes through.
-
-    Args:
-        row: ``{"example": JSON}``, or an example.
+def read_example(row: Mapping[str, Any]) -> Example:
+    """Unpack a row ``{"example": JSON}``; an example passes through.
 
     Example:
         >>> read_example({"example": '{"task": "decide"}'})
@@ -101,12 +90,11 @@ def load_examples(paths: Sequence[str | Path], *, streaming: bool = False) -> An
     """Open files of examples as a ``datasets`` dataset that needs no more memory for longer files.
 
     Args:
-        paths: Files that ``audio-judge data`` wrote, ``.parquet`` or ``.jsonl``.
         streaming: Whether rows are read as they are asked for; else a memory-mapped copy is kept in the cache of
             ``datasets``, which has a length and any row at once.
 
     Returns:
-        A ``Dataset``, or with ``streaming`` an ``IterableDataset``, of rows for ``audio_judge.data.files.read_example``.
+        A ``Dataset``, or with ``streaming`` an ``IterableDataset``, of rows for ``read_example``.
 
     Raises:
         ValueError: If a file is not there, empty or not one of ours.

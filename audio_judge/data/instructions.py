@@ -1,10 +1,11 @@
 """Examples of all tasks from all rated items: clips and pairs, whatever each of them has.
 
-``audio_judge.data.examples`` writes those about the rubrics of one clip. This module adds the other tasks (describe, compare,
-assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can serve. What an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
+``audio_judge.data.examples`` writes those about the rubrics of one clip. This module adds the other tasks (describe,
+compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can serve. What an
+item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
 
-Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer states (see
-``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.
+Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer states
+(see ``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.
 """
 
 import random
@@ -57,17 +58,19 @@ class Manner:
     Args:
         with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
         all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
-        augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes scale and invert.
+        augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes scale and
+            invert.
         paraphrases: Wordings that ``augment`` may use besides our own.
         listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
             ``tasks.listeners``, else the standard of the corpus, if there is one.
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
-        fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the same
-            chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
-        languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented rubrics,
-            published texts (captions, descriptions, suggestions) and the listener's profile stay in English, or as they are.
+        fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the
+            same chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
+        languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented
+            rubrics, published texts (captions, descriptions, suggestions) and the listener's profile stay in English,
+            or as they are.
     """
 
     with_reference: ReferenceUse = "never"
@@ -131,12 +134,13 @@ class Instructor:
         """Make the examples of one item; the task of each variant is drawn among those the item can serve.
 
         Args:
-            index: Its place in its corpus, which seeds it.
+            index: Its place in its corpus, which seeds its draws.
 
         Yields:
             One example per variant; more with ``all_rubrics``, and two for a pair in both orders.
         """
         usable = self._usable(item)
+        # Every variant has an rng of its own: what one item draws does not change the examples of the next
         for variant in range(variants if usable else 0):
             rng = random.Random(f"{self.seed} {index} {variant}")
             task = rng.choices(list(usable), list(usable.values()))[0]
@@ -144,16 +148,16 @@ class Instructor:
             spoken = {} if self._language == "en" else {"language": self._language}
             for example in self._make(item, task, rng):
                 yield example | spoken | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
+        # Only now, so that no clip is compared with itself or with a later one
         if isinstance(item, RatedClip) and any(task in self.weights for task in COMPARING):
             self._partners(item).append(item)
 
     def _draw_language(self, seed: str) -> str:
-        """Draws apart from everything else, so that examples in English are the same with other languages as without."""
+        # Apart from all other draws, so that examples in English are the same with other languages as without
         chances = self.manner.languages
         return random.Random(seed).choices(list(chances), list(chances.values()))[0] if chances else "en"
 
     def _usable(self, item: Item) -> dict[str, float]:
-        """Weights of the tasks that the item has everything for."""
         usable = {}
         for task, weight in self.weights.items():
             reason = "" if weight == 0 else self._lacks(item, task)
@@ -165,7 +169,6 @@ class Instructor:
         return usable
 
     def _lacks(self, item: Item, task: str) -> str:
-        """What the item lacks for a task; nothing if it lacks nothing."""
         if isinstance(item, RatedPair):
             if task not in COMPARING:
                 return "a pair, which is for compare and compare_question only"
@@ -194,10 +197,18 @@ class Instructor:
             return
         assert isinstance(item, RatedClip)
         if task == DECIDE or task in RUBRIC_TASKS:
-            heard = self.manner.all_rubrics, self.manner.held_out, self._change
-            has_reference = self._reference(item, rng) is not None
-            all_faults = self.manner.fault_questions == "all"
-            for example in clip_examples(item, task, rng, has_reference, *heard, self._language, all_faults=all_faults):
+            examples = clip_examples(
+                item,
+                task,
+                rng,
+                use_reference=self._reference(item, rng) is not None,
+                all_rubrics=self.manner.all_rubrics,
+                held_out=self.manner.held_out,
+                change=self._change,
+                language=self._language,
+                all_faults=self.manner.fault_questions == "all",
+            )
+            for example in examples:
                 yield self._with_listener(example, item, rng)
         elif task == "rate":
             yield from self._ratings(item, rng)
@@ -211,7 +222,7 @@ class Instructor:
         return clip.reference if use == "always" or (use == "sometimes" and rng.random() < 0.5) else None
 
     def _phrasing(self, kind: str, rng: random.Random) -> dict[str, Any]:
-        """The choice of a wording, as the ``ask`` of every task takes it; kind is a key of ``Language.phrasings``."""
+        # As the ``ask`` of every task takes it; kind is a key of ``Language.phrasings``
         own = wordings(kind, self._language)[self.manner.held_out]
         return {"phrasing": rng.randrange(len(own)), "held_out": self.manner.held_out, "language": self._language}
 
@@ -236,20 +247,17 @@ class Instructor:
     def _detection_question(self, clip: RatedClip, rng: random.Random) -> Example:
         question = detect.question(**self._phrasing("detect_question", rng))
         is_fake = detect.target_of(clip).is_fake
-        targets = {"fake": [float(is_fake), float(not is_fake)]}
-        seed = rng.randrange(2**31)
-        state = clip_state(clip)
         return {
             "task": DETECT_QUESTION,
-            "state": state,
+            "state": clip_state(clip),
             "questions": {"fake": question},
-            "targets": targets,
-            "seed": seed,
+            "targets": {"fake": [float(is_fake), float(not is_fake)]},  # yes, no
+            "seed": rng.randrange(2**31),
         }
 
     def _ratings(self, clip: RatedClip, rng: random.Random) -> Iterator[Example]:
-        """The rate task on one rated rubric, or on all of them."""
         names = list(clip.ratings)
+        # Thresholds, numbers and paraphrases are no requests of the rate task, which spells out its scale
         chances: dict[Kind, float] = {
             kind: chance for kind, chance in self.manner.augment.items() if kind in ("scale", "invert")
         }
@@ -264,10 +272,11 @@ class Instructor:
             request, named = self._name_listener(request, clip, rng)
             content = rate.content(request, *clip_state(clip))
             target = ScoreTarget(asked.rubric, asked.value)
-            # No table has an augmented rubric, so evaluation is given a target for the others only.
+            # No table has an augmented rubric, so evaluation is given a target for the others only
             said = named | stated("rate", rate.facts(target), clip)
             said |= {"provenance": list(asked.provenance), "rubrics": [name]} if asked.provenance else {}
             said |= {} if asked.provenance else {"target": {"rubric": name, "value": asked.value}}
+            # The clip stands amid the text, so the prompt is not laid out like those of the other tasks
             example = self._text_example("rate", [], "", rate.write(target), rng, **said)
             yield example | {"prompt": [{"role": "user", "content": content}]}
 
@@ -292,8 +301,6 @@ class Instructor:
         how |= {"wording": rng.randrange(len(views)), "place": rng.choice(places)}
         return listeners.ask(request, profile, **how), {"listener": name}
 
-    # Comparisons
-
     def _pair_up(self, clip: RatedClip, rng: random.Random) -> RatedPair:
         """Compare a clip with an earlier one of its corpus, by their ratings."""
         other = rng.choice([one for one in self._partners(clip) if one.path != clip.path])
@@ -315,16 +322,16 @@ class Instructor:
             yield self._with_listener(example, first, rng)
 
     def _comparison_questions(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
-        """Typed questions about one to three rubrics, the whole among them, in one order drawn or in both."""
         shares = preference_shares(pair)
         others = [name for name in shares if name != "mos"]
-        names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]
+        names = ["mos", *rng.sample(others, rng.randint(0, min(2, len(others))))]  # drawn even if all are asked for
         if self.manner.all_rubrics:
             names = list(shares)
         asked = {name: compare.question(name, **self._phrasing("compare_question", rng)) for name in names}
         orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
         for is_swapped in orders:
             first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
+            # (A, B, tie): the clips change places, the tie stays
             targets = {name: [shares[name][i] for i in ((1, 0, 2) if is_swapped else (0, 1, 2))] for name in names}
             state = pair_state(first, second)
             seed = rng.randrange(2**31)
@@ -359,18 +366,12 @@ def make_instructions(
     manner: Manner | None = None,
     lacking: Counter[tuple[str, str]] | None = None,
 ) -> Iterator[Example]:
-    """Make examples of any tasks in a stream; the same arguments make the same ones.
+    """Make examples of any tasks in a stream, item by item; the same arguments make the same ones.
 
     Args:
-        tasks: Task to weight, or tasks of equal weight; names of ``ALL_TASKS``.
+        tasks: As of ``Instructor``.
         variants: Examples per item.
         lacking: Filled with (task, reason) to number of items that cannot serve it.
-
-    Yields:
-        Examples, those of an item one after the other.
-
-    Raises:
-        ValueError: If a task is unknown, or none has a positive weight.
 
     Example:
         >>> clip = RatedClip("a.wav", {"mos": Rating(3.4)}, "train", "NISQA")
@@ -385,10 +386,7 @@ def make_instructions(
 
 
 def check_weights(tasks: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
-    """Read the weights of a mixture of any tasks.
-
-    Args:
-        tasks: Task to weight, or tasks of equal weight.
+    """Check tasks with their weights, or tasks of equal weight, and give them as a dict.
 
     Raises:
         ValueError: If there is no task, an unknown one, a negative weight, or no positive one.
@@ -413,14 +411,14 @@ def _hears_reference(task: str) -> bool:
 
 
 def _forms(target: Comparison) -> list[Form]:
-    """The dimensions form speaks of SpeechEval's dimensions only, and needs more than the verdict overall."""
+    # The dimensions form speaks of SpeechEval's dimensions only, and needs more than the verdict overall
     names = set(target.verdicts)
     fits = names <= set(assess.TITLES) and len(names) > 1
     return ["preference", "dimensions"] if fits else ["preference"]
 
 
 def _asked_aspects(pair: RatedPair) -> list[str]:
-    """Aspects a request may name: those rated on both sides or preferred, not only those that differ, which would tell."""
+    # Rated on both sides or preferred, not only those that differ: a request that named these would tell the answer
     shared = [name for name in pair.first.ratings if name in pair.second.ratings and name in ALL_RUBRICS]
     named = [name for name in pair.preferences if name in ALL_RUBRICS]
     return list(dict.fromkeys([*shared, *named])) or ["mos"]
@@ -435,7 +433,6 @@ def _scores_of(item: Item) -> dict[str, float]:
 
 
 def _reason(task: str, clip: RatedClip) -> str:
-    """Why a clip cannot serve a task; nothing if it can."""
     try:
         if task in TASKS and TASKS[task].TRAITS.asks == "none":
             target_of(task, clip)
@@ -447,7 +444,7 @@ def _reason(task: str, clip: RatedClip) -> str:
 
 
 def _written(clip: RatedClip, task: str, rng: random.Random, language: str) -> tuple[str, Facts]:
-    """The answer of a task about the whole clip, and what it states; a caption is a description that somebody wrote."""
+    # A caption is a description that somebody wrote, in English, and takes the place of ours
     if task == "describe" and "caption" in clip.extra:
         return clip.extra["caption"], Facts({"mos": clip.ratings["mos"].value})
     return written(task, target_of(task, clip, (), rng, language), (), rng, language)

@@ -40,7 +40,6 @@ class Mixture:
         tasks: Task to weight; a name of ``audio_judge.data.instructions.ALL_TASKS``.
         tested_on: What will be tested on; nothing of it may be among the corpora.
         leakage: What may not be shared: fields of ``audio_judge.corpora.splits.check_disjoint``; empty for no check.
-        manner: How items are made into examples.
         variants: Examples per use of a clip.
         shuffle: Examples among which the next one is drawn; 1 keeps the order.
         limit: Most examples; None for all.
@@ -74,9 +73,8 @@ class Mixture:
 def read_mixture(path: str | Path) -> Mixture:
     """Read a mixture from YAML; relative paths start from the folder of the file.
 
-    Args:
-        path: YAML with the fields of ``Mixture``; those of ``Manner`` stand beside them, and ``paraphrases`` is a file
-            of ``audio-judge data paraphrase``.
+    The fields of ``Mixture`` and ``Manner`` stand beside each other; ``paraphrases`` is a file of
+    ``audio-judge data paraphrase``.
 
     Raises:
         ValueError: If the file is no such YAML; the message names the file and the field.
@@ -96,7 +94,7 @@ def read_mixture(path: str | Path) -> Mixture:
 
 
 def mixture_of(values: Mapping[str, Any], folder: Path = Path()) -> Mixture:
-    """Make a mixture of plain values.
+    """Make a mixture of plain values, as ``read_mixture`` finds them; relative paths start from the folder.
 
     Raises:
         ValueError: If a field is unknown or missing, or a value unusable.
@@ -107,10 +105,10 @@ def mixture_of(values: Mapping[str, Any], folder: Path = Path()) -> Mixture:
     """
     known = {*Mixture.__dataclass_fields__, *Manner.__dataclass_fields__} - {"manner"}
     unknown = [name for name in values if name not in known]
-    if unknown or not {"corpora", "tasks"} <= set(values):
-        raise ValueError(
-            f"unknown {unknown}; corpora and tasks are needed, and there may be {', '.join(sorted(known))}"
-        )
+    missing = [name for name in ("corpora", "tasks") if name not in values]
+    if unknown or missing:
+        found = f"unknown {unknown}" if unknown else f"no {' and no '.join(missing)}"
+        raise ValueError(f"{found}; corpora and tasks are needed, and there may be {', '.join(sorted(known))}")
     ours = {name: value for name, value in values.items() if name in Mixture.__dataclass_fields__}
     manner = {name: value for name, value in values.items() if name in Manner.__dataclass_fields__}
     if isinstance(manner.get("paraphrases"), str):
@@ -148,13 +146,10 @@ class _Stream:
 
 
 def iterate(mixture: Mixture, statistics: Statistics | None = None) -> Iterator[Example]:
-    """Make the examples of a mixture in a stream; the same mixture makes the same ones.
+    """Make the examples of a mixture in a stream, shuffled within its buffer; the same mixture makes the same ones.
 
     Args:
         statistics: Filled on the way.
-
-    Yields:
-        Examples, shuffled within a buffer of ``mixture.shuffle``.
 
     Raises:
         CorpusError: If a corpus is not there or cannot be trusted.
@@ -179,8 +174,7 @@ def iterate(mixture: Mixture, statistics: Statistics | None = None) -> Iterator[
 def check_leakage(mixture: Mixture) -> int:
     """Refuse a mixture that learns from what it is tested on, or whose corpora have several splits that share something.
 
-    Args:
-        mixture: What to check; reads the tables of all its corpora, and keeps a short hash of every clip.
+    Reads the tables of all its corpora, and keeps a short hash of every clip.
 
     Returns:
         Number of clips looked at; 0 if there is nothing to check.
@@ -196,7 +190,7 @@ def check_leakage(mixture: Mixture) -> int:
 
 
 def _as_split(corpus: Corpus, name: str) -> Iterator[Item]:
-    """The items of a corpus; with a name, all of them as of one split, for a corpus may be tested on whatever its split."""
+    # With a name all items count as of one split, since what is tested on may be of any split of its corpus
     for item in corpus.read():
         if not name:
             yield item
@@ -213,10 +207,10 @@ def _open(corpus: Corpus, mixture: Mixture, number: int) -> _Stream:
     classes = {name: count for name, count in counts.items() if name}
     factors = {"": corpus.weight}
     for name, count in classes.items():
-        even = sum(classes.values()) / len(classes) / count
+        even = sum(classes.values()) / len(classes) / count  # what would make all classes equally frequent
         factors[name] = min(corpus.weight * even, float(corpus.most)) if corpus.balance else corpus.weight
     manner = replace(mixture.manner, with_reference=corpus.with_reference or mixture.manner.with_reference)
-    # Two corpora of one mixture must not draw the same
+    # Seeded by its number, for two corpora of one mixture must not draw the same
     instructor = Instructor(
         corpus.tasks or mixture.tasks, random.Random(f"{mixture.seed} {number}").randrange(2**31), manner
     )
@@ -225,7 +219,6 @@ def _open(corpus: Corpus, mixture: Mixture, number: int) -> _Stream:
 
 
 def _class(item: Item, balance: str) -> str:
-    """What an item counts as for balance; empty for nothing."""
     if balance == "preference":
         return (
             str(item.preferences.get("mos", item.preferences.get("naturalness", "")))
@@ -243,6 +236,7 @@ def _interleaved(streams: list[_Stream], mixture: Mixture, rng: random.Random, f
     """Draw the next corpus by what it still has to give, so that all end at about the same time."""
     left = list(streams)
     while left:
+        # Never 0: a stream is left when it has ended, not when what was expected of it is used up
         stream = rng.choices(left, [max(one.expected, 1e-6) for one in left])[0]
         entry = next(stream.items, None)
         if entry is None:
@@ -252,7 +246,7 @@ def _interleaved(streams: list[_Stream], mixture: Mixture, rng: random.Random, f
         factor = stream.factors[_class(item, stream.corpus.balance)]
         stream.expected -= factor
         draw = random.Random(f"{mixture.seed} {stream.instructor.seed} {index} uses").random()
-        uses = int(factor) + (draw < factor % 1)
+        uses = int(factor) + (draw < factor % 1)  # 2.3 is twice, and once more for three clips in ten
         found.not_drawn += uses == 0
         yield from stream.instructor.examples(item, index, uses * mixture.variants)
 

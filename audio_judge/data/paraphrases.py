@@ -12,8 +12,6 @@ from audio_judge.tasks import ParseError
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Sampling
 
-# --- paraphrases ---
-
 STYLES: dict[str, str] = {
     "shorten": "Say the same in as few words as possible.",
     "expand": "Say the same at greater length: two or three sentences with a natural beginning.",
@@ -29,7 +27,6 @@ class Paraphrase:
 
     Args:
         text: The new template, with the same fields.
-        style: One of ``STYLES``.
         source: The template it was made from; empty for one of our own.
         model: Who wrote it: JSON-able facts about the language model; empty for ourselves.
         seed: Seed of the language model's draw.
@@ -88,11 +85,7 @@ _PARAPHRASE_RULES = (
 
 
 def read_paraphrase(reply: str, source: str) -> str:
-    """Check a language model's rewording of a template.
-
-    Args:
-        reply: What it wrote; a leading ``<think>`` part and quotes around the text are taken off.
-        source: The template it was given.
+    """Check a language model's rewording of a template; a leading thought and quotes around it are taken off.
 
     Raises:
         ParseError: If fields are missing or new, the text is unchanged, has several lines or numbers of its own, is
@@ -210,11 +203,7 @@ async def write_paraphrases(
 
 
 def save_paraphrases(paraphrases: Iterable[Paraphrase], path: Path) -> None:
-    """Write paraphrases as JSON lines.
-
-    Args:
-        path: File that is replaced once all of it is written.
-    """
+    """Write paraphrases as JSON lines; a file that is there is replaced once all is written."""
     lines.write(path, map(asdict, paraphrases))
 
 
@@ -233,8 +222,7 @@ def load_paraphrases(path: Path) -> list[Paraphrase]:
     return found
 
 
-# --- wordings for testing only ---
-
+# Wordings for testing only: kind of wording to rubric to its questions; no paraphrase may be one of them
 ROBUSTNESS: dict[str, dict[str, tuple[str, ...]]] = {
     "short": {
         "mos": ("Good overall?", "Quality?"),
@@ -327,7 +315,7 @@ ROBUSTNESS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def _plain(text: str) -> str:
-    """Letters and fields only, for telling wordings apart."""
+    # Letters and fields only: wordings that differ in case and punctuation are the same
     return " ".join(re.findall(r"[\w{}]+", text.casefold()))
 
 

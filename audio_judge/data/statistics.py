@@ -15,13 +15,11 @@ class Statistics:
     """What a mixture gave.
 
     Args:
-        tasks: Examples per task.
-        corpora: Examples per corpus.
+        tasks: Examples per task; ``corpora`` per corpus, ``listeners`` per listener that was named.
         scales: Answers per scale that was asked for, such as ``0-100``.
         scores: Rubric to examples per level of the clip's rating.
         classes: Examples per label or preference, for detection and comparison.
         augmentations: Questions per kind of augmentation.
-        listeners: Examples per listener that was named.
         lacking: What items lacked for a task, to how many.
         left_out: Items that could serve no task.
         not_drawn: Items that weight or balance passed over.
@@ -40,11 +38,7 @@ class Statistics:
     not_drawn: int = 0
 
     def count(self, example: Mapping[str, Any]) -> None:
-        """Count one example.
-
-        Args:
-            example: As ``audio_judge.data.instructions`` makes them.
-        """
+        """Count one example of ``audio_judge.data.instructions``."""
         self.examples += 1
         self.tasks[example["task"]] += 1
         self.corpora[example["corpus"]] += 1
@@ -58,7 +52,7 @@ class Statistics:
         self.listeners.update([example["listener"]] if "listener" in example else [])
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain dicts, for JSON."""
+        """Give all counts as plain dicts, for JSON."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()} | {
             "scores": {name: dict(counts) for name, counts in self.scores.items()}
         }
@@ -87,7 +81,6 @@ def _shares(counts: Counter[str], rows: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _classes(example: Mapping[str, Any]) -> list[str]:
-    """The label or preference that an example teaches."""
     if example["task"] == COMPARE_QUESTION:
         shares = example["targets"]["mos"]
         return [f"preferred: {('A', 'B', 'tie')[shares.index(max(shares))]}"]
@@ -98,7 +91,7 @@ def _classes(example: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(example: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Rubric that is asked for to what augmentation did to it; nothing for tasks without rubrics."""
+    # Rubric that is asked for to what augmentation did to it
     done = example.get("provenance", [])
     if "questions" in example:
         scored = [name for name, question in example["questions"].items() if question["type"] == "score"]

@@ -25,14 +25,11 @@ from audio_judge.tasks import (
 from audio_judge.tasks.common import LackingError
 from audio_judge.tasks.compare import Verdict
 from audio_judge.tasks.faults import distortions_by_cause
-from audio_judge.tasks.thoughts import join_thought
+from audio_judge.tasks.thoughts import holds_tag, join_thought
 
 
 def listener_of(clip: RatedClip) -> str | None:
-    """Name the listener profile that a clip's ratings belong to; None if there is none.
-
-    Args:
-        clip: Its ``extra["listener"]`` counts if it is a profile, else the name of its corpus.
+    """Name the listener profile that a clip's ratings belong to: ``extra["listener"]`` or the corpus; else None.
 
     Example:
         >>> listener_of(RatedClip("a.wav", {}, "train", "NISQA"))
@@ -44,14 +41,10 @@ def listener_of(clip: RatedClip) -> str | None:
     return None
 
 
-# What a clip says, as the targets of the tasks. Each raises LackingError if the clip lacks what is needed.
-
-
 def description_of(clip: RatedClip, seed: int | random.Random = 0, language: str = "en") -> Description:
     """Describe a clip: with the words of its listeners if they are whole sentences, else from its ratings.
 
-    Args:
-        language: Of the text; published words are taken for English and serve no other language.
+    Published words are taken for English and serve no other language.
 
     Raises:
         LackingError: If there is no overall rating.
@@ -72,8 +65,7 @@ def description_of(clip: RatedClip, seed: int | random.Random = 0, language: str
 def assessment_of(clip: RatedClip) -> Assessment:
     """Assess a clip on SpeechEval's dimensions; notes that a line of the task cannot hold are left out.
 
-    Args:
-        clip: With ratings of SpeechEval's dimensions, and the ``extra`` of ``audio_judge.corpora.speecheval``.
+    The notes are the ``extra`` of ``audio_judge.corpora.speecheval``.
 
     Raises:
         LackingError: If no dimension but the whole and the speech rate is rated.
@@ -91,7 +83,7 @@ def assessment_of(clip: RatedClip) -> Assessment:
     heard = "subjective_experience" in scores
     emotion = " ".join(str(clip.extra.get("emotion", "")).split())
     notes: dict[str, Any] = {"gender": gender if heard else "", "age": age if heard else ""}
-    if "emotional_impact" in scores and re.fullmatch(r"[^\W\d](?:[\w &/'-]*\w)?", emotion):
+    if "emotional_impact" in scores and re.fullmatch(assess.NOTE, emotion):
         notes["emotion"] = emotion
     if "distortion" in scores:
         notes["distortions"] = distortions_of(clip)
@@ -99,14 +91,11 @@ def assessment_of(clip: RatedClip) -> Assessment:
 
 
 def distortions_of(clip: RatedClip) -> tuple[Distortion, ...]:
-    """Read the types of distortion of a clip; time spans count if there is one type, whose they must be.
-
-    Args:
-        clip: ``extra`` has ``distortion_types`` and may have ``distortion_spans``; without the former the causes count.
-    """
+    """Read ``distortion_types`` and ``distortion_spans`` of a clip's ``extra``; without the former its causes count."""
     if clip.causes and "distortion_types" not in clip.extra:
         return distortions_by_cause(clip.causes)
     kinds = assess.read_distortions(";".join(clip.extra.get("distortion_types", ())))
+    # The spans are of the clip, not of a type: only where there is one type it is clear whose they are
     spans = tuple((start, end) for start, end in clip.extra.get("distortion_spans", ()) if 0 <= start < end)
     return (Distortion(kinds[0].kind, spans),) if len(kinds) == 1 and spans else kinds
 
@@ -116,7 +105,7 @@ def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str
 
     Args:
         clip: ``extra`` has ``suggestions`` and ``improvement_areas``, or there are ratings of SpeechEval's dimensions.
-        language: Of the suggestions; published ones are taken for English and serve no other language.
+        language: Published suggestions are taken for English and serve no other language.
 
     Raises:
         LackingError: If there is neither.
@@ -168,7 +157,7 @@ def preference_shares(pair: RatedPair) -> dict[str, list[float]]:
 
 
 def overall_of(pair: RatedPair) -> Verdict | None:
-    """The overall preference of a comparison."""
+    """The preference overall or, if there is none, for naturalness; None if that is no verdict either."""
     found = pair.preferences.get("mos", pair.preferences.get("naturalness"))
     return cast(Verdict, found) if found in compare.TOKENS else None
 
@@ -179,13 +168,13 @@ def _details(clip: RatedClip) -> ClipDetails:
 
 
 def _free_text(text: Any) -> str:
-    """A text that may stand beside the tags of an answer; nothing if it holds some of its own."""
+    # A published text with a tag in it could not stand in the tags of an answer
     plain = text.strip() if isinstance(text, str) else ""
-    return "" if re.search(r"</?\s*(?:think|answer)\b", plain, re.IGNORECASE) else plain
+    return "" if holds_tag(plain) else plain
 
 
 def check_rated(clip: RatedClip) -> None:
-    """Ratings must be of rubrics we know, on their scales."""
+    """Raise a LackingError unless there are ratings, of rubrics we know and on their scales."""
     if not clip.ratings:
         raise LackingError("no ratings")
     for name, rating in clip.ratings.items():
@@ -210,10 +199,9 @@ def target_of(
     seed: int | random.Random = 0,
     language: str = "en",
 ) -> Any:
-    """Say what a rated clip is as the target of a task.
+    """Say what a rated clip is as the target of a task about one clip.
 
     Args:
-        task: Name of a task about one clip.
         rubrics: Names of the rubrics that are asked for, all of them rated, if the task asks for some.
 
     Raises:

@@ -9,16 +9,12 @@ from audio_judge.errors import UsageError
 def named_weights(
     texts: Iterable[str], default: float | None = 1.0, known: Collection[str] | None = None, option: str = ""
 ) -> dict[str, float]:
-    """Read names with weights.
+    """Map names to weights, 0 or more, from texts ``name`` or ``name=weight``.
 
     Args:
-        texts: ``name`` or ``name=weight``.
         default: Weight of a name alone; None if each needs its own.
         known: Names there are; None to take any.
         option: Where the texts were given, such as ``--tasks``, for the message.
-
-    Returns:
-        Name to weight, 0 or more.
 
     Raises:
         UsageError: If a name is missing, unknown or there twice, or a weight is no number, negative or infinite.

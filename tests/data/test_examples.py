@@ -178,7 +178,8 @@ class TestFacts:
 
     def test_a_level_is_named_in_english(self):
         clip = rated(1, noisiness=2.0)[0]
-        (example,) = clip_examples(clip, "categorize", random.Random(0), False, True, False, None, "fr")
+        how = {"use_reference": False, "all_rubrics": True, "held_out": False, "change": None, "language": "fr"}
+        (example,) = clip_examples(clip, "categorize", random.Random(0), **how)
         assert example["completion"][0]["content"] == "bruité"
         assert facts_of(example).levels == {"noisiness": "noisy"}
         assert facts_of(example).values == {"noisiness": 2.0}
