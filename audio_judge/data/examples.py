@@ -3,10 +3,10 @@
 Two forms. ``decide`` is a typed question per rubric, answered by shares of listeners over the levels:
 ``{"task", "state", "questions", "targets", "seed"}``. The tasks of ``audio_judge.tasks`` are answered in text:
 ``{"task", "prompt", "completion", "seed"}``, and say what is asked and what the answer states, so that nothing needs to
-read it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of ``levels``,
-``causes``, ``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them. Audio stays a
-path in both; ``audio_judge.training.collate`` reads it. Clips and requests are laid out by ``audio_judge.messages``, for
-training as for use.
+read it back: ``rubrics`` (names, those that the answer scores), ``scores`` (all ratings of the clip), and of
+``levels``, ``causes``, ``label``, ``verdicts`` and ``distortions`` those that the task states; ``facts_of`` gives them.
+Audio stays a path in both; ``audio_judge.training.collate`` reads it. Clips and requests are laid out by
+``audio_judge.messages``, for training as for use.
 """
 
 import random

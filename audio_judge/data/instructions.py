@@ -1,11 +1,11 @@
 """Examples of all tasks from all rated items: clips and pairs, whatever each of them has.
 
 ``audio_judge.data.examples`` writes those about the rubrics of one clip. This module adds the other tasks (describe,
-compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can serve. What an
-item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
+compare, assess, suggest, detect, rate), listener profiles, and the choice among the tasks that an item can serve. What
+an item lacks for a task is counted in ``Instructor.lacking``; nothing is dropped in silence.
 
-Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer states
-(see ``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.
+Each example also has its ``corpus``, the ``scores`` of its clip (the ratings before augmentation), what its answer
+states (see ``audio_judge.data.examples``), and where they apply ``language``, ``listener``, ``form`` and ``provenance``.
 """
 
 import random
@@ -234,7 +234,6 @@ class Instructor:
         return {"task": task, "prompt": prompt, "completion": completion, "seed": rng.randrange(2**31)} | facts
 
     def _whole_clip(self, clip: RatedClip, task: str, rng: random.Random) -> Example:
-        """A task whose request is the same for all clips, such as describe, assess, suggest or detect."""
         how = self._phrasing(task, rng)
         reference = self._reference(clip, rng) if _hears_reference(task) else None
         if reference is not None:

@@ -1,4 +1,4 @@
-"""Mixtures of corpora: which clips, how often, for which tasks, in a stream that needs no more memory for a longer corpus.
+"""Mixtures of corpora: which clips, how often, for which tasks, in a stream that long corpora do not make larger.
 
     seed: 0
     tasks: {decide: 3, score: 1, explain: 1}

@@ -100,7 +100,7 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
         rubric.check(rating)
     shares = (np.array([readings, ratings], dtype=float) - rubric.low) / (rubric.high - rubric.low)  # (2, clips)
     x, y = shares[:, np.argsort(shares[0], kind="stable")]
-    # A line that falls or lies flat would turn the order of the clips round or lose it; "not", so that NaN is refused, too
+    # A line that falls would turn the order of the clips round, a flat one lose it; "not ... >" refuses NaN, too
     if not np.cov(x, y)[0, 1] > 1e-9:
         raise ValueError(
             f"{rubric.name}: what the judge reads does not rise with the ratings of these {len(x)} clips, so no scale "

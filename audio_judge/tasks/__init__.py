@@ -2,11 +2,11 @@
 
 Every task module declares in ``TRAITS`` what it asks and states, and has
 
-* ``ask``, the request in text; the caller places the audio. ``phrasing`` is the number of a wording, an IndexError if there is
-  none, or an own text; ``held_out`` numbers the wordings kept out of training; ``with_reference`` says in the request that a
-  clean reference is given beside the degraded clip.
+* ``ask``, the request in text; the caller places the audio. ``phrasing`` is the number of a wording, an IndexError if
+  there is none, or an own text; ``held_out`` numbers the wordings kept out of training; ``with_reference`` says in the
+  request that a clean reference is given beside the degraded clip.
 * ``write``, the answer from a target. ``seed`` chooses among wordings.
-* ``parse``, the target from an answer, or a ``ParseError``; never None. With ``strict`` only what ``write`` writes counts.
+* ``parse``, the target from an answer, or a ``ParseError``; never None. Strict, only what ``write`` writes counts.
   Otherwise ``language`` is only what the answer is taken for if its words do not show another.
 * ``facts``, what a target states, whatever the task; ``audio_judge.tasks.facts`` is the table of the tasks.
 

@@ -1,7 +1,7 @@
 """The assess task: SpeechEval's eight dimensions in a thought, one line each with short notes, then a summary in words.
 
-The lines are those SQ-LLM writes (``Distortion: 2/5 (artifacts; jitter)``), and the times of a distortion are added to its
-type (``artifacts 0.0-3.5 s``). The summary is free text, written from the facts unless one is given.
+The lines are those SQ-LLM writes (``Distortion: 2/5 (artifacts; jitter)``), and the times of a distortion are added to
+its type (``artifacts 0.0-3.5 s``). The summary is free text, written from the facts unless one is given.
 """
 
 import random

@@ -97,7 +97,7 @@ def read_in(text: str, language: str, strict: bool, read: Callable[[str], Target
 
 
 def with_reference_note(request: str, phrasing: int | str, held_out: bool, language: str = "en") -> str:
-    """Say before a request which roles the two clips have; the note varies with the phrasing, an own one gets the first.
+    """Say before a request which roles the two clips have, in a note that varies with the number of the phrasing.
 
     Example:
         >>> with_reference_note("Rate the noise.", 3, False)

@@ -1,8 +1,8 @@
 """The compare task: which of two clips, A or B, is better.
 
 Two forms. ``preference`` is ALLD's: sentences that name one to three aspects, and a last line ``[SpeechA]``,
-``[SpeechB]`` or, which ALLD lacks, ``[Tie]``. ``dimensions`` is SQ-LLM's: a thought with a verdict for every dimension of
-SpeechEval, and a summary. ``swapped`` gives the target of the other order.
+``[SpeechB]`` or, which ALLD lacks, ``[Tie]``. ``dimensions`` is SQ-LLM's: a thought with a verdict for every dimension
+of SpeechEval, and a summary. ``swapped`` gives the target of the other order.
 """
 
 import random
@@ -204,7 +204,7 @@ def ask(
 def question(
     rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False, language: str = "en"
 ) -> dict[str, Any]:
-    """Write the typed question of a decision model; its answer is a probability each for ``A``, ``B`` and ``tie``, in any language.
+    """Write the typed question of a decision model, answered by probabilities of ``A``, ``B`` and ``tie`` in any language.
 
     Args:
         phrasing: Number of a question, or an own text with the fields of ``Rubric.fill``.

@@ -72,7 +72,7 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
 # The parameter whose side of a neutral value says in which direction a cause goes
 _DIRECTIONS = {"level": ("gain_db", 0.0), "speed": ("factor", 1.0)}
 
-# A line of the head: a name, a separator, and a number with no word after it, so that a sentence with a colon is none
+# A line of the head: a name, a separator, and a number with no word after it; a sentence with a colon is none
 _WORDY = r"A-Za-z\u3040-\u30ff\u3400-\u9fff:="
 _HEAD_LINE = re.compile(rf"[^:=]+[:=][^{_WORDY}]*[0-9][^{_WORDY}]*")
 

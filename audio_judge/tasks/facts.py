@@ -1,7 +1,7 @@
 """The one table of the tasks: what each asks, which facts its answers state, and how they are read.
 
-A task module declares it itself, in ``TRAITS`` and ``facts``; what looks at answers (rewards, statistics, evaluation) asks
-here and knows no task by name. A new task is a line in ``TASKS``.
+A task module declares it itself, in ``TRAITS`` and ``facts``; what looks at answers (rewards, statistics, evaluation)
+asks here and knows no task by name. A new task is a line in ``TASKS``.
 """
 
 from collections.abc import Sequence

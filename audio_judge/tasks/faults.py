@@ -1,4 +1,4 @@
-"""Closed questions about a clip that are no ratings: is a fault there (``noul``), when (``span``), what is heard (``choice``).
+"""Closed questions that are no ratings: is a fault there (``noul``), when (``span``), what is heard (``choice``).
 
 Their answers come from what was done to a clip, not from listeners, so only corpora with known causes can teach them.
 """

@@ -1,7 +1,7 @@
 """Listeners: on whose behalf, or by which corpus' standard, said before or after any request.
 
-Corpora differ in scale offsets, so a request that names the standard tells a judge which ratings are meant; other listeners
-make sense where there are ratings of such. ``ask`` adds a listener to a request, ``parse`` takes it off again.
+Corpora differ in scale offsets, so a request that names the standard tells a judge which ratings are meant; other
+listeners make sense where there are ratings of such. ``ask`` adds a listener to a request, ``parse`` takes it off again.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import parse as parse_score
 from audio_judge.tasks.score import write as write_score
 
-# A name, a separator, the rest. A dash or "is" must stand between spaces, for names have hyphens; the rest may hold a range.
+# A name, a separator, the rest; a dash or "is" must stand between spaces, for names have hyphens
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
 
 

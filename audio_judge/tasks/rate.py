@@ -1,4 +1,4 @@
-"""The rate task: one number for whatever rubric the request spells out, on its scale, with the audio anywhere in the text.
+"""The rate task: one number for the rubric that the request spells out, with the audio anywhere in its text.
 
 This is Jastin's only task. The request holds a placeholder where the clip is heard; ``content`` puts the clip there. A
 rubric of two levels on 0 to 1 asks for a detection, and its score is how sure one is.

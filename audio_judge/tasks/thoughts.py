@@ -1,4 +1,4 @@
-"""The two-part answer ``<think>…</think>`` ``<answer>…</answer>`` that several tasks share; this module knows no task."""
+"""The answer in two parts, ``<think>…</think> <answer>…</answer>``, that several tasks share; it knows no task."""
 
 import re
 from collections.abc import Iterator
