@@ -54,7 +54,10 @@ def main() -> None:
     parser.add_argument("metrics", type=Path, help="metrics.json of `python -m eval run`")
     parser.add_argument("--judge", required=True, help="as it was named there")
     options = parser.parse_args()
-    print(markdown(json.loads(options.metrics.read_text())["judges"][options.judge]))
+    judges = json.loads(options.metrics.read_text())["judges"]
+    if options.judge not in judges:
+        parser.error(f"{options.metrics}: no judge {options.judge!r}; it has {', '.join(judges)}")
+    print(markdown(judges[options.judge]))
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
         return
     table = Path(path)
     if not table.is_file():
-        raise CorpusError(table, None, "no such file")
+        raise CorpusError(table, None, "no such file; check the path")
     empty = True
     names = None if header is None else list(header)
     is_json = lines.kind_of(table) == "json"
