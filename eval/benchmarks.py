@@ -81,7 +81,7 @@ class Reference:
     """Figures that somebody published for a benchmark.
 
     Args:
-        figures: Figure to value, with the keys of our metrics, such as ``mos/pcc``.
+        figures: Figure to value, with the keys of our metrics, such as ``mos/PCC``.
         note: What is different from our run.
     """
 

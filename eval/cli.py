@@ -301,12 +301,7 @@ def report(options: argparse.Namespace) -> int:
 
     runs = [read_folder(folder) for folder in options.runs]
     text = "\n".join(
-        markdown(
-            run.found,
-            [run.benchmark(name) for name in run.defined if any(name in one for one in run.found["judges"].values())],
-            run.costs or None,
-        )
-        for run in runs
+        markdown(run.found, [run.benchmark(name) for name in run.defined], run.costs or None) for run in runs
     )
     if options.html is not None:
         try:

@@ -13,15 +13,7 @@ from audio_judge.clips import Rating
 from audio_judge.data.augment import Augmented, invert, turn
 from audio_judge.data.paraphrases import ROBUSTNESS
 from audio_judge.languages import get_language
-from audio_judge.rubrics.rubric import (
-    FIVE,
-    HUNDRED,
-    NISQA_RUBRICS,
-    RUBRICS,
-    TEN,
-    Rubric,
-    Scale,
-)
+from audio_judge.rubrics.rubric import FIVE, HUNDRED, NISQA_RUBRICS, RUBRICS, TEN, Rubric, Scale
 
 from ..metrics.agreement import pearson_correlation
 from .bench import Bench
@@ -85,6 +77,35 @@ def wordings(name: str, group: str) -> list[Rubric]:
         return [replace(RUBRICS[name], questions=(text,)) for text in get_language("en").held_out["decide"]]
     asked = [one for one in robustness_questions(name) if one.provenance[-1]["set"] == group]
     return [replace(one.rubric, questions=(str(one.question),)) for one in asked]
+
+
+def robustness_questions(name: str) -> list[Augmented]:
+    """List the wordings kept for testing of one of NISQA's rubrics, to be asked of clips with any rating.
+
+    Args:
+        name: Key of ``audio_judge.rubrics.rubric.NISQA_RUBRICS``.
+
+    Returns:
+        One per wording; ``provenance`` names its set, and with the inverted set the rubric is the turned one. The
+        rating is a stand-in at the low end: a benchmark turns its own.
+
+    Raises:
+        ValueError: If there are none for that rubric.
+
+    Example:
+        >>> [asked.provenance[-1]["set"] for asked in robustness_questions("mos")][:3]
+        ['short', 'short', 'restructured']
+    """
+    if name not in NISQA_RUBRICS:
+        raise ValueError(f"no wordings of {name!r} are kept for testing; known: {', '.join(NISQA_RUBRICS)}")
+    found = []
+    for group, texts in ROBUSTNESS.items():
+        rubric = NISQA_RUBRICS[name]
+        asked = turn(rubric, Rating(rubric.low)) if group == "inverted" else Augmented(rubric, Rating(rubric.low))
+        for text in texts[name]:
+            step = {"kind": "held_out", "set": group}
+            found.append(replace(asked, question=text, provenance=(*asked.provenance, step)))
+    return found
 
 
 def on_scale(rubric: Rubric, scale: Scale, levels: int) -> Rubric:
@@ -214,32 +235,3 @@ CONTROLS: Sequence[Callable[[Bench], list[Check]]] = (paraphrases, scales, unsee
 def run_robustness(bench: Bench) -> list[Check]:
     """Run all checks of robustness."""
     return [outcome for control in CONTROLS for outcome in control(bench)]
-
-
-def robustness_questions(name: str) -> list[Augmented]:
-    """List the wordings kept for testing of one of NISQA's rubrics, to be asked of clips with any rating.
-
-    Args:
-        name: Key of ``audio_judge.rubrics.rubric.NISQA_RUBRICS``.
-
-    Returns:
-        One per wording; ``provenance`` names its set, and with the inverted set the rubric is the turned one. The
-        rating is a stand-in at the low end: a benchmark turns its own.
-
-    Raises:
-        ValueError: If there are none for that rubric.
-
-    Example:
-        >>> [asked.provenance[-1]["set"] for asked in robustness_questions("mos")][:3]
-        ['short', 'short', 'restructured']
-    """
-    if name not in NISQA_RUBRICS:
-        raise ValueError(f"no wordings of {name!r} are kept for testing; known: {', '.join(NISQA_RUBRICS)}")
-    found = []
-    for group, texts in ROBUSTNESS.items():
-        rubric = NISQA_RUBRICS[name]
-        asked = turn(rubric, Rating(rubric.low)) if group == "inverted" else Augmented(rubric, Rating(rubric.low))
-        for text in texts[name]:
-            step = {"kind": "held_out", "set": group}
-            found.append(replace(asked, question=text, provenance=(*asked.provenance, step)))
-    return found
