@@ -111,11 +111,7 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
 
 
 class OwnJudge:
-    """Our judge.
-
-    Args:
-        batch_size: Windows per forward pass.
-    """
+    """Our judge, so many windows per forward pass."""
 
     def __init__(self, judge: AudioJudge, batch_size: int = 8) -> None:
         self.judge, self.batch_size = judge, batch_size
@@ -260,11 +256,7 @@ class WritingJudge:
 
 
 class NativeJudge(WritingJudge):
-    """An audio language model of transformers, greedy.
-
-    Args:
-        batch_size: Messages per forward pass.
-    """
+    """An audio language model of transformers, greedy, so many messages per forward pass."""
 
     def __init__(
         self,

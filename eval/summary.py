@@ -182,9 +182,6 @@ def measures(rows: Sequence[Row], benchmark: Benchmark, wanted: Sequence[str], t
 
     Args:
         wanted: Names of measures; what is not wanted is not laid out.
-
-    Yields:
-        Measures with their columns.
     """
     chosen = [one for one in metrics.METRICS if one.gives(wanted)]
     for columns in _lay_out(rows, benchmark, {one.columns for one in chosen}, tools):

@@ -25,11 +25,7 @@ def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: M
 
 
 def table(found: Mapping[str, Any], benchmark: Benchmark) -> str:
-    """Write the table of one benchmark.
-
-    Returns:
-        A heading and a table; nothing if no judge was run on it.
-    """
+    """Write a heading and the table of one benchmark; nothing if no judge was run on it."""
     own = {judge: by_name[benchmark.name] for judge, by_name in found["judges"].items() if benchmark.name in by_name}
     if not own:
         return ""

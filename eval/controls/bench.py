@@ -111,14 +111,7 @@ class Bench:
         return self.judge.score(list(paths), **({"rubric": asked} if asked else {}), **options)
 
     def vary(self, name: str, change: Change) -> list[str]:
-        """Write a changed copy of every chosen clip, once.
-
-        Args:
-            name: Of the change; also of its folder.
-
-        Returns:
-            One path per clip, in their order.
-        """
+        """Write a changed copy of every chosen clip, once under that name, and list their paths in the order of the clips."""
         return self._copies(name, self.clips, change)
 
     def _copies(self, name: str, clips: Sequence[RatedClip], change: Change | None) -> list[str]:

@@ -147,10 +147,7 @@ class Check:
 
 
 def check(name: str, figure: float, limit: str, detail: str, *, interval: tuple[float, float] | None = None) -> Check:
-    """Hold a figure against its pass mark; a figure that is no number fails.
-
-    Args:
-        limit: Key of ``LIMITS``.
+    """Hold a figure against its pass mark, one of ``LIMITS``; a figure that is no number fails.
 
     Example:
         >>> check("sanity/reversal", 0.4, "reversal", "mean of 24 clips").passed
@@ -174,10 +171,7 @@ def check(name: str, figure: float, limit: str, detail: str, *, interval: tuple[
 
 
 def not_applicable(name: str, limit: str, why: str) -> Check:
-    """Report that a judge cannot serve a control, or that what it needs is missing.
-
-    Args:
-        limit: Key of ``LIMITS``.
+    """Report that a judge cannot serve a control, or that what it needs is missing; its mark is one of ``LIMITS``.
 
     Example:
         >>> print(not_applicable("sanity/swapped_pair", "pair_gap", "the judge does not compare"))
