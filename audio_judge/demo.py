@@ -362,6 +362,7 @@ def _score_row(rubric: Rubric, score: Score, is_untrained: bool) -> str:
         return 100 * min(max((value - score.low) / (score.high - score.low), 0.0), 1.0)
 
     left, right = place(score.value - score.std), place(score.value + score.std)
+    # A goodness is only defined on the scale itself
     value = min(max(score.value, rubric.low), rubric.high)
     best = {"high": "", "low": "low is best", "middle": "the middle is best"}[rubric.best]
     hints = [f"{score.low:g}–{score.high:g}"] * ((score.low, score.high) != (1.0, 5.0)) + [best] * bool(best)
@@ -448,6 +449,7 @@ def _timeline(said: Judgement, rubrics: Sequence[Rubric]) -> Any:
         for one in rubrics
         for window in said.timeline
     ]
+    # Empty if all rubrics had the one scale that was taken out above
     title = f"score, {low:g}–{high:g}" if not scales else "share of the scale, %"
     return gr.LinePlot(pd.DataFrame(rows), y_lim=[low, high], y_title=title, visible=True)
 

@@ -127,6 +127,7 @@ def _opened(place: str, split: str | None) -> tuple[Any, str | None]:
         found = found[split]
     elif split is not None:
         raise UsageError(f"{place} has no splits; leave out :{split}")
+    # Sounds stay as they are in the files: they are decoded where those of all other clips are
     for name in _sound_columns(found):
         found = found.cast_column(name, datasets.Audio(decode=False))
     return found, split

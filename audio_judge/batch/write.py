@@ -123,6 +123,7 @@ class RowWriter:
             said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
             self.rows.write({**kept, **said})
             return
+        # Of an answer, only its own columns count: another of its keys may be the name of an input's
         flat = {**flatten(settings), "error": answer.error}
         rows = [{}] if answer.error is not None else answer.cells or [flatten(answer.row)]
         self.rows.write(
@@ -157,7 +158,7 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
     Raises:
         UsageError: If it is not such a file, or has other columns.
     """
-    is_renamed = True
+    is_renamed = True  # JSON lines may have any version's names, a table has those of its header
     if is_csv(path):
         found = lines.columns_of(path, is_growing=True)
         is_renamed = found != list(columns)

@@ -71,6 +71,7 @@ def compare(options: argparse.Namespace) -> int:
         how = {"explain": explain, "form": form, "listener": asked.listener, **asked.length}
         return asked.judge.compare(first, second, rubric=asked.rubrics, batch_size=asked.batch_size, **how)
 
+    # The task is in every row, so that --resume does not mix pairs with and without words
     task = "compare" + "-briefly" * (not explain) + "-by-dimensions" * (form == "dimensions")
     job = Job(
         "compared",

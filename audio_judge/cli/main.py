@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from audio_judge.eval.cli import main as evaluate
 
         return evaluate(words[1:], "audio-judge eval")
+    # Only the command that is named pays for importing its options
     options = make_parser([word for word in words if not word.startswith("-")][:1]).parse_args(words)
     _accept_any_file_name()
     usual = warnings.formatwarning

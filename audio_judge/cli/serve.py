@@ -44,7 +44,7 @@ def serve(options: argparse.Namespace) -> int:
     if missing:
         raise UsageError(f"the server needs {' and '.join(missing)}: pip install 'audio-judge[serve]'")
     command = server_command(options)
-    if os.name == "nt":
+    if os.name == "nt":  # where a process that is replaced returns to its shell while the new one runs on
         return subprocess.run(command, check=False).returncode
     sys.stdout.flush()
     return os.execv(command[0], command)

@@ -149,7 +149,7 @@ def write_card(
     facts = replace(facts, title=facts.title or repo.rpartition("/")[2])
     adapter = is_adapter(folder)
     processor = read_json(folder / "processor_config.json")
-    rubrics = trained_rubrics(processor)
+    rubrics = trained_rubrics(processor)  # of a judge that does not say, a guess: good for an example, not as a claim
     card = ModelCard.from_template(
         ModelCardData(**_metadata(facts, repo, results, base_model if adapter else None)),
         template_str=template_text("model_card.md"),
@@ -172,6 +172,7 @@ def _figures(results: Results) -> str:
     """Tables of an evaluation, one level below the headings of a card."""
     from audio_judge.eval.tables import markdown
 
+    # The first heading has no line before it
     return markdown(results.found, _shown(results)).strip().replace("\n## ", "\n### ").replace("## ", "### ", 1)
 
 

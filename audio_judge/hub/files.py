@@ -112,6 +112,7 @@ def select_files(folder: str | Path, processor: str | Path | None = None) -> dic
     if missing := [name for name in PROCESSOR_NEEDS if not (place / name).is_file()]:
         raise UsageError(f"{place}: no {', '.join(missing)}; save the processor there, too (processor.save_pretrained)")
     chosen |= {name: place / name for name in PROCESSOR_NEEDS + PROCESSOR_MAY if (place / name).is_file()}
+    # Its own code only if it is complete: files of two versions need not fit each other
     has_code = all((folder / name).is_file() for name in CODE_FILES)
     source = folder if has_code else Path(__file__).parents[1]
     chosen |= {name: source / name for name in CODE_FILES}

@@ -76,6 +76,7 @@ def write_folder(
             write_json(target / name, without_local_names(read_json(path), base))
         else:
             shutil.copyfile(path, target / name)
+    # From here on the target is read: handler and card describe what is uploaded, not where it came from
     (target / "handler.py").write_text(handler_text(target), encoding="utf-8")
     required = REQUIREMENTS + (ADAPTER_REQUIREMENTS if is_adapter(target) else ())
     (target / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
@@ -175,6 +176,7 @@ def upload(
     api = HfApi(library_name="audio-judge")
     try:
         api.create_repo(repo, private=private, exist_ok=True)
+        # A pull request is such a ref, and cannot be made like a branch
         if revision is not None and not revision.startswith("refs/"):
             api.create_branch(repo, branch=revision, exist_ok=True)
         commit = api.upload_folder(
