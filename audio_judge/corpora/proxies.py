@@ -155,6 +155,7 @@ def make_proxy(
         0.0
     """
     ways = get_proxy(name).treatments
+    # The name is in the seed, so that a clip is not treated or left for all proxies alike
     rng = np.random.default_rng([seed, *f"proxy/{name}".encode()])
     way = ways[rng.integers(len(ways))]
     plan = [] if rng.random() < untreated else [way.cause(float(rng.random()))]

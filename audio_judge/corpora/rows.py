@@ -174,10 +174,10 @@ class Row:
         return rating_from_votes(votes) if votes else None
 
     def split(self, column: str) -> Split:
-        """Read a cell as the name of a split, ours or one of ``SPLIT_NAMES``."""
+        """Read a cell as the name of a split, one of ``SPLIT_NAMES`` in any case."""
         try:
             return split_name(self.required(column))
-        except CorpusError:
+        except CorpusError:  # a ValueError, too, but it names the cell already
             raise
         except ValueError as error:
             raise self.error(f"{column}: {error}") from None
