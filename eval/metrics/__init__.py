@@ -1,7 +1,8 @@
 """Every measure of the evaluation: pure functions of arrays and lists that return figures by their usual short names.
 
 Each returns ``coverage``, the share of answers given, beside its figures; what a missing answer costs is said in
-``answers.RULE``. Undefined figures are NaN. Columns of different lengths are a ValueError. Every file of this folder is read, so that a new metric is a file and no more.
+``answers.RULE``. Undefined figures are NaN. Columns of different lengths are a ValueError. Every file of this folder is read,
+so that a new metric is a file and no more.
 """
 
 import importlib

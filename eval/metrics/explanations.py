@@ -32,18 +32,15 @@ Span = tuple[float, float]
     top_text_share=False,
     top_sentence_share=False,
 )
-def diversity(
-    texts: Sequence[str | None], *, longest: int = 3, most: int = 100, seed: int = 0
-) -> dict[str, float | str]:
+def diversity(texts: Sequence[str | None], *, most: int = 100, seed: int = 0) -> dict[str, float | str]:
     """Measure how much texts differ from each other; give reasons only, as numbers before them always differ.
 
     Args:
         texts: Reasons, None where missing; missing ones are left out, see ``coverage``.
-        longest: Longest run of words to count.
         most: Self-BLEU compares each of at most so many texts, drawn at random, with the others.
 
     Returns:
-        ``distinct_1`` … up to ``longest``: different runs of words over all runs; ``self_BLEU``, the mean BLEU of a text
+        ``distinct_1`` to ``distinct_3``: different runs of words over all runs; ``self_BLEU``, the mean BLEU of a text
         against the others (100: all the same); ``top_text_share`` and ``top_sentence_share``, the share of texts that are,
         or contain, the most common one; ``top_sentence`` itself; ``coverage``, ``n``, ``n_answered``. NaN without texts.
 
@@ -57,9 +54,7 @@ def diversity(
     check_lengths(texts=texts)
     given = [text for text in texts if text is not None]
     words = [re.findall(r"\w+(?:['’-]\w+)*", text.casefold()) for text in given]
-    result: dict[str, float | str] = {
-        f"distinct_{length}": _distinct(words, length) for length in range(1, longest + 1)
-    }
+    result: dict[str, float | str] = {f"distinct_{length}": _distinct(words, length) for length in range(1, 4)}
     whole = Counter(" ".join(text.casefold().split()) for text in given)
     sentences = Counter(sentence for text in given for sentence in set(_sentences(text)))
     top, count = sentences.most_common(1)[0] if sentences else ("", np.nan)

@@ -155,11 +155,10 @@ def language_model_score(
     answers: Sequence[str | None] | None = None,
     *,
     weights: Mapping[str, float] = WEIGHTS,
-    lowest: float = 0.0,
 ) -> dict[str, float]:
     """Average the grades that a language model gave to answers (LScore).
 
-    Two things can be missing, and only one is the judge's fault: a missing answer counts as the lowest grade, while an answer
+    Two things can be missing, and only one is the judge's fault: a missing answer counts as 0, the lowest grade; one
     that the evaluator failed to grade is left out and lowers ``graded_share``.
 
     Args:
@@ -192,7 +191,7 @@ def language_model_score(
     rows = []
     for number, (grade, answer) in enumerate(zip(grades, given, strict=True)):
         if answer is None:
-            rows.append([lowest] * len(weights))  # graded or not: there was nothing to grade
+            rows.append([0.0] * len(weights))  # graded or not: there was nothing to grade
         elif grade is not None:
             if lacking := [criterion for criterion in weights if criterion not in grade]:
                 raise ValueError(f"grade {number} lacks {', '.join(lacking)}; it has {', '.join(grade)}")
