@@ -89,12 +89,7 @@ _JSON = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
 
 
 def read(path: str | Path, kind: Kind | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read the rows of a file one by one, each with its line.
-
-    Args:
-        path: The file.
-        kind: How rows are written in it; None for what its name says.
-        options: As of ``scan``.
+    """Read the rows of a file one by one, each with its line; the options are those of ``scan``.
 
     Raises:
         LineError: If the file cannot be read, or a row is unusable.

@@ -92,13 +92,12 @@ class Job:
 
 
 class Tally:
-    """Counts what went well, keeps the first errors, and shows the progress bar.
+    """Counts what went well, keeps the first errors, and shows the progress bar, if stderr is a terminal and unless ``is_quiet``.
 
     Args:
         total: Number of clips.
         done: Number of those that were judged earlier.
         unit: What is judged.
-        is_quiet: Whether to show no bar; without it there is one if stderr is a terminal.
     """
 
     def __init__(self, total: int, done: int = 0, unit: str = "clip", is_quiet: bool = False) -> None:

@@ -174,12 +174,7 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
 
 
 def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Refuse to mix judgements that were not made in the same way.
-
-    Args:
-        path: Where the row was found.
-        row: Of an earlier run.
-        settings: Of this run, as in ``ALL_SETTINGS``.
+    """Refuse to mix judgements of this run with a row that was not made in the same way.
 
     Raises:
         UsageError: If the row was made by another command, with another judge, other rubrics, another scale ….

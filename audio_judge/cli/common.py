@@ -37,14 +37,7 @@ Check = Callable[[Sequence[Rubric], str | None], None]
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips, or pairs of them, and where what is said about them goes.
-
-    Args:
-        items: What is judged.
-        columns: Which columns of a list say what.
-        output: Where rows go.
-        no_progress: Whether to show no progress bar.
-    """
+    """Clips, or pairs of them, which columns of their rows say what, and where what is said about them goes."""
 
     items: Sequence[Any]
     columns: Columns | PairColumns
@@ -57,11 +50,8 @@ class Asked(Clips):
     """What is asked of a judge about clips.
 
     Args:
-        judge: Who is asked.
-        rubrics: What is judged.
         scale: Of all scores; None if each rubric has its own.
         listener: On whose behalf to listen.
-        language: Of the answers.
         batch_size: Windows per forward pass, and clips at a time.
         max_new_tokens: Longest free text of an answer; None for the judge's own limit.
         is_table: Whether a table for people is shown.
@@ -268,11 +258,7 @@ def request_of(item: Item) -> "Request":
 def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iterator[Any]) -> Iterator[Answer]:
     """Ask what takes a list at a time, and make an answer of each of its results.
 
-    Args:
-        size: Items at a time.
-        ask: Gives one result for each item of a list, in their order.
-        answer: Makes an answer of a result.
-        items: To be judged.
+    ``ask`` gives one result for each item of a list, in their order.
     """
     while chunk := list(islice(items, size)):
         yield from map(answer, ask(chunk))

@@ -147,13 +147,11 @@ class _Asked:
 
     Args:
         place: Name of the file of the rows, for messages.
-        rows: What is to be graded; a text is what is wrong with a line.
+        rows: A text is what is wrong with a line.
         columns: What ``parse_columns`` gives.
         form: Of rows that name neither a form nor a task.
-        evaluator: Who grades.
-        at_once: Rows handed to it together.
-        out: Where rows go; None for standard output.
-        no_progress: Whether to show no progress bar.
+        at_once: Rows handed to the evaluator together.
+        out: None for standard output.
     """
 
     place: str

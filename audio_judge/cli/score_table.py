@@ -14,7 +14,6 @@ class Table:
 
     Args:
         names: What the clips will be called, for the width of the first column.
-        rubrics: What is judged.
         scale: Of all scores; None if each rubric has its own.
     """
 
