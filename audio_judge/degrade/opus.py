@@ -17,8 +17,9 @@ SAMPLING_RATE = 48_000
 
 def _libopus_of_pyav() -> str | None:
     """The library that a wheel of PyAV brings along, whose FFmpeg encodes with it, so that no system needs its own."""
-    folder = Path(load_av().__file__).parents[1] / "av.libs"
-    return next((str(path) for path in sorted(folder.glob("libopus*"))), None)
+    package = Path(load_av().__file__).parent
+    places = (package.with_name("av.libs"), package / ".dylibs")  # of Linux and Windows, of macOS
+    return next((str(path) for place in places for path in sorted(place.glob("libopus*"))), None)
 
 
 @functools.cache

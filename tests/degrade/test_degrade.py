@@ -1,6 +1,5 @@
 """Degradations: what they promise is measured on tones and on a synthetic voice."""
 
-import ctypes.util
 import json
 import subprocess
 import sys
@@ -41,7 +40,6 @@ from audio_judge.degrade import (
 from audio_judge.degrade.transmission import draw_losses
 
 RATE = 48_000
-NEEDS_LIBOPUS = pytest.mark.skipif(ctypes.util.find_library("opus") is None, reason="libopus is not installed")
 CODEC_SETTINGS = [
     (name, bit_rate)
     for name, codec in CODECS.items()
@@ -328,7 +326,6 @@ class TestLosePackets:
         assert np.array_equal(heard, make_voice())
         assert cause.spans == ()
 
-    @NEEDS_LIBOPUS
     def test_opus_conceals_and_stays_aligned(self):
         voice = make_voice()
         heard, cause = lose_packets(voice, RATE, loss_rate=0.1, concealment="opus", bit_rate=64_000, rng=make_rng())
