@@ -1,4 +1,4 @@
-"""Mixtures of corpora: which clips, how often, for which tasks, in a stream that long corpora do not make larger.
+"""Mixtures of corpora: which clips, how often, for which tasks, in a stream.
 
     seed: 0
     tasks: {decide: 3, score: 1, explain: 1}
@@ -8,8 +8,8 @@
     tested_on:
       - {reader: nisqa, path: /data/NISQA_Corpus, split: validation}
 
-Every corpus is read twice: once to count its clips, their classes and what would leak, and once to make examples. Only
-tables are read; audio stays a path.
+Every corpus is read twice: once to count its clips, their classes and what would leak, and once to make examples, so a
+longer corpus needs no more memory. Only tables are read; audio stays a path.
 """
 
 import random

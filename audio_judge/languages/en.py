@@ -697,6 +697,7 @@ TEXTS = {
     "fake": ("fake",),
 }
 
+# Slight, clear and strong, of what cannot be counted, of one thing, of several, and of an adjective
 _MASS = (("slight", "a little", "faint"), ("clear", "noticeable", "some"), ("strong", "heavy", "severe"))
 _SINGULAR = (("a slight", "a faint"), ("a clear", "a noticeable"), ("a strong", "a severe"))
 _PLURAL = (("a few",), ("several", "some"), ("many", "frequent"))
@@ -706,7 +707,7 @@ _DEGREE = (("slightly", "a little"), ("clearly", "noticeably"), ("far", "much"))
 def _graded(
     *nouns: tuple[tuple[Texts, Texts, Texts], str],
 ) -> tuple[tuple[Texts, ...], tuple[Texts, ...], tuple[Texts, ...]]:
-    """Phrases of each grade, a group for each noun: the degree stands before it, or at ``{degree}``."""
+    # Phrases of each grade, a group for each noun: the degree stands before it, or at ``{degree}``
 
     def of(grade: int) -> tuple[Texts, ...]:
         return tuple(

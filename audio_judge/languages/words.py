@@ -29,9 +29,9 @@ class CauseWords:
     """A kind of fault in a language.
 
     Args:
-        phrases: What is heard if it is slight, clear and strong; each has one wording or more, or groups of them that are as
-            likely as each other. A phrase that ends like a sentence is one, else it is put into a frame. ``{direction}`` is
-            such as "too loud".
+        phrases: What is heard if it is slight, clear and strong; each has one wording or more, or groups of them that
+            are as likely as each other. A phrase that ends like a sentence is one, else it is put into a frame.
+            ``{direction}`` is such as "too loud".
         effects: Sentences that say what it does.
         pattern: Regular expression that finds it in text; must find every phrase and no phrase of another kind.
     """
@@ -46,26 +46,28 @@ class Language:
     """All words of one language; keys and placeholders are those of ``en.py``.
 
     Args:
+        code: ISO 639-1.
         name: What its speakers call it.
-        marks: ``colon``, ``comma`` (of a list), ``and``, ``series`` (between times, and between what is said of a speaker, in a
-            sentence), ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between sentences), ``decimal``.
-        patterns: Regular expressions. ``clause_end``: what ends the clause that a denial reaches. ``real`` and ``fake``.
-            ``judged``: a sentence that calls the clip it names first ``better`` or ``worse``, with groups of these names and
-            ``clip``; ``reversed``, beside the clip: it is the standard. ``verdict_a``, ``verdict_b`` and ``verdict_tie``: the
-            texts of these names, in lower case, or other words for them.
-        denials: What may be denied (``cause``, ``level``, ``verdict``, ``winner``) to regular expressions of the words before it
-            and after it that do so.
+        marks: ``colon``, ``comma`` (of a list), ``and``, ``series`` (between times, and between what is said of a
+            speaker, in a sentence), ``semicolon``, ``open`` and ``close`` (brackets), ``space`` (between sentences),
+            ``decimal``.
+        patterns: Regular expressions. ``clause_end``: what ends the clause that a denial reaches. ``real`` and
+            ``fake``. ``judged``: a sentence that calls the clip it names first ``better`` or ``worse``, with groups
+            of these names and ``clip``; ``reversed``, beside the clip: it is the standard. ``verdict_a``,
+            ``verdict_b`` and ``verdict_tie``: the texts of these names, in lower case, or other words for them.
+        denials: What may be denied (``cause``, ``level``, ``verdict``, ``winner``) to regular expressions of the
+            words before it and after it that do so.
         numbers: Pairs of a pattern and its replacement that bring ways to write a score into the form "3.4/5".
         rubrics: Name of a rubric to its words.
         phrasings: Name of a kind of request to its wordings.
         held_out: The same, kept out of training.
         texts: Parts of answers.
-        names: ``distortions`` and ``genders``: English word to the word in this language. ``titles``: rubric to its line in an
-            assessment.
+        names: ``distortions`` and ``genders``: English word to the word in this language. ``titles``: rubric to its
+            line in an assessment.
         directions: Kind of fault to below, above and unknown.
         dimensions: Rubric to sentences of an explanation for each fifth of its scale, worst first.
-        descriptions: The same of a description. Other rubrics have ``texts["described"]``; if that is empty, they are spoken of
-            as in an explanation.
+        descriptions: The same of a description. Other rubrics have ``texts["described"]``; if that is empty, they are
+            spoken of as in an explanation.
         causes: Kind of fault to its words.
         advice: Rubric to suggestions.
         distortion_advice: Type of distortion to suggestions.

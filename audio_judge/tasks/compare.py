@@ -204,7 +204,7 @@ def ask(
 def question(
     rubric: str | Rubric = "mos", phrasing: int | str = 0, *, held_out: bool = False, language: str = "en"
 ) -> dict[str, Any]:
-    """Write the typed question of a decision model, answered by probabilities of ``A``, ``B`` and ``tie`` in any language.
+    """Write the typed question of a decision model, answered by probabilities of ``A``, ``B`` and ``tie``.
 
     Args:
         phrasing: Number of a question, or an own text with the fields of ``Rubric.fill``.
@@ -355,6 +355,7 @@ def parse(
         >>> parse("SpeechB beats SpeechA in noisiness.\n[speech b]").verdicts
         {'mos': 'B', 'noisiness': 'B'}
     """
+    # The form shows in the text: only that of dimensions thinks, or has lines that begin with a dimension's name
     if re.search(r"<\s*think", text, re.IGNORECASE) or any(
         name in title_names() for name, _ in items(simplified(text))
     ):

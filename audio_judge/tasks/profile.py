@@ -195,6 +195,7 @@ def _strict_items(text: str, known: Mapping[str, Rubric], language: str) -> Iter
 
 def _tolerant_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
     names = _names(known.values())
+    # Lines, or one line with semicolons or commas; the comma before a digit is a decimal one
     for item in re.split(r"[\n;]|,(?![0-9])", simplified(text)):
         match = _ITEM.fullmatch(item.strip())
         name = names.get(_plain(match[1])) if match else None

@@ -144,6 +144,7 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestio
     areas = [_english(_plain(area)) for area in re.split(r"[,;、]|\band\b", named)]
     nothing = {_plain(get_language(code).texts["none"][0]) for code in LANGUAGES}
     usable = dict.fromkeys(area for area in areas if _AREA.fullmatch(area) and area not in nothing)
+    # No area is left if what was named is "none"; an odd name is passed over rather than the whole answer refused
     try:
         target = Suggestions(tuple(usable), tuple(answer.split("\n")) if strict else _lines(answer))
     except ValueError as error:
