@@ -1,5 +1,6 @@
 """Any corpus by its name: what a mixture or a recipe says about one, and its clips."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,13 +79,16 @@ class Corpus:
             raise ValueError(f"{self.reader}: which split? This corpus does not say; give train, validation or test")
         module, _, name = known.reader.partition(".")
         read: Callable[..., Iterator[Item]] = getattr(import_module(f"audio_judge.corpora.{module}"), name)
-        # In a list, so that every part refuses what it cannot read now, and not when the others have been read
+        form = inspect.signature(read)
         try:
-            return chain.from_iterable(
-                [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
-            )
-        except TypeError as error:  # an option that the reader's signature does not have
-            raise ValueError(f"{self.reader}: {error}; see the options of its reader") from error
+            form.bind(self.path, split=self.split, **self.options)
+        except TypeError as error:
+            options = ", ".join(name for name in list(form.parameters)[1:] if name != "split")
+            raise ValueError(f"{self.reader}: {error}; its options are {options or 'none'}") from error
+        # In a list, so that every part refuses what it cannot read now, and not when the others have been read
+        return chain.from_iterable(
+            [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
+        )
 
 
 def _parts(path: str, split: str | None) -> Sequence[tuple[str, str | None]]:

@@ -106,10 +106,18 @@ def read_table(
     return _rated(rows, columns, scales, root or home_of(path), split, corpus or name_of(path))
 
 
-def read_on_our_scales(path: str | Path, columns: Columns | Mapping[str, Any], **options: Any) -> Iterator[RatedClip]:
+def read_on_our_scales(
+    path: str | Path,
+    columns: Columns | Mapping[str, Any],
+    *,
+    root: str | Path | None = None,
+    split: Split = "train",
+    corpus: str = "",
+) -> Iterator[RatedClip]:
     """Read a table as ``read_table`` does, its ratings brought to our rubrics' scales; other rubrics stay as they are."""
     layout = layout_of(Columns, columns)
-    return (_on_our_scales(clip, layout) for clip in read_table(path, layout, **options))
+    clips = read_table(path, layout, root=root, split=split, corpus=corpus)
+    return (_on_our_scales(clip, layout) for clip in clips)
 
 
 def _on_our_scales(clip: RatedClip, columns: Columns) -> RatedClip:

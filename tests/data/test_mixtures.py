@@ -54,6 +54,11 @@ class TestCorpus:
         with pytest.raises(ValueError, match=r"table: .*'colour'"):
             Corpus("table", str(corpus), options={"columns": COLUMNS, "colour": 1}).read()
 
+    def test_missing_option_of_the_reader(self, corpus):
+        message = r"table: missing a required argument: 'columns'; its options are columns, root, corpus$"
+        with pytest.raises(ValueError, match=message):
+            Corpus("table", str(corpus)).read()
+
     def test_unknown_column_of_the_options(self, corpus):
         with pytest.raises(ValueError, match=r"columns: .*'colour'"):
             Corpus("table", str(corpus), options={"columns": {**COLUMNS, "colour": 1}}).read()
