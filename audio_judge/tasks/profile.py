@@ -121,7 +121,7 @@ def parse(
     r"""Read scores by name; a missing one is absent, and no score moves to another name.
 
     Args:
-        rubrics: What was asked for; see ``missing`` for those without a score.
+        rubrics: What was asked for.
         strict: The lines may still come in any order. Otherwise names that nobody asked for are ignored, a score that
             cannot be read is missing, and the names may be in any of our languages.
 
@@ -145,16 +145,6 @@ def parse(
     if not scores:
         raise ParseError(f"no score by name in {text!r}; lines such as 'Noisiness: 2.1' expected")
     return scores
-
-
-def missing(scores: Mapping[str, float], rubrics: Iterable[str | Rubric] = tuple(RUBRICS)) -> tuple[str, ...]:
-    """Name the rubrics that were asked for and got no score.
-
-    Example:
-        >>> missing({"mos": 3.0}, ["mos", "loudness"])
-        ('loudness',)
-    """
-    return tuple(name for name in rubrics_by_name(rubrics) if name not in scores)
 
 
 def rubrics_by_name(rubrics: Iterable[str | Rubric]) -> dict[str, Rubric]:

@@ -185,7 +185,6 @@ class TestProfile:
     def test_a_missing_score_is_absent_and_shifts_nothing(self):
         scores = profile.parse("Overall quality: 3.0\nColoration: 2.0\nLoudness: 4.0")
         assert scores == {"mos": 3.0, "coloration": 2.0, "loudness": 4.0}
-        assert profile.missing(scores) == ("noisiness", "discontinuity")
 
     @pytest.mark.parametrize(
         ("text", "scores"),
