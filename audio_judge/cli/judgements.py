@@ -9,7 +9,7 @@ from audio_judge.batch.items import Item
 from audio_judge.batch.run import Job
 from audio_judge.batch.write import SCORE_KEYS, WORDS, Answer
 from audio_judge.cli.common import Asked, finish, for_people, in_chunks, request_of
-from audio_judge.cli.score_table import Table
+from audio_judge.cli.score_table import ScoreTable
 
 if TYPE_CHECKING:
     from audio_judge.judge.judgement import Judgement
@@ -74,7 +74,7 @@ def _finish(job: Job, asked: Asked) -> int:
     """Carries it out, with the table for people around it if one is asked for."""
     if not asked.is_table:
         return finish(job, asked)
-    table = Table([_shown_name(item, asked.columns) for item in asked.items], asked.rubrics, asked.scale)
+    table = ScoreTable([_shown_name(item, asked.columns) for item in asked.items], asked.rubrics, asked.scale)
 
     def show(item: Item, answer: Answer) -> str:
         name = _shown_name(item, asked.columns)

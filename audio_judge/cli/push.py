@@ -14,7 +14,7 @@ from audio_judge.batch.run import say
 from audio_judge.errors import UsageError
 
 if TYPE_CHECKING:
-    from audio_judge.hub.card import Facts
+    from audio_judge.hub.card import CardFacts
 
 EXAMPLES = """examples:
   audio-judge push me/my-judge --judge runs/mini --license apache-2.0 --dry-run upload
@@ -85,14 +85,14 @@ def push(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(card: str | None, license_id: str | None) -> "Facts | None":
-    """Facts of a new card; None to keep the folder's own."""
-    from audio_judge.hub.card import Facts, read_facts
+def _facts(card: str | None, license_id: str | None) -> "CardFacts | None":
+    """CardFacts of a new card; None to keep the folder's own."""
+    from audio_judge.hub.card import CardFacts, read_card_facts
 
     if card is not None:
-        facts = read_facts(card)
+        facts = read_card_facts(card)
         return replace(facts, license=license_id) if license_id else facts
-    return Facts(license_id) if license_id else None
+    return CardFacts(license_id) if license_id else None
 
 
 def _source(judge: str | None, base: str | None, merged: Path | None, *, has_new_card: bool) -> tuple[Path, str | None]:

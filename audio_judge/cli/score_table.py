@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from audio_judge.judge.judgement import Judgement
 
 
-class Table:
+class ScoreTable:
     """Lines of an aligned table for people, one clip at a time.
 
     Args:

@@ -22,7 +22,7 @@ METRIC_IDS = {"pcc": "pearsonr", "srcc": "spearmanr", "mae": "mae", "accuracy": 
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """What a card says that cannot be read from the weights; nothing is claimed for what is left out.
 
     Args:
@@ -75,8 +75,8 @@ class Results:
     benchmarks: Sequence[Any]
 
 
-def read_facts(path: str | Path) -> Facts:
-    """Read the facts of a card from YAML, whose keys are fields of ``Facts``; a list may be a single text.
+def read_card_facts(path: str | Path) -> CardFacts:
+    """Read the facts of a card from YAML, whose keys are fields of ``CardFacts``; a list may be a single text.
 
     Raises:
         UsageError: If it cannot be read, a key is unknown or ill-typed, or there is no licence.
@@ -85,8 +85,8 @@ def read_facts(path: str | Path) -> Facts:
         given = safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
-    lists = {field.name for field in fields(Facts) if field.default == ()}
-    known = [field.name for field in fields(Facts)]
+    lists = {field.name for field in fields(CardFacts) if field.default == ()}
+    known = [field.name for field in fields(CardFacts)]
     if not isinstance(given, dict) or (unknown := sorted(map(str, set(given) - set(known)))):
         raise UsageError(
             f"{path}: {', '.join(unknown) if isinstance(given, dict) else given}; keys are {', '.join(known)}"
@@ -100,7 +100,7 @@ def read_facts(path: str | Path) -> Facts:
         given[name] = tuple(texts) if name in lists else value.strip()
     if not given.get("license"):
         raise UsageError(f"{path}: no license; say which, such as `license: apache-2.0`")
-    return Facts(**given)
+    return CardFacts(**given)
 
 
 def read_results(folder: str | Path, judge: str | None = None) -> Results:
@@ -126,7 +126,7 @@ def read_results(folder: str | Path, judge: str | None = None) -> Results:
 
 def write_card(
     folder: str | Path,
-    facts: Facts,
+    facts: CardFacts,
     *,
     repo: str = "",
     results: Results | None = None,
@@ -181,7 +181,7 @@ def _shown(results: Results) -> list[Any]:
     return [benchmark for benchmark in results.benchmarks if benchmark.name in results.found["judges"][results.judge]]
 
 
-def _metadata(facts: Facts, repo: str, results: Results | None, base: str | None) -> dict[str, Any]:
+def _metadata(facts: CardFacts, repo: str, results: Results | None, base: str | None) -> dict[str, Any]:
     """What stands at the head of a card; empty entries are left out."""
     index = _model_index(results, repo)
     found = {metric["type"] for model in index for result in model["results"] for metric in result["metrics"]}
@@ -223,7 +223,7 @@ def complete_card(source: Path, target: Path, repo: str, results: Results | None
         raise UsageError(f"{path}: no card that names a license; give --card FACTS.yaml, or at least --license NAME")
     # PEFT puts the place of the judge on this machine into its cards
     tags = tuple(tag for tag in own.get("tags") or () if not tag.startswith("base_model:"))
-    data = _metadata(Facts(own["license"], tags=tags), repo, results, base if is_adapter(target) else None)
+    data = _metadata(CardFacts(own["license"], tags=tags), repo, results, base if is_adapter(target) else None)
     replaced = {"tags", "model-index", *({"base_model"} if base else ())} & set(data)
     card.data = ModelCardData(**(data | {key: value for key, value in own.items() if key not in replaced}))
     card.save(target / "README.md")

@@ -1,6 +1,6 @@
 """A judge as a repository on the Hub: only what is needed to load, run and understand it, and a card made from facts.
 
-    files = write_folder("runs/mini", "upload", repo="me/my-judge", facts=read_facts("card.yaml"))
+    files = write_folder("runs/mini", "upload", repo="me/my-judge", facts=read_card_facts("card.yaml"))
     upload("upload", "me/my-judge")
 
 A folder that comes out of training also holds optimizer states, pickled arguments and logs. Files go up by name, never
@@ -16,7 +16,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 
 from audio_judge.errors import UsageError
-from audio_judge.hub.card import Facts, Results, complete_card, write_card
+from audio_judge.hub.card import CardFacts, Results, complete_card, write_card
 from audio_judge.hub.files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -48,7 +48,7 @@ def write_folder(
     target: str | Path,
     *,
     repo: str,
-    facts: Facts | None = None,
+    facts: CardFacts | None = None,
     results: Results | None = None,
     base_model: str | None = None,
 ) -> list[str]:

@@ -3,28 +3,7 @@ import json
 import pytest
 
 from audio_judge.batch.write import Answer, RowWriter, check_same_settings, earlier_rows, flatten, keep
-from audio_judge.cli.judgements import result_row
-from audio_judge.cli.score_table import Table
 from audio_judge.errors import UsageError
-from audio_judge.judge.judgement import Judgement, Score
-from audio_judge.rubrics.rubric import HUNDRED, get_rubric
-
-SAID = Judgement(
-    "a.wav",
-    2.0,
-    {name: Score(name, 3.5, 0.5, "good", {"bad": 0.25, "good": 0.75}) for name in ("mos", "loudness")},
-    text="raw",
-    reasons="Because.",
-    causes=("noise", "hum"),
-)
-
-
-class TestResultRow:
-    def test_only_the_rubrics_that_were_asked_for(self):
-        row = result_row(SAID, ["mos"])
-        assert row["scores"] == {"mos": 3.5}
-        assert (row["reasons"], row["text"], row["causes"]) == ("Because.", "raw", ["noise", "hum"])
-        assert "suggestions" not in row
 
 
 class TestFlatten:
@@ -74,16 +53,6 @@ class TestCheckSameSettings:
 
     def test_input_column_of_a_table_is_no_setting(self, tmp_path):
         check_same_settings(tmp_path / "a.csv", {"task": "score", "listener": "mine"}, {"task": "score"})
-
-
-class TestTable:
-    def test_other_scale_for_all(self):
-        assert "from 0 to 100; 100 is best" in Table([], [get_rubric("mos")], HUNDRED).legend()
-
-    def test_scales_of_their_own(self):
-        table = Table([], [get_rubric("mos"), get_rubric("production_quality"), get_rubric("speech_rate")])
-        assert "Each rubric has its own scale; best are:\nmos 5 = excellent, production_quality 10 = " in table.legend()
-        assert "speech_rate 3 = " in table.legend()
 
 
 class TestKeep:

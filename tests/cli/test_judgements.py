@@ -5,7 +5,9 @@ import warnings
 import pytest
 from shell import folder, lines, run, table  # noqa: F401
 
+from audio_judge.cli.judgements import result_row
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.judgement import Judgement, Score
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
 
 SHORT = ("--max-new-tokens", "4")
@@ -81,3 +83,19 @@ class TestExplain:
         assert code == 1
         assert out.startswith("clips/0.wav (0.5 s)\n  mos ")
         assert "1 clip explained, 1 error:\n  missing.wav: no such file" in err
+
+
+class TestResultRow:
+    def test_only_the_rubrics_that_were_asked_for(self):
+        said = Judgement(
+            "a.wav",
+            2.0,
+            {name: Score(name, 3.5, 0.5, "good", {"bad": 0.25, "good": 0.75}) for name in ("mos", "loudness")},
+            text="raw",
+            reasons="Because.",
+            causes=("noise", "hum"),
+        )
+        row = result_row(said, ["mos"])
+        assert row["scores"] == {"mos": 3.5}
+        assert (row["reasons"], row["text"], row["causes"]) == ("Because.", "raw", ["noise", "hum"])
+        assert "suggestions" not in row

@@ -13,7 +13,7 @@ from shell import folder, lines, run  # noqa: F401
 from tiny import tone
 
 from audio_judge.cli.main import main
-from audio_judge.cli.score_table import Table
+from audio_judge.cli.score_table import ScoreTable
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.reader import Reader
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
@@ -111,7 +111,7 @@ class TestScore:
         assert "5 is best on every rubric" in out
 
     def test_table_names_the_good_end_where_it_is_the_low_one(self):
-        table = Table([], [get_rubric("mos"), get_rubric("reverberation")])
+        table = ScoreTable([], [get_rubric("mos"), get_rubric("reverberation")])
         assert table.legend().endswith("best are:\nmos 5 = excellent, reverberation 1 = dry.")
 
 

@@ -27,7 +27,7 @@ from transformers import AutoModelForCausalLM
 from audio_judge import AudioJudge
 from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import load
-from audio_judge.hub.card import Facts, Results, read_facts, read_results, write_card
+from audio_judge.hub.card import CardFacts, Results, read_card_facts, read_results, write_card
 from audio_judge.hub.files import CODE_FILES, check_repo, select_files
 from audio_judge.hub.folder import merge, upload, write_folder
 from audio_judge.rubrics.rubric import RUBRICS, Rubric
@@ -44,7 +44,7 @@ LORA_FILES = JUDGE_FILES - {"config.json", "generation_config.json", "model.safe
     "adapter_config.json", "adapter_model.safetensors",
 }  # fmt: skip
 LEFTOVERS = ("optimizer.pt", "training_args.bin", "trainer_state.json", "pytorch_model.bin", "notes.txt", ".env")
-FACTS = Facts(
+FACTS = CardFacts(
     "cc-by-4.0",
     title="Tiny judge",
     summary="Judges nothing well.",
@@ -185,11 +185,11 @@ class TestSelectFiles:
 class TestReadFacts:
     def read(self, tmp_path, text):
         (tmp_path / "card.yaml").write_text(text)
-        return read_facts(tmp_path / "card.yaml")
+        return read_card_facts(tmp_path / "card.yaml")
 
     def test_lists_and_texts(self, tmp_path):
         facts = self.read(tmp_path, "license: mit\nlimits: [Not this., Not that.]\nlanguage: en\nsummary: |\n  A.\n")
-        assert facts == Facts("mit", limits=("Not this.", "Not that."), language=("en",), summary="A.")
+        assert facts == CardFacts("mit", limits=("Not this.", "Not that."), language=("en",), summary="A.")
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -254,7 +254,7 @@ class TestWriteCard:
             assert words in text
 
     def test_claims_nothing_without_facts(self, copy):
-        text = self.card(copy, Facts("mit")).text
+        text = self.card(copy, CardFacts("mit")).text
         for words in ("# judge", "Not measured.", "The training data are not stated.", "Not stated: check it"):
             assert words in text
 
