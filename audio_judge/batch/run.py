@@ -211,7 +211,7 @@ def _not_done(job: Job, items: Sequence[Any], output: Output, inputs: Sequence[s
     errors = 0
     done: Counter[Hashable] = Counter()  # a list may name the same clip more than once
     for path in shards.files(output.path):
-        for row, _ in earlier_rows(path, header(inputs, job.all_columns)):
+        for row, _ in earlier_rows(path, header(inputs, job.all_columns), inputs):
             check_same_settings(path, row, job.settings)
             done[job.identity(row)] += 1
             errors += bool(row.get("error"))

@@ -146,7 +146,9 @@ def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[
     return [*keep(dict.fromkeys(input_columns), result_columns), *result_columns]
 
 
-def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
+def earlier_rows(
+    path: Path, columns: Sequence[str], inputs: Container[str] = ()
+) -> Iterator[tuple[dict[str, Any], tuple[int, int]]]:
     """Read the whole rows of an earlier run, or of one that is going on, and where they are in the file, in bytes.
 
     Settings have today's names; in CSV all values are text.
@@ -154,6 +156,7 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
     Args:
         path: ``.jsonl`` or ``.csv`` file that ``RowWriter`` has written.
         columns: Columns that a CSV table must have.
+        inputs: Columns of the input rows.
 
     Raises:
         UsageError: If it is not such a file, or has other columns.
@@ -169,8 +172,14 @@ def earlier_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str,
     for line in lines.scan(path, "csv" if is_csv(path) else "json", is_growing=True, errors="surrogateescape"):
         if not is_csv(path) and "task" not in line.row:
             raise UsageError(f"{path}:{line.number}: not written by `audio-judge`; choose another --output")
-        row = {OLD_NAMES.get(name, name): value for name, value in line.row.items()} if is_renamed else line.row
-        yield row, line.span
+        yield _by_todays_names(line.row, inputs) if is_renamed else line.row, line.span
+
+
+def _by_todays_names(row: Mapping[str, Any], inputs: Container[str]) -> dict[str, Any]:
+    """A setting of an earlier version by its name of today, which may have been that of an input column then."""
+    taken = [new for new in OLD_NAMES.values() if new in inputs and f"input_{new}" not in row]
+    names = OLD_NAMES | {name: f"input_{name}" for name in taken}
+    return {names.get(name, name): value for name, value in row.items()}
 
 
 def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -79,6 +79,8 @@ def _with_profile(method: Callable[..., Any]) -> Callable[..., Any]:
     def renamed(*args: Any, **keywords: Any) -> Any:
         if "profile" not in keywords:
             return method(*args, **keywords)
+        if "listener" in keywords:
+            raise TypeError(f"{method.__name__}() has listener= and its old name, profile=; leave out profile=")
         message = f"{method.__name__}(profile=…) is called listener= now; the old name goes with 0.2"
         warnings.warn(message, DeprecationWarning, stacklevel=2)
         return method(*args, listener=keywords.pop("profile"), **keywords)

@@ -265,6 +265,17 @@ class TestResume:
         assert name.read_text() == earlier + whole.splitlines(keepends=True)[-1]
         assert main(["report", f"scores.{suffix}"]) == 0
 
+    def test_rows_of_before_with_an_own_column_called_listener_are_gone_on_with(self, run, folder):
+        rows = [{"path": f"clips/{index}.wav", "listener": "anna"} for index in range(2)]
+        (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        words = ("rows.jsonl", "--rubric", "mos", "--output", "scores.jsonl")
+        run("score", *words)
+        first, second = (folder / "scores.jsonl").read_text().splitlines(keepends=True)
+        earlier = first.replace("input_listener", "listener")
+        (folder / "scores.jsonl").write_text(earlier)
+        assert run("score", *words, "--resume")[0] == 0
+        assert (folder / "scores.jsonl").read_text() == earlier + second
+
     def test_other_judge_is_refused(self, run, folder):
         run("score", "clips/0.wav", "--output", "scores.jsonl")
         row = lines((folder / "scores.jsonl").read_text())[0] | {"revision": "abc"}
