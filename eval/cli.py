@@ -300,9 +300,7 @@ def report(options: argparse.Namespace) -> int:
     from .tables import markdown
 
     runs = [read_folder(folder) for folder in options.runs]
-    text = "\n".join(
-        markdown(run.found, [run.benchmark(name) for name in run.defined], run.costs or None) for run in runs
-    )
+    text = "\n".join(markdown(run.found, run.shown, run.costs or None) for run in runs)
     if options.html is not None:
         try:
             page = importlib.import_module(".report", __package__)
@@ -325,9 +323,8 @@ def hub(options: argparse.Namespace) -> int:
     from .hub_results import eval_results, model_index
 
     run = read_folder(options.run)
-    shown = [run.benchmark(name) for name in run.defined]
-    files = eval_results(run.found, options.judge, shown, date=options.date, source_url=options.source_url)
-    index = model_index(run.found, options.judge, shown, model_name=options.model)
+    files = eval_results(run.found, options.judge, run.shown, date=options.date, source_url=options.source_url)
+    index = model_index(run.found, options.judge, run.shown, model_name=options.model)
     files["model_index.yaml"] = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True)
     for name, text in files.items():
         path = options.out / name

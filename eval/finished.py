@@ -52,6 +52,16 @@ class FinishedRun:
         rubrics = [rubric for row in self.rows if row.benchmark == name for rubric in row.rubrics]
         return user_tables.benchmark_of_columns(name, dict.fromkeys(rubrics, ""))
 
+    @property
+    def measured(self) -> list[str]:
+        """Names of the benchmarks that some judge has figures on."""
+        return list(dict.fromkeys(name for by_name in self.found["judges"].values() for name in by_name))
+
+    @property
+    def shown(self) -> list[Benchmark]:
+        """The run's benchmarks, then those of figures without a run, as of answers that were only measured."""
+        return [self.benchmark(name) for name in dict.fromkeys([*self.defined, *self.measured])]
+
 
 def read_folder(folder: Path) -> FinishedRun:
     """Read what a run has written.

@@ -106,7 +106,7 @@ def _benchmarks(runs: Sequence[FinishedRun]) -> dict[str, Benchmark]:
     """Benchmarks that some judge was run on, in the order of the runs."""
     found: dict[str, Benchmark] = {}
     for run in runs:
-        for name in dict.fromkeys(name for by_name in run.found["judges"].values() for name in by_name):
+        for name in run.measured:
             one = run.benchmark(name)
             if found.setdefault(name, one) != one:
                 raise UsageError(f"{run.name}: has another {name} than the runs before it; make a report of each")

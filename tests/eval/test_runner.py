@@ -191,6 +191,8 @@ class TestCli:
         assert figure["value"] == 0.75  # one of four is missing: |1 - 4| / 4
         assert figure["answered"] == 0.0
         assert "75.0 %" in capsys.readouterr().out
+        assert cli.main(["report", str(tmp_path / "o")]) == 0
+        assert "75.0 %" in capsys.readouterr().out  # though no run stands behind the figures
 
     def test_score_joins_with_a_benchmark(self, tmp_path):
         nisqa_corpus(tmp_path)
