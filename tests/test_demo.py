@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from served import free_port
 from tiny import make_judge, tone
 
 from audio_judge.cli import demo as demo_command
@@ -50,12 +51,6 @@ def clip(tmp_path):
 def long_clip(tmp_path, tiny):
     soundfile.write(tmp_path / "long.wav", tone(2 * tiny.processor.window_seconds + 2), 48_000)
     return str(tmp_path / "long.wav")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 
 import pytest
-from shell import folder, lines, run, table  # noqa: F401
+from shell import folder, lines, table  # noqa: F401
 
 from audio_judge.judge.judge import AudioJudge
 

@@ -1,7 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 import re
 
-from rated_table import OPTION, data, folder, run  # noqa: F401
+from rated_table import data, folder, run  # noqa: F401
 from stub import serving
 
 from audio_judge.data.files import read_examples

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from shell import folder, lines, run  # noqa: F401
+from shell import folder, run  # noqa: F401
 
 
 class TestCompletion:

@@ -1,5 +1,5 @@
 import pytest
-from shell import folder, lines, run  # noqa: F401
+from shell import folder  # noqa: F401
 
 from audio_judge.cli.main import main
 from audio_judge.corpora import CORPORA

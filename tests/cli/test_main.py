@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from shell import folder, lines, run  # noqa: F401
+from shell import folder, run  # noqa: F401
 
 from audio_judge import __version__
 from audio_judge.cli.main import COMMANDS, main

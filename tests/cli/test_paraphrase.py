@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from rated_table import OPTION, data, folder, run  # noqa: F401
+from rated_table import data, folder, run  # noqa: F401
 from stub import serving
 
 from audio_judge.data.files import read_examples

@@ -3,9 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from forked import Forked  # noqa: F401
 from huggingface_hub import ModelCard
-from served import free_port  # noqa: F401
 from shell import shell  # noqa: F401
 
 """`audio-judge push` and `audio-judge serve`, and the headers that let the training scripts run as jobs on the Hub."""

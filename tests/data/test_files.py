@@ -1,7 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 
 import pytest
-from rated_table import OPTION, data, folder, run  # noqa: F401
+from rated_table import data, folder  # noqa: F401
 
 from audio_judge.data.files import read_examples, write_examples
 from audio_judge.errors import UsageError

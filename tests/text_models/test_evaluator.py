@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
-from evaluators import TEMPLATE, chats, criterion_of, decided, decides, tiny_model  # noqa: F401
+from evaluators import chats, criterion_of, decided, decides, tiny_model  # noqa: F401
 from served import transformers_serve
 from stub import serving
 
