@@ -100,7 +100,7 @@ class Benchmark:
         title: What it is, in a line.
         task: One of ``audio_judge.tasks.TASKS``, or ``controls``.
         version: Of the file, raised when figures of before and after no longer compare; None for a user's own data.
-        corpus: Reader of the data: a key of ``audio_judge.corpora.corpus.READERS``, or ``labels`` (table of real and fake clips).
+        corpus: Reader of the data: a key of ``audio_judge.corpora.CORPORA``, or ``labels`` (table of real and fake clips).
         place: Name of the corpus' folder below ``--data-root``; also its name in ``--data NAME=PATH``.
         file: File or folder in it to read; the folder itself if empty.
         where: Where to get the data.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from audio_judge.errors import UsageError
 
@@ -117,6 +117,27 @@ def locked(path: Path) -> Iterator[None]:
         if not _parts(path):
             with suppress(OSError):  # Windows keeps it while another process waits for it
                 lock.unlink()
+
+
+@contextmanager
+def alone(path: Path, other: str) -> Iterator[None]:
+    """Write a file that no other run writes meanwhile.
+
+    Args:
+        other: What another run shall choose instead, such as ``file``.
+
+    Raises:
+        RuntimeError: At once, if another run is writing it.
+    """
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RuntimeError(f"{path}: another run is writing it; wait for it or choose another {other}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def start_anew(path: Path, shard: Shard) -> None:

@@ -31,7 +31,7 @@ class ScoreTable:
         """The row of one clip: scores, then the level of the first rubric and what else is less than best."""
         scores = [(one, judgement.scores[one.name]) for one in self.rubrics]
         cells = [f"{said.value:>{max(5, len(one.name))}.{_digits(one)}f}" for one, said in scores]
-        words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != _best(one)]
+        words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != one.best_level]
         in_words = f"{words}: {', '.join(flaws)}" if flaws else words
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
 
@@ -41,7 +41,7 @@ class ScoreTable:
 
     def legend(self) -> str:
         """What the numbers mean: a line for below the rows."""
-        best = ", ".join(f"{one.name} {_best_score(one):g} = {_best(one)}" for one in self.rubrics)
+        best = ", ".join(f"{one.name} {one.best_score:g} = {one.best_level}" for one in self.rubrics)
         first = self.rubrics[0]
         if any(one.scale != first.scale for one in self.rubrics):
             return f"Each rubric has its own scale; best are:\n{best}."
@@ -52,11 +52,3 @@ class ScoreTable:
 
 def _digits(rubric: Rubric) -> int:
     return 2 if rubric.high - rubric.low < 20 else 1
-
-
-def _best(rubric: Rubric) -> str:
-    return rubric.levels[{"low": 0, "middle": len(rubric.levels) // 2, "high": -1}[rubric.best]]
-
-
-def _best_score(rubric: Rubric) -> float:
-    return {"low": rubric.low, "middle": (rubric.low + rubric.high) / 2, "high": rubric.high}[rubric.best]

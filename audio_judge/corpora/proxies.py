@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from filelock import FileLock, Timeout
 
 from audio_judge.audio import read_audio
 from audio_judge.batch import lines
+from audio_judge.batch.shards import alone
 from audio_judge.clips import Cause
 from audio_judge.degrade import degrade
 from audio_judge.rubrics.rubric import PROXY_RUBRICS, Rubric
@@ -203,20 +203,13 @@ def write_proxies(
     if not 0 <= untreated <= 1:
         raise ValueError(f"untreated {untreated}; 0 to 1 is needed")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{table}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise RuntimeError(f"{table}: another run is writing it; wait for it or choose another folder") from error
-    try:
+    with alone(table, "folder"):
         wanted = {number: str(Path(path).absolute()) for number, path in enumerate(clean)}
         settings = {"seed": seed, "untreated": untreated}
         done = _finished(table, wanted, settings)
         left = {number: path for number, path in wanted.items() if number not in done}
         made, failed = _write_rows(left, name, table, settings)
         return ProxyReport(table, made, len(done), tuple(failed))
-    finally:
-        lock.release()
 
 
 def _write_rows(left: dict[int, str], name: str, table: Path, settings: dict[str, Any]) -> tuple[int, list[str]]:

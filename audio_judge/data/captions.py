@@ -20,9 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from audio_judge.batch.lines import Appender, rows_by_id
+from audio_judge.batch.shards import alone
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import ParseError, compare, describe
@@ -123,19 +122,12 @@ async def write_captions(
         RuntimeError: If another run is writing the same file.
         TeacherUnavailableError: If the language model answers nothing any more.
     """
-    lock = FileLock(f"{out}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise RuntimeError(f"{out}: another run is writing it; wait for it or choose another file") from error
-    try:
+    with alone(out, "file"):
         done, sent = set(rows_by_id(out)), client.counts.sent
         kept: Counter[str] = Counter()
         waiting = _unfinished(_jobs(items, samplings(diverse, seed), seed, client.backend.identity), done, kept)
         written, failed = await _write_rows(client, waiting, out, tries, tolerance)
         return CaptionReport(written, kept.total(), failed, client.counts.sent - sent)
-    finally:
-        lock.release()
 
 
 async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: int, tolerance: float) -> tuple[int, int]:

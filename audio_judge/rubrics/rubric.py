@@ -152,6 +152,16 @@ class Rubric:
         """Where on its scale the good scores are; a best middle goes before the direction."""
         return "middle" if self.middle_is_best else "high" if self.higher_is_better else "low"
 
+    @property
+    def best_score(self) -> float:
+        """The score that is best."""
+        return {"low": self.low, "middle": (self.low + self.high) / 2, "high": self.high}[self.best]
+
+    @property
+    def best_level(self) -> str:
+        """The level that is best; of an even number of levels with a best middle, the upper one of two."""
+        return self.levels[{"low": 0, "middle": len(self.levels) // 2, "high": -1}[self.best]]
+
     def goodness(self, value: float) -> float:
         """Say how good a score is, from 0 (worst) to 1 (best) whatever the direction of the scale.
 
@@ -222,7 +232,7 @@ class Rubric:
             "levels": get_language(language).marks["comma"].join(spoken.levels),
             "low": f"{self.low:g}",
             "high": f"{self.high:g}",
-            "good_end": f"{ {'high': self.high, 'low': self.low, 'middle': (self.low + self.high) / 2}[self.best]:g}",
+            "good_end": f"{self.best_score:g}",
         }
         return sentence_case(fill_fields(template, fields))
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 
 from audio_judge.clips import Cause
 from audio_judge.corpora import proxies
@@ -184,7 +185,7 @@ class TestWriteProxies:
 
     def test_refuses_a_table_another_run_is_writing(self, clean, tmp_path):
         with (
-            proxies.FileLock(f"{tmp_path / 'whispering.jsonl'}.lock"),
+            FileLock(f"{tmp_path / 'whispering.jsonl'}.lock"),
             pytest.raises(RuntimeError, match="another run"),
         ):
             write_proxies(clean, "whispering", tmp_path, seed=0)

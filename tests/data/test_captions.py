@@ -9,6 +9,7 @@ import sqlite3
 
 import pytest
 import torch
+from filelock import FileLock
 from served import transformers_serve
 from stub import serving
 from tiny import make_tokenizer, text_config
@@ -209,7 +210,7 @@ class TestWriteCaptions:
             write("http://localhost:1", tmp_path, [item])
 
     def test_refuses_a_file_another_run_is_writing(self, tmp_path):
-        lock = captions.FileLock(f"{tmp_path / 'captions.jsonl'}.lock")
+        lock = FileLock(f"{tmp_path / 'captions.jsonl'}.lock")
         with lock, pytest.raises(RuntimeError, match="another run"):
             write("http://localhost:1", tmp_path, [clip()])
 
