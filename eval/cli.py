@@ -92,7 +92,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", action="append", required=True, metavar="JUDGE", help=(
-        "folder or Hub id; native:REPO, http(s)://HOST/v1#MODEL, predictions:FILE, peer:NAME; repeatable"
+        "mini, open, a folder or a Hub id; native:REPO, http(s)://HOST/v1#MODEL, predictions:FILE, peer:NAME; repeatable"
     ))  # fmt: skip
     parser.add_argument("--tasks", metavar="NAMES", help="benchmarks, separated by commas; see `ls`")
     _add_data_options(parser)

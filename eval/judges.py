@@ -1,6 +1,6 @@
 """What can be judged with, behind one small interface: ``rubrics_for`` says what a judge can answer, ``answer`` answers.
 
-* a folder or Hub id: our judge, whose numbers are read from probabilities;
+* ``mini``, ``open``, a folder or Hub id: our judge, whose numbers are read from probabilities;
 * ``native:REPO``: any ``AutoModelForMultimodalLM`` of transformers, asked in words;
 * ``http(s)://HOST/v1#MODEL``: any model behind an OpenAI-compatible server that takes audio, asked in words;
 * ``predictions:FILE``: answers that were given before, in the form of ``predictions.jsonl``;

@@ -2,7 +2,7 @@
 
     python space/app.py
 
-The variable ``JUDGE`` names another judge, by Hub id or folder; without it the mini judge of the package is used.
+The variable ``JUDGE`` names another judge, ``open``, a Hub id or a folder; without it the mini judge of the package is used.
 """
 
 import os

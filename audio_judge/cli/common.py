@@ -21,6 +21,7 @@ from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run
 from audio_judge.batch.write import ALL_SETTINGS, Answer
 from audio_judge.errors import UsageError
+from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
 from audio_judge.reports import answers
 from audio_judge.rubrics.rubric import FIVE, Rubric, Scale, get_rubric, read_scale
 
@@ -213,7 +214,7 @@ def load_judge(
     """Load a judge, without the chatter of the libraries.
 
     Args:
-        name: Hub id or folder; None for the one shipped.
+        name: A shipped judge, a folder or a Hub id; None for the first that ships.
         device: As in ``AudioJudge.from_pretrained``; ``auto`` gives each process of several its own accelerator.
         dtype: Of the weights.
         revision: Branch, tag or commit of a Hub repo.
@@ -227,12 +228,16 @@ def load_judge(
     quiet_transformers()
     if name and name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UsageError(f"--judge {name}: no such folder")
+    try:
+        place_of(name)
+    except OSError as error:
+        raise UsageError(f"--judge {error}") from error
     place = shards.this_shard().device(device)
     try:
         judge = audio_judge.AudioJudge.from_pretrained(name, device=place, dtype=dtype, revision=revision)
     except (OSError, ValueError, ImportError, RuntimeError, AssertionError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"{name or 'the shipped judge'} cannot be loaded on {place}: {reason}") from error
+        raise UsageError(f"{name or DEFAULT_JUDGE} cannot be loaded on {place}: {reason}") from error
     judge.longest_seconds = longest_hours * 3600
     return judge
 

@@ -1,9 +1,10 @@
-"""``audio-judge ls``: the corpora, the rubrics and the tasks, as tables."""
+"""``audio-judge ls``: the judges that ship, the corpora, the rubrics and the tasks, as tables."""
 
 import argparse
 from collections.abc import Iterable, Sequence
 
 from audio_judge.corpora import CORPORA
+from audio_judge.judge.shipped import SHIPPED_JUDGES
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks import TASKS
 
@@ -11,6 +12,7 @@ from audio_judge.tasks import TASKS
 BEST = {"high": "higher", "low": "lower", "middle": "middle"}
 
 EXAMPLES = """examples:
+  audio-judge ls judges
   audio-judge ls rubrics
   audio-judge ls tasks
   audio-judge ls corpora"""
@@ -18,22 +20,30 @@ EXAMPLES = """examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ls``."""
-    parser.add_argument("what", choices=("corpora", "rubrics", "tasks"), help="what to list")
+    parser.add_argument("what", choices=("judges", "corpora", "rubrics", "tasks"), help="what to list")
 
 
 Rows = list[tuple[str, ...]]
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Print the corpora, the rubrics or the tasks as a table."""
+    """Print the judges, the corpora, the rubrics or the tasks as a table."""
     if options.what == "rubrics":
         rows = [(*row, ALL_RUBRICS[row[0]].definition) for row in rubric_rows()]
         print_table(("rubric", "scale", "best", "levels", "what is judged"), rows)
+    elif options.what == "judges":
+        print_table(("judge", "licence", "what it is for"), judge_rows())
     elif options.what == "corpora":
         print_table(("corpus", "what it is"), corpus_rows())
     else:
         print_table(("task", "what it does"), task_rows())
     return 0
+
+
+def judge_rows() -> Rows:
+    """Name and licence of each judge that ships, and what it is for."""
+    lacking = " (not in this copy)"
+    return [(name, one.license, one.about + lacking * (not one.is_there)) for name, one in SHIPPED_JUDGES.items()]
 
 
 def corpus_rows() -> Rows:

@@ -5,11 +5,13 @@ import sys
 from typing import Any
 
 from audio_judge.batch.items import PATH_COLUMNS
+from audio_judge.judge.shipped import DEFAULT_JUDGE, SHIPPED_JUDGES
 from audio_judge.languages import LANGUAGES
 
 # Groups of options; a command may have others of its own
 INPUTS, JUDGE, ASKED, OUTPUT = "inputs", "judge", "what is asked", "output and run"
 MADE = "what is made"
+JUDGE_HELP = f"{', '.join(SHIPPED_JUDGES)} (see `ls judges`), a folder, or a Hub id (default: {DEFAULT_JUDGE})"
 # A parser, or one of its groups
 Place = argparse._ActionsContainer
 
@@ -73,7 +75,7 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
 
 def add_judge_name(group: Place) -> None:
     """Add who judges, and where it runs."""
-    group.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
+    group.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
     group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a judge on the Hub")
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
 

@@ -38,7 +38,9 @@ the Hub refused."""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``push``."""
     what = parser.add_argument_group("what is pushed")
-    what.add_argument("--judge", metavar="FOLDER", help="folder of a judge or of its LoRA (default: the one shipped)")
+    what.add_argument(
+        "--judge", metavar="NAME", help="a shipped judge, or the folder of a judge or of its LoRA (default: mini)"
+    )
     what.add_argument("--merge", action="store_true", help="merge the LoRA into its judge and push the whole")
     what.add_argument("--base-model", metavar="NAME", help="judge of the LoRA on the Hub; with --merge, also a folder")
     what.add_argument("--card", metavar="FILE", help="YAML of facts for a new model card (default: the folder's own)")
@@ -99,9 +101,12 @@ def _source(judge: str | None, base: str | None, merged: Path | None, *, has_new
     """Folder of what is pushed, after merging if there is a place for that, and the judge it is a LoRA of."""
     from audio_judge.hub.files import is_adapter
     from audio_judge.hub.folder import merge
-    from audio_judge.judge.judge import SHIPPED_JUDGE
+    from audio_judge.judge.shipped import place_of
 
-    source = Path(judge or SHIPPED_JUDGE)
+    try:
+        source = Path(place_of(judge))
+    except OSError as error:
+        raise UsageError(f"--judge {error}") from error
     if not source.is_dir():
         raise UsageError(f"--judge {source}: no such folder; only a judge on this machine can be pushed")
     if merged is not None:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from audio_judge.cli.options import JUDGE, port
+from audio_judge.cli.options import JUDGE, JUDGE_HELP, port
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
   audio-judge serve
+  audio-judge serve --judge open
   audio-judge serve --judge runs/mini --port 8080 --device cuda:0
   audio-judge serve --judge me/my-judge --trust-remote-code
   audio-judge serve -- --model-timeout 60 --enable-cors
@@ -26,7 +27,7 @@ SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``serve``."""
     judge = parser.add_argument_group(JUDGE)
-    judge.add_argument("--judge", metavar="NAME", help="Hub id or folder of a judge (default: the one shipped)")
+    judge.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
     judge.add_argument(
         "--trust-remote-code", action="store_true", help="run the code of a repository on the Hub; needed for those"
     )
@@ -54,12 +55,15 @@ def server_command(options: argparse.Namespace) -> list[str]:
     """Write the command line of the server, as words; the first is the path of Python.
 
     Raises:
-        UsageError: If there is no such folder, or the code of a repository is not trusted.
+        UsageError: If there is no such judge, or the code of a repository is not trusted.
     """
     from audio_judge.hub.files import is_local
-    from audio_judge.judge.judge import SHIPPED_JUDGE
+    from audio_judge.judge.shipped import place_of
 
-    judge = str(SHIPPED_JUDGE) if options.judge is None else options.judge
+    try:
+        judge = place_of(options.judge)
+    except OSError as error:
+        raise UsageError(f"--judge {error}") from error
     if is_local(judge):
         judge = str(Path(judge).expanduser().resolve())
         if not Path(judge, "config.json").is_file():

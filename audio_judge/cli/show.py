@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from audio_judge.batch.run import say
 from audio_judge.cli.options import positive_int
 from audio_judge.errors import UsageError
+from audio_judge.judge.shipped import DEFAULT_JUDGE, SHIPPED_JUDGES, place_of
 
 if TYPE_CHECKING:
     from audio_judge.data.examples import Example
@@ -19,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``data show``."""
     parser.add_argument("path", metavar="FILE", help=".parquet or .jsonl of examples")
     parser.add_argument("--number", type=positive_int, default=3, metavar="N", help="how many (default: 3)")
-    parser.add_argument("--judge", metavar="NAME", help="whose templates (default: the judge that is shipped)")
+    parser.add_argument("--judge", metavar="NAME", help="whose templates (default: the first judge that ships)")
 
 
 def show(options: argparse.Namespace) -> int:
@@ -44,9 +45,7 @@ def show(options: argparse.Namespace) -> int:
 
 def _renderer(judge: str | None) -> Callable[["Example"], str]:
     """The templates of a judge, or plain text if none is named and none is shipped."""
-    from audio_judge.judge.judge import SHIPPED_JUDGE  # heavy
-
-    if judge is None and not (SHIPPED_JUDGE / "config.json").is_file():
+    if judge is None and not SHIPPED_JUDGES[DEFAULT_JUDGE].is_there:
         say("no judge is shipped with this copy; shown without its template")
         return _plain
     from transformers import AutoProcessor
@@ -54,10 +53,10 @@ def _renderer(judge: str | None) -> Callable[["Example"], str]:
     from audio_judge.training.collate import JudgeCollator
 
     try:
-        processor = AutoProcessor.from_pretrained(judge or SHIPPED_JUDGE)
+        processor = AutoProcessor.from_pretrained(place_of(judge))
         collator = JudgeCollator(processor)
     except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"--judge {judge or SHIPPED_JUDGE} cannot be loaded: {error}") from error
+        raise UsageError(f"--judge {judge or DEFAULT_JUDGE} cannot be loaded: {error}") from error
 
     def render(example: "Example") -> str:
         if "questions" in example:

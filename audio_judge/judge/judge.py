@@ -43,6 +43,7 @@ from audio_judge.judge.keywords import (
 from audio_judge.judge.reader import Reader, State
 from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests, heard_by
 from audio_judge.judge.results import unwrapped
+from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of, shipped_judge
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics import calibration
 from audio_judge.rubrics.calibration import CalibratedRubric
@@ -54,7 +55,6 @@ from audio_judge.tasks.listeners import Listener, as_listener
 
 Said = TypeVar("Said", Judgement, Preference)
 
-SHIPPED_JUDGE = Path(__file__).parents[1] / "mini"
 # Smaller judges are not faster in half precision, only less exact
 SMALLEST_FOR_HALF = 100_000_000
 
@@ -95,7 +95,8 @@ class AudioJudge:
         """Load a judge.
 
         Args:
-            name: Hub id or folder; None for the mini judge that ships with the package.
+            name: A judge that ships with the package, ``mini`` (None means it) or ``open``; a folder; or a Hub id. A folder
+                whose name is that of a shipped judge is given as ``./open``, or as a ``Path``.
             device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda:1`` ….
             dtype: Of the weights; ``auto`` keeps the checkpoint's, but takes bfloat16 for a judge of 100 million weights
                 or more in float32 on a CUDA device that supports it, to save time and memory.
@@ -107,7 +108,7 @@ class AudioJudge:
         """
         from audio_judge.version import __version__
 
-        place = str(name or SHIPPED_JUDGE)
+        place, shipped = place_of(name), shipped_judge(name)
         hub: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         if revision is not None:
             hub["revision"] = revision
@@ -120,12 +121,11 @@ class AudioJudge:
         if dtype == "auto" and _gains_from_half(model, torch.device(device)):
             model = model.to(torch.bfloat16)
         commit = vars(model.config).get("_commit_hash") or revision
-        shown = "mini" if name is None else str(name)
         return cls(
             model.to(torch.device(device)),
             AutoProcessor.from_pretrained(place, **hub),
-            shown,
-            commit or (__version__ if name is None else "local"),
+            str(name or DEFAULT_JUDGE),
+            commit or ("local" if shipped is None else __version__),
         )
 
     # Scores

@@ -13,7 +13,7 @@ from shell import shell  # noqa: F401
 
 from audio_judge.cli import main, serve
 from audio_judge.errors import UsageError
-from audio_judge.judge.judge import SHIPPED_JUDGE
+from audio_judge.judge.shipped import SHIPPED_JUDGES
 
 
 def options_of(*words):
@@ -24,7 +24,7 @@ class TestServerCommand:
     def test_shipped_judge(self):
         command = serve.server_command(options_of())
         assert command[0] == sys.executable
-        assert command[command.index("serve") + 1] == str(SHIPPED_JUDGE.resolve())
+        assert command[command.index("serve") + 1] == str(SHIPPED_JUDGES["mini"].folder.resolve())
         assert "--trust-remote-code" in command
         assert command[command.index("--attn-implementation") + 1] == "sdpa"
 
