@@ -139,7 +139,7 @@ def _distill_mos(_: str) -> Measure:
 
     if importlib.util.find_spec("distillmos") is None:
         raise ImportError("No module named 'distillmos'")
-    return lambda samples, _: {"mos": teachers.distill_mos([samples], teachers.DISTILL_MOS_RATE)[0]}
+    return lambda samples, _: {"mos": teachers.distill_mos([samples], teachers.DISTILL_MOS_RATE)[0][0]}
 
 
 def _dnsmos(_: str) -> Measure:

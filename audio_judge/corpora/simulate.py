@@ -36,10 +36,21 @@ PROMPTS = Path("/usr/share/asterisk/sounds")  # Debian's asterisk-core-sounds-*-
 VALIDATION_PROMPTS = "ru_"
 G722_BYTES_PER_SECOND = 8_000
 # Shares of the kinds of content; those a split has no files for are left out.
-CONTENT = {"speech": 0.50, "prompt": 0.19, "synthetic": 0.08, "wild": 0.14, "voice": 0.055}
+CONTENT = {"speech": 0.52, "prompt": 0.24, "synthetic": 0.12, "voice": 0.085}
 CONTENT |= {"noise": 0.015, "music": 0.01, "silence": 0.01}
+# Splits of real processed speech, and what the manifest calls them
+WILD = {"wild_validation": "train", "wild_test": "test"}
 VOICES = {
-    "train": ["espeak-ng en-us+m1", "espeak-ng en-gb+f1", "espeak-ng en-us+m4", "flite slt", "flite kal", "flite rms"],
+    "train": [
+        "espeak-ng en-us+m1",
+        "espeak-ng en-gb+f1",
+        "espeak-ng en-us+m4",
+        "espeak-ng en-us+f2",
+        "espeak-ng en-gb+m7",
+        "flite slt",
+        "flite kal",
+        "flite rms",
+    ],
     "validation": ["espeak-ng en-us+m3", "flite awb"],
     "test": ["espeak-ng en-gb+f4", "flite kal16"],
 }
@@ -180,8 +191,6 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
     """Draw what a clip contains; ``sources`` are those of the split."""
     by_kind = {kind: [source for source in sources if source.kind == kind] for kind in CONTENT}
     kinds = [kind for kind in CONTENT if by_kind[kind] or kind in ("voice", "silence")]
-    if split == "test":
-        kinds.remove("wild")  # the unseen wild data sets are a split of their own
     shares = np.array([CONTENT[kind] for kind in kinds])
     kind = kinds[rng.choice(len(kinds), p=shares / shares.sum())]
     length = int(rng.uniform(2.5, 6.0) * 10) * RATE // 10
@@ -193,8 +202,6 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
         samples = _crop(_synthesised(voice, rng), length, rng)
         return Original(_set_level(samples, rng.normal(-26, 2)), kind, voice.split()[0], voice)
     source = _pick(by_kind[kind], rng)
-    if kind == "wild":
-        return Original(_at_rate(*_read(source.path)), kind, source.name, source.speaker)
     if kind in ("noise", "music"):
         samples = _crop(_at_rate(*_read(source.path)), length, rng)
         return Original(_set_level(samples, rng.uniform(-45, -18)), kind, source.name)
@@ -204,7 +211,7 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
 
 
 def _plan(original: Original, held_out: bool, rng: np.random.Generator) -> list[Cause]:
-    """Draw what happens to an original; wild clips, degraded already, get little more; held-out plans are never empty.
+    """Draw what happens to an original; held-out plans are never empty.
 
     ``sample_plan`` leaves 8 % as they are; with the 6 % here, about 12 % are undegraded, and 8 % differ in level only.
     """
@@ -213,11 +220,16 @@ def _plan(original: Original, held_out: bool, rng: np.random.Generator) -> list[
         return []
     if held_out:
         return sample_plan(rng, held_out=True)
-    if draw < 0.06 or (original.kind == "wild" and draw < 0.45):
+    if draw < 0.06:
         return []
     if draw < 0.14:
         return [Cause("level", {"gain_db": round(float(rng.uniform(-35, 15)), 1)})]
-    return sample_plan(rng, kinds=("level", "band_limit") if original.kind == "wild" else None)
+    return sample_plan(rng)
+
+
+def _wild(sources: list[Source], split: str) -> list[Source]:
+    """The real processed speech of a split: nobody stated its licence, so that it trains nothing and only tests."""
+    return [source for source in sources if source.kind == "wild" and source.split == WILD[split]]
 
 
 def _excerpts(sources: list[Source], count: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -237,7 +249,7 @@ def make_clip(
     """Make one clip, unlabelled; the same arguments give the same clip.
 
     Args:
-        index: Number of the clip; for ``wild_test``, of the file.
+        index: Number of the clip; for the wild splits, of the file.
 
     Returns:
         The row so far (``index, split, content, source, speaker, seconds, causes``); the clip and its original, both
@@ -247,8 +259,8 @@ def make_clip(
     # which differs from process to process
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
     held_out, base = split == "test_held_out", split.split("_")[0]
-    if split == "wild_test":
-        source = [source for source in sources if source.kind == "wild" and source.split == "test"][index]
+    if split in WILD:
+        source = _wild(sources, split)[index]
         original = Original(_at_rate(*_read(source.path)), "wild", source.name, source.speaker)
         samples, causes = original.samples, tuple[Cause, ...]()
     else:
@@ -276,6 +288,7 @@ def _write_clip(
     integers = np.round(np.clip(samples, -1, 32_767 / 32_768) * 32_768).astype(np.int16)  # +32768 would wrap round
     soundfile.write(folder / "clips" / f"{name}.wav", integers, RATE, subtype="PCM_16")
     row |= {"path": f"{split}/clips/{name}.wav", "reference": None, "states": f"{split}/states/{name}.npy"}
+    row |= {"distill_states": f"{split}/distill_states/{name}.npy"}
     if row["causes"] and index % 10 < 3:
         soundfile.write(folder / "ref" / f"{name}.wav", np.clip(original, -1, 1), RATE, subtype="PCM_16")
         row["reference"] = f"{split}/ref/{name}.wav"
@@ -310,7 +323,9 @@ def _write_batch(folder: Path, data: Path, split: str, seed: int, indexes: list[
             continue
         rows.append(row)
         clips.append(heard)
-    scores = distill_mos(clips, RATE, bfloat16=True) if clips else []
+    scores, states = distill_mos(clips, RATE, bfloat16=True) if clips else ([], [])
+    for row, heard_states in zip(rows, states, strict=True):
+        np.save(folder.parent / row["distill_states"], heard_states.astype(np.float16))
     return [row | {"distill_mos": round(score, 4)} for row, score in zip(rows, scores, strict=True)]
 
 
@@ -325,7 +340,7 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
     Args:
         data: Folder with ``manifest.csv``.
         out: Folder of the corpus; the split gets a folder in it.
-        clips: How many clips the split shall have; at most the number of files for ``wild_test``.
+        clips: How many clips the split shall have; at most the number of files for the wild splits.
         workers: Processes, one thread each.
 
     Returns:
@@ -337,11 +352,11 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
     folder = out / split
-    for name in ("clips", "ref", "states"):
+    for name in ("clips", "ref", "states", "distill_states"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     done = read_rows(folder)
-    if split == "wild_test":
-        clips = min(clips, sum(source.kind == "wild" and source.split == "test" for source in list_sources(data)))
+    if split in WILD:
+        clips = min(clips, len(_wild(list_sources(data), split)))
     # By number, not by count: a clip that was skipped leaves a gap, and batches end in any order
     missing = sorted(set(range(clips)) - {row["index"] for row in done})
     batches = [missing[start : start + 8] for start in range(0, len(missing), 8)]

@@ -1,9 +1,9 @@
 """Simulated corpus: clean speech, known degradations, teachers' labels, as ``audio_judge.corpora.simulate`` writes it.
 
 ``DIR/SPLIT`` holds 16-bit 48 kHz ``clips/``, some undegraded originals in ``ref/``, NISQA's states in ``states/`` and
-one line per clip in ``rows.jsonl``. Splits: ``train, validation, test``; ``test_held_out`` (degradations never trained
-on); ``wild_test`` (real degraded speech). Left out: human ratings; a clip is what its teachers say, except where
-``targets`` knows better.
+Distill-MOS's in ``distill_states/``, and one line per clip in ``rows.jsonl``. Splits: ``train, validation, test``;
+``test_held_out`` (degradations never trained on); ``wild_validation`` and ``wild_test`` (real degraded speech, which trains
+nothing). Left out: human ratings; a clip is what its teachers say, except where ``targets`` knows better.
 """
 
 import runpy
@@ -14,7 +14,7 @@ from typing import Any
 from audio_judge.batch import lines
 from audio_judge.clips import Cause, RatedClip, Rating
 
-SPLITS = ("train", "validation", "test", "test_held_out", "wild_test")
+SPLITS = ("train", "validation", "test", "test_held_out", "wild_validation", "wild_test")
 # A row has each as ``nisqa_AXIS``. The network's own output order; papers list coloration before discontinuity.
 NISQA_AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
 # Mean and standard deviation of each teacher's overall score over 929 training clips of human speech.
@@ -85,12 +85,13 @@ def read_simulated(directory: str | Path, split: str | None = "train") -> Iterat
     """Read a split of a simulated corpus, also while it is being written.
 
     Args:
-        split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and ``wild_test`` say
+        split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and the wild splits say
             ``test``, their corpus tells them apart.
 
     Yields:
         Clips with ``targets`` as ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of
-        shape (frames, 64), one per 40 ms, or absent), the teachers' own scores, and for speech ``label``: ``fake`` if a
+        shape (frames, 64), one per 40 ms), ``distill_states`` (Distill-MOS's, (frames, 200), absent from corpora made
+        before they were kept), the teachers' own scores, and for speech ``label``: ``fake`` if a
         machine speaks or a vocoder made it anew, ``real`` if a person is known to speak.
 
     Raises:
@@ -110,6 +111,7 @@ def read_simulated(directory: str | Path, split: str | None = "train") -> Iterat
 def _clip(root: Path, split: str, row: dict[str, Any]) -> RatedClip:
     scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
     facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
+    facts |= {"distill_states": str(root / row["distill_states"])} if "distill_states" in row else {}
     causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
     if row["content"] in ("voice", "synthetic") or "vocoder" in {cause.kind for cause in causes}:
         facts["label"] = "fake"

@@ -77,8 +77,10 @@ def _nisqa_model() -> tuple[types.ModuleType, Any, dict[str, Any]]:
     return library, model.eval(), arguments
 
 
-def distill_mos(clips: list[np.ndarray], rate: int = NISQA_RATE, bfloat16: bool = False) -> list[float]:
-    """Rate the overall quality of clips of any length with Distill-MOS, in one batch.
+def distill_mos(
+    clips: list[np.ndarray], rate: int = NISQA_RATE, bfloat16: bool = False
+) -> tuple[list[float], list[np.ndarray]]:
+    """Rate the overall quality of clips of any length with Distill-MOS, in one batch, and say what it heard over time.
 
     Args:
         clips: Mono clips, each of shape (samples,), -1 to 1; what exceeds 7.68 s is not heard.
@@ -86,21 +88,27 @@ def distill_mos(clips: list[np.ndarray], rate: int = NISQA_RATE, bfloat16: bool 
         bfloat16: Run the network in bfloat16, faster where the processor has it; scores move by about 0.01.
 
     Returns:
-        One mean opinion score per clip, 1 to 5.
+        One mean opinion score per clip, 1 to 5; and per clip the states before pooling, float32 of shape (frames, 200),
+        one frame per 40 ms (the mean of two of the network's own).
 
     Raises:
         ValueError: If a clip is not one-dimensional.
     """
     model, silence = _distill_mos_model()
-    features = []
+    features, lengths = [], []
+    heard: list[Tensor] = []
+    hook = model.transformer_pool_attn.pool.register_forward_pre_hook(lambda _module, inputs: heard.append(inputs[0]))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         for clip in clips:
             if clip.ndim != 1:
                 raise ValueError(f"a clip has shape {clip.shape}; (samples,) is needed")
             resampled = soxr.resample(np.asarray(clip, dtype=np.float32), rate, DISTILL_MOS_RATE)
             features.append(_distill_mos_features(model, silence, torch.from_numpy(resampled)))
+            lengths.append(max(1, min(len(resampled), DISTILL_MOS_SAMPLES) // 640))  # in frames of 40 ms
         quality = model.transformer_pool_attn(torch.cat(features).transpose(1, 2))
-    return (1 + 4 * quality).squeeze(-1).tolist()
+    hook.remove()
+    states = heard[0].unflatten(1, (-1, 2)).mean(2).numpy()  # (clips, frames, 200)
+    return (1 + 4 * quality).squeeze(-1).tolist(), [clip[:length] for clip, length in zip(states, lengths, strict=True)]
 
 
 def _distill_mos_features(model: Any, silence: Tensor, clip: Tensor) -> Tensor:

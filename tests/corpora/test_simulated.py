@@ -9,6 +9,7 @@ from audio_judge.clips import Rating
 from audio_judge.corpora import simulate, simulated
 
 COLUMNS = ("path", "kind", "split", "source", "speaker")
+HEARD = np.ones((7, 200), dtype=np.float32)
 SCORES = {"mos": 3.0, "noisiness": 2.0, "discontinuity": 4.0, "coloration": 6.0, "loudness": 0.5}
 
 
@@ -46,7 +47,7 @@ SPEAKERS = (("anna", "train"), ("bert", "train"), ("carl", "validation"), ("dora
 @pytest.fixture
 def sources(data, monkeypatch):
     monkeypatch.setattr(simulate, "PROMPTS", data / "none")
-    monkeypatch.setattr(simulate, "CONTENT", {"speech": 0.7, "wild": 0.2, "noise": 0.05, "silence": 0.05})
+    monkeypatch.setattr(simulate, "CONTENT", {"speech": 0.9, "noise": 0.05, "silence": 0.05})
     return simulate.list_sources(data, data / "none")
 
 
@@ -54,7 +55,7 @@ def sources(data, monkeypatch):
 def fake_teachers(sources, monkeypatch):
     """Teachers that cost nothing, and threads instead of processes, so that they are the ones called."""
     monkeypatch.setattr(simulate, "nisqa", lambda clips: ([dict(SCORES)] * len(clips), np.ones((len(clips), 7, 64))))
-    monkeypatch.setattr(simulate, "distill_mos", lambda clips, *_, **__: [2.5] * len(clips))
+    monkeypatch.setattr(simulate, "distill_mos", lambda clips, *_, **__: ([2.5] * len(clips), [HEARD] * len(clips)))
     monkeypatch.setattr(simulate, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.setattr(simulate, "_sources", lambda _: sources)
     monkeypatch.setattr(simulate, "list_sources", lambda _: sources)
@@ -122,12 +123,13 @@ class TestMakeClip:
         assert {row["speaker"] for row in rows if row["content"] == "speech"} <= allowed
         assert any(row["content"] == "speech" for row in rows)
 
-    def test_unseen_wild_sources_stay_out_of_test(self, sources):
-        assert all(simulate.make_clip(sources, "test", 0, index)[0]["content"] != "wild" for index in range(20))
+    def test_wild_sources_train_and_validate_nothing(self):
+        assert "wild" not in simulate.CONTENT
 
-    def test_wild_test_is_the_file_as_it_is(self, data, sources):
-        row, samples, original = simulate.make_clip(sources, "wild_test", 0, 0)
-        recorded, _ = soundfile.read(data / "wild-test.wav")
+    @pytest.mark.parametrize(("split", "listed"), [("wild_validation", "train"), ("wild_test", "test")])
+    def test_wild_splits_are_the_files_as_they_are(self, data, sources, split, listed):
+        row, samples, original = simulate.make_clip(sources, split, 0, 0)
+        recorded, _ = soundfile.read(data / f"wild-{listed}.wav")
         assert (row["source"], row["causes"], len(samples)) == ("wild", [], 3 * len(recorded))
         assert samples is original
 
@@ -166,6 +168,7 @@ class TestWriteSimulated:
             assert (information.samplerate, information.subtype) == (48_000, "PCM_16")
             assert information.duration == pytest.approx(row["seconds"], abs=1e-3)
             assert np.load(tmp_path / row["states"]).dtype == np.float16
+            assert np.load(tmp_path / row["distill_states"]).shape == HEARD.shape
 
     def test_some_degraded_clips_keep_their_original(self, data, fake_teachers, tmp_path):
         simulate.write_simulated(data, tmp_path, "train", clips=10)
@@ -178,8 +181,9 @@ class TestWriteSimulated:
         assert simulate.write_simulated(data, tmp_path, "train", clips=5) == 3
         assert sorted(row["index"] for row in simulated.read_rows(tmp_path / "train")) == [0, 1, 2, 3, 4]
 
-    def test_wild_test_ends_with_the_files(self, data, fake_teachers, tmp_path):
-        assert simulate.write_simulated(data, tmp_path, "wild_test", clips=100) == 1
+    @pytest.mark.parametrize("split", ["wild_validation", "wild_test"])
+    def test_a_wild_split_ends_with_its_files(self, data, fake_teachers, tmp_path, split):
+        assert simulate.write_simulated(data, tmp_path, split, clips=100) == 1
 
     def test_a_clip_that_cannot_be_made_is_reported_and_left_out(
         self, data, fake_teachers, tmp_path, monkeypatch, capsys
@@ -248,6 +252,7 @@ class TestReadSimulated:
         assert [len(clip.causes) for clip in clips] == [len(row["causes"]) for row in rows]
         assert {clip.split for clip in clips} == {"train"}
         assert clips[0].extra["distill_mos"] == 2.5
+        assert np.load(clips[0].extra["distill_states"]).shape == HEARD.shape
 
     def test_wild_test_is_test_by_another_name(self, data, fake_teachers, tmp_path):
         simulate.write_simulated(data, tmp_path, "wild_test", clips=1)

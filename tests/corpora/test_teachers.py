@@ -85,23 +85,35 @@ class TestDistillMos:
         padded[0, :32_000] = torch.from_numpy(clip)
         with torch.inference_mode():
             expected = float(model(padded))
-        assert teachers.distill_mos([clip], 16_000) == pytest.approx([expected], abs=1e-4)
+        assert teachers.distill_mos([clip], 16_000)[0] == pytest.approx([expected], abs=1e-4)
 
     def test_clips_in_a_batch_do_not_touch(self, distillmos):
-        together = teachers.distill_mos([tone(1.0), noise(0.7)])
-        apart = teachers.distill_mos([tone(1.0)]) + teachers.distill_mos([noise(0.7)])
-        assert together == pytest.approx(apart, abs=1e-4)
+        scores, states = teachers.distill_mos([tone(1.0), noise(0.7)])
+        (first,), _ = teachers.distill_mos([tone(1.0)])
+        (second,), (second_states,) = teachers.distill_mos([noise(0.7)])
+        assert scores == pytest.approx([first, second], abs=1e-4)
+        np.testing.assert_allclose(states[1], second_states, atol=1e-3)
+
+    def test_states_come_every_40_ms_and_end_with_the_clip(self, distillmos):
+        _, states = teachers.distill_mos([tone(1.0), noise(2.0)])
+        assert [clip.shape for clip in states] == [(25, 200), (50, 200)]
+        assert all(clip.dtype == np.float32 for clip in states)
+
+    def test_leaves_no_hook_behind(self, distillmos):
+        teachers.distill_mos([tone(0.5)])
+        assert not distillmos[0].transformer_pool_attn.pool._forward_pre_hooks
 
     def test_bfloat16_stays_close(self, distillmos):
         clips = [tone(0.5), noise(0.5)]
-        assert teachers.distill_mos(clips, bfloat16=True) == pytest.approx(teachers.distill_mos(clips), abs=0.05)
+        assert teachers.distill_mos(clips, bfloat16=True)[0] == pytest.approx(teachers.distill_mos(clips)[0], abs=0.05)
 
     def test_level_is_not_heard(self, distillmos):
-        assert teachers.distill_mos([0.1 * noise()]) == pytest.approx(teachers.distill_mos([noise()]), abs=0.01)
+        quiet, loud = (teachers.distill_mos([gain * noise()])[0] for gain in (0.1, 1.0))
+        assert quiet == pytest.approx(loud, abs=0.01)
 
     def test_what_follows_7_68_seconds_is_not_heard(self, distillmos):
         long = np.random.default_rng(0).standard_normal(130_000).astype(np.float32)
-        scores = teachers.distill_mos([long, long[: teachers.DISTILL_MOS_SAMPLES]], 16_000)
+        scores, _ = teachers.distill_mos([long, long[: teachers.DISTILL_MOS_SAMPLES]], 16_000)
         assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 
     def test_two_channels_are_refused(self, distillmos):
