@@ -1,16 +1,16 @@
 """Makes the simulated corpus (sources, degradations, teachers' labels), which ``simulated.read_simulated`` reads.
 
-    python -m audio_judge.corpora.simulate --data DATA --out DIR --split train --clips 16000 --seed 0 --workers 2
+    python -m audio_judge.corpora.simulate --data DATA VOICES --out DIR --split train --clips 16000 --seed 0 --workers 2
 
-``DATA/manifest.csv`` lists the audio (``path, kind, split, source, speaker, sampling_rate``). A clip depends on the
-seed, the split and its own index only, so a stopped run goes on where it stopped.
+``manifest.csv`` in each folder of data lists its audio (``path, kind, split, source, speaker``); ``voices`` makes one of
+synthetic speech. A clip depends on the data, the seed, the split and its own index only, so a stopped run goes on where
+it stopped.
 """
 
 import argparse
 import multiprocessing
-import subprocess
-import tempfile
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -27,6 +27,7 @@ from audio_judge.batch import lines
 from audio_judge.clips import Cause
 from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, read_rows
 from audio_judge.corpora.teachers import distill_mos, nisqa
+from audio_judge.corpora.voices import CLASSICAL, make_sentence, speak_classical
 from audio_judge.degrade import degrade, sample_plan
 from audio_judge.degrade.codecs import load_av
 from audio_judge.degrade.measures import active_level
@@ -41,25 +42,9 @@ CONTENT |= {"noise": 0.015, "music": 0.01, "silence": 0.01}
 # Splits of real processed speech, and what the manifest calls them
 WILD = {"wild_validation": "train", "wild_test": "test"}
 VOICES = {
-    "train": [
-        "espeak-ng en-us+m1",
-        "espeak-ng en-gb+f1",
-        "espeak-ng en-us+m4",
-        "espeak-ng en-us+f2",
-        "espeak-ng en-gb+m7",
-        "flite slt",
-        "flite kal",
-        "flite rms",
-    ],
-    "validation": ["espeak-ng en-us+m3", "flite awb"],
-    "test": ["espeak-ng en-gb+f4", "flite kal16"],
+    split: [(engine, voice) for engine in ("espeak-ng", "flite") for voice in CLASSICAL[engine][split]]
+    for split in ("train", "validation", "test")
 }
-PHRASES = (
-    ("The old clock", "A grey horse", "My neighbour", "Every second train", "The young doctor", "This small village"),
-    ("quietly waited for", "never quite forgot", "slowly turned towards", "was asked to describe", "had always wanted"),
-    ("the river behind the church", "a cup of strong tea", "nine yellow umbrellas", "the last ship of the season"),
-    ("before the storm began.", "without saying a word.", "as though nothing had happened.", "on a Thursday in June."),
-)
 
 
 @dataclass(frozen=True)
@@ -90,24 +75,28 @@ class Original:
     speaker: str = ""
 
 
-def list_sources(data: Path, prompts: Path = PROMPTS) -> list[Source]:
-    """List the audio of ``data/manifest.csv`` and the installed telephone prompts, sorted by path within each of the two.
+def list_sources(data: Sequence[Path], prompts: Path = PROMPTS) -> list[Source]:
+    """List the audio of each folder's ``manifest.csv`` and the installed telephone prompts, sorted by path within each.
 
-    Impulse responses, too few to be split by the manifest, are split here by file: the last for test, the one before
-    for validation. ``prompts`` has one folder of g722 files per voice; it may be absent.
+    Impulse responses, too few to be split by the manifest, are split here by file: of a folder, the last for test, the
+    one before for validation. ``prompts`` has one folder of g722 files per voice; it may be absent.
 
     Raises:
-        FileNotFoundError: If there is no manifest.
+        FileNotFoundError: If a folder has no manifest.
     """
-    manifest = data / "manifest.csv"
+    sources = [source for folder in data for source in _listed(folder)]
+    return sources + [_prompt(path) for path in sorted(prompts.glob("*/**/*.g722")) if _is_spoken(path)]
+
+
+def _listed(folder: Path) -> list[Source]:
+    manifest = folder / "manifest.csv"
     if not manifest.exists():
-        raise FileNotFoundError(f"{manifest}: no manifest; --data must be a folder with manifest.csv")
+        raise FileNotFoundError(f"{manifest}: no manifest; --data takes folders with manifest.csv")
     rows = sorted((row for _, row in lines.read(manifest)), key=lambda row: row["path"])
     responses = [row for row in rows if row["kind"] == "rir"]
     for row, split in zip(reversed(responses), ("test", "validation"), strict=False):
         row["split"] = split  # the row itself, which is in ``rows`` too
-    sources = [Source(str(data / r["path"]), r["kind"], r["split"], r["source"], r["speaker"]) for r in rows]
-    return sources + [_prompt(path) for path in sorted(prompts.glob("*/**/*.g722")) if _is_spoken(path)]
+    return [Source(str(folder / r["path"]), r["kind"], r["split"], r["source"], r["speaker"]) for r in rows]
 
 
 def _is_spoken(path: Path) -> bool:
@@ -175,18 +164,6 @@ def _spoken(first: Source, sources: list[Source], length: int, rng: np.random.Ge
     return _crop(np.concatenate(parts), length, rng)
 
 
-def _synthesised(voice: str, rng: np.random.Generator) -> np.ndarray:
-    """Let espeak-ng or flite say a made-up sentence."""
-    sentence = " ".join(part[rng.integers(len(part))] for part in PHRASES)
-    engine, name = voice.split()
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        espeak = ["espeak-ng", "-v", name, "-s", str(rng.integers(130, 190)), "-w", file.name, sentence]
-        flite = ["flite", "-voice", name, "-t", sentence, "-o", file.name]
-        subprocess.run(espeak if engine == "espeak-ng" else flite, check=True, capture_output=True)
-        samples, rate = soundfile.read(file.name, dtype="float32")
-    return _at_rate(samples, rate)
-
-
 def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Original:
     """Draw what a clip contains; ``sources`` are those of the split."""
     by_kind = {kind: [source for source in sources if source.kind == kind] for kind in CONTENT}
@@ -198,9 +175,10 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
         hiss = 10 ** (rng.uniform(-95, -75) / 20) * (rng.random() < 0.5)
         return Original((hiss * rng.standard_normal(length)).astype(np.float32), kind, "silence")
     if kind == "voice":
-        voice = VOICES[split][rng.integers(len(VOICES[split]))]
-        samples = _crop(_synthesised(voice, rng), length, rng)
-        return Original(_set_level(samples, rng.normal(-26, 2)), kind, voice.split()[0], voice)
+        engine, voice = VOICES[split][rng.integers(len(VOICES[split]))]
+        spoken = speak_classical(engine, voice, make_sentence(rng), rng)
+        samples = _crop(_at_rate(spoken.samples, spoken.rate), length, rng)
+        return Original(_set_level(samples, rng.normal(-26, 2)), kind, engine, spoken.speaker)
     source = _pick(by_kind[kind], rng)
     if kind in ("noise", "music"):
         samples = _crop(_at_rate(*_read(source.path)), length, rng)
@@ -312,12 +290,12 @@ def _estoi(row: dict[str, Any], heard: np.ndarray, original: np.ndarray) -> floa
     return round(float(stoi(original[:length], heard[:length], RATE, extended=True)), 4)
 
 
-def _write_batch(folder: Path, data: Path, split: str, seed: int, indexes: list[int]) -> list[dict[str, Any]]:
+def _write_batch(folder: Path, data: Sequence[Path], split: str, seed: int, indexes: list[int]) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     rows, clips = [], []
     for index in indexes:
         try:
-            row, heard = _write_clip(folder, _sources(data), split, seed, index)
+            row, heard = _write_clip(folder, _sources(tuple(data)), split, seed, index)
         except (ValueError, RuntimeError) as error:  # one impossible clip must not end a run of hours; it is reported
             print(f"{split} {index}: skipped, {error}", flush=True)
             continue
@@ -330,15 +308,15 @@ def _write_batch(folder: Path, data: Path, split: str, seed: int, indexes: list[
 
 
 @lru_cache
-def _sources(data: Path) -> list[Source]:
+def _sources(data: tuple[Path, ...]) -> list[Source]:
     return list_sources(data)
 
 
-def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0, workers: int = 1) -> int:
+def write_simulated(data: Sequence[Path], out: Path, split: str, clips: int, seed: int = 0, workers: int = 1) -> int:
     """Write the clips of a split that are not there yet.
 
     Args:
-        data: Folder with ``manifest.csv``.
+        data: Folders with ``manifest.csv``.
         out: Folder of the corpus; the split gets a folder in it.
         clips: How many clips the split shall have; at most the number of files for the wild splits.
         workers: Processes, one thread each.
@@ -374,7 +352,7 @@ def write_simulated(data: Path, out: Path, split: str, clips: int, seed: int = 0
 def main() -> None:
     """Write one split from the command line."""
     parser = argparse.ArgumentParser(description="Make a simulated corpus with teachers' labels.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--clips", type=int, default=16_000, help="clips the split shall have")

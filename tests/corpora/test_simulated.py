@@ -48,7 +48,7 @@ SPEAKERS = (("anna", "train"), ("bert", "train"), ("carl", "validation"), ("dora
 def sources(data, monkeypatch):
     monkeypatch.setattr(simulate, "PROMPTS", data / "none")
     monkeypatch.setattr(simulate, "CONTENT", {"speech": 0.9, "noise": 0.05, "silence": 0.05})
-    return simulate.list_sources(data, data / "none")
+    return simulate.list_sources([data], data / "none")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ class TestListSources:
         for voice in ("en_US_f_Allison", "ru_RU_f_IvrvoiceRU"):
             (tmp_path / "sounds" / voice).mkdir(parents=True)
             (tmp_path / "sounds" / voice / "hello.g722").write_bytes(bytes(9_000))
-        prompts = [s for s in simulate.list_sources(data, tmp_path / "sounds") if s.kind == "prompt"]
+        prompts = [s for s in simulate.list_sources([data], tmp_path / "sounds") if s.kind == "prompt"]
         assert {(p.speaker, p.split) for p in prompts} == {
             ("en_US_f_Allison", "train"),
             ("ru_RU_f_IvrvoiceRU", "validation"),
@@ -96,11 +96,17 @@ class TestListSources:
     def test_what_is_not_a_sentence_is_left_out(self, data, tmp_path, name, size):
         (tmp_path / "sounds" / "en").mkdir(parents=True)
         (tmp_path / "sounds" / "en" / name).write_bytes(bytes(size))
-        assert not [s for s in simulate.list_sources(data, tmp_path / "sounds") if s.kind == "prompt"]
+        assert not [s for s in simulate.list_sources([data], tmp_path / "sounds") if s.kind == "prompt"]
+
+    def test_folders_are_listed_one_after_the_other(self, data, tmp_path):
+        (tmp_path / "manifest.csv").write_text("path,kind,split,source,speaker\n0.flac,synthetic,train,piper,joe\n")
+        both = simulate.list_sources([data, tmp_path], data / "none")
+        assert both[:-1] == simulate.list_sources([data], data / "none")
+        assert both[-1] == simulate.Source(str(tmp_path / "0.flac"), "synthetic", "train", "piper", "joe")
 
     def test_no_manifest_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"manifest\.csv: no manifest"):
-            simulate.list_sources(tmp_path)
+            simulate.list_sources([tmp_path])
 
 
 class TestMakeClip:
@@ -162,7 +168,7 @@ class TestOriginal:
 
 class TestWriteSimulated:
     def test_writes_clip_states_and_row(self, data, fake_teachers, tmp_path):
-        assert simulate.write_simulated(data, tmp_path, "train", clips=3) == 3
+        assert simulate.write_simulated([data], tmp_path, "train", clips=3) == 3
         for row in simulated.read_rows(tmp_path / "train"):
             information = soundfile.info(tmp_path / row["path"])
             assert (information.samplerate, information.subtype) == (48_000, "PCM_16")
@@ -171,19 +177,19 @@ class TestWriteSimulated:
             assert np.load(tmp_path / row["distill_states"]).shape == HEARD.shape
 
     def test_some_degraded_clips_keep_their_original(self, data, fake_teachers, tmp_path):
-        simulate.write_simulated(data, tmp_path, "train", clips=10)
+        simulate.write_simulated([data], tmp_path, "train", clips=10)
         kept = [row["reference"] for row in simulated.read_rows(tmp_path / "train") if row["reference"]]
         assert 0 < len(kept) <= 3
         assert all((tmp_path / path).exists() for path in kept)
 
     def test_goes_on_where_it_stopped(self, data, fake_teachers, tmp_path):
-        simulate.write_simulated(data, tmp_path, "train", clips=2)
-        assert simulate.write_simulated(data, tmp_path, "train", clips=5) == 3
+        simulate.write_simulated([data], tmp_path, "train", clips=2)
+        assert simulate.write_simulated([data], tmp_path, "train", clips=5) == 3
         assert sorted(row["index"] for row in simulated.read_rows(tmp_path / "train")) == [0, 1, 2, 3, 4]
 
     @pytest.mark.parametrize("split", ["wild_validation", "wild_test"])
     def test_a_wild_split_ends_with_its_files(self, data, fake_teachers, tmp_path, split):
-        assert simulate.write_simulated(data, tmp_path, split, clips=100) == 1
+        assert simulate.write_simulated([data], tmp_path, split, clips=100) == 1
 
     def test_a_clip_that_cannot_be_made_is_reported_and_left_out(
         self, data, fake_teachers, tmp_path, monkeypatch, capsys
@@ -192,12 +198,12 @@ class TestWriteSimulated:
             raise ValueError("snr_db is nan")
 
         monkeypatch.setattr(simulate, "make_clip", refuse)
-        assert simulate.write_simulated(data, tmp_path, "train", clips=1) == 0
+        assert simulate.write_simulated([data], tmp_path, "train", clips=1) == 0
         assert "train 0: skipped, snr_db is nan" in capsys.readouterr().out
 
     def test_unknown_split_is_named(self, data, tmp_path):
         with pytest.raises(ValueError, match="split is 'dev'; choose one of train"):
-            simulate.write_simulated(data, tmp_path, "dev", clips=1)
+            simulate.write_simulated([data], tmp_path, "dev", clips=1)
 
 
 class TestTargets:
@@ -245,7 +251,7 @@ class TestTargets:
 
 class TestReadSimulated:
     def test_yields_what_was_written(self, data, fake_teachers, tmp_path):
-        simulate.write_simulated(data, tmp_path, "train", clips=10)
+        simulate.write_simulated([data], tmp_path, "train", clips=10)
         clips = list(simulated.read_simulated(tmp_path, "train"))
         rows = simulated.read_rows(tmp_path / "train")
         assert [clip.path for clip in clips] == [str(tmp_path / row["path"]) for row in rows]
@@ -255,7 +261,7 @@ class TestReadSimulated:
         assert np.load(clips[0].extra["distill_states"]).shape == HEARD.shape
 
     def test_wild_test_is_test_by_another_name(self, data, fake_teachers, tmp_path):
-        simulate.write_simulated(data, tmp_path, "wild_test", clips=1)
+        simulate.write_simulated([data], tmp_path, "wild_test", clips=1)
         (clip,) = simulated.read_simulated(tmp_path, "wild_test")
         assert (clip.split, clip.corpus) == ("test", "simulated/wild_test")
 
