@@ -5,7 +5,7 @@ new entry there and nothing else.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any, TypeVar
@@ -39,9 +39,12 @@ class AudioJudgeEncoderConfig(PreTrainedConfig):
         intermediate_size (`int`, *optional*, defaults to 480): Width inside the feed-forward part of a block.
         conv_kernel_size (`int`, *optional*, defaults to 7): Frames seen by the depthwise convolution of a block, which is
             also what tells a block the order of the frames.
+        num_scores (`int`, *optional*, defaults to 0): Scores of the whole clip, pooled by attention and appended to every
+            frame, so that a language model needs only read them.
     """
 
     model_type = "audio_judge_encoder"
+    view = "mel"
 
     num_mel_bins: int = 64
     conv_channels: list[int] | tuple[int, ...] = (16, 32, 48, 64, 96)
@@ -51,7 +54,160 @@ class AudioJudgeEncoderConfig(PreTrainedConfig):
     num_attention_heads: int = 4
     intermediate_size: int = 480
     conv_kernel_size: int = 7
+    num_scores: int = 0
     initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return self.num_mel_bins
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame with its score channels."""
+        return self.hidden_size + self.num_scores
+
+
+class AudioJudgeNisqaConfig(PreTrainedConfig):
+    r"""
+    Configuration of NISQA v2.0's network as an encoder (Mittag et al., 2021, arXiv:2104.09494), for its own weights.
+
+    Args:
+        form (`str`, *optional*, defaults to `"frames"`): `frames` runs the convolutions once over the whole clip, fast and to
+            be trained; `segments` cuts the overlapping segments of the original, whose scores it gives exactly.
+        num_mel_bins (`int`, *optional*, defaults to 48): Mel bands of the input.
+        conv_channels (`list[int]`, *optional*): Output channels of the six convolutions.
+        hidden_size (`int`, *optional*, defaults to 64): Width of the attention layers, one head each.
+        num_hidden_layers (`int`, *optional*, defaults to 2): Number of attention layers.
+        pool_size (`int`, *optional*, defaults to 128): Width inside the attention pooling of a score.
+        num_scores (`int`, *optional*, defaults to 5): Scores of the whole clip, appended to every frame: mos, noisiness,
+            discontinuity, coloration, loudness.
+    """
+
+    model_type = "audio_judge_nisqa"
+    view = "nisqa"
+
+    form: str = "frames"
+    num_mel_bins: int = 48
+    conv_channels: list[int] | tuple[int, ...] = (16, 32, 64, 64, 64, 64)
+    hidden_size: int = 64
+    num_hidden_layers: int = 2
+    pool_size: int = 128
+    num_scores: int = 5
+    initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    def __post_init__(self, **kwargs):
+        if self.form not in ("frames", "segments"):
+            raise ValueError(f"`form` must be frames or segments, got {self.form!r}.")
+        super().__post_init__(**kwargs)
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return self.num_mel_bins
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame with its score channels."""
+        return self.hidden_size + self.num_scores
+
+
+class AudioJudgeDistillMosConfig(PreTrainedConfig):
+    r"""
+    Configuration of Distill-MOS's network as an encoder (Stahl & Gamper, 2025, arXiv:2502.05356), for its own weights.
+
+    Args:
+        form (`str`, *optional*, defaults to `"frames"`): `frames` lets a clip attend to itself only; `segments` fills it up
+            with silence to 7.68 s, which the original attends to, and gives its score exactly.
+        num_frequency_bins (`int`, *optional*, defaults to 161): Bins of the complex spectrum, real parts first.
+        conv_channels (`list[int]`, *optional*): Output channels of the convolutions; the last one halves the frame rate.
+        hidden_size (`int`, *optional*, defaults to 200): Width of the transformer.
+        num_hidden_layers (`int`, *optional*, defaults to 7): Number of transformer layers.
+        num_attention_heads (`int`, *optional*, defaults to 8): Attention heads per layer.
+        intermediate_size (`int`, *optional*, defaults to 400): Width inside the feed-forward part of a layer.
+        max_positions (`int`, *optional*, defaults to 384): Frames of 20 ms with a position of their own; a longer clip is
+            cut into equal parts.
+        pool_size (`int`, *optional*, defaults to 400): Width inside the attention pooling of a score.
+        num_scores (`int`, *optional*, defaults to 1): Scores of the whole clip, 1 to 5, appended to every frame; the
+            original's is the first.
+    """
+
+    model_type = "audio_judge_distill_mos"
+    view = "distill_mos"
+
+    form: str = "frames"
+    num_frequency_bins: int = 161
+    conv_channels: list[int] | tuple[int, ...] = (64, 64, 128, 256, 256, 256)
+    hidden_size: int = 200
+    num_hidden_layers: int = 7
+    num_attention_heads: int = 8
+    intermediate_size: int = 400
+    max_positions: int = 384
+    pool_size: int = 400
+    num_scores: int = 1
+    initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return 2 * self.num_frequency_bins
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame with its score channels."""
+        return self.hidden_size + self.num_scores
+
+
+class AudioJudgeJoinedConfig(PreTrainedConfig):
+    r"""
+    Configuration of several encoders that hear one clip side by side: each has its view among the features, and their
+    frames of 40 ms are joined on the last axis.
+
+    Args:
+        encoders (`list[dict]` or `list[PreTrainedConfig]`): The encoders' configurations, in the order of their frames.
+    """
+
+    model_type = "audio_judge_joined"
+
+    encoders: list[dict | PreTrainedConfig] | tuple = ()
+    initializer_range: float = 0.02
+
+    def __post_init__(self, **kwargs):
+        self.encoders = [own_encoder_config(encoder) for encoder in self.encoders]
+        if any(getattr(encoder, "form", "frames") != "frames" for encoder in self.encoders):
+            raise ValueError("Only encoders of the form `frames` can be joined: the others have frames of their own.")
+        super().__post_init__(**kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        output = super().to_dict()
+        output["encoders"] = [encoder.to_dict() for encoder in self.encoders]
+        return output
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a joined frame."""
+        return sum(encoder.frame_size for encoder in self.encoders)
+
+
+# Encoders whose classes are in these files, which remote code cannot find by a registration; `OWN_ENCODER_MODELS` has the
+# same order
+OWN_ENCODERS = {
+    config.model_type: config
+    for config in (AudioJudgeEncoderConfig, AudioJudgeNisqaConfig, AudioJudgeDistillMosConfig, AudioJudgeJoinedConfig)
+}
+
+
+def own_encoder_config(config: Any) -> Any:
+    """A configuration of one of `OWN_ENCODERS` from its dictionary; anything else as it is."""
+    if isinstance(config, dict) and config.get("model_type") in OWN_ENCODERS:
+        return OWN_ENCODERS[config["model_type"]](**config)
+    return config
 
 
 class AudioJudgeConfig(PreTrainedConfig):
@@ -96,10 +252,9 @@ class AudioJudgeConfig(PreTrainedConfig):
         if self.adapter not in ADAPTERS:
             raise ValueError(f"`adapter` must be one of {', '.join(ADAPTERS)}, got {self.adapter!r}.")
         # Remote code can't rely on a registration: the encoder's own config class is picked here
-        if self.audio_config is None:
-            self.audio_config = AudioJudgeEncoderConfig()
-        elif isinstance(self.audio_config, dict) and self.audio_config.get("model_type") == "audio_judge_encoder":
-            self.audio_config = AudioJudgeEncoderConfig(**self.audio_config)
+        self.audio_config = (
+            AudioJudgeEncoderConfig() if self.audio_config is None else own_encoder_config(self.audio_config)
+        )
         super().__post_init__(**kwargs)
         # Tying is read on the config that owns the head, which is this one
         if self.text_config.tie_word_embeddings:
@@ -193,7 +348,7 @@ class AudioEncoder:
 
     feature_extractor: str
     frame_steps: Callable[[Any], list[list[int]]]
-    extract: Callable[[Any, list[Any]], tuple[torch.Tensor, torch.Tensor]]
+    extract: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     encode: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
     time_axis: int = 1
     longest_clip: Callable[[Any], float | None] = lambda feature_extractor: None
@@ -206,14 +361,28 @@ _WAVEFORM = AudioEncoder(  # features (clips, samples)
     encode=encode_waveforms,
 )
 
+
+def frames_or_segments(config: Any) -> list[list[int]]:
+    """Steps of an encoder that has frames of 40 ms, centred on its input, or (NISQA) only where a segment fits."""
+    cut = config.model_type == AudioJudgeNisqaConfig.model_type and config.form == "segments"
+    return [[15, 4, 0]] if cut else [[3, 2, 1], [3, 2, 1]]
+
+
+_OWN = AudioEncoder(  # features (clips, frames of 10 ms, the widths of all views)
+    feature_extractor="AudioJudgeFeatureExtractor",
+    frame_steps=frames_or_segments,
+    extract=extract_features,
+    encode=encode_masked,
+)
+
 # Model type of the encoder to what a judge must know of it
 AUDIO_ENCODERS = {
-    "audio_judge_encoder": AudioEncoder(  # features (clips, frames of 10 ms, bands)
-        feature_extractor="AudioJudgeFeatureExtractor",
-        frame_steps=lambda config: [[3, stride, 1] for stride in config.conv_time_strides],
-        extract=extract_features,
-        encode=encode_masked,
+    "audio_judge_encoder": replace(
+        _OWN, frame_steps=lambda config: [[3, stride, 1] for stride in config.conv_time_strides]
     ),
+    "audio_judge_nisqa": _OWN,
+    "audio_judge_distill_mos": _OWN,
+    "audio_judge_joined": _OWN,
     "audio-spectrogram-transformer": AudioEncoder(  # features (clips, frames of 10 ms, bands)
         feature_extractor="ASTFeatureExtractor",
         frame_steps=lambda config: [[config.patch_size, config.time_stride, 0]],
@@ -286,6 +455,11 @@ def encoder_config(config: Any) -> Any:
     return getattr(config, name) if name else config
 
 
+def frame_size(audio_config: Any) -> int:
+    """Width of an encoder's frames, with the score channels that some of ours append."""
+    return getattr(audio_config, "frame_size", audio_config.hidden_size)
+
+
 def audio_frame_steps(audio_config: Any) -> list[list[int]]:
     """The `[kernel, stride, padding]` of each step from the length of an encoder's input to its number of frames."""
     return audio_encoder(audio_config).frame_steps(audio_config)
@@ -298,11 +472,15 @@ __all__ = [
     "AUDIO_ENCODERS",
     "AudioEncoder",
     "AudioJudgeConfig",
+    "AudioJudgeDistillMosConfig",
     "AudioJudgeEncoderConfig",
+    "AudioJudgeJoinedConfig",
+    "AudioJudgeNisqaConfig",
     "audio_encoder",
     "audio_frame_steps",
     "count_frames",
     "encoder_config",
     "encoder_of_extractor",
     "encoder_part",
+    "frame_size",
 ]

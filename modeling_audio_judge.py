@@ -6,6 +6,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -15,17 +16,26 @@ from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
+from transformers.modeling_outputs import (
+    BaseModelOutput,
+    BaseModelOutputWithPast,
+    BaseModelOutputWithPooling,
+    CausalLMOutputWithPast,
+)
 from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
 from transformers.utils import can_return_tuple
 
 from .configuration_audio_judge import (
     AudioJudgeConfig,
+    AudioJudgeDistillMosConfig,
     AudioJudgeEncoderConfig,
+    AudioJudgeJoinedConfig,
+    AudioJudgeNisqaConfig,
     audio_encoder,
     audio_frame_steps,
     count_frames,
     encoder_part,
+    frame_size,
 )
 from .processing_audio_judge import AudioJudgeProcessor
 
@@ -65,12 +75,25 @@ class AudioJudgeCausalLMOutputWithPast(CausalLMOutputWithPast):
     span_logits: torch.FloatTensor | None = None
 
 
+@dataclass
+class AudioJudgeEncoderOutput(BaseModelOutput):
+    """
+    Args:
+        scores (`torch.FloatTensor` of shape `(clips, scores)`): The scores of whole clips that an encoder gives, about 1 to 5.
+    """
+
+    scores: torch.FloatTensor | None = None
+
+
 class AudioJudgePreTrainedModel(PreTrainedModel):
     config: AudioJudgeConfig
     base_model_prefix = "model"
     input_modalities = ("audio", "text")
     supports_gradient_checkpointing = True
-    _no_split_modules = ["AudioJudgeEncoderLayer"]  # those of the two backbones are merged in by `post_init`
+    _no_split_modules = [
+        "AudioJudgeEncoderLayer",
+        "AttentionLayer",
+    ]  # those of the two backbones are merged in by `post_init`
     _skip_keys_device_placement = ["past_key_values"]  # a cache may lie on several devices
     _supports_flash_attn = True  # without these three, transformers dispatches no attention of the backbones but eager
     _supports_sdpa = True
@@ -127,7 +150,7 @@ class AudioJudgeEncoderLayer(GradientCheckpointingLayer):
 
 
 class AudioJudgeEncoder(AudioJudgePreTrainedModel):
-    """The mini judge's encoder: log-mel frames of 10 ms in absolute dB, convolutions, transformer blocks, frames of 40 ms."""
+    """An encoder of our own: log-mel frames of 10 ms in absolute dB, convolutions, transformer blocks, frames of 40 ms."""
 
     config: AudioJudgeEncoderConfig
     main_input_name = "input_features"
@@ -145,19 +168,20 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
         self.input_proj = nn.Linear(bands * channels[-1], config.hidden_size)
         self.layers = nn.ModuleList(AudioJudgeEncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(config.hidden_size)
+        self.scores = ClipScores(config.hidden_size, 64, config.num_scores) if config.num_scores else None
         self.gradient_checkpointing = False
         self.post_init()
 
     def forward(
         self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
-    ) -> BaseModelOutputWithPast:
+    ) -> AudioJudgeEncoderOutput:
         """
         Args:
             input_features: (clips, feature frames, mel bins).
             attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
 
         Returns:
-            `last_hidden_state` (clips, frames, hidden size); frames past the end of a clip are not meaningful.
+            `last_hidden_state` (clips, frames, frame size); frames past the end of a clip are not meaningful.
         """
         if attention_mask is None:
             attention_mask = input_features.new_ones(input_features.shape[:2])
@@ -172,7 +196,263 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
         hidden_states = self.input_proj(hidden_states.flatten(1, 2).transpose(1, 2))  # (clips, frames, hidden size)
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
-        return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden_states))
+        hidden_states = self.norm(hidden_states)
+        return with_scores(hidden_states, None if self.scores is None else 3 + self.scores(hidden_states, mask))
+
+
+class AttentionLayer(GradientCheckpointingLayer):
+    """Self-attention and feed-forward, each added to its input and normalised then, as in the first transformers."""
+
+    def __init__(self, size: int, num_heads: int, intermediate_size: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv_proj = nn.Linear(size, 3 * size)
+        self.o_proj = nn.Linear(size, size)
+        self.attention_norm = nn.LayerNorm(size)
+        self.up_proj = nn.Linear(size, intermediate_size)
+        self.down_proj = nn.Linear(intermediate_size, size)
+        self.mlp_norm = nn.LayerNorm(size)
+
+    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real."""
+        clips, frames, size = hidden_states.shape
+        qkv = self.qkv_proj(hidden_states).view(clips, frames, 3, self.num_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (clips, heads, frames, head size) each
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        attended = self.o_proj(attended.transpose(1, 2).reshape(clips, frames, size))
+        hidden_states = self.attention_norm(hidden_states + attended)
+        return self.mlp_norm(hidden_states + self.down_proj(F.relu(self.up_proj(hidden_states))))
+
+
+class ClipScores(nn.Module):
+    """A number or more per clip, each from frames that its own attention weighs (NISQA's pooling)."""
+
+    def __init__(self, size: int, pool_size: int, num_scores: int):
+        super().__init__()
+        self.up_proj = nn.Linear(size, num_scores * pool_size)
+        self.attention = nn.Conv1d(num_scores * pool_size, num_scores, 1, groups=num_scores)
+        self.values = nn.Linear(size, num_scores)
+
+    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`frames` (clips, frames, hidden size) and `mask` (clips, frames) to (clips, scores)."""
+        weights = self.attention(F.relu(self.up_proj(frames)).transpose(1, 2))  # (clips, scores, frames)
+        weights = weights.masked_fill(~mask[:, None], torch.finfo(weights.dtype).min).softmax(-1)
+        return (weights * self.values(frames).transpose(1, 2)).sum(-1)
+
+
+def with_scores(frames: torch.Tensor, scores: torch.Tensor | None) -> AudioJudgeEncoderOutput:
+    """Frames (clips, frames, hidden size), and the clips' scores (clips, scores), about 1 to 5, on each of them from -2 to 2."""
+    if scores is None:
+        return AudioJudgeEncoderOutput(last_hidden_state=frames)
+    channels = (scores - 3)[:, None].expand(-1, frames.shape[1], -1).to(frames.dtype)  # (clips, frames, scores)
+    return AudioJudgeEncoderOutput(last_hidden_state=torch.cat([frames, channels], dim=-1), scores=scores)
+
+
+class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
+    """
+    NISQA v2.0 as an encoder of frames of 40 ms; `train_backbones.py nisqa` reads its weights.
+
+    The original convolves a segment of 150 ms every 40 ms. They overlap 3.75 times, so here the convolutions run once over
+    the clip, and its adaptive pools, which take 3 frames of each segment, become pools over 3 frames of the whole. The
+    batch norms, which the original does not run in training mode any more, are folded into the convolutions.
+    """
+
+    config: AudioJudgeNisqaConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeNisqaConfig):
+        super().__init__(config)
+        channels = [1, *config.conv_channels]
+        self.convs = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(channels))
+        self.input_proj = nn.Linear(config.num_mel_bins // 8 * channels[-1], config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.layers = nn.ModuleList(
+            AttentionLayer(config.hidden_size, 1, config.hidden_size) for _ in range(config.num_hidden_layers)
+        )
+        self.scores = ClipScores(config.hidden_size, config.pool_size, config.num_scores)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> AudioJudgeEncoderOutput:
+        """
+        Args:
+            input_features: (clips, feature frames, mel bins), in dB.
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, frame size) and `scores` (clips, scores).
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        lengths = attention_mask.sum(1).long()  # (clips,)
+        convolve = self.convolve_segments if self.config.form == "segments" else self.convolve
+        hidden_states = self.norm(self.input_proj(convolve(input_features, lengths)))  # (clips, frames, hidden size)
+        mask = length_mask(count_frames(lengths, audio_frame_steps(self.config)), hidden_states.shape[1])
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, mask)
+        return with_scores(hidden_states, self.scores(hidden_states, mask))
+
+    def convolve(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(clips, feature frames, mel bins) to (clips, frames of 40 ms, bands x channels)."""
+        hidden_states = features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
+        # Of each convolution: the stride along time of the pool after it, None for no pool
+        for conv, stride in zip(self.convs, (2, 1, None, 2, None, None)):
+            # Zeros after the end, as a clip without padding would see them
+            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
+            hidden_states = F.relu(conv(hidden_states))  # (clips, channels, bands, frames)
+            if stride is not None:
+                hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
+                # With a stride of 2, a window begins at its own frame: a frame of 40 ms lies where a segment's middle is
+                padding = (1, 1) if stride == 1 else (0, 2)
+                hidden_states = F.max_pool2d(F.pad(hidden_states, padding), (2, 3), (2, stride))
+                lengths = count_frames(lengths, [[3, stride, 1]])
+        return hidden_states.permute(0, 3, 1, 2).flatten(2)
+
+    def convolve_segments(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(clips, feature frames, mel bins) to (clips, segments, bands x channels), as the original does it."""
+        segments = features.unfold(1, 15, 4)  # (clips, segments, mel bins, 15)
+        hidden_states = segments.flatten(0, 1)[:, None]  # (clips x segments, 1, mel bins, 15)
+        for conv, pool in zip(self.convs[:-1], ((24, 7), (12, 5), None, (6, 3), None)):
+            hidden_states = F.relu(conv(hidden_states))
+            if pool is not None:
+                hidden_states = F.adaptive_max_pool2d(hidden_states, pool)
+        last = self.convs[-1]
+        hidden_states = F.relu(F.conv2d(hidden_states, last.weight, last.bias, padding=(1, 0)))[..., 0]
+        return hidden_states.unflatten(0, segments.shape[:2]).flatten(2)
+
+
+class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
+    """
+    Distill-MOS as an encoder of frames of 40 ms, two of its own each; `train_backbones.py distill_mos` reads its weights.
+
+    Its batch norms are folded into the layers beside them.
+    """
+
+    config: AudioJudgeDistillMosConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeDistillMosConfig):
+        super().__init__(config)
+        channels, last = [2, *config.conv_channels], len(config.conv_channels) - 1
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride=(1 if i == 0 else 2, 2 if i == last else 1), padding=(0, 1))
+            for i, (before, after) in enumerate(pairwise(channels))
+        )
+        bands = count_frames(config.num_frequency_bins, [[3, conv.stride[0], 0] for conv in self.convs])
+        self.input_proj = nn.Linear(bands * channels[-1], config.hidden_size)
+        self.positions = nn.Embedding(config.max_positions, config.hidden_size)
+        self.layers = nn.ModuleList(
+            AttentionLayer(config.hidden_size, config.num_attention_heads, config.intermediate_size)
+            for _ in range(config.num_hidden_layers)
+        )
+        self.scores = ClipScores(config.hidden_size, config.pool_size, config.num_scores)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> AudioJudgeEncoderOutput:
+        """
+        Args:
+            input_features: (clips, feature frames, 2 x frequency bins).
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, frame size) and `scores` (clips, scores), 1 to 5.
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        wanted = count_frames(input_features.shape[1], audio_frame_steps(self.config))  # frames of 40 ms
+        lengths = attention_mask.sum(1).long()  # (clips,)
+        if self.config.form == "segments":  # silence up to the full length, heard as part of the clip
+            whole = 2 * self.config.max_positions
+            if input_features.shape[1] > whole + 1:
+                raise ValueError(f"The form `segments` hears {whole / 100} s, got {input_features.shape[1] / 100} s.")
+            input_features = F.pad(input_features, (0, 0, 0, whole - input_features.shape[1]))
+            lengths = torch.full_like(lengths, whole)
+        hidden_states = input_features.unflatten(2, (2, -1)).permute(0, 2, 3, 1)  # (clips, 2, bins, feature frames)
+        for conv in self.convs:
+            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
+            hidden_states = F.leaky_relu(conv(hidden_states), 0.1)  # (clips, channels, bands, frames)
+            lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
+        hidden_states = self.input_proj(hidden_states.permute(0, 3, 1, 2).flatten(2))  # (clips, frames, hidden size)
+        mask = length_mask(lengths, hidden_states.shape[1])  # (clips, frames)
+        hidden_states = self.attend(hidden_states, mask)
+        scores = 1 + 4 * self.scores(hidden_states, mask).sigmoid()  # (clips, scores)
+        return with_scores(mean_of_two(hidden_states, mask)[:, :wanted], scores)
+
+    def attend(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(clips, frames, hidden size), in equal parts that have a position each."""
+        clips, frames, size = hidden_states.shape
+        parts = -(-frames // self.config.max_positions)
+        part = -(-frames // parts)  # frames of a part
+        padding = parts * part - frames
+        hidden_states = F.pad(hidden_states, (0, 0, 0, padding)).view(clips * parts, part, size)
+        mask = F.pad(mask, (0, padding)).view(clips * parts, part)
+        # A part after the end of a shorter clip attends to itself, so that no softmax is empty; nobody reads it
+        mask = mask | ~mask.any(1, keepdim=True)
+        hidden_states = hidden_states + self.positions.weight[:part]
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, mask)
+        return hidden_states.view(clips, -1, size)[:, :frames]
+
+
+def mean_of_two(frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(clips, frames, size) with `mask` (clips, frames) to half as many frames, each the mean of the real ones of two."""
+    odd = frames.shape[1] % 2
+    frames = F.pad(frames * mask[..., None], (0, 0, 0, odd)).unflatten(1, (-1, 2)).sum(2)
+    real = F.pad(mask, (0, odd)).unflatten(1, (-1, 2)).sum(2, keepdim=True)  # (clips, frames / 2, 1)
+    return frames / real.clamp(min=1)
+
+
+class AudioJudgeJoinedEncoder(AudioJudgePreTrainedModel):
+    """Several encoders on their views of the same clip, their frames side by side; see `AudioJudgeJoinedConfig`."""
+
+    config: AudioJudgeJoinedConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeJoinedConfig):
+        super().__init__(config)
+        self.encoders = nn.ModuleList(build_audio_tower(encoder) for encoder in config.encoders)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> AudioJudgeEncoderOutput:
+        """
+        Args:
+            input_features: (clips, feature frames, widths of the views), in the order of the encoders. The last views may be
+                missing, or zeros for some of the clips: then the frames of their encoders are zeros.
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, sum of the frame sizes).
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        frames = count_frames(input_features.shape[1], audio_frame_steps(self.config))
+        joined, start = [], 0
+        for encoder in self.encoders:
+            end = start + encoder.config.feature_size
+            heard = input_features.new_zeros(len(input_features), frames, encoder.config.frame_size)
+            if end <= input_features.shape[-1]:
+                view = input_features[..., start:end]
+                clips = view.flatten(1).any(1)  # (clips,), True where the view is there
+                heard[clips] = encoder(view[clips], attention_mask[clips]).last_hidden_state.to(heard.dtype)
+            joined.append(heard)
+            start = end
+        return AudioJudgeEncoderOutput(last_hidden_state=torch.cat(joined, dim=-1))
+
+
+OWN_ENCODER_MODELS = (
+    AudioJudgeEncoder,
+    AudioJudgeNisqaEncoder,
+    AudioJudgeDistillMosEncoder,
+    AudioJudgeJoinedEncoder,
+)
 
 
 def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
@@ -186,8 +466,9 @@ class PooledLinearAdapter(nn.Module):
     def __init__(self, config: AudioJudgeConfig):
         super().__init__()
         self.num_tokens = config.adapter_tokens
-        self.norm = nn.LayerNorm(config.audio_config.hidden_size)
-        self.linear = nn.Linear(config.audio_config.hidden_size, config.text_config.hidden_size)
+        size = frame_size(config.audio_config)
+        self.norm = nn.LayerNorm(size)
+        self.linear = nn.Linear(size, config.text_config.hidden_size)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, frames, audio hidden size) with `lengths` (clips,) to (clips x tokens, text hidden size)."""
@@ -202,7 +483,7 @@ class BottleneckAdapter(nn.Module):
     def __init__(self, config: AudioJudgeConfig):
         super().__init__()
         size = config.text_config.hidden_size
-        self.linear = nn.Linear(config.audio_config.hidden_size, size)
+        self.linear = nn.Linear(frame_size(config.audio_config), size)
         self.down = nn.Linear(size, size // config.adapter_bottleneck_ratio)
         self.up = nn.Linear(size // config.adapter_bottleneck_ratio, size)
         self.norm = nn.LayerNorm(size)
@@ -219,7 +500,7 @@ class SpanHead(nn.Module):
 
     def __init__(self, config: AudioJudgeConfig):
         super().__init__()
-        size = config.audio_config.hidden_size
+        size = frame_size(config.audio_config)
         self.norm = nn.LayerNorm(size)
         self.key = nn.Linear(size, config.span_size)
         self.query = nn.Linear(config.text_config.hidden_size, config.span_size + 1)  # the last one is how rare it is
@@ -242,8 +523,9 @@ def build_adapter(config: AudioJudgeConfig) -> nn.Module:
 
 def build_audio_tower(audio_config) -> nn.Module:
     """The encoder of `audio_config`, without the decoder that some checkpoints come with."""
-    if audio_config.model_type == AudioJudgeEncoderConfig.model_type:  # remote code can't rely on a registration
-        return AudioJudgeEncoder(audio_config)
+    for encoder in OWN_ENCODER_MODELS:  # remote code can't rely on a registration
+        if audio_config.model_type == encoder.config_class.model_type:
+            return encoder(audio_config)
     return encoder_part(AutoModel.from_config(audio_config))
 
 
@@ -651,4 +933,12 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
 
 AudioJudgeForCausalLM.register_for_auto_class("AutoModelForCausalLM")
 
-__all__ = ["AudioJudgeEncoder", "AudioJudgeForCausalLM", "AudioJudgeModel", "AudioJudgePreTrainedModel"]
+__all__ = [
+    "AudioJudgeDistillMosEncoder",
+    "AudioJudgeEncoder",
+    "AudioJudgeForCausalLM",
+    "AudioJudgeJoinedEncoder",
+    "AudioJudgeModel",
+    "AudioJudgeNisqaEncoder",
+    "AudioJudgePreTrainedModel",
+]

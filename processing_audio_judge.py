@@ -7,6 +7,7 @@ Audio is mono at the encoder's own sampling rate here; reading files, windows an
 import base64
 import binascii
 import json
+import re
 from dataclasses import asdict, dataclass
 from math import ceil
 from numbers import Real
@@ -104,15 +105,26 @@ def fill_turns(template: str, style: str) -> str:
 
 class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
     r"""
-    Log-mel frames in absolute dB for [`AudioJudgeEncoder`]: nothing is normalised per clip, so that the level stays audible.
+    Frames of 10 ms for our encoders, side by side for each that hears the clip: its `views`.
+
+    `mel` is in absolute dB, nothing normalised per clip, so that the level stays audible. The other views are those of
+    the networks they are named after, whose own code they follow: `nisqa` is cut 80 dB below the clip's loudest band,
+    `distill_mos` and `whisper` hear 16 kHz and normalise the level away.
 
     Args:
-        feature_size (`int`, *optional*, defaults to 64): Mel bands, from 0 Hz to `max_frequency`.
+        feature_size (`int`, *optional*, defaults to 64): Bands of `mel`, from 0 Hz to `max_frequency`.
         sampling_rate (`int`, *optional*, defaults to 48000): In hertz.
-        fft_length (`int`, *optional*, defaults to 1024): Samples of the Fourier transform.
+        fft_length (`int`, *optional*, defaults to 1024): Samples of the Fourier transform of `mel` and `nisqa`; NISQA's own
+            is 4096, which costs four times as much and hardly changes its coarse bands.
         window_length (`int`, *optional*, defaults to 960): Samples of the Hann window (20 ms).
         hop_length (`int`, *optional*, defaults to 480): Samples from one frame to the next (10 ms).
-        max_frequency (`float`, *optional*, defaults to 22000.0): Upper edge of the highest band, in hertz.
+        max_frequency (`float`, *optional*, defaults to 22000.0): Upper edge of the highest band of `mel`, in hertz.
+        views (`list[str]`, *optional*): Which of `VIEWS`, in the order in which they lie side by side.
+        pad_mode (`str`, *optional*, defaults to `"constant"`): What is heard before and after a clip by `mel` and `nisqa`:
+            `constant` silence, or `reflect` its mirror image, as NISQA does.
+        remove_offset (`bool`, *optional*, defaults to `True`): Take the mean off a clip, which nobody hears.
+        optional_words (`dict[str, list[str]]`, *optional*): Views, the last ones, that are made only for what is asked about
+            them, to the beginnings of words by which such questions are known.
     """
 
     model_input_names = ["input_features"]
@@ -126,78 +138,186 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         window_length: int = 960,
         hop_length: int = 480,
         max_frequency: float = 22_000.0,
+        views: list[str] | tuple[str, ...] = ("mel",),
+        pad_mode: str = "constant",
+        remove_offset: bool = True,
+        optional_words: dict[str, list[str]] | None = None,
         **kwargs,
     ):
         super().__init__(feature_size, sampling_rate, padding_value, **kwargs)
+        unknown = [view for view in views if view not in VIEWS]
+        if unknown:
+            raise ValueError(f"`views` holds {unknown[0]!r}; known are {', '.join(VIEWS)}.")
         self.fft_length, self.window_length, self.hop_length = fft_length, window_length, hop_length
-        self.max_frequency = max_frequency
-        self._constants: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.max_frequency, self.views, self.pad_mode = max_frequency, list(views), pad_mode
+        self.remove_offset, self.optional_words = remove_offset, dict(optional_words or {})
+        self._constants: dict[str, torch.Tensor] = {}
 
     def to_dict(self) -> dict[str, Any]:
         output = super().to_dict()
         output.pop("_constants", None)  # tensors, which JSON does not hold
         return output
 
-    @property
-    def constants(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The window (samples,) and the mel filters (frequency bins, bands), made once."""
-        if self._constants is None:
-            filters = mel_filter_bank(
-                num_frequency_bins=self.fft_length // 2 + 1,
-                num_mel_filters=self.feature_size,
-                min_frequency=0.0,
-                max_frequency=self.max_frequency,
-                sampling_rate=self.sampling_rate,
-                norm=None,
-                mel_scale="slaney",
-            )
-            self._constants = torch.hann_window(self.window_length), torch.tensor(filters, dtype=torch.float32)
-        return self._constants
+    def constant(self, name: str) -> torch.Tensor:
+        """A window (samples,), mel filters (frequency bins, bands), or the low-pass of the resampler (taps,), made once."""
+        if name not in self._constants:
+            bins, rate = self.fft_length // 2 + 1, self.sampling_rate
+            made = {
+                "window": lambda: torch.hann_window(self.window_length),
+                "mel": lambda: mel_filters(bins, self.feature_size, self.max_frequency, rate, None),
+                # NISQA sums magnitudes over the bins of its own transform, four times as many
+                "nisqa": lambda: mel_filters(bins, 48, 20_000.0, rate, "slaney") * (4096 / self.fft_length),
+                "whisper": lambda: mel_filters(201, 80, 8000.0, 16_000, "slaney"),
+                "low_pass": low_pass_third,
+            }
+            self._constants[name] = made[name]()
+        return self._constants[name]
 
-    def log_mel(self, samples: torch.Tensor) -> torch.Tensor:
-        """
-        (clips, samples) in [-1, 1] to (clips, frames, bands): decibels of the power in each band, a full-scale sine near
-        +1 and digital silence at -3 after the fixed scaling `dB / 25 + 1`.
-        """
-        window, filters = self.constants  # (window length,), (bins, bands)
+    def spectrum(self, samples: torch.Tensor) -> torch.Tensor:
+        """(samples,) to the power spectrum (frames, bins) that `mel` and `nisqa` share."""
         spectrum = torch.stft(
             samples,
             self.fft_length,
             self.hop_length,
             self.window_length,
-            window,
-            pad_mode="constant",  # silence before and after a clip, not its mirror image
+            self.constant("window"),
+            pad_mode=self.pad_mode,
             return_complex=True,
-        )  # (clips, bins, frames)
+        )  # (bins, frames)
+        return (spectrum.real.square() + spectrum.imag.square()).T
+
+    def log_mel(self, power: torch.Tensor) -> torch.Tensor:
+        """
+        (frames, bins) to (frames, bands): decibels of the power in each band, a full-scale sine near +1 and digital silence
+        at -3 after the fixed scaling `dB / 25 + 1`.
+        """
         # A sine reaches half the sum of the window: scaled so that one of full scale has power 1
-        power = (spectrum.real.square() + spectrum.imag.square()) * (4 / window.sum() ** 2)  # (clips, bins, frames)
-        decibels = 10 * torch.log10((power.transpose(1, 2) @ filters).clamp(min=1e-10))  # (clips, frames, bands)
-        return decibels / 25 + 1
+        scale = 4 / self.constant("window").sum() ** 2
+        return 10 / 25 * torch.log10((power @ self.constant("mel") * scale).clamp(min=1e-10)) + 1
+
+    def nisqa_mel(self, power: torch.Tensor) -> torch.Tensor:
+        """(frames, bins) to NISQA's 48 bands (frames, 48), decibels of the magnitude, at most 80 below the loudest."""
+        decibels = 20 * torch.log10((power.sqrt() @ self.constant("nisqa")).clamp(min=1e-4))
+        return decibels.clamp(min=decibels.max() - 80)
+
+    def compressed_spectrum(self, samples: torch.Tensor) -> torch.Tensor:
+        """
+        (samples,) at 16 kHz to Distill-MOS's complex spectrum (frames, 322): real parts of 161 bins, then imaginary ones, of
+        the clip with its peak at 1, magnitudes raised to 0.3.
+        """
+        samples = samples / (samples.abs().max() + 1e-8)
+        padded = torch.cat(
+            [samples[1:81].flip(0), samples, samples.new_zeros(240)]
+        )  # silence follows, as in the original
+        spectrum = torch.stft(padded, 320, 160, window=torch.hann_window(320), center=False, return_complex=True)
+        spectrum = spectrum * spectrum.abs().clamp(min=1e-12) ** -0.7  # (161, frames)
+        return torch.cat([spectrum.real, spectrum.imag]).T
+
+    def whisper_mel(self, samples: torch.Tensor) -> torch.Tensor:
+        """(samples,) at 16 kHz to Whisper's 80 bands (frames, 80), of the clip alone without silence up to 30 s."""
+        spectrum = torch.stft(samples, 400, 160, window=torch.hann_window(400), return_complex=True)
+        power = spectrum.abs().square()[:, :-1].T @ self.constant("whisper")  # (frames, 80)
+        decades = torch.log10(power.clamp(min=1e-10))
+        return (decades.clamp(min=decades.max() - 8) + 4) / 4
+
+    def at_16_khz(self, samples: torch.Tensor) -> torch.Tensor:
+        """(samples,) at 48 kHz to every third of them, low-passed."""
+        low_pass = self.constant("low_pass")
+        padded = torch.nn.functional.pad(samples, (len(low_pass) // 2,) * 2)
+        return torch.nn.functional.conv1d(padded[None, None], low_pass[None, None], stride=3)[0, 0]
+
+    def optional_views(self, text: str) -> set[str]:
+        """The optional views that a text asks about."""
+        words = [word for word in re.split(r"\W+", text.lower()) if word]
+        return {
+            view for view, stems in self.optional_words.items() if any(word.startswith(tuple(stems)) for word in words)
+        }
+
+    def features(self, samples: torch.Tensor, views: list[str], left_out: set[str]) -> torch.Tensor:
+        """(samples,) in [-1, 1] to the views of one clip side by side (frames, sum of their widths), zeros if left out."""
+        frames, parts, made = 1 + len(samples) // self.hop_length, [], set(views) - left_out
+        samples = samples - samples.mean() if self.remove_offset else samples
+        power = self.spectrum(samples) if {"mel", "nisqa"} & made else None  # (frames, bins)
+        narrow = self.at_16_khz(samples) if {"distill_mos", "whisper"} & made else None
+        for view in views:
+            if view in left_out:
+                parts.append(samples.new_zeros(frames, self.width(view)))
+                continue
+            method, _ = VIEWS[view]
+            part = getattr(self, method)(power if view in ("mel", "nisqa") else narrow)  # (frames or one less, width)
+            parts.append(torch.nn.functional.pad(part, (0, 0, 0, frames - len(part))))
+        return torch.cat(parts, dim=1)
+
+    def width(self, view: str) -> int:
+        """How many numbers a frame of a view has."""
+        return VIEWS[view][1] or self.feature_size
 
     def __call__(
-        self, raw_speech: Any, sampling_rate: int | None = None, return_tensors: str | None = None, **kwargs
+        self,
+        raw_speech: Any,
+        sampling_rate: int | None = None,
+        return_tensors: str | None = None,
+        optional_views: list[set[str]] | None = None,
+        **kwargs,
     ) -> BatchFeature:
         """
         Args:
             raw_speech: One mono clip (samples,) or a list of them, float in [-1, 1].
             sampling_rate: Of the clips; an error if it is not the extractor's own.
+            optional_views: For each clip, those of the optional views that are wanted; none if not given.
 
         Returns:
-            `input_features` (clips, frames, bands) and `attention_mask` (clips, frames).
+            `input_features` (clips, frames, sum of the widths of the views) and `attention_mask` (clips, frames).
         """
         if sampling_rate is not None and sampling_rate != self.sampling_rate:
             raise ValueError(
                 f"This feature extractor hears {self.sampling_rate} Hz, got {sampling_rate} Hz: resample first."
             )
         clips = raw_speech if isinstance(raw_speech, (list, tuple)) else [raw_speech]
-        # (frames, bands) each
-        features = [self.log_mel(torch.as_tensor(clip, dtype=torch.float32)[None])[0] for clip in clips]
+        optional = set(self.optional_words)
+        wanted = optional_views or [set[str]()] * len(clips)
+        views = [view for view in self.views if view not in optional or any(view in own for own in wanted)]
+        # (frames, widths) each
+        features = [
+            self.features(torch.as_tensor(clip, dtype=torch.float32), views, optional - own)
+            for clip, own in zip(clips, wanted)
+        ]
         masks = [torch.ones(len(clip), dtype=torch.long) for clip in features]  # (frames,) each
         data = {
             "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
             "attention_mask": torch.nn.utils.rnn.pad_sequence(masks, batch_first=True),
         }
         return BatchFeature(data, tensor_type=return_tensors)
+
+
+# View of a clip to the method that makes it and its width
+VIEWS = {
+    "mel": ("log_mel", None),  # as many as the extractor's `feature_size`
+    "nisqa": ("nisqa_mel", 48),
+    "distill_mos": ("compressed_spectrum", 322),
+    "whisper": ("whisper_mel", 80),
+}
+
+
+def mel_filters(bins: int, bands: int, max_frequency: float, rate: int, norm: str | None) -> torch.Tensor:
+    """Triangular filters (frequency bins, bands) from 0 Hz."""
+    filters = mel_filter_bank(
+        num_frequency_bins=bins,
+        num_mel_filters=bands,
+        min_frequency=0.0,
+        max_frequency=max_frequency,
+        sampling_rate=rate,
+        norm=norm,
+        mel_scale="slaney",
+    )
+    return torch.tensor(filters, dtype=torch.float32)
+
+
+def low_pass_third() -> torch.Tensor:
+    """Windowed sinc (taps,) that keeps what is below a third of half the sampling rate: -6 dB at 7.65 of 24 kHz."""
+    taps = torch.arange(-192, 193)
+    cutoff = 7.65 / 24
+    return cutoff * torch.sinc(cutoff * taps) * torch.kaiser_window(len(taps), periodic=False, beta=9.0)
 
 
 @dataclass

@@ -2,15 +2,19 @@
 # requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
-"""Makes the two backbones of the mini judge: an encoder distilled from teachers, and a small untrained language model.
+"""Makes the backbones of the shipped judges: encoders that know quality, and a small untrained language model.
 
-    python -m audio_judge.corpora.simulate --data DATA --out CORPUS --split train --clips 12432     # and the other splits
-    python train_backbones.py encoder --corpus CORPUS --output runs/encoder
+    python -m audio_judge.corpora.simulate --data DATA --out CORPUS --split train --clips 12000     # and the other splits
+    python train_backbones.py nisqa --output runs/nisqa                              # NISQA's network, from its own weights
+    python train_backbones.py distill_mos --output runs/distill_mos                  # Distill-MOS's likewise
+    python train_backbones.py encoder --corpus CORPUS --start runs/nisqa --output runs/nisqa_tuned
+    python train_backbones.py encoder --corpus CORPUS --output runs/mel              # one of our own, from nothing
+    python train_backbones.py join runs/nisqa_tuned runs/mel --output runs/encoder   # side by side
     python train_backbones.py language_model --output runs/language_model
-    python train_sft.py --config recipes/sft/mini.yaml                                                # joins and trains them
+    python train_sft.py --config recipes/sft/mini.yaml                               # joins and trains them
 
-The encoder learns NISQA's 64 states every 40 ms beside the five ratings: they say when something happens, which a rating
-does not, and cost nothing once the teacher has run. The heads that read them are thrown away.
+An encoder learns the ratings of a corpus and its teachers' inner states every 40 ms: they say when something happens,
+which a rating does not. The heads that read the states are thrown away, those that pool scores stay.
 Left out: several seeds, learning-rate search.
 """
 
@@ -18,70 +22,127 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from string import ascii_uppercase
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
-from audio_judge import AudioJudgeEncoder, AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor
+from audio_judge import (
+    AudioJudgeEncoder,
+    AudioJudgeEncoderConfig,
+    AudioJudgeFeatureExtractor,
+    AudioJudgeJoinedConfig,
+    AudioJudgeJoinedEncoder,
+)
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
 from audio_judge.rubrics.rubric import RUBRICS
+from audio_judge.training import peers
 
-STATE_SIZE = 64
-# NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms
-STATE_OFFSET = 2
-TEACHERS = ("nisqa_mos", "distill_mos")
+# What the scores of an encoder are, in this order; NISQA's own five come first
+AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher's states: where a clip has them, their width, and its score of the whole clip.
+
+    Args:
+        offsets: How many frames later an encoder of each view hears the same moment.
+    """
+
+    states: str
+    size: int
+    score: str
+    offsets: Mapping[str, int]
+
+
+# NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms, and that of its own network at 30 + 40 j
+TEACHERS = {
+    "nisqa": Teacher("states", 64, "nisqa_mos", {"nisqa": 1, "mel": 2, "distill_mos": 2}),
+    "distill_mos": Teacher("distill_states", 200, "distill_mos", {"nisqa": 0, "mel": 0, "distill_mos": 0}),
+}
 # Texts of so many made-up clips are enough for the tokenizer's vocabulary
 PAPER_CLIPS = 20_000
 
 
-class DistillationHeads(nn.Module):
-    """Reads NISQA's states from every frame, and the ratings through one attention pooling each."""
+class StateHeads(nn.Module):
+    """Reads each teacher's states from the frames of an encoder; thrown away in the end."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, teachers: Sequence[str]) -> None:
         super().__init__()
-        ratings = len(RUBRICS) + len(TEACHERS)
-        self.states = nn.Linear(size, STATE_SIZE)
-        self.attention = nn.Linear(size, ratings)
-        self.values = nn.Linear(size, ratings)
+        self.states = nn.ModuleDict({name: nn.Linear(size, TEACHERS[name].size) for name in teachers})
 
-    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(clips, frames, size) and (clips, frames) to states (clips, frames, 64) and ratings (clips, ratings)."""
-        weights = self.attention(frames).masked_fill(~mask[..., None], -1e4).softmax(1)  # (clips, frames, ratings)
-        # The values are offsets from the middle of the scale
-        return self.states(frames), 3 + (weights * self.values(frames)).sum(1)
+    def forward(self, frames: Tensor) -> dict[str, Tensor]:
+        """(clips, frames, size) to the standardised states of each teacher (clips, frames, states)."""
+        return {name: head(frames) for name, head in self.states.items()}
+
+
+@dataclass
+class Batch:
+    """Some clips, padded at their ends.
+
+    Args:
+        features: (clips, feature frames, width of the view).
+        mask: (clips, feature frames), 1 where a frame is real.
+        states: Of each teacher (clips, frames, states), and True where they are real (clips, frames).
+        ratings: (clips, scores), NaN where unknown.
+    """
+
+    features: Tensor
+    mask: Tensor
+    states: dict[str, tuple[Tensor, Tensor]]
+    ratings: Tensor
 
 
 class DistillationSet:
-    """Features, states and ratings of a split of a simulated corpus, in memory; clips can be added while the corpus grows."""
+    """Features, states and ratings of a split of simulated corpora, in memory; clips can be added while a corpus grows."""
 
-    def __init__(self, corpus: Path, split: str) -> None:
-        self.corpus, self.split = corpus, split
-        self.extractor = AudioJudgeFeatureExtractor()
-        # (feature frames, mel bins) in half precision, (states, 64), (ratings,)
-        self.items: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    def __init__(
+        self, corpora: Sequence[Path], split: str, extractor: AudioJudgeFeatureExtractor, teachers: Sequence[str],
+        targets: str | None = None,
+    ) -> None:  # fmt: skip
+        self.corpora = [corpus for corpus in corpora if (corpus / split).exists()]
+        self.split, self.extractor, self.teachers = split, extractor, list(teachers)
+        self.options: dict[str, Any] = {"targets": targets} if targets else {}
+        self.known: set[str] = set()
+        # (feature frames, width) in half precision, states of each teacher in half precision, (scores,)
+        self.items: list[tuple[Tensor, dict[str, Tensor], Tensor]] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Read the clips that were written since."""
-        for clip in list(read_simulated(self.corpus, self.split))[len(self.items) :]:
-            samples, _ = soundfile.read(clip.path, dtype="float32")
-            features = self.extractor(samples).input_features[0].half()
-            states = torch.from_numpy(np.load(clip.extra["states"]))
-            self.items.append((features, states, ratings_of(clip)))
+        for corpus in self.corpora:
+            for clip in read_simulated(corpus, self.split, **self.options):
+                if clip.path in self.known:
+                    continue
+                self.known.add(clip.path)
+                samples, _ = soundfile.read(clip.path, dtype="float32")
+                features = self.extractor(samples).input_features[0].half()
+                states = {name: torch.from_numpy(np.load(clip.extra[TEACHERS[name].states])) for name in self.teachers}
+                self.items.append((features, states, ratings_of(clip, self.teachers)))
 
-    def batches(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Shuffled batches of similar length: features, feature mask, states, state mask, ratings (NaN where unknown)."""
+    def batches(self, size: int, seed: int) -> Iterator[Batch]:
+        """Shuffled batches of similar length."""
         order = np.random.default_rng(seed).permutation(len(self.items))
         # Sorted in chunks only: little padding, and yet other neighbours in every epoch
         chunks = [order[start : start + 16 * size] for start in range(0, len(order), 16 * size)]
@@ -92,104 +153,164 @@ class DistillationSet:
         for position in np.random.default_rng(seed + 1).permutation(len(batches)):
             yield self.batch(batches[position])
 
-    def batch(self, indexes: list[int]) -> tuple[torch.Tensor, ...]:
-        """Some clips, padded at their ends; parts as in ``batches``, features (clips, feature frames, mel bins)."""
+    def batch(self, indexes: list[int]) -> Batch:
+        """Some clips by their numbers."""
         features, states, ratings = zip(*(self.items[index] for index in indexes), strict=True)
-        pad = nn.utils.rnn.pad_sequence
-        masks = [pad([torch.ones(len(clip)) for clip in part], batch_first=True) for part in (features, states)]
-        padded = [pad(list(part), batch_first=True).float() for part in (features, states)]
-        return padded[0], masks[0], padded[1], masks[1].bool(), torch.stack(ratings)
+        padded, mask = pad(features)
+        joined = {name: pad([own[name] for own in states]) for name in self.teachers}
+        return Batch(
+            padded, mask.long(), {name: (values, real) for name, (values, real) in joined.items()}, torch.stack(ratings)
+        )
 
 
-def ratings_of(clip: RatedClip) -> torch.Tensor:
-    """The clip's ratings and the two teachers' own overall scores (ratings,), NaN where there is none."""
-    values = [clip.ratings[name].value if name in clip.ratings else math.nan for name in RUBRICS]
+def pad(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Tensors (length, width) to float (parts, longest, width), and True where they are real (parts, longest)."""
+    lengths = torch.tensor([len(part) for part in parts])
+    padded = nn.utils.rnn.pad_sequence(list(parts), batch_first=True).float()
+    return padded, torch.arange(padded.shape[1]) < lengths[:, None]
+
+
+def ratings_of(clip: RatedClip, teachers: Sequence[str]) -> Tensor:
+    """The clip's ratings and the teachers' own overall scores (scores,), NaN where there is none."""
+    values = [clip.ratings[name].value if name in clip.ratings else math.nan for name in AXES]
     # The teachers were trained on speech; of anything else their scores say nothing
     speech = clip.extra["content"] not in ("silence", "noise", "music")
-    return torch.tensor(values + [clip.extra[name] if speech else math.nan for name in TEACHERS])
+    return torch.tensor(values + [clip.extra[TEACHERS[name].score] if speech else math.nan for name in teachers])
 
 
-def real_frames(mask: torch.Tensor, frames: int) -> torch.Tensor:
-    """(clips, frames), True before the end of a clip, whose feature frames are 1 in ``mask`` (clips, feature frames)."""
-    lengths = (mask.sum(1).long() + 3) // 4  # a frame is made of four feature frames
-    return torch.arange(frames) < lengths[:, None]
+def shifted(batch: Batch, frames: int) -> Batch:
+    """Without the first feature frames: what is heard must not depend on where a clip was cut."""
+    return replace(batch, features=batch.features[:, frames:], mask=batch.mask[:, frames:])
 
 
 def distillation_loss(
-    heads: DistillationHeads, frames: torch.Tensor, batch: tuple[torch.Tensor, ...], scale: torch.Tensor
-) -> torch.Tensor:
-    """Squared error of the standardised states plus that of the ratings."""
-    _, mask, states, state_mask, ratings = batch
-    predicted_states, predicted = heads(frames, real_frames(mask, frames.shape[1]))
-    length = min(states.shape[1], frames.shape[1] - STATE_OFFSET)  # what both cover
-    error = (predicted_states[:, STATE_OFFSET : STATE_OFFSET + length] - states[:, :length] / scale).square()
-    known = ratings.isfinite()
-    return error[state_mask[:, :length]].mean() + functional.mse_loss(predicted[known], ratings[known])
+    encoder: nn.Module,
+    heads: StateHeads,
+    batch: Batch,
+    scales: dict[str, tuple[Tensor, Tensor]],
+    view: str,
+    weight: float,
+) -> Tensor:
+    """Squared error of the standardised states, times ``weight``, plus that of the ratings."""
+    output = encoder(batch.features, batch.mask)
+    frames = output.last_hidden_state[..., : encoder.config.hidden_size]
+    known = batch.ratings[:, : output.scores.shape[1]].isfinite()
+    loss = functional.mse_loss(output.scores[known], batch.ratings[:, : output.scores.shape[1]][known])
+    if weight:
+        for name, predicted in heads(frames).items():
+            states, real = batch.states[name]
+            mean, std = scales[name]
+            offset = TEACHERS[name].offsets[view]
+            length = min(states.shape[1], frames.shape[1] - offset)  # what both cover
+            error = (predicted[:, offset : offset + length] - (states[:, :length] - mean) / std).square()
+            loss = loss + weight * error[real[:, :length]].mean()
+    return loss
 
 
 @torch.no_grad()
-def correlations(encoder: AudioJudgeEncoder, heads: DistillationHeads, data: DistillationSet) -> dict[str, float]:
-    """Pearson correlation with the labels per rating, on one split."""
+def correlations(encoder: nn.Module, data: DistillationSet) -> dict[str, float]:
+    """Pearson correlation with the labels per score, on one split."""
     encoder.eval()
     predicted, wanted = [], []
     for batch in data.batches(32, seed=0):
-        frames = encoder(batch[0], batch[1]).last_hidden_state
-        predicted.append(heads(frames, real_frames(batch[1], frames.shape[1]))[1])
-        wanted.append(batch[4])
-    x, y = torch.cat(predicted), torch.cat(wanted)  # (clips, ratings) both
+        scores = encoder(batch.features, batch.mask).scores
+        predicted.append(scores)
+        wanted.append(batch.ratings[:, : scores.shape[1]])
+    x, y = torch.cat(predicted), torch.cat(wanted)  # (clips, scores) both
     encoder.train()
     result = {}
-    for column, name in enumerate([*RUBRICS, *TEACHERS]):
+    for column, name in enumerate([*AXES, *data.teachers][: x.shape[1]]):
         known = y[:, column].isfinite()
         result[name] = round(float(torch.corrcoef(torch.stack([x[known, column], y[known, column]]))[0, 1]), 3)
     return result
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over 300 steps, then a cosine to zero."""
-    return peak * min(1.0, step / 300) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+    """Linear warm-up over a twentieth of the steps, then a cosine to zero."""
+    warmup = max(1, steps // 20)
+    return peak * min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
-def train_encoder(corpus: Path, output: Path, steps: int, batch_size: int, peak: float, seed: int) -> None:
-    """Distil the teachers into a fresh encoder; the mean of the last weights (decay 0.999) is what is saved."""
-    torch.manual_seed(seed)
-    encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig()).to(memory_format=torch.channels_last).train()
-    heads = DistillationHeads(encoder.config.hidden_size)
-    model = nn.ModuleDict({"encoder": encoder, "heads": heads})
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.02)
-    data, validation = DistillationSet(corpus, "train"), DistillationSet(corpus, "validation")
-    scale = torch.cat([states for _, states, _ in data.items[:2000]]).float().std(0) + 1e-3  # (64,), never 0
-    step, epoch, start = 0, 0, time.monotonic()
-    while step < steps:
-        for batch in data.batches(batch_size, seed + 2 * epoch):
+def train_encoder(options: argparse.Namespace) -> None:
+    """Tune a converted peer, or an encoder of our own from nothing; the mean of the last weights is what is saved."""
+    torch.manual_seed(options.seed)
+    if options.start:
+        encoder = AutoModel.from_pretrained(options.start)
+        extractor = AutoFeatureExtractor.from_pretrained(options.start)
+    else:
+        encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig(num_scores=len(AXES) + len(options.teachers)))
+        extractor = AudioJudgeFeatureExtractor()
+    encoder = encoder.to(memory_format=torch.channels_last).train()
+    view = extractor.views[0]
+    heads = StateHeads(encoder.config.hidden_size, options.teachers)
+    make = partial(
+        DistillationSet, options.corpus, extractor=extractor, teachers=options.teachers, targets=options.targets
+    )
+    data, validation = make("train"), make("validation")
+    scales = {name: scale_of([states[name] for _, states, _ in data.items[:1000]]) for name in options.teachers}
+    if view in options.teachers:  # its own network says its states as they are
+        start_as_identity(heads.states[view], *scales[view])
+    average = torch.optim.swa_utils.AveragedModel(
+        encoder, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.decay)
+    )
+    parameters = [*encoder.parameters(), *heads.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+    step, epoch, start, rng = 0, 0, time.monotonic(), np.random.default_rng(options.seed)
+    while step < options.steps:
+        for batch in data.batches(options.batch_size, options.seed + 2 * epoch):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, peak)
-            frames = encoder(batch[0], batch[1]).last_hidden_state
-            loss = distillation_loss(heads, frames, batch, scale)
+                group["lr"] = learning_rate(step, options.steps, options.learning_rate)
+            moved = shifted(batch, int(rng.integers(4)))
+            loss = distillation_loss(encoder, heads, moved, scales, view, options.state_weight)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
-            average.update_parameters(model)
+            average.update_parameters(encoder)
             step += 1
-            if step % 500 == 0 or step == steps:
+            if step % options.report_steps == 0 or step == options.steps:
                 report = {"step": step, "clips": len(data.items), "minutes": round((time.monotonic() - start) / 60, 1)}
-                report |= {"loss": round(loss.item(), 3)}
-                report |= correlations(average.module["encoder"], average.module["heads"], validation)
+                report |= {"loss": round(loss.item(), 3)} | correlations(average.module, validation)
                 print(json.dumps(report), flush=True)
-                save_encoder(average.module["encoder"], output, report)
-            if step == steps:
+                save_encoder(average.module, extractor, options.output, report)
+            if step == options.steps:
                 break
         epoch += 1
         data.refresh()  # the corpus may still be written while the first epochs run
 
 
-def save_encoder(encoder: AudioJudgeEncoder, output: Path, report: dict[str, float]) -> None:
+def scale_of(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (states,) of a teacher's states, the latter never 0."""
+    joined = torch.cat(list(states)).float()
+    return joined.mean(0), joined.std(0) + 1e-3
+
+
+@torch.no_grad()
+def start_as_identity(head: nn.Linear, mean: Tensor, std: Tensor) -> None:
+    """Has a head standardise its input."""
+    head.weight.copy_(torch.diag(1 / std))
+    head.bias.copy_(-mean / std)
+
+
+def save_encoder(
+    encoder: PreTrainedModel, extractor: AudioJudgeFeatureExtractor, output: Path, report: dict[str, Any]
+) -> None:
     """Weights, configuration, feature extractor, and how it did on validation clips."""
     encoder.save_pretrained(output)
-    AudioJudgeFeatureExtractor().save_pretrained(output)
+    extractor.save_pretrained(output)
     (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def join_encoders(folders: Sequence[Path], output: Path) -> None:
+    """Write encoders side by side as one."""
+    encoders = [AutoModel.from_pretrained(folder) for folder in folders]
+    views = [view for folder in folders for view in AutoFeatureExtractor.from_pretrained(folder).views]
+    config = AudioJudgeJoinedConfig(encoders=[one.config for one in encoders])
+    with torch.device("meta"):  # its parts are replaced by the loaded ones at once
+        joined = AudioJudgeJoinedEncoder(config)
+    joined.encoders = nn.ModuleList(encoders)
+    joined.save_pretrained(output)
+    AudioJudgeFeatureExtractor(views=views).save_pretrained(output)
 
 
 def tokenizer_texts(seed: int) -> Iterator[str]:
@@ -250,16 +371,35 @@ def make_language_model(output: Path, vocabulary: int, size: int, layers: int, s
 
 
 def main() -> None:
-    """The command line: `encoder` or `language_model`."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    encoder = commands.add_parser("encoder", help="distil the teachers into the small encoder")
-    encoder.add_argument("--corpus", type=Path, required=True, help="folder of a simulated corpus")
+    for name in peers.PEERS:
+        convert = commands.add_parser(name, help=f"write {name}'s network as an encoder, from its own weights")
+        convert.add_argument("--weights", type=Path, help="file; where its own package keeps it if not given")
+        convert.add_argument(
+            "--form", choices=("frames", "segments"), default="frames", help="segments: the exact original"
+        )
+        convert.add_argument("--output", type=Path, required=True)
+    encoder = commands.add_parser("encoder", help="teach an encoder what a corpus and its teachers say")
+    encoder.add_argument("--corpus", type=Path, nargs="+", required=True, help="folders of simulated corpora")
+    encoder.add_argument("--start", help="folder of a converted peer; an encoder of our own from nothing if not given")
     encoder.add_argument("--output", type=Path, required=True)
+    encoder.add_argument("--teachers", nargs="*", choices=tuple(TEACHERS), default=["nisqa", "distill_mos"])
+    encoder.add_argument("--targets", help="kind of targets, as written by audio_judge.corpora.blends")
+    encoder.add_argument(
+        "--state-weight", type=float, default=1.0, help="of the states' error beside that of the ratings"
+    )
     encoder.add_argument("--steps", type=int, default=5200)
     encoder.add_argument("--batch-size", type=int, default=32)
     encoder.add_argument("--learning-rate", type=float, default=2e-3)
+    encoder.add_argument("--weight-decay", type=float, default=0.02)
+    encoder.add_argument("--decay", type=float, default=0.999, help="of the mean of the last weights")
+    encoder.add_argument("--report-steps", type=int, default=500)
     encoder.add_argument("--seed", type=int, default=0)
+    join = commands.add_parser("join", help="put encoders side by side")
+    join.add_argument("encoders", type=Path, nargs="+")
+    join.add_argument("--output", type=Path, required=True)
     language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
     language.add_argument("--output", type=Path, required=True)
     language.add_argument("--vocabulary", type=int, default=2048)
@@ -267,10 +407,12 @@ def main() -> None:
     language.add_argument("--layers", type=int, default=3)
     language.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.command == "encoder":
-        train_encoder(
-            options.corpus, options.output, options.steps, options.batch_size, options.learning_rate, options.seed
-        )
+    if options.command in peers.PEERS:
+        peers.convert(options.command, options.output, options.weights, options.form)
+    elif options.command == "encoder":
+        train_encoder(options)
+    elif options.command == "join":
+        join_encoders(options.encoders, options.output)
     else:
         make_language_model(options.output, options.vocabulary, options.size, options.layers, options.seed)
 

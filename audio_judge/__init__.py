@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from audio_judge.analysis import Analysis as Analysis
     from audio_judge.analysis import analyze as analyze
     from audio_judge.configuration_audio_judge import AudioJudgeConfig as AudioJudgeConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeDistillMosConfig as AudioJudgeDistillMosConfig
     from audio_judge.configuration_audio_judge import AudioJudgeEncoderConfig as AudioJudgeEncoderConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeJoinedConfig as AudioJudgeJoinedConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeNisqaConfig as AudioJudgeNisqaConfig
     from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
     from audio_judge.judge.judge import AudioJudge as AudioJudge
     from audio_judge.judge.judgement import Authenticity as Authenticity
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
     from audio_judge.judge.judgement import Score as Score
     from audio_judge.judge.judgement import Window as Window
     from audio_judge.judge.requests import Request as Request
+    from audio_judge.modeling_audio_judge import AudioJudgeDistillMosEncoder as AudioJudgeDistillMosEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeEncoder as AudioJudgeEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM as AudioJudgeForCausalLM
+    from audio_judge.modeling_audio_judge import AudioJudgeJoinedEncoder as AudioJudgeJoinedEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeModel as AudioJudgeModel
+    from audio_judge.modeling_audio_judge import AudioJudgeNisqaEncoder as AudioJudgeNisqaEncoder
     from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor as AudioJudgeFeatureExtractor
     from audio_judge.processing_audio_judge import AudioJudgeProcessor as AudioJudgeProcessor
     from audio_judge.rubrics.calibration import CalibratedRubric as CalibratedRubric
@@ -35,6 +41,12 @@ _HOMES = {
     "AudioJudgeConfig": "configuration_audio_judge",
     "AudioJudgeEncoder": "modeling_audio_judge",
     "AudioJudgeEncoderConfig": "configuration_audio_judge",
+    "AudioJudgeDistillMosConfig": "configuration_audio_judge",
+    "AudioJudgeDistillMosEncoder": "modeling_audio_judge",
+    "AudioJudgeJoinedConfig": "configuration_audio_judge",
+    "AudioJudgeJoinedEncoder": "modeling_audio_judge",
+    "AudioJudgeNisqaConfig": "configuration_audio_judge",
+    "AudioJudgeNisqaEncoder": "modeling_audio_judge",
     "AudioJudgeFeatureExtractor": "processing_audio_judge",
     "AudioJudgeForCausalLM": "modeling_audio_judge",
     "AudioJudgeModel": "modeling_audio_judge",

@@ -36,17 +36,18 @@ def register() -> None:
         AutoProcessor,
     )
 
-    from audio_judge.configuration_audio_judge import AudioJudgeConfig, AudioJudgeEncoderConfig
-    from audio_judge.modeling_audio_judge import AudioJudgeEncoder, AudioJudgeForCausalLM
+    from audio_judge.configuration_audio_judge import OWN_ENCODERS, AudioJudgeConfig
+    from audio_judge.modeling_audio_judge import OWN_ENCODER_MODELS, AudioJudgeForCausalLM
     from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
 
     AutoConfig.register("audio_judge", AudioJudgeConfig, exist_ok=True)
-    AutoConfig.register("audio_judge_encoder", AudioJudgeEncoderConfig, exist_ok=True)
-    AutoModel.register(AudioJudgeEncoderConfig, AudioJudgeEncoder, exist_ok=True)
+    for config, encoder in zip(OWN_ENCODERS.values(), OWN_ENCODER_MODELS, strict=True):
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        AutoModel.register(config, encoder, exist_ok=True)
+        AutoFeatureExtractor.register(config, AudioJudgeFeatureExtractor, exist_ok=True)
     for auto_class in (AutoModel, AutoModelForCausalLM, AutoModelForDecision, AutoModelForMultimodalLM):
         auto_class.register(AudioJudgeConfig, AudioJudgeForCausalLM, exist_ok=True)
     AutoFeatureExtractor.register(AudioJudgeConfig, AudioJudgeFeatureExtractor, exist_ok=True)
-    AutoFeatureExtractor.register(AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, exist_ok=True)
     AutoProcessor.register(AudioJudgeConfig, AudioJudgeProcessor, exist_ok=True)
 
 
