@@ -6,8 +6,10 @@ Distill-MOS's in ``distill_states/``, and one line per clip in ``rows.jsonl``. S
 nothing). Left out: human ratings; a clip is what its teachers say, except where ``targets`` knows better.
 """
 
+import json
+import logging
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,8 @@ def targets(row: dict[str, Any]) -> dict[str, Rating]:
     Returns:
         Rubric to rating, 1 to 5.
     """
-    if row["content"] in KNOWN_RATINGS:  # without speech the teachers guess
-        return {rubric: Rating(value) for rubric, value in KNOWN_RATINGS[row["content"]].items()}
+    if row["content"] in KNOWN_RATINGS:
+        return complete(row, {})
     scales = (NISQA_SCALE, DISTILL_MOS_SCALE)
     mean, std = (sum(scale[i] for scale in scales) / 2 for i in (0, 1))  # of the common scale
     nisqa_mos, distilled = (
@@ -63,11 +65,20 @@ def targets(row: dict[str, Any]) -> dict[str, Rating]:
         for key, scale in zip(("nisqa_mos", "distill_mos"), scales, strict=True)
     )
     # NISQA takes espeak-ng's voice for the worst fault and flite's for none
-    if row["content"] == "voice":
-        overall = Rating(_within(distilled))
-    else:
-        overall = Rating(_within((nisqa_mos + distilled) / 2))
-    ratings = {"mos": overall} | {axis: Rating(_within(row[f"nisqa_{axis}"])) for axis in NISQA_AXES if axis != "mos"}
+    overall = distilled if row["content"] == "voice" else (nisqa_mos + distilled) / 2
+    return complete(row, {"mos": overall} | {axis: row[f"nisqa_{axis}"] for axis in NISQA_AXES if axis != "mos"})
+
+
+def complete(row: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, Rating]:
+    """Keep ratings within 1 to 5 and add what follows from them and from what is known about the clip.
+
+    Args:
+        row: With ``content, causes`` and ``estoi``, which may be None.
+        found: ``NISQA_AXES`` to ratings; not looked at where nobody speaks.
+    """
+    if row["content"] in KNOWN_RATINGS:  # without speech the teachers guess
+        return {rubric: Rating(value) for rubric, value in KNOWN_RATINGS[row["content"]].items()}
+    ratings = {rubric: Rating(_within(value)) for rubric, value in found.items()}
     ratings["distortion"] = min((ratings[axis] for axis in DISTORTING), key=lambda rating: rating.value)
     if row["estoi"] is not None:
         low, high = ESTOI_RANGE
@@ -81,34 +92,61 @@ def _within(value: float) -> float:
     return min(5.0, max(1.0, value))
 
 
-def read_simulated(directory: str | Path, split: str | None = "train") -> Iterator[RatedClip]:
+def read_simulated(
+    directory: str | Path, split: str | None = "train", targets: str | None = None
+) -> Iterator[RatedClip]:
     """Read a split of a simulated corpus, also while it is being written.
 
     Args:
         split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and the wild splits say
             ``test``, their corpus tells them apart.
+        targets: Where ratings come from: a kind that ``audio_judge.corpora.blends`` has written, ``listeners`` or
+            ``open``; ``teachers`` for the function ``targets``; None for the kind that ``DIR/targets.json`` names, or
+            ``teachers`` if there is none. Clips that a kind does not cover yet are left out, and counted in a warning.
 
     Yields:
-        Clips with ``targets`` as ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of
-        shape (frames, 64), one per 40 ms), ``distill_states`` (Distill-MOS's, (frames, 200), absent from corpora made
-        before they were kept), the teachers' own scores, and for speech ``label``: ``fake`` if a
-        machine speaks or a vocoder made it anew, ``real`` if a person is known to speak.
+        Clips with ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of shape (frames,
+        64), one per 40 ms), ``distill_states`` (Distill-MOS's, (frames, 200), absent from corpora made before they were
+        kept), the teachers' own scores, and for speech ``label``: ``fake`` if a machine speaks or a vocoder made it anew,
+        ``real`` if a person is known to speak.
 
     Raises:
-        FileNotFoundError: If the split has not been written.
+        FileNotFoundError: If the split, or its targets, have not been written.
     """
     root = Path(directory)
     written = [name for name in SPLITS if (root / name / "rows.jsonl").exists()]
+    kind = _kind(root) if targets is None else targets
     for name in written if split is None and written else [str(split)]:
         if not (root / name / "rows.jsonl").exists():
             raise FileNotFoundError(
                 f"{root / name / 'rows.jsonl'}: no such split; make it with audio_judge.corpora.simulate"
             )
-        for row in read_rows(root / name):
-            yield _clip(root, name, row)
+        yield from (_clip(root, name, row, ratings) for row, ratings in _rated(root, name, kind))
 
 
-def _clip(root: Path, split: str, row: dict[str, Any]) -> RatedClip:
+def _kind(root: Path) -> str:
+    path = root / "targets.json"
+    return str(json.loads(path.read_text(encoding="utf-8"))["kind"]) if path.exists() else "teachers"
+
+
+def _rated(root: Path, split: str, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Rating]]]:
+    rows = read_rows(root / split)
+    if kind == "teachers":
+        yield from ((row, targets(row)) for row in rows)
+        return
+    path = root / split / f"targets_{kind}.jsonl"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such targets; write them with audio_judge.corpora.blends --kind {kind}")
+    found = {row["index"]: row["ratings"] for _, row in lines.read(path)}
+    lacking = sum(row["index"] not in found for row in rows)
+    if lacking:
+        logging.getLogger(__name__).warning("%s: %d of %d clips left out, not in there yet", path, lacking, len(rows))
+    for row in rows:
+        if row["index"] in found:
+            yield row, {rubric: Rating(value) for rubric, value in found[row["index"]].items()}
+
+
+def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating]) -> RatedClip:
     scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
     facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
     facts |= {"distill_states": str(root / row["distill_states"])} if "distill_states" in row else {}
@@ -119,7 +157,7 @@ def _clip(root: Path, split: str, row: dict[str, Any]) -> RatedClip:
         facts["label"] = "real"
     return RatedClip(
         path=str(root / row["path"]),
-        ratings=targets(row),
+        ratings=ratings,
         split=split if split in ("train", "validation") else "test",
         corpus=f"simulated/{split}",
         reference=row["reference"] and str(root / row["reference"]),

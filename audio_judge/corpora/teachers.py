@@ -1,8 +1,8 @@
-"""Metrics that write labels for training: NISQA v2.0 and Distill-MOS, in-process, set up once and not at every call.
+"""Metrics that write labels for training: NISQA v2.0, Distill-MOS, DNSMOS and PLCMOS, in-process, each set up once.
 
-Left out: DNSMOS (its scale is compressed and it is blind to loss and band limits) and anything that needs a reference.
-NISQA's weights are CC BY-NC-SA 4.0, Distill-MOS's MIT: what is trained on the labels inherits the stricter licence.
-Needs the ``eval`` extra, ``pip install --no-deps distillmos``, and NISQA's weights at ``NISQA_WEIGHTS``.
+Left out: anything that needs a reference. NISQA's weights are CC BY-NC-SA 4.0, the others' MIT: what is trained on the
+labels inherits the stricter licence. Needs the ``eval`` extra, ``pip install --no-deps distillmos``, and NISQA's weights
+at ``NISQA_WEIGHTS``.
 """
 
 import importlib
@@ -29,6 +29,9 @@ NISQA_FRAME_SECONDS = 0.04
 DISTILL_MOS_RATE = 16_000
 # Distill-MOS always hears 7.68 s: shorter clips are padded with silence, which its pooling sees.
 DISTILL_MOS_SAMPLES = 122_880
+DNSMOS_RATE = 16_000  # and PLCMOS's
+DNSMOS_SAMPLES = 144_160  # 9.01 s, which its network always hears
+PLCMOS_RATERS = 8  # PLCMOS guesses one rater at a time, each a random vector; the package takes 15
 
 
 def nisqa(samples: np.ndarray) -> tuple[list[dict[str, float]], np.ndarray]:
@@ -75,6 +78,73 @@ def _nisqa_model() -> tuple[types.ModuleType, Any, dict[str, Any]]:
     library = importlib.import_module("torchmetrics.functional.audio.nisqa")
     model, arguments = library._load_nisqa_model()
     return library, model.eval(), arguments
+
+
+def dnsmos(clip: np.ndarray, rate: int = NISQA_RATE) -> dict[str, float]:
+    """Rate the first 9.01 s of a clip with DNSMOS P.835; a shorter one is repeated, as Microsoft's package does it.
+
+    Args:
+        clip: Mono, shape (samples,), -1 to 1.
+        rate: Its sampling rate in Hz; it is resampled to 16 kHz.
+
+    Returns:
+        ``sig, bak, ovrl``: speech, background noise and overall, about 1 to 5, clean speech at about 3.3 overall.
+
+    Raises:
+        ValueError: If the clip is not one-dimensional or empty.
+    """
+    library, session = _dnsmos_model()
+    samples = _at_16khz("DNSMOS", clip, rate)
+    sig, bak, ovrl = session.run(None, {"input_1": np.resize(samples, (1, DNSMOS_SAMPLES))})[0][0]
+    fitted = library.DNSMOS.get_polyfit_val(None, sig, bak, ovrl, False)
+    return dict(zip(("sig", "bak", "ovrl"), map(float, fitted), strict=True))
+
+
+@cache
+def _dnsmos_model() -> tuple[Any, Any]:
+    library: Any = importlib.import_module("speechmos.dnsmos")
+    return library, _onnx(Path(library.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx")
+
+
+def plcmos(clip: np.ndarray, rate: int = NISQA_RATE) -> float:
+    """Rate concealed packet loss with PLCMOS v2, the mean over the same ``PLCMOS_RATERS`` raters each time.
+
+    Args:
+        clip: Mono, shape (samples,), -1 to 1.
+        rate: Its sampling rate in Hz; it is resampled to 16 kHz.
+
+    Returns:
+        Mean opinion score, about 1 to 5.
+
+    Raises:
+        ValueError: If the clip is not one-dimensional or empty.
+    """
+    model, raters = _plcmos_model()
+    spectra = model.stft_transform(_at_16khz("PLCMOS", clip, rate).astype(np.float64))
+    inputs = {"degraded_audio": spectra.astype(np.float32)[None, None]}
+    scores = [model.session.run(None, inputs | {"rater_embed": rater[None]})[0] for rater in raters]
+    return float(np.mean(scores))
+
+
+@cache
+def _plcmos_model() -> tuple[Any, np.ndarray]:
+    model = importlib.import_module("speechmos.plcmos").PLCMOS()
+    model.session = _onnx(Path(model.model_path))
+    return model, np.random.default_rng(0).standard_normal((PLCMOS_RATERS, 64)).astype(np.float32)
+
+
+def _onnx(path: Path) -> Any:
+    """A session of one thread: labels are written by several processes."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return runtime.InferenceSession(str(path), options)
+
+
+def _at_16khz(teacher: str, clip: np.ndarray, rate: int) -> np.ndarray:
+    if clip.ndim != 1 or not len(clip):
+        raise ValueError(f"a clip for {teacher} has shape {clip.shape}; (samples,), not empty, is needed")
+    return np.clip(soxr.resample(np.asarray(clip, dtype=np.float32), rate, DNSMOS_RATE), -1, 1)
 
 
 def distill_mos(
