@@ -136,15 +136,16 @@ class AudioJudgeEncoderLayer(GradientCheckpointingLayer):
         self.up_proj = nn.Linear(size, config.intermediate_size)
         self.down_proj = nn.Linear(config.intermediate_size, size)
 
-    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real."""
-        local = self.conv_norm(hidden_states) * mask[..., None]  # zeros where a shorter clip has ended
+    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real, None if all are."""
+        local = self.conv_norm(hidden_states)
+        local = local if mask is None else local * mask[..., None]  # zeros where a shorter clip has ended
         hidden_states = hidden_states + F.gelu(self.conv(local.transpose(1, 2))).transpose(1, 2)
         clips, frames, size = hidden_states.shape  # (clips, frames, hidden size)
         qkv = self.qkv_proj(self.attention_norm(hidden_states)).view(clips, frames, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (clips, heads, frames, head size) each
-        # (clips, heads, frames, head size); the mask is one row for all heads and queries
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        # (clips, heads, frames, head size)
+        attended = attend(query, key, value, mask)
         hidden_states = hidden_states + self.o_proj(attended.transpose(1, 2).reshape(clips, frames, size))
         return hidden_states + self.down_proj(F.gelu(self.up_proj(self.mlp_norm(hidden_states))))
 
@@ -189,10 +190,11 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
         hidden_states = input_features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
         for conv, norm in zip(self.convs, self.conv_norms):
             # Zeros after the end, as a clip without padding would see them
-            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
-            hidden_states = F.gelu(norm(conv(hidden_states)))  # (clips, channels, bands, frames)
+            hidden_states = F.gelu(
+                norm(conv(without_padding(hidden_states, lengths)))
+            )  # (clips, channels, bands, frames)
             lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
-        mask = length_mask(lengths, hidden_states.shape[-1])  # (clips, frames)
+        mask = padding_mask(lengths, hidden_states.shape[-1])  # (clips, frames)
         hidden_states = self.input_proj(hidden_states.flatten(1, 2).transpose(1, 2))  # (clips, frames, hidden size)
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
@@ -213,12 +215,12 @@ class AttentionLayer(GradientCheckpointingLayer):
         self.down_proj = nn.Linear(intermediate_size, size)
         self.mlp_norm = nn.LayerNorm(size)
 
-    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real."""
+    def forward(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """`hidden_states` (clips, frames, hidden size); `mask` (clips, frames), True where a frame is real, None if all are."""
         clips, frames, size = hidden_states.shape
         qkv = self.qkv_proj(hidden_states).view(clips, frames, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (clips, heads, frames, head size) each
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        attended = attend(query, key, value, mask)
         attended = self.o_proj(attended.transpose(1, 2).reshape(clips, frames, size))
         hidden_states = self.attention_norm(hidden_states + attended)
         return self.mlp_norm(hidden_states + self.down_proj(F.relu(self.up_proj(hidden_states))))
@@ -233,11 +235,12 @@ class ClipScores(nn.Module):
         self.attention = nn.Conv1d(num_scores * pool_size, num_scores, 1, groups=num_scores)
         self.values = nn.Linear(size, num_scores)
 
-    def forward(self, frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """`frames` (clips, frames, hidden size) and `mask` (clips, frames) to (clips, scores)."""
+    def forward(self, frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """`frames` (clips, frames, hidden size) and `mask` (clips, frames), None if all are real, to (clips, scores)."""
         weights = self.attention(F.relu(self.up_proj(frames)).transpose(1, 2))  # (clips, scores, frames)
-        weights = weights.masked_fill(~mask[:, None], torch.finfo(weights.dtype).min).softmax(-1)
-        return (weights * self.values(frames).transpose(1, 2)).sum(-1)
+        if mask is not None:
+            weights = weights.masked_fill(~mask[:, None], torch.finfo(weights.dtype).min)
+        return (weights.softmax(-1) * self.values(frames).transpose(1, 2)).sum(-1)
 
 
 def with_scores(frames: torch.Tensor, scores: torch.Tensor | None) -> AudioJudgeEncoderOutput:
@@ -289,7 +292,7 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
         lengths = attention_mask.sum(1).long()  # (clips,)
         convolve = self.convolve_segments if self.config.form == "segments" else self.convolve
         hidden_states = self.norm(self.input_proj(convolve(input_features, lengths)))  # (clips, frames, hidden size)
-        mask = length_mask(count_frames(lengths, audio_frame_steps(self.config)), hidden_states.shape[1])
+        mask = padding_mask(count_frames(lengths, audio_frame_steps(self.config)), hidden_states.shape[1])
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
         return with_scores(hidden_states, self.scores(hidden_states, mask))
@@ -300,13 +303,12 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
         # Of each convolution: the stride along time of the pool after it, None for no pool
         for conv, stride in zip(self.convs, (2, 1, None, 2, None, None)):
             # Zeros after the end, as a clip without padding would see them
-            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
-            hidden_states = F.relu(conv(hidden_states))  # (clips, channels, bands, frames)
+            hidden_states = F.relu(conv(without_padding(hidden_states, lengths)))  # (clips, channels, bands, frames)
             if stride is not None:
-                hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
                 # With a stride of 2, a window begins at its own frame: a frame of 40 ms lies where a segment's middle is
                 padding = (1, 1) if stride == 1 else (0, 2)
-                hidden_states = F.max_pool2d(F.pad(hidden_states, padding), (2, 3), (2, stride))
+                hidden_states = F.pad(without_padding(hidden_states, lengths), padding)
+                hidden_states = F.max_pool2d(hidden_states, (2, 3), (2, stride))
                 lengths = count_frames(lengths, [[3, stride, 1]])
         return hidden_states.permute(0, 3, 1, 2).flatten(2)
 
@@ -374,34 +376,39 @@ class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
             lengths = torch.full_like(lengths, whole)
         hidden_states = input_features.unflatten(2, (2, -1)).permute(0, 2, 3, 1)  # (clips, 2, bins, feature frames)
         for conv in self.convs:
-            hidden_states = hidden_states * length_mask(lengths, hidden_states.shape[-1])[:, None, None]
-            hidden_states = F.leaky_relu(conv(hidden_states), 0.1)  # (clips, channels, bands, frames)
+            hidden_states = F.leaky_relu(
+                conv(without_padding(hidden_states, lengths)), 0.1
+            )  # (clips, channels, bands, frames)
             lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
         hidden_states = self.input_proj(hidden_states.permute(0, 3, 1, 2).flatten(2))  # (clips, frames, hidden size)
-        mask = length_mask(lengths, hidden_states.shape[1])  # (clips, frames)
+        mask = padding_mask(lengths, hidden_states.shape[1])  # (clips, frames)
         hidden_states = self.attend(hidden_states, mask)
         scores = 1 + 4 * self.scores(hidden_states, mask).sigmoid()  # (clips, scores)
         return with_scores(mean_of_two(hidden_states, mask)[:, :wanted], scores)
 
-    def attend(self, hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def attend(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """(clips, frames, hidden size), in equal parts that have a position each."""
         clips, frames, size = hidden_states.shape
         parts = -(-frames // self.config.max_positions)
         part = -(-frames // parts)  # frames of a part
         padding = parts * part - frames
+        if mask is not None or padding:
+            mask = hidden_states.new_ones(clips, frames, dtype=torch.bool) if mask is None else mask
+            mask = F.pad(mask, (0, padding)).view(clips * parts, part)
+            # A part after the end of a shorter clip attends to itself, so that no softmax is empty; nobody reads it
+            mask = mask | ~mask.any(1, keepdim=True)
         hidden_states = F.pad(hidden_states, (0, 0, 0, padding)).view(clips * parts, part, size)
-        mask = F.pad(mask, (0, padding)).view(clips * parts, part)
-        # A part after the end of a shorter clip attends to itself, so that no softmax is empty; nobody reads it
-        mask = mask | ~mask.any(1, keepdim=True)
         hidden_states = hidden_states + self.positions.weight[:part]
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
         return hidden_states.view(clips, -1, size)[:, :frames]
 
 
-def mean_of_two(frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def mean_of_two(frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """(clips, frames, size) with `mask` (clips, frames) to half as many frames, each the mean of the real ones of two."""
     odd = frames.shape[1] % 2
+    if mask is None:
+        mask = frames.new_ones(frames.shape[:2], dtype=torch.bool)
     frames = F.pad(frames * mask[..., None], (0, 0, 0, odd)).unflatten(1, (-1, 2)).sum(2)
     real = F.pad(mask, (0, odd)).unflatten(1, (-1, 2)).sum(2, keepdim=True)  # (clips, frames / 2, 1)
     return frames / real.clamp(min=1)
@@ -458,6 +465,23 @@ OWN_ENCODER_MODELS = (
 def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """(clips, size), True where the position is below the clip's length."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def padding_mask(lengths: torch.Tensor, size: int) -> torch.Tensor | None:
+    """`length_mask`, or None if nothing is padded, which attention does faster."""
+    return None if bool((lengths >= size).all()) else length_mask(lengths, size)
+
+
+def without_padding(hidden_states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(clips, channels, bands, frames) with zeros after the end of each clip."""
+    mask = padding_mask(lengths, hidden_states.shape[-1])
+    return hidden_states if mask is None else hidden_states * mask[:, None, None]
+
+
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Attention (clips, heads, frames, head size) to the real frames; `mask` (clips, frames) is one row for all queries."""
+    mask = None if mask is None else mask[:, None, None, :]
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 class PooledLinearAdapter(nn.Module):
