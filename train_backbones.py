@@ -81,6 +81,8 @@ TEACHERS = {
     "nisqa": Teacher("states", 64, "nisqa_mos", {"nisqa": 1, "mel": 2, "distill_mos": 2}),
     "distill_mos": Teacher("distill_states", 200, "distill_mos", {"nisqa": 0, "mel": 0, "distill_mos": 0}),
 }
+# An encoder of our own from nothing: small, since it is to stand beside one that knows more
+OWN = {"hidden_size": 128, "intermediate_size": 384, "conv_time_strides": (2, 2, 1, 1, 1)}
 # Texts of so many made-up clips are enough for the tokenizer's vocabulary
 PAPER_CLIPS = 20_000
 
@@ -123,7 +125,7 @@ class DistillationSet:
     ) -> None:  # fmt: skip
         self.corpora = [corpus for corpus in corpora if (corpus / split).exists()]
         self.split, self.extractor, self.teachers = split, extractor, list(teachers)
-        self.options: dict[str, Any] = {"targets": targets} if targets else {}
+        self.targets = targets
         self.known: set[str] = set()
         # (feature frames, width) in half precision, states of each teacher in half precision, (scores,)
         self.items: list[tuple[Tensor, dict[str, Tensor], Tensor]] = []
@@ -132,7 +134,7 @@ class DistillationSet:
     def refresh(self) -> None:
         """Read the clips that were written since."""
         for corpus in self.corpora:
-            for clip in read_simulated(corpus, self.split, **self.options):
+            for clip in read_simulated(corpus, self.split, targets=self.targets):
                 if clip.path in self.known:
                     continue
                 self.known.add(clip.path)
@@ -238,7 +240,8 @@ def train_encoder(options: argparse.Namespace) -> None:
         encoder = AutoModel.from_pretrained(options.start)
         extractor = AutoFeatureExtractor.from_pretrained(options.start)
     else:
-        encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig(num_scores=len(AXES) + len(options.teachers)))
+        scores = len(AXES) + len(options.teachers)
+        encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig(**OWN, num_scores=scores))
         extractor = AudioJudgeFeatureExtractor()
     encoder = encoder.to(memory_format=torch.channels_last).train()
     view = extractor.views[0]
