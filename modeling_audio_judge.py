@@ -5,7 +5,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 [`~AudioJudgeForCausalLM.candidate_log_probabilities`] (the papers' decimals, read as an expectation).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -364,9 +364,16 @@ class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
         Returns:
             `last_hidden_state` (clips, frames, frame size) and `scores` (clips, scores), 1 to 5.
         """
+        wanted = count_frames(input_features.shape[1], audio_frame_steps(self.config))  # frames of 40 ms
+        output = self.contextualize(*self.convolve(input_features, attention_mask))
+        return replace(output, last_hidden_state=output.last_hidden_state[:, :wanted])
+
+    def convolve(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The dear part: to frames of 20 ms (clips, frames, hidden size), and how many of them are real (clips,)."""
         if attention_mask is None:
             attention_mask = input_features.new_ones(input_features.shape[:2])
-        wanted = count_frames(input_features.shape[1], audio_frame_steps(self.config))  # frames of 40 ms
         lengths = attention_mask.sum(1).long()  # (clips,)
         if self.config.form == "segments":  # silence up to the full length, heard as part of the clip
             whole = 2 * self.config.max_positions
@@ -380,11 +387,14 @@ class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
                 conv(without_padding(hidden_states, lengths)), 0.1
             )  # (clips, channels, bands, frames)
             lengths = count_frames(lengths, [[3, conv.stride[1], 1]])
-        hidden_states = self.input_proj(hidden_states.permute(0, 3, 1, 2).flatten(2))  # (clips, frames, hidden size)
+        return self.input_proj(hidden_states.permute(0, 3, 1, 2).flatten(2)), lengths
+
+    def contextualize(self, hidden_states: torch.Tensor, lengths: torch.Tensor) -> AudioJudgeEncoderOutput:
+        """What `convolve` gives to the frames of 40 ms and the scores."""
         mask = padding_mask(lengths, hidden_states.shape[1])  # (clips, frames)
         hidden_states = self.attend(hidden_states, mask)
         scores = 1 + 4 * self.scores(hidden_states, mask).sigmoid()  # (clips, scores)
-        return with_scores(mean_of_two(hidden_states, mask)[:, :wanted], scores)
+        return with_scores(mean_of_two(hidden_states, mask), scores)
 
     def attend(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """(clips, frames, hidden size), in equal parts that have a position each."""

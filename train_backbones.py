@@ -22,7 +22,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -116,16 +116,39 @@ class Batch:
     ratings: Tensor
 
 
+class Convolved(nn.Module):
+    """An encoder whose convolutions stay as they are and are run once for each clip; what follows them learns."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    @property
+    def config(self) -> Any:
+        """The encoder's."""
+        return self.encoder.config
+
+    @torch.no_grad()
+    def prepare(self, features: Tensor) -> Tensor:
+        """Features (feature frames, width) of a clip to what the convolutions make of them (frames of 20 ms, hidden size)."""
+        with torch.autocast("cpu", torch.bfloat16):  # half the time
+            return self.encoder.convolve(features[None])[0][0]
+
+    def forward(self, prepared: Tensor, mask: Tensor) -> Any:
+        """(clips, frames of 20 ms, hidden size) and (clips, frames) to the encoder's output."""
+        return self.encoder.contextualize(prepared, mask.sum(1))
+
+
 class DistillationSet:
     """Features, states and ratings of a split of simulated corpora, in memory; clips can be added while a corpus grows."""
 
     def __init__(
         self, corpora: Sequence[Path], split: str, extractor: AudioJudgeFeatureExtractor, teachers: Sequence[str],
-        targets: str | None = None,
+        targets: str | None = None, prepare: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
         self.corpora = [corpus for corpus in corpora if (corpus / split).exists()]
         self.split, self.extractor, self.teachers = split, extractor, list(teachers)
-        self.targets = targets
+        self.targets, self.prepare = targets, prepare
         self.known: set[str] = set()
         # (feature frames, width) in half precision, states of each teacher in half precision, (scores,)
         self.items: list[tuple[Tensor, dict[str, Tensor], Tensor]] = []
@@ -139,7 +162,8 @@ class DistillationSet:
                     continue
                 self.known.add(clip.path)
                 samples, _ = soundfile.read(clip.path, dtype="float32")
-                features = self.extractor(samples).input_features[0].half()
+                features = self.extractor(samples).input_features[0]
+                features = (self.prepare(features) if self.prepare else features).half()
                 states = {name: torch.from_numpy(np.load(clip.extra[TEACHERS[name].states])) for name in self.teachers}
                 self.items.append((features, states, ratings_of(clip, self.teachers)))
 
@@ -246,36 +270,39 @@ def train_encoder(options: argparse.Namespace) -> None:
     encoder = encoder.to(memory_format=torch.channels_last).train()
     view = extractor.views[0]
     heads = StateHeads(encoder.config.hidden_size, options.teachers)
+    learner = Convolved(encoder) if options.freeze_convolutions else encoder
     make = partial(
-        DistillationSet, options.corpus, extractor=extractor, teachers=options.teachers, targets=options.targets
-    )
+        DistillationSet, options.corpus, extractor=extractor, teachers=options.teachers, targets=options.targets,
+        prepare=learner.prepare if options.freeze_convolutions else None,
+    )  # fmt: skip
     data, validation = make("train"), make("validation")
     scales = {name: scale_of([states[name] for _, states, _ in data.items[:1000]]) for name in options.teachers}
     if view in options.teachers:  # its own network says its states as they are
         start_as_identity(heads.states[view], *scales[view])
     average = torch.optim.swa_utils.AveragedModel(
-        encoder, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.decay)
+        learner, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.decay)
     )
-    parameters = [*encoder.parameters(), *heads.parameters()]
+    parameters = [*learner.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
     step, epoch, start, rng = 0, 0, time.monotonic(), np.random.default_rng(options.seed)
     while step < options.steps:
         for batch in data.batches(options.batch_size, options.seed + 2 * epoch):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, options.steps, options.learning_rate)
-            moved = shifted(batch, int(rng.integers(4)))
-            loss = distillation_loss(encoder, heads, moved, scales, view, options.state_weight)
+            moved = shifted(batch, int(rng.integers(2 if options.freeze_convolutions else 4)))
+            loss = distillation_loss(learner, heads, moved, scales, view, options.state_weight)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
-            average.update_parameters(encoder)
+            average.update_parameters(learner)
             step += 1
             if step % options.report_steps == 0 or step == options.steps:
                 report = {"step": step, "clips": len(data.items), "minutes": round((time.monotonic() - start) / 60, 1)}
                 report |= {"loss": round(loss.item(), 3)} | correlations(average.module, validation)
                 print(json.dumps(report), flush=True)
-                save_encoder(average.module, extractor, options.output, report)
+                mean = average.module.encoder if options.freeze_convolutions else average.module
+                save_encoder(mean, extractor, options.output, report)
             if step == options.steps:
                 break
         epoch += 1
@@ -383,10 +410,16 @@ def main() -> None:
         convert.add_argument(
             "--form", choices=("frames", "segments"), default="frames", help="segments: the exact original"
         )
+        convert.add_argument(
+            "--scores", type=int, help="scores of a clip, the peer's own if not given; others start as its first"
+        )
         convert.add_argument("--output", type=Path, required=True)
     encoder = commands.add_parser("encoder", help="teach an encoder what a corpus and its teachers say")
     encoder.add_argument("--corpus", type=Path, nargs="+", required=True, help="folders of simulated corpora")
     encoder.add_argument("--start", help="folder of a converted peer; an encoder of our own from nothing if not given")
+    encoder.add_argument(
+        "--freeze-convolutions", action="store_true", help="of distill_mos: run them once for each clip"
+    )
     encoder.add_argument("--output", type=Path, required=True)
     encoder.add_argument("--teachers", nargs="*", choices=tuple(TEACHERS), default=["nisqa", "distill_mos"])
     encoder.add_argument("--targets", help="kind of targets, as written by audio_judge.corpora.blends")
@@ -411,7 +444,7 @@ def main() -> None:
     language.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.command in peers.PEERS:
-        peers.convert(options.command, options.output, options.weights, options.form)
+        peers.convert(options.command, options.output, options.weights, options.form, options.scores)
     elif options.command == "encoder":
         train_encoder(options)
     elif options.command == "join":

@@ -35,8 +35,8 @@ DISTILL_MOS_ATTRIBUTION = (
 Weights = dict[str, Tensor]
 
 
-def read_nisqa(path: Path | None = None, form: str = "frames") -> AudioJudgeNisqaEncoder:
-    """NISQA v2.0 as an encoder.
+def read_nisqa(path: Path | None = None, form: str = "frames", num_scores: int = 5) -> AudioJudgeNisqaEncoder:
+    """NISQA v2.0 as an encoder; of more scores than its five, the others start as its first.
 
     Args:
         path: ``nisqa.tar`` of github.com/gabrielmittag/NISQA (``weights/``); where torchmetrics keeps it if not given.
@@ -52,7 +52,9 @@ def read_nisqa(path: Path | None = None, form: str = "frames") -> AudioJudgeNisq
             "fetch it (torchmetrics.functional.audio.non_intrusive_speech_quality_assessment)"
         )
     weights = torch.load(path, map_location="cpu", weights_only=True)["model_state_dict"]
-    config = AudioJudgeNisqaConfig(form=form, license="cc-by-nc-sa-4.0", attributions=[NISQA_ATTRIBUTION])
+    config = AudioJudgeNisqaConfig(
+        form=form, num_scores=num_scores, license="cc-by-nc-sa-4.0", attributions=[NISQA_ATTRIBUTION]
+    )
     encoder = AudioJudgeNisqaEncoder(config).eval()
     for number, conv in enumerate(encoder.convs, 1):
         scale, shift = batch_norm(weights, f"cnn.model.bn{number}")
@@ -62,7 +64,7 @@ def read_nisqa(path: Path | None = None, form: str = "frames") -> AudioJudgeNisq
     copy_named(encoder.norm, weights, "time_dependency.model.norm1")
     for number, layer in enumerate(encoder.layers):
         copy_attention(layer, weights, f"time_dependency.model.layers.{number}")
-    pools = [f"pool_layers.{number}.model" for number in range(config.num_scores)]
+    pools = [f"pool_layers.{number if number < 5 else 0}.model" for number in range(num_scores)]
     copy_scores(encoder.scores, weights, pools)
     return encoder
 
@@ -163,10 +165,13 @@ class Peer:
 PEERS = {"nisqa": Peer(read_nisqa, "nisqa"), "distill_mos": Peer(read_distill_mos, "distill_mos")}
 
 
-def convert(name: str, output: Path, path: Path | None = None, form: str = "frames") -> None:
+def convert(
+    name: str, output: Path, path: Path | None = None, form: str = "frames", num_scores: int | None = None
+) -> None:
     """Write a peer as a folder for ``from_backbones``: weights, configuration, feature extractor."""
     peer = PEERS[name]
-    peer.read(path, form=form).save_pretrained(output)
+    options = {} if num_scores is None else {"num_scores": num_scores}
+    peer.read(path, form=form, **options).save_pretrained(output)
     extractor = AudioJudgeFeatureExtractor(views=[peer.view])
     if form == "segments" and name == "nisqa":
         extractor = AudioJudgeFeatureExtractor(
