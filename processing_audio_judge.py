@@ -486,13 +486,30 @@ class AudioJudgeProcessor(ProcessorMixin):
     def replace_audio_token(self, audio_inputs: dict, audio_idx: int, **kwargs) -> str:
         return self.audio_token * int(audio_inputs["num_audio_tokens"][audio_idx])
 
-    def _process_audio(self, audio, **kwargs):
-        """Features of all clips, under the same two names whatever the encoder."""
+    def __call__(self, images=None, text=None, videos=None, audio=None, **kwargs):
+        """As the base class; the views of a clip that only some questions need are made if its text asks one of them."""
+        if audio is not None and text is not None and getattr(self.feature_extractor, "optional_words", None):
+            texts = [text] if isinstance(text, str) else text
+            views = [self.optional_views(one) for one in texts for _ in range(one.count(self.audio_token))]
+            kwargs["audio_kwargs"] = {**kwargs.get("audio_kwargs", {}), "optional_views": views}
+        return super().__call__(images=images, text=text, videos=videos, audio=audio, **kwargs)
+
+    def optional_views(self, text: str) -> set[str]:
+        """The views beyond the usual ones that a text asks about."""
+        find = getattr(self.feature_extractor, "optional_views", None)  # an extractor of our own
+        return find(text) if find else set()
+
+    def _process_audio(self, audio, optional_views: list[set[str]] | None = None, **kwargs):
+        """
+        Features of all clips, under the same two names whatever the encoder; `optional_views` of each clip, see
+        [`AudioJudgeFeatureExtractor`].
+        """
         rate = kwargs.get("sampling_rate")
         if rate is not None and rate != self.sampling_rate:
             raise ValueError(f"This judge hears {self.sampling_rate} Hz, got {rate} Hz: resample first.")
         clips = [self._as_mono(clip) for clip in audio]  # (samples,) each
-        features, mask = self.extract_features(clips)  # (clips, ...), (clips, time of the features)
+        # (clips, ...), (clips, time of the features)
+        features, mask = self.extract_features(clips, optional_views)
         tokens = count_frames(mask.sum(1), self.frame_steps)  # (clips,), one audio token per frame
         if (tokens < 1).any():
             shortest = min(len(clip) for clip in clips) / self.sampling_rate
@@ -521,15 +538,19 @@ class AudioJudgeProcessor(ProcessorMixin):
             )
         return samples.numpy()
 
-    def extract_features(self, clips: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    def extract_features(
+        self, clips: list[Any], optional_views: list[set[str]] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """
         Args:
             clips: Mono clips (samples,) at `sampling_rate`.
+            optional_views: Of each clip, if an extractor of our own has such.
 
         Returns:
             Features (clips, ...) and their mask (clips, time of the features), 1 where a frame or sample is real.
         """
-        return encoder_of_extractor(self.feature_extractor).extract(self.feature_extractor, clips)
+        options = {"optional_views": optional_views} if optional_views and any(optional_views) else {}
+        return encoder_of_extractor(self.feature_extractor).extract(self.feature_extractor, clips, **options)
 
     def _multimodal_inputs_from_conversations(self, conversations, audio_loading_params, *args, **kwargs):
         """Also takes audio blocks that bring their rate: `{"audio": array, "sampling_rate": 16000}` or `{"audio": {"array", …}}`."""
@@ -630,8 +651,10 @@ class AudioJudgeProcessor(ProcessorMixin):
         """
         blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
         clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
+        asked_about = [self.optional_views(json.dumps(request["questions"])) for request in requests]
+        views = [own for own, state in zip(asked_about, blocks) for block in state if is_audio(block)]
         # Features of all requests, in order
-        audio, _ = self._process_audio(clips) if clips else ({"num_audio_tokens": []}, [])
+        audio, _ = self._process_audio(clips, views) if clips else ({"num_audio_tokens": []}, [])
         tokens, first_clip = iter(audio.pop("num_audio_tokens")), 0
         # Of each request `prompts` and `asked`, of each question of them all the others
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []

@@ -93,7 +93,8 @@ class JudgeCollator:
             ValueError: If an example has another number of placeholders than of clips, or nothing to learn.
         """
         examples, clips = self._read_all([read_example(row) for row in rows])
-        audio, tokens_per_clip = self._features([clip.samples for row in clips for clip in row])
+        views = [self._optional_views(example) for example, row in zip(examples, clips, strict=True) for _ in row]
+        audio, tokens_per_clip = self._features([clip.samples for row in clips for clip in row], views)
         prompts, remaining = [], iter(tokens_per_clip)
         for example, row in zip(examples, clips, strict=True):
             prompts.append(self._expand(self._prompt(example), [next(remaining) for _ in row], example))
@@ -149,11 +150,20 @@ class JudgeCollator:
         crop_seed = example.get("seed", 0) if self.random_crop else None
         return read_clips(audio_blocks(example), self.processor.sampling_rate, self.max_seconds, crop_seed)
 
-    def _features(self, clips: list[np.ndarray]) -> tuple[dict[str, torch.Tensor], list[int]]:
+    def _optional_views(self, example: Mapping[str, Any]) -> set[str]:
+        """The views beyond the usual ones that the request of an example asks about, as when the judge is used."""
+        if "questions" in example:
+            return self.processor.optional_views(json.dumps(example["questions"]))
+        # The last turn before the answer is the request
+        content = example["prompt"][-1]["content"]
+        texts = [content] if isinstance(content, str) else [b["text"] for b in content if b["type"] == "text"]
+        return self.processor.optional_views(" ".join(texts))
+
+    def _features(self, clips: list[np.ndarray], views: list[set[str]]) -> tuple[dict[str, torch.Tensor], list[int]]:
         """The model's audio inputs and the number of audio tokens of each clip."""
         if not clips:
             raise ValueError("no example of the batch has a clip; a judge is trained with audio")
-        audio, _ = self.processor._process_audio(clips)
+        audio, _ = self.processor._process_audio(clips, views)
         return audio, audio.pop("num_audio_tokens")
 
     # Text
