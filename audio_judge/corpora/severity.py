@@ -69,8 +69,9 @@ def _of_snr(decibels: float) -> float:
 
 def _suppression(cause: Cause, _: float) -> dict[str, float]:
     """What is left of the noise, and how much of the speech went with it."""
-    snr, depth = cause.parameters["snr_db"], -cause.parameters.get("floor_db", -25.0)
-    removed = 0.6 * min(depth, 5 * cause.parameters.get("over_subtraction", 2.0))
+    snr, amount = cause.parameters["snr_db"], cause.parameters.get("amount", 0.5)  # of all methods but subtraction
+    depth = -cause.parameters.get("floor_db", -10 - 30 * amount)
+    removed = 0.6 * min(depth, 5 * cause.parameters.get("over_subtraction", 1 + 7 * amount))
     eaten = 0.9 * _unit((28 - snr) / 30) * _unit(depth / 30)
     return {"noisiness": _of_snr(snr + removed), "coloration": eaten, "discontinuity": 0.4 * eaten}
 

@@ -22,7 +22,8 @@ from audio_judge.degrade.acoustic import add_clicks, add_echo, add_noise, reverb
 from audio_judge.degrade.amplitude import change_level, change_speed, clip_amplitude, pump_gain, quantise
 from audio_judge.degrade.codecs import CODECS, transcode
 from audio_judge.degrade.plans import HELD_OUT, draw_cause, sample_plan
-from audio_judge.degrade.spectral import cut_notches, equalise, limit_band, suppress_noise
+from audio_judge.degrade.spectral import cut_notches, equalise, limit_band
+from audio_judge.degrade.suppression import suppress_noise
 from audio_judge.degrade.transmission import add_jitter, clip_time, lose_packets
 from audio_judge.degrade.vocoder import vocode
 from audio_judge.degrade.words import describe

@@ -20,6 +20,7 @@ WEIGHTS = {
     "filter": 2.0, "noise_suppression": 1.5, "time_clipping": 1.5, "vocoder": 1.2, "jitter": 1.0, "clicks": 0.8,
     "quantisation": 0.8, "speed": 0.3,
 }  # fmt: skip
+CALLS = 0.12  # share of the plans that are a whole call instead of single faults
 Parameters = dict[str, Any]
 # Severity that a codec with one bit rate stands for
 CODEC_QUALITY = {
@@ -31,6 +32,7 @@ CODEC_QUALITY = {
     "adpcm_ima": 0.55,
     "gsm": 0.7,
     "g723_1": 0.75,
+    "real_144": 0.8,
 }
 
 
@@ -74,6 +76,8 @@ def _packet_loss(rng: np.random.Generator, severity: float, recordings: bool) ->
         "frame_ms": frame_ms,
         "mean_burst": burst,
     }
+    if rng.random() < 0.25:
+        parameters["within"] = round(float(rng.uniform(0.2, 0.8)), 2)
     if concealment == "opus":
         bit_rate = int(rng.choice([6000, 8000, 12_000, 16_000, 24_000, 32_000, 48_000, 64_000]))
         parameters |= {"bit_rate": bit_rate} | _opus_bandwidth(rng, bit_rate)
@@ -94,7 +98,7 @@ def _codec(rng: np.random.Generator, severity: float, recordings: bool) -> Param
     if rng.random() < 0.3:
         codec = str(min(fixed, key=lambda name: abs(CODEC_QUALITY[name] - severity) + 0.3 * rng.random()))
     else:
-        codec = _pick(rng, {"opus": 3.0, "mp3": 1.5, "aac": 1.5, "amr_nb": 1.5, "sbc": 0.7})
+        codec = _pick(rng, {"opus": 3.0, "mp3": 1.5, "aac": 1.5, "amr_nb": 1.5, "sbc": 0.7, "mp2": 0.5})
     return _codec_parameters(codec, rng, severity)
 
 
@@ -108,7 +112,7 @@ def _codec_parameters(codec: str, rng: np.random.Generator, severity: float) -> 
 
 def _band_limit(rng: np.random.Generator, severity: float, recordings: bool) -> Parameters:
     order = int(rng.choice([2, 4, 6, 8, 10]))
-    shape = _pick(rng, {"lowpass": 5.0, "highpass": 1.5, "bandpass": 1.5, "telephone": 1.0, "wide": 0.7})
+    shape = _pick(rng, {"lowpass": 5.0, "highpass": 1.5, "bandpass": 1.5, "telephone": 1.0, "wide": 0.7, "any": 1.5})
     low, high = _logarithmic(80, 900, severity), _logarithmic(16_000, 1500, severity)
     edges = {
         "lowpass": {"high_hz": high},
@@ -116,6 +120,10 @@ def _band_limit(rng: np.random.Generator, severity: float, recordings: bool) -> 
         "bandpass": {"low_hz": low, "high_hz": max(high, 2500.0)},
         "telephone": {"low_hz": 300.0, "high_hz": 3400.0},
         "wide": {"low_hz": float(rng.choice([50, 100, 200])), "high_hz": 7000.0},
+        "any": {
+            "low_hz": float(rng.choice([50, 80, 120, 200, 300, 400])),
+            "high_hz": _logarithmic(15_000, 2600, severity),
+        },
     }
     return edges[shape] | {"order": order}
 
@@ -145,17 +153,33 @@ def _level(rng: np.random.Generator, severity: float, recordings: bool) -> Param
 
 
 def _suppression(rng: np.random.Generator, severity: float, recordings: bool) -> Parameters:
-    colour = _pick(rng, {"pink": 1.0, "white": 1.0} | ({"recorded": 3.0} if recordings else {}))
-    return {
-        "snr_db": _between(30, -2, severity),
-        "over_subtraction": _between(1, 8, severity),
-        "floor_db": round(float(rng.uniform(-40, -10)), 1),
-        "colour": colour,
+    methods = {
+        "subtraction": 1.5,
+        "afftdn": 1.0,
+        "anlmdn": 0.6,
+        "afwtdn": 0.6,
+        "webrtc": 1.2,
+        "rnnoise": 1.0,
+        "mask": 1.5,
     }
+    method = _pick(rng, methods)
+    colour = _pick(rng, {"pink": 1.0, "white": 1.0} | ({"recorded": 3.0} if recordings else {}))
+    floor = round(float(rng.uniform(-40, -10)), 1)
+    if method == "mask":
+        amount = _between(0.05, 1, severity, 2)
+        return {"snr_db": _between(20, -8, severity), "method": method, "amount": amount, "floor_db": floor}
+    if method == "subtraction":
+        strength = {"over_subtraction": _between(1, 8, severity), "floor_db": floor}
+    else:
+        amount = min(1.0, max(0.05, round(severity + rng.normal(0, 0.15), 2)))
+        strength = {"amount": float(amount), "passes": _pick(rng, {1: 0.75, 2: 0.25})}
+    return {"snr_db": _between(30, -2, severity), "method": method, "colour": colour} | strength
 
 
 def _vocoder(rng: np.random.Generator, severity: float, recordings: bool) -> Parameters:
-    mode = _pick(rng, {"phase": 1.0, "robot": 1.0, "mel": 1.0, "pitch": 0.7, "formant": 0.7})
+    mode = _pick(
+        rng, {"phase": 1.0, "robot": 1.0, "mel": 1.0, "pitch": 0.7, "formant": 0.7, "griffin_lim": 1.0, "lpc": 1.0}
+    )
     return {"mode": mode, "amount": _between(0.05, 1, severity, 2)}
 
 
@@ -236,6 +260,40 @@ def draw_cause(rng: np.random.Generator, kind: str, severity: float, *, recordin
     return Cause(kind, DRAWS[kind](rng, severity, recordings))
 
 
+def _draw_call(rng: np.random.Generator, severity: float, recordings: bool) -> list[Cause]:
+    """Draw a telephone call or a conference: what happens from the room to the listener, each fault milder than alone."""
+
+    def draw(kind: str) -> Cause:
+        return draw_cause(rng, kind, severity * rng.uniform(0.3, 0.9), recordings=recordings)
+
+    def loss(concealment: str, **parameters: Any) -> Cause:
+        rate, burst = _logarithmic(0.005, 0.25, severity * rng.random(), 4), round(float(rng.uniform(1, 6)), 1)
+        lost = {"loss_rate": rate, "concealment": concealment, "frame_ms": 20, "mean_burst": burst}
+        # Networks have bad moments: most of the time losses come together
+        stretch = {"within": round(float(rng.uniform(0.2, 0.8)), 2)} if rng.random() < 0.6 else {}
+        return Cause("packet_loss", lost | stretch | parameters)
+
+    room = [draw(str(rng.choice(["noise", "reverberation"])))] if rng.random() < 0.4 else []
+    level = {"gain_db": round(float(rng.uniform(-35, 15)), 1)}
+    listener = [Cause("level", level)] if rng.random() < 0.3 else []
+    if rng.random() < 0.5:  # a telephone, often through two networks
+        codecs = rng.choice(["amr_nb", "gsm", "mu_law", "a_law", "g723_1", "adpcm_ima", "real_144"], 2)
+        first, second = (
+            Cause("codec", _codec_parameters(str(codec), rng, severity * rng.random())) for codec in codecs
+        )
+        edges = {"low_hz": float(rng.choice([200, 250, 300, 350])), "high_hz": float(rng.choice([3000, 3400, 3600]))}
+        line = [Cause("band_limit", edges | {"order": int(rng.choice([2, 4, 8]))}), first]
+        line += [loss(_pick(rng, {"zero": 1.0, "waveform": 2.0, "noise": 0.5}))] if rng.random() < 0.7 else []
+        return room + line + ([second] if rng.random() < 0.5 else []) + listener
+    suppressed = [draw("noise_suppression")] if rng.random() < 0.5 else []
+    bit_rate = int(rng.choice([6000, 8000, 12_000, 16_000, 24_000, 32_000]))
+    network = [loss("opus", bit_rate=bit_rate, **_opus_bandwidth(rng, bit_rate))]
+    recorder = [
+        Cause("codec", _codec_parameters(str(rng.choice(["aac", "mp3", "opus"])), rng, severity * rng.random()))
+    ]
+    return room + suppressed + network + (recorder if rng.random() < 0.4 else []) + listener
+
+
 def sample_plan(
     rng: np.random.Generator,
     *,
@@ -245,6 +303,8 @@ def sample_plan(
     recordings: bool = True,
 ) -> list[Cause]:
     """Draw a random plan for ``degrade``: mostly one or two faults, sometimes none, good and very bad ones more often.
+
+    One in eight is a whole call, by telephone or in a conference, unless ``kinds`` are given.
 
     Args:
         kinds: Kinds to draw from; every kind that is not held out if left out.
@@ -270,6 +330,8 @@ def sample_plan(
     if held_out:
         chosen = [str(rng.choice(HELD_OUT))] + (["level"] if rng.random() < 0.2 else [])
         return [draw_cause(rng, kind, draw_severity(), recordings=recordings) for kind in chosen]
+    if kinds is None and rng.random() < CALLS:
+        return _draw_call(rng, draw_severity(), recordings)
     weights = WEIGHTS if kinds is None else {kind: WEIGHTS.get(kind, 1.0) for kind in kinds}
     unknown = [kind for kind in weights if kind not in STAGES]
     if unknown:
@@ -278,4 +340,5 @@ def sample_plan(
     shares = np.array(list(weights.values())) / sum(weights.values())
     names = rng.choice(list(weights), min(count, len(weights)), replace=False, p=shares).tolist()
     names += ["codec"] if "codec" in names and rng.random() < 0.12 else []  # tandem
+    names += ["band_limit"] if "band_limit" in names and rng.random() < 0.12 else []
     return [draw_cause(rng, kind, draw_severity(), recordings=recordings) for kind in sorted(names, key=STAGES.index)]

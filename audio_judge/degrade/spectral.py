@@ -1,15 +1,11 @@
-"""Faults of the spectrum: missing bands, equalisation, notches, over-eager noise suppression."""
-
-from typing import Any
+"""Faults of the spectrum: missing bands, equalisation, notches."""
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, sosfilt
 
 from audio_judge.clips import Cause
-from audio_judge.degrade.acoustic import make_noise
-from audio_judge.degrade.measures import active_level, fit_length, prevent_overload, require_between
-from audio_judge.degrade.vocoder import resynthesise, short_time_spectrum
+from audio_judge.degrade.measures import active_level, prevent_overload, require_between
 
 
 def limit_band(
@@ -135,48 +131,3 @@ def cut_notches(
     parameters = {"spacing_hz": spacing_hz, "depth_db": depth_db, "count": count}
     parameters |= {} if first_hz is None else {"first_hz": first_hz}
     return prevent_overload(irfft(spectrum, length)[: len(samples)]), Cause("notch", parameters)
-
-
-def suppress_noise(
-    samples: np.ndarray,
-    sampling_rate: int,
-    *,
-    snr_db: float,
-    over_subtraction: float = 2.0,
-    floor_db: float = -25.0,
-    colour: str = "pink",
-    noise: np.ndarray | None = None,
-    recording: int | str | None = None,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, Cause]:
-    """Add noise and suppress it again by spectral subtraction, leaving musical noise and eaten speech.
-
-    Args:
-        snr_db: Before suppression, as in ``add_noise``.
-        over_subtraction: How many times the noise's power is subtracted, 0.5 to 20; high eats the speech.
-        floor_db: Least gain of a time-frequency bin, -80 to 0 dB; low makes the residue tonal.
-        colour: As in ``add_noise``, like ``noise`` and ``recording``.
-
-    Examples:
-        >>> tone = np.sin(np.arange(16000)).astype(np.float32) / 4 * (np.arange(16000) > 4000)
-        >>> heard, _ = suppress_noise(tone, 16000, snr_db=10, over_subtraction=4.0, rng=np.random.default_rng(0))
-        >>> bool(np.std(heard[:3000]) < tone.std() * 10 ** (-20 / 20))  # 10 dB less noise in the pause
-        True
-    """
-    require_between("over_subtraction", over_subtraction, 0.5, 20)
-    require_between("floor_db", floor_db, -80, 0)
-    added, _ = make_noise(samples, sampling_rate, snr_db=snr_db, colour=colour, noise=noise, rng=rng)
-    spectrogram, window = short_time_spectrum(samples + added, sampling_rate)
-    # The mean of the noise itself: its estimate is perfect on average and wrong at every moment, hence musical noise.
-    expected = np.mean(np.abs(short_time_spectrum(added, sampling_rate)[0]) ** 2, axis=1, keepdims=True)
-    gain = 1 - over_subtraction * expected / np.maximum(np.abs(spectrogram) ** 2, 1e-20)
-    gain = np.sqrt(np.maximum(gain, 10 ** (floor_db / 10)))
-    parameters: dict[str, Any] = {
-        "snr_db": snr_db,
-        "over_subtraction": over_subtraction,
-        "floor_db": floor_db,
-        "colour": colour,
-    }
-    parameters |= {} if recording is None else {"recording": recording}
-    heard = fit_length(resynthesise(spectrogram * gain, window), len(samples))
-    return prevent_overload(heard), Cause("noise_suppression", parameters)

@@ -100,6 +100,7 @@ def lose_packets(
     concealment: str = "zero",
     frame_ms: int = 20,
     mean_burst: float = 1.0,
+    within: float = 1.0,
     bit_rate: int = 24_000,
     bandwidth: str | None = None,
     rng: np.random.Generator,
@@ -112,6 +113,8 @@ def lose_packets(
             period, fading) or ``opus`` (what libopus does; the clip also goes through Opus; needs PyAV and libopus).
         frame_ms: Duration of a packet, 10, 20, 40 or 60 ms.
         mean_burst: Mean number of packets lost in a row, 1 to 50.
+        within: Share of the clip, one stretch of it, that the losses fall into, 0.1 to 1: a bad minute of the network;
+            at least so much that a packet in ten of it arrives.
         bit_rate: Opus only, in bit/s, as in ``transcode``.
         bandwidth: Opus only, as in ``transcode``.
 
@@ -131,13 +134,18 @@ def lose_packets(
     require_one_of("frame_ms", frame_ms, (10, 20, 40, 60))
     require_between("mean_burst", mean_burst, 1, 50)
     frame = round(frame_ms * sampling_rate / 1000)
-    lost = draw_losses(-(-len(samples) // frame), loss_rate, mean_burst, rng)
+    require_between("within", within, 0.1, 1)
+    count = -(-len(samples) // frame)
+    lost = np.zeros(count, dtype=bool)
+    stretch = min(count, max(1, round(count * max(within, loss_rate / 0.9))))
+    start = int(rng.integers(count - stretch + 1)) if stretch < count else 0
+    lost[start : start + stretch] = draw_losses(stretch, loss_rate * count / stretch, mean_burst, rng)
     parameters: dict[str, Any] = {
         "loss_rate": loss_rate,
         "concealment": concealment,
         "frame_ms": frame_ms,
         "mean_burst": mean_burst,
-    }
+    } | ({} if within == 1 else {"within": within})
     if concealment == "opus":
         parameters |= {"bit_rate": bit_rate} | ({} if bandwidth is None else {"bandwidth": bandwidth})
         heard = lose_opus_packets(samples, sampling_rate, frame_ms, lost, bit_rate, bandwidth)

@@ -27,6 +27,8 @@ VOCODED = {
     "mel": "a blurred spectrum",
     "pitch": "a shifted pitch",
     "formant": "shifted formants",
+    "griffin_lim": "phases guessed anew",
+    "lpc": "pulses and noise instead of a voice",
 }
 JITTERED = {"insert": "repeated pieces", "drop": "skipped pieces", "warp": "stretched and squeezed pieces"}
 
@@ -76,6 +78,11 @@ def _filter(p: dict[str, Any]) -> str:
     return f"uneven frequency response within {_number(max(p['gains_db']) - min(p['gains_db']))} dB"
 
 
+def _suppression(p: dict[str, Any]) -> str:
+    what = "removal of another voice" if p.get("method") == "mask" else "suppression of noise"
+    return f"over-eager {what} at {_number(p['snr_db'])} dB SNR"
+
+
 def _time_clipping(p: dict[str, Any]) -> str:
     what = "word onsets cut" if p.get("place", "onset") == "onset" else "the speech muted"
     return f"{_number(100 * p['fraction'])} % of {what} for {_number(p.get('clip_ms', 60))} ms at a time"
@@ -95,7 +102,7 @@ WORDS = {
     "pumping": lambda p: f"level pumping at {_number(100 * p['strength'])} % strength",
     "quantisation": lambda p: f"quantisation to {p['bits']} bits",
     "echo": lambda p: f"echo after {_number(p['delay_ms'])} ms",
-    "noise_suppression": lambda p: f"over-eager suppression of noise at {_number(p['snr_db'])} dB SNR",
+    "noise_suppression": _suppression,
     "notch": lambda p: f"gaps in the spectrum every {_hertz(p['spacing_hz'])}",
     "vocoder": lambda p: f"vocoder artefacts: {VOCODED[p['mode']]} at {_number(100 * p['amount'])} %",
     "clicks": lambda p: f"{_number(p['clicks_per_second'])} clicks a second",

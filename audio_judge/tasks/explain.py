@@ -57,6 +57,7 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
     ("codec", "bitrate_kbps"): (24, 8),
     ("codec", "bit_rate"): (24_000, 8000),
     ("noise_suppression", "over_subtraction"): (2.5, 5.5),
+    ("noise_suppression", "amount"): (0.3, 0.7),
     ("vocoder", "amount"): (0.3, 0.7),
     ("clipping", "fraction"): (0.01, 0.08),
     ("clipping", "threshold_full_scale"): (0.5, 0.15),

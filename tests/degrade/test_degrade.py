@@ -33,10 +33,10 @@ from audio_judge.degrade import (
     quantise,
     reverberate,
     sample_plan,
-    suppress_noise,
     transcode,
     vocode,
 )
+from audio_judge.degrade.suppression import SUPPRESSION_METHODS
 from audio_judge.degrade.transmission import draw_losses
 
 RATE = 48_000
@@ -258,30 +258,29 @@ class TestCutNotches:
         assert gain_at(cut_notches, 4500, spacing_hz=1000.0, depth_db=30, count=2) == pytest.approx(0, abs=0.1)
 
 
-class TestSuppressNoise:
-    def test_less_noise_in_the_pause_than_before(self):
-        voice = make_voice(2)
-        noisy, _ = add_noise(voice, RATE, snr_db=10, colour="pink", rng=make_rng())
-        heard, _ = suppress_noise(voice, RATE, snr_db=10, over_subtraction=3, rng=make_rng())
-        assert heard[: RATE // 8].std() < 0.5 * noisy[: RATE // 8].std()
-
-    def test_more_subtraction_eats_more_speech(self):
-        errors = [
-            np.std(
-                suppress_noise(make_voice(), RATE, snr_db=10, over_subtraction=factor, rng=make_rng())[0] - make_voice()
-            )
-            for factor in (3.0, 8.0, 20.0)
-        ]
-        assert errors == sorted(errors)
-
-
 class TestVocode:
-    @pytest.mark.parametrize("mode", ["phase", "robot", "mel", "formant", "pitch"])
+    @pytest.mark.parametrize("mode", ["phase", "robot", "mel", "formant", "pitch", "griffin_lim", "lpc"])
     def test_more_changes_more_and_keeps_the_level(self, mode):
         voice = make_voice()
         slight, thorough = (vocode(voice, RATE, mode=mode, amount=amount, rng=make_rng())[0] for amount in (0.05, 1.0))
         assert np.std(slight - voice) < np.std(thorough - voice)
         assert decibels(thorough.std() / voice.std()) == pytest.approx(0, abs=3)
+
+    @pytest.mark.parametrize("mode", ["griffin_lim", "lpc"])
+    def test_rebuilt_speech_depends_on_the_seed_only(self, mode):
+        first, again, other = (
+            vocode(make_voice(), RATE, mode=mode, amount=0.8, rng=np.random.default_rng(seed))[0] for seed in (0, 0, 1)
+        )
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+    def test_prediction_takes_the_band_above_8_khz_with_its_amount(self):
+        noise = 0.1 * make_rng().standard_normal(RATE).astype(np.float32)
+        above = [
+            welch(vocode(noise, RATE, mode="lpc", amount=amount, rng=make_rng())[0], RATE)[1][60:].mean()
+            for amount in (0.1, 0.5, 1.0)
+        ]
+        assert above == sorted(above, reverse=True)
 
 
 class TestDrawLosses:
@@ -304,6 +303,16 @@ class TestLosePackets:
             marked[round(start * RATE) : round(end * RATE)] = True
         assert np.array_equal(heard == 0, marked)
         assert marked.mean() == pytest.approx(0.1, abs=0.005)
+
+    def test_losses_may_fall_into_one_stretch(self):
+        _, cause = lose_packets(make_tone(seconds=4), RATE, loss_rate=0.1, within=0.25, rng=make_rng())
+        assert cause.spans[-1][1] - cause.spans[0][0] <= 1.0
+        assert sum(end - start for start, end in cause.spans) == pytest.approx(0.4, abs=0.02)
+        assert cause.parameters["within"] == 0.25
+
+    def test_a_stretch_is_long_enough_for_its_losses(self):
+        _, cause = lose_packets(make_tone(seconds=2), RATE, loss_rate=0.8, within=0.1, rng=make_rng())
+        assert sum(end - start for start, end in cause.spans) == pytest.approx(1.6, abs=0.02)
 
     def test_waveform_conceals_a_voice_better_than_silence(self):
         tone = make_tone(180, seconds=2)
@@ -455,6 +464,7 @@ class TestDegrade:
             ("noise", {"snr_db": 10.0, "colour": "recorded"}, "noises="),
             ("packet_loss", {"loss_rate": 1.5}, "loss_rate is 1.5"),
             ("packet_loss", {"loss_rate": 0.1, "frame_ms": 25}, "frame_ms is 25"),
+            ("packet_loss", {"loss_rate": 0.1, "within": 0.0}, "within is 0.0"),
             ("packet_loss", {"loss_rate": 0.1, "concealment": "hope"}, "concealment is 'hope'"),
             ("jitter", {"events_per_second": -1.0}, "events_per_second is -1.0"),
             ("band_limit", {"high_hz": 20.0}, "high_hz is 20.0"),
@@ -474,6 +484,9 @@ class TestDegrade:
             ("quantisation", {"bits": 1}, "bits is 1"),
             ("echo", {"delay_ms": 1.0}, "delay_ms is 1.0"),
             ("noise_suppression", {"snr_db": 10.0, "floor_db": 3.0}, "floor_db is 3.0"),
+            ("noise_suppression", {"snr_db": 10.0, "method": "prayer"}, "method is 'prayer'"),
+            ("noise_suppression", {"snr_db": 10.0, "amount": 0.0}, "amount is 0.0"),
+            ("noise_suppression", {"snr_db": 10.0, "passes": 9}, "passes is 9"),
             ("notch", {"spacing_hz": 1.0}, "spacing_hz is 1.0"),
             ("vocoder", {"mode": "talkbox", "amount": 0.5}, "mode is 'talkbox'"),
             ("clicks", {"clicks_per_second": 0.0}, "clicks_per_second is 0.0"),
@@ -515,6 +528,15 @@ class TestSamplePlan:
             assert len(faults) == 1
             names = {faults[0].kind, faults[0].parameters.get("codec"), faults[0].parameters.get("concealment")}
             assert names & {"g726", "vorbis", "echo", "pumping", "notch", "repeat"}
+
+    def test_some_plans_are_calls_through_two_codecs_with_loss_between(self):
+        plans = [[cause.kind for cause in sample_plan(np.random.default_rng(seed))] for seed in range(1500)]
+        calls = [plan for plan in plans if "packet_loss" in plan and "codec" in plan[plan.index("packet_loss") :]]
+        assert len(calls) > 30
+
+    def test_methods_of_suppression_are_all_drawn(self):
+        causes = [draw_cause(np.random.default_rng(seed), "noise_suppression", 0.5) for seed in range(200)]
+        assert {cause.parameters["method"] for cause in causes} == set(SUPPRESSION_METHODS)
 
     def test_held_out_loss_is_long(self):
         assert draw_cause(make_rng(), "repeat_loss", 0.5).parameters["mean_burst"] >= 4
@@ -567,6 +589,10 @@ class TestDescribe:
             (Cause("codec", {"codec": "amr_nb", "bit_rate": 4750}), "AMR-NB at 4.75 kb/s"),
             (Cause("level", {"gain_db": -20.0}), "level 20 dB too low"),
             (Cause("reverberation", {"recording": 2}), "reverberation of a real room"),
+            (
+                Cause("noise_suppression", {"snr_db": 5.0, "method": "mask"}),
+                "over-eager removal of another voice at 5 dB SNR",
+            ),
         ],
     )
     def test_phrases(self, cause, words):
