@@ -28,7 +28,8 @@ card.yaml says what the weights do not; all keys but license may be left out:
   summary: Judges how warm a voice sounds.
   datasets: [me/warm-voices]
   limits: [Not for decisions about people.]
-Others: title, making, training_data, recipe, reaches, base_model, metrics, language, tags, license_name, license_link.
+Others: title, making, training_data, recipe, reaches, base_model, metrics, language, tags, license_name, license_link,
+data_license, language_model_license, attributions. The card says the strictest licence of all parts.
 
 Uploaded are weights (safetensors), configurations, processor, templates, the judge's three code files, card, evaluation
 results, handler.py and requirements.txt; other files of the folder stay here. Exit code: 0, 2 if the request was unusable or
@@ -73,6 +74,7 @@ def push(options: argparse.Namespace) -> int:
             files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
         except OSError as error:
             raise UsageError(f"{error.filename or target}: {error.strerror}; nothing was uploaded") from error
+        _say_licence(target, options.license)
         for name in files:
             print(f"{(target / name).stat().st_size:>13,}  {name}")
         for name in _left_out(source, files):
@@ -85,6 +87,19 @@ def push(options: argparse.Namespace) -> int:
         place = upload(target, options.repo, files=files, revision=options.revision, message=options.message, **shape)
         print(place)
     return 0
+
+
+def _say_licence(folder: Path, wanted: str | None) -> None:
+    """Say on stderr what the card says that whoever pushes may not expect."""
+    from huggingface_hub import ModelCard
+
+    from audio_judge.hub.licences import allows_commerce
+
+    stated = str(ModelCard.load(folder / "README.md").data.license)
+    if wanted not in (None, stated):
+        say(f"--license {wanted}: it is made of parts under {stated}, so that is what its card says")
+    if not allows_commerce(stated):
+        say(f"{stated}: not for commercial use")
 
 
 def _facts(card: str | None, license_id: str | None) -> "CardFacts | None":

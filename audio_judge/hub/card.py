@@ -13,6 +13,7 @@ from yaml import YAMLError, safe_load
 
 from audio_judge.errors import UsageError
 from audio_judge.hub.files import INDEX, is_adapter, read_json, template_text, trained_rubrics, weight_files
+from audio_judge.hub.licences import allows_commerce, parts_of, strictest, strictness
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 
 LIBRARY, PIPELINE_TAG = "transformers", "audio-text-to-text"
@@ -26,7 +27,7 @@ class CardFacts:
     """What a card says that cannot be read from the weights; nothing is claimed for what is left out.
 
     Args:
-        license: Id of the licence on the Hub, such as ``apache-2.0``.
+        license: Id of the licence on the Hub, such as ``apache-2.0``; the card says a stricter one if a part has it.
         title: Name of the judge; that of the repository if empty.
         summary: What it judges, in a sentence or two.
         making: How it was made, Markdown.
@@ -41,6 +42,9 @@ class CardFacts:
         tags: Besides those of every judge.
         license_name: Of a licence that the Hub does not know.
         license_link: Where that licence stands.
+        data_license: Ids of the licences of what it was trained on.
+        language_model_license: Id of the licence of the language model that it was made from.
+        attributions: Whom to name, besides those that its configuration names.
     """
 
     license: str
@@ -58,6 +62,9 @@ class CardFacts:
     tags: tuple[str, ...] = ()
     license_name: str = ""
     license_link: str = ""
+    data_license: tuple[str, ...] = ()
+    language_model_license: str = ""
+    attributions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,14 +153,15 @@ def write_card(
     """
     folder = Path(folder)
     repo = repo or folder.resolve().name
-    facts = replace(facts, title=facts.title or repo.rpartition("/")[2])
     adapter = is_adapter(folder)
+    facts, is_bound = _licensed(folder, replace(facts, title=facts.title or repo.rpartition("/")[2]))
     processor = read_json(folder / "processor_config.json")
     rubrics = trained_rubrics(processor)  # of a judge that does not say, a guess: good for an example, not as a claim
     card = ModelCard.from_template(
         ModelCardData(**_metadata(facts, repo, results, base_model if adapter else None)),
         template_str=template_text("model_card.md"),
         facts=facts,
+        is_bound=is_bound,
         repo=repo,
         adapter=adapter,
         base=base_model,
@@ -166,6 +174,23 @@ def write_card(
     path = folder / "README.md"
     path.write_text(str(card).rstrip() + "\n", encoding="utf-8")
     return path
+
+
+def _licensed(folder: Path, facts: CardFacts) -> tuple[CardFacts, bool]:
+    """Facts with the strictest licence of all parts and everyone to name; and whether a known part forbids commercial use."""
+    licenses, attributions = _parts(folder)
+    others = [*licenses, *facts.data_license, *filter(None, [facts.language_model_license])]
+    named = tuple(dict.fromkeys([*attributions, *facts.attributions]))
+    binding = strictest([facts.license, *others])
+    is_bound = not all(map(allows_commerce, others))
+    if binding == facts.license:
+        return replace(facts, attributions=named), is_bound
+    return replace(facts, license=binding, license_name="", license_link="", attributions=named), is_bound
+
+
+def _parts(folder: Path) -> tuple[list[str], list[str]]:
+    """Licences and attributions of a judge's weights; a LoRA does not say whose it changes."""
+    return ([], []) if is_adapter(folder) else parts_of(read_json(folder / "config.json"))
 
 
 def _figures(results: Results) -> str:
@@ -221,6 +246,11 @@ def complete_card(source: Path, target: Path, repo: str, results: Results | None
     own = {} if card is None else card.data.to_dict()
     if card is None or not own.get("license"):
         raise UsageError(f"{path}: no card that names a license; give --card FACTS.yaml, or at least --license NAME")
+    licenses, _ = _parts(target)
+    if licenses and strictness(own["license"]) < strictness(strictest(licenses)):
+        raise UsageError(
+            f"{path}: license {own['license']}, but it holds weights under {strictest(licenses)}; say that"
+        )
     # PEFT puts the place of the judge on this machine into its cards
     tags = tuple(tag for tag in own.get("tags") or () if not tag.startswith("base_model:"))
     data = _metadata(CardFacts(own["license"], tags=tags), repo, results, base if is_adapter(target) else None)

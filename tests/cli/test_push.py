@@ -1,5 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,17 @@ class TestPush:
         assert shell("push", "me/mini", "--dry-run", tmp_path / "new")[0] == 0
         assert not any(path.is_symlink() for path in (tmp_path / "new").iterdir())
         assert ModelCard.load(tmp_path / "new" / "README.md").data.license == "cc-by-nc-sa-4.0"
+
+    def test_licence_of_its_parts(self, shell, uploads, place, tmp_path):
+        shutil.copytree(place / "judge", tmp_path / "judge")
+        config = json.loads((tmp_path / "judge" / "config.json").read_text())
+        config["audio_config"]["license"] = "cc-by-nc-sa-4.0"
+        (tmp_path / "judge" / "config.json").write_text(json.dumps(config))
+        words = ("push", "me/a", "--judge", tmp_path / "judge", "--license", "apache-2.0")
+        code, _, err = shell(*words, "--dry-run", tmp_path / "new")
+        assert code == 0
+        assert "--license apache-2.0: it is made of parts under cc-by-nc-sa-4.0" in err
+        assert "cc-by-nc-sa-4.0: not for commercial use" in err
 
     def test_card_from_facts(self, shell, uploads, place, tmp_path):
         (tmp_path / "card.yaml").write_text("license: mit\nsummary: Judges doors.\n")

@@ -278,6 +278,40 @@ class TestWriteCard:
         for block in self.card(copy).text.split("```python\n")[1:]:
             compile(block.partition("```")[0], "card", "exec")
 
+    def spoilt(self, copy, **audio):
+        """The judge with an encoder that says where its weights come from."""
+        config = json.loads((copy / "config.json").read_text())
+        config["audio_config"] |= audio
+        (copy / "config.json").write_text(json.dumps(config))
+        return copy
+
+    def test_strictest_licence_of_its_parts(self, copy):
+        nisqa = {"license": "cc-by-nc-sa-4.0", "attributions": ["NISQA v2.0, Gabriel Mittag and others"]}
+        mos = {"license": "mit", "attributions": ["Distill-MOS, Microsoft", "Whisper, OpenAI"]}
+        card = self.card(self.spoilt(copy, encoders=[nisqa, mos]), CardFacts("apache-2.0"))
+        licence = card.text.partition("## Licence")[2]
+        assert card.data.license == "cc-by-nc-sa-4.0"
+        assert "**Commercial use is not allowed.**" in licence
+        for name in (*nisqa["attributions"], *mos["attributions"]):
+            assert f"\n* {name}\n" in licence
+
+    def test_names_whom_a_free_judge_owes(self, copy):
+        facts = CardFacts("apache-2.0", data_license=("cc-by-4.0",), attributions=("Votes, their makers",))
+        card = self.card(self.spoilt(copy, license="mit", attributions=["Distill-MOS, Microsoft"]), facts)
+        assert card.data.license == "apache-2.0"
+        assert "\n* Distill-MOS, Microsoft\n* Votes, their makers\n" in card.text
+        assert "trained on data under cc-by-4.0" in card.text
+        assert "Commercial" not in card.text
+
+    @pytest.mark.parametrize("facts", [{"data_license": ("cc-by-nc-4.0",)}, {"language_model_license": "cc-by-nc-4.0"}])
+    def test_data_and_language_model_bind_too(self, copy, facts):
+        assert self.card(copy, CardFacts("mit", **facts)).data.license == "cc-by-nc-4.0"
+
+    def test_parts_that_say_nothing_change_nothing(self, copy):
+        plain = write_card(copy, FACTS, repo="me/judge").read_text()
+        assert write_card(self.spoilt(copy, license=None, attributions=[]), FACTS, repo="me/judge").read_text() == plain
+        assert plain.endswith("## Licence\n\ncc-by-4.0. The three code files and `handler.py` are under Apache-2.0.\n")
+
     def test_card_of_a_lora_names_its_judge(self, place, tmp_path):
         lora = Path(shutil.copytree(place / "lora", tmp_path / "lora"))
         card = self.card(lora, base_model="me/base")
@@ -324,6 +358,14 @@ class TestWriteFolder:
         if card:
             (copy / "README.md").write_text(card)
         with pytest.raises(UsageError, match="--license"):
+            write_folder(copy, tmp_path / "new", repo="me/a")
+
+    def test_own_card_must_not_promise_more_than_its_parts(self, copy, tmp_path):
+        config = json.loads((copy / "config.json").read_text())
+        config["audio_config"]["license"] = "cc-by-nc-sa-4.0"
+        (copy / "config.json").write_text(json.dumps(config))
+        (copy / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Mine\n")
+        with pytest.raises(UsageError, match=r"license apache-2.0, but it holds weights under cc-by-nc-sa-4.0"):
             write_folder(copy, tmp_path / "new", repo="me/a")
 
     def test_own_card_must_be_readable(self, copy, tmp_path):
