@@ -31,6 +31,9 @@ MAX_CHANNELS = 64
 # Float recordings may overshoot 1.0, but 24 dB above full scale means that integers were cast, not scaled.
 MAX_PEAK = 16.0
 
+# The last bit of 16, -90.3 dBFS: what never gets louder is digital silence, dithered or not.
+SILENCE_PEAK = 2.0**-15
+
 _BLOCK_FRAMES = 2**16
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer when a header (FLAC written to a pipe) does not give the length
 _INEXACT_SEEK = ("VORBIS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
@@ -148,16 +151,24 @@ def read_audio(
 
 
 def iter_windows(
-    source: AudioSource, window_seconds: float = 10.0, *, minimum: float = 1.0, name: str | None = None
+    source: AudioSource,
+    window_seconds: float = 10.0,
+    *,
+    minimum: float = 1.0,
+    start_time: float | None = None,
+    end_time: float | None = None,
+    name: str | None = None,
 ) -> Iterator[tuple[float, float, Audio]]:
     """Read a clip window by window; of a file no more than one window is in memory.
 
     Args:
         source: Anything that :func:`read_audio` takes.
         minimum: Shortest window, in seconds; see :func:`windows`.
+        start_time: Where the first window starts, in seconds; None for the beginning.
+        end_time: Where the last one ends, in seconds; None for the end.
 
     Yields:
-        Start and end in seconds, and the sound between them.
+        Start and end in seconds of the clip, and the sound between them.
 
     Raises:
         AudioError: As :func:`read_audio`; for a damaged or truncated file when the damage is reached.
@@ -169,16 +180,100 @@ def iter_windows(
     clip = _resolve(source, name)
     if isinstance(clip, _Decoded):
         audio = _decoded_audio(clip)
-        for start, end in windows(audio.seconds, window_seconds, minimum):
-            first, last = round(start * audio.sampling_rate), round(end * audio.sampling_rate)
-            yield start, end, replace(audio, samples=audio.samples[first:last])
+        rate = audio.sampling_rate
+        begin, stop = _frame_span(len(audio.samples), rate, start_time, end_time, audio.name)
+        for start, end in windows((stop - begin) / rate, window_seconds, minimum):
+            first, last = begin + round(start * rate), begin + round(end * rate)
+            yield begin / rate + start, begin / rate + end, replace(audio, samples=audio.samples[first:last])
         return
     with _opened(clip) as file:
         rate = file.samplerate
-        for start, end in windows(_frames(file, clip) / rate, window_seconds, minimum):
+        begin, stop = _frame_span(_frames(file, clip), rate, start_time, end_time, clip.name)
+        _skip(file, begin, clip.name)
+        for start, end in windows((stop - begin) / rate, window_seconds, minimum):
             # A difference of rounded borders, so that windows do not drift from the times they say
             samples = _read_mono(file, round(end * rate) - round(start * rate), clip.name)
-            yield start, end, _checked(samples, rate, clip.name)
+            yield begin / rate + start, begin / rate + end, _checked(samples, rate, clip.name)
+
+
+def is_silent(samples: np.ndarray) -> bool:
+    """Whether a signal (samples,) is digital silence: nowhere above -90 dBFS."""
+    return not _loud(samples).any()
+
+
+def sound_span(source: AudioSource, *, name: str | None = None) -> tuple[float, float] | None:
+    """Find where a clip begins and stops to sound: what lies before and after is digital silence.
+
+    Of a file no more is decoded than silence and a block at each end.
+
+    Returns:
+        Start and end in seconds, at least 0.1 s apart; None if nothing sounds.
+
+    Raises:
+        AudioError: As :func:`read_audio`; damage that is not at the ends is not seen.
+
+    Example:
+        >>> sound_span((np.concatenate([np.zeros(8000), np.ones(4000), np.zeros(8000)]), 8000))
+        (1.0, 1.5)
+    """
+    clip = _resolve(source, name)
+    if isinstance(clip, _Decoded):
+        audio = _decoded_audio(clip)
+        loud = np.flatnonzero(_loud(audio.samples))
+        found = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else None
+        return found and _longer(*found, len(audio.samples), audio.sampling_rate)
+    with _opened(clip) as file:
+        frames = _frames(file, clip)
+        first = _quiet_before(file, frames, clip.name)
+        if first is None:
+            return None
+        return _longer(first, frames - _quiet_after(file, first, frames, clip.name), frames, file.samplerate)
+
+
+def _loud(samples: np.ndarray) -> np.ndarray:
+    return ~(np.abs(samples) <= SILENCE_PEAK)  # NaN is no silence: who reads it will say so
+
+
+def _longer(first: int, last: int, frames: int, rate: int) -> tuple[float, float]:
+    """Frames as seconds, after both ends were moved outwards if there are fewer than can be judged."""
+    missing = max(0, round(MIN_SECONDS * rate) - (last - first))
+    last = min(frames, last + missing)
+    first = max(0, min(first, last - round(MIN_SECONDS * rate)))
+    return first / rate, last / rate
+
+
+def _quiet_before(file: "_ForwardFile", frames: int, name: str) -> int | None:
+    """Frames of silence at the beginning of a file; None if there is nothing else."""
+    before = 0
+    for block in _blocks(file, frames, name):
+        loud = _loud(block)
+        if loud.any():
+            return before + int(loud.argmax())
+        before += len(block)
+    return None
+
+
+def _quiet_after(file: "_ForwardFile", first: int, frames: int, name: str) -> int:
+    """Frames of silence at the end of a file that sounds from ``first`` on.
+
+    They are counted from the end, so that a seek that is not exact does no harm. A file that is damaged there has none:
+    who reads it will say what is wrong.
+    """
+    size = _BLOCK_FRAMES
+    while True:
+        start = max(first, frames - size)
+        quiet, sounds = 0, False
+        try:
+            file.seek(start)
+            for block in _blocks(file, _UNKNOWN_FRAMES, name):
+                loud = np.flatnonzero(_loud(block))
+                quiet = len(block) - int(loud[-1]) - 1 if len(loud) else quiet + len(block)
+                sounds = sounds or len(loud) > 0
+        except (soundfile.LibsndfileError, AudioError):
+            return 0
+        if sounds or start == first:
+            return min(quiet, frames - first - 1)
+        size *= 4
 
 
 def audio_info(source: AudioSource, *, name: str | None = None) -> AudioInfo:

@@ -19,9 +19,11 @@ from audio_judge.audio import (
     AudioError,
     align,
     audio_info,
+    is_silent,
     iter_windows,
     read_audio,
     resample,
+    sound_span,
     torchaudio_is_usable,
     windows,
 )
@@ -325,6 +327,62 @@ class TestIterWindows:
         assert next(pieces)[2].seconds == 5.0
         with pytest.raises(AudioError, match=r"cut\.flac: damaged or truncated"):
             list(pieces)
+
+    @pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3", "OGG"])
+    def test_part_of_a_file_in_its_own_times(self, tmp_path, kind):
+        path = tmp_path / "long.audio"
+        soundfile.write(path, tone(6.0), RATE, format=kind)
+        pieces = list(iter_windows(path, 2.0, start_time=1.5, end_time=5.0))
+        assert [(start, end) for start, end, _ in pieces] == [(1.5, 3.5), (3.5, 5.0)]
+        together = np.concatenate([piece.samples for _, _, piece in pieces])
+        expected = soundfile.read(path, dtype="float32")[0][round(1.5 * RATE) : 5 * RATE]
+        np.testing.assert_allclose(together, expected, atol=1e-6)
+
+
+class TestSoundSpan:
+    def padded(self, before, after, seconds=3.0):
+        return np.concatenate([np.zeros(round(before * RATE)), noise(seconds), np.zeros(round(after * RATE))])
+
+    @pytest.mark.parametrize("before", [0.0, 0.7, 9.0])  # more than a block is read, too
+    @pytest.mark.parametrize("after", [0.0, 0.7, 9.0])
+    def test_of_arrays_and_files(self, tmp_path, before, after):
+        clip = self.padded(before, after)
+        found = {sound_span((clip, RATE))}
+        for kind in ("WAV", "FLAC"):
+            soundfile.write(tmp_path / f"a.{kind}", clip, RATE, format=kind)
+            found.add(sound_span(tmp_path / f"a.{kind}"))
+        assert found == {(before, before + 3.0)}
+
+    @pytest.mark.parametrize("kind", ["MP3", "OGG"])
+    def test_of_formats_that_smear(self, tmp_path, kind):
+        soundfile.write(tmp_path / "a.audio", self.padded(5.0, 9.0), RATE, format=kind)
+        assert sound_span(tmp_path / "a.audio") == pytest.approx((5.0, 8.0), abs=0.1)
+
+    def test_last_bit_is_silence(self):
+        dither = np.random.default_rng(0).integers(-1, 2, RATE) / 32768
+        clip = np.concatenate([dither, tone() + 0.1, dither])
+        assert sound_span((clip, RATE)) == (1.0, 2.0)
+        assert is_silent(dither)
+
+    def test_nothing_sounds(self, tmp_path):
+        soundfile.write(tmp_path / "a.wav", np.zeros(9 * RATE), RATE)
+        assert sound_span(tmp_path / "a.wav") is sound_span((np.zeros(RATE), RATE)) is None
+
+    @pytest.mark.parametrize(("place", "expected"), [(0, (0.0, 0.1)), (8000, (0.5, 0.6)), (15999, (0.9, 1.0))])
+    def test_a_click_gets_as_much_as_can_be_judged(self, place, expected):
+        clip = np.zeros(RATE)
+        clip[place] = 1
+        assert sound_span((clip, RATE)) == pytest.approx(expected)
+
+    def test_what_is_no_number_is_no_silence(self, tmp_path):
+        soundfile.write(tmp_path / "a.wav", np.r_[np.nan, np.zeros(RATE)], RATE, subtype="FLOAT")
+        assert sound_span(tmp_path / "a.wav")[0] == 0
+
+    def test_damage_is_left_to_who_reads(self, tmp_path):
+        soundfile.write(tmp_path / "cut.flac", noise(30), RATE)
+        whole = (tmp_path / "cut.flac").read_bytes()
+        (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
+        assert sound_span(tmp_path / "cut.flac") == (0, 30)
 
 
 class TestAudioInfo:

@@ -59,7 +59,9 @@ def timeline(options: argparse.Namespace) -> int:
     def answer(some: Iterator[Item]) -> Iterator[Answer]:
         for item in some:
             try:
-                yield _windows(list(asked.judge.timeline(request_of(item), **how)), names, item.path)
+                request = request_of(item)
+                windows = list(asked.judge.timeline(request, **how))
+                yield _windows(windows, names, item.path, round(asked.judge.reader.seconds(request), 3))
             except AudioError as error:
                 yield Answer(error=str(error))
             except ValueError as error:
@@ -78,7 +80,7 @@ def timeline(options: argparse.Namespace) -> int:
     return finish(job, asked)
 
 
-def _windows(windows: Sequence["Window"], names: Sequence[str], clip: str) -> Answer:
+def _windows(windows: Sequence["Window"], names: Sequence[str], clip: str, seconds: float) -> Answer:
     rows = [window.to_dict() for window in windows]
     cells = tuple({"window_start": row["start"], "window_end": row["end"], **row["scores"]} for row in rows)
     head = "  ".join([f"{'seconds':>15}", *(f"{name:>5}" for name in names)])
@@ -87,5 +89,4 @@ def _windows(windows: Sequence["Window"], names: Sequence[str], clip: str) -> An
         + "".join(f"  {row['scores'][name]:>{max(5, len(name))}.2f}" for name in names)
         for row in rows
     ]
-    seconds = round(windows[-1].end - windows[0].start, 3)
     return Answer({"timeline": rows, "seconds": seconds}, "\n".join([clip, head, *lines]), cells=cells)

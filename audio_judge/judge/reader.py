@@ -18,9 +18,11 @@ from audio_judge.audio import (
     AudioSource,
     align,
     audio_info,
+    is_silent,
     iter_windows,
     read_audio,
     resample,
+    sound_span,
     windows,
 )
 from audio_judge.judge import preferences, streaming
@@ -59,6 +61,8 @@ class Reader:
             reading = Reading(request)
             readings.append(reading)
             try:
+                if isinstance(request, Request):
+                    reading.seconds = self.seconds(request)
                 cut = self.pair_windows(request) if isinstance(request, Pair) else self.windows(request)
                 for start, end, state in cut:
                     reading.spans.append((start, end))
@@ -96,31 +100,48 @@ class Reader:
 
     def listen(self, pieces: Iterable[streaming.Piece], asked: Questionnaire) -> Iterator[Reading]:
         """Decide what is asked about a live call: a reading per piece, of all windows before as one and of the present one."""
-        total, before = 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked.rubrics}
+        # Until where windows have ended, how much of that sounded, and the mean of what did
+        total, heard, before = 0.0, 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked.rubrics}
         for piece in pieces:
             (now,) = self.decide([clip_state(self._block(piece.audio))], asked)
             # All windows before are kept as one, of their length and mean: a call of hours takes no more memory
             earlier = [((0.0, total), before)] if total else []
             known = [*earlier, ((piece.start, piece.end), now)]
-            reading = Reading(Request(piece.audio), [span for span, _ in known], [shares for _, shares in known])
+            # A pause says nothing about the sound of a call, unless all of it has been silent
+            length = 0.0 if heard and is_silent(piece.audio.samples) else piece.end - piece.start
+            reading = Reading(
+                Request(piece.audio), piece.end, [span for span, _ in known], [shares for _, shares in known]
+            )
+            reading.weights = [*([heard] if total else []), length]
             yield reading
             if piece.is_whole:
                 total, before = piece.end, {rubric.name: reading.mean(rubric.name) for rubric in asked.rubrics}
+                heard += 0.0 if is_silent(piece.audio.samples) else length
 
     # Windows
 
     def windows(
         self, request: Request, window_seconds: float | None = None, hop_seconds: float | None = None
     ) -> Iterator[tuple[float, float, State]]:
-        """Start and end in seconds and the state of each window, at the judge's rate."""
-        source, reference = self._source(request), None
+        """Start and end in seconds of the clip, and the state of each window, at the judge's rate.
+
+        Digital silence at both ends, and windows of nothing else, are left out, unless the reference sounds there or nothing
+        sounds at all: how a clip was cut is no quality of it.
+        """
+        source, reference, late = self._source(request), None, 0.0
         if request.reference is not None:
             times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
-            source, reference, _ = align(read_audio(source), read_audio(request.reference, **times))
+            source, reference, shift = align(read_audio(source), read_audio(request.reference, **times))
+            late = max(shift, 0.0)
+        sounding = [span for span in map(sound_span, [source] if reference is None else [source, reference]) if span]
+        first, last = (min(s for s, _ in sounding), max(e for _, e in sounding)) if sounding else (None, None)
         size = window_seconds or self.processor.window_seconds
-        for start, end, window in streaming.sliding_windows(source, size, hop_seconds):
+        cut = streaming.sliding_windows(source, size, hop_seconds, start_time=first, end_time=last)
+        for start, end, window in cut:
             same = None if reference is None else part(reference, start, end)
-            yield start, end, clip_state(self._block(window), same and self._block(same))
+            if sounding and is_silent(window.samples) and (same is None or is_silent(same.samples)):
+                continue
+            yield late + start, late + end, clip_state(self._block(window), same and self._block(same))
 
     def window(self, request: Request, start: float | None) -> State:
         """The state of the window that begins there; None for the first.
@@ -137,9 +158,16 @@ class Reader:
         """The states of two clips, window by window, each as A, B and as B, A."""
         size = self.processor.window_seconds
         sources = [self._source(one) for one in (pair.first, pair.second)]
-        counts = [len(windows(audio_info(source).seconds, size)) for source in sources]
-        firsts, seconds = ((self._block(one) for _, _, one in iter_windows(source, size)) for source in sources)
+        sounding = [sound_span(source) for source in sources]
+        spans = [found or (0.0, audio_info(source).seconds) for found, source in zip(sounding, sources, strict=True)]
+        counts = [len(windows(end - start, size)) for start, end in spans]
+        firsts, seconds = (
+            (self._block(one) for _, _, one in iter_windows(source, size, start_time=start, end_time=end))
+            for source, (start, end) in zip(sources, spans, strict=True)
+        )
         for first, second in preferences.aligned(firsts, seconds, *counts):
+            if any(sounding) and is_silent(first) and is_silent(second):
+                continue
             # Two clips have no common time; only the length is used, as the weight of the window pair
             length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
             yield 0.0, length, pair_state(first, second)
@@ -157,13 +185,17 @@ class Reader:
         raise AudioError(f"{names}: changed while they were being judged")
 
     def _source(self, request: Request) -> AudioSource:
-        self._check_length(request)
+        self.seconds(request)
         if request.start_time is None and request.end_time is None:
             return request.clip
         return read_audio(request.clip, start_time=request.start_time, end_time=request.end_time)
 
-    def _check_length(self, request: Request) -> None:
-        # Before any of it is read into memory
+    def seconds(self, request: Request) -> float:
+        """Length of a clip, or of the part of it that is judged, before any of it is read into memory.
+
+        Raises:
+            AudioError: If it is longer than ``longest_seconds``, or cannot be opened.
+        """
         first, last = request.start_time or 0.0, request.end_time
         seconds = (audio_info(request.clip).seconds if last is None else last) - first
         if seconds > self.longest_seconds:
@@ -171,6 +203,7 @@ class Reader:
                 f"{clip_name(request.clip)}: {seconds / 3600:.2f} h; at most {self.longest_seconds / 3600:g} h are judged: "
                 "cut it, give start_time and end_time, or raise the limit"
             )
+        return seconds
 
     def _block(self, audio: Audio) -> np.ndarray:
         return resample(audio.samples, audio.sampling_rate, self.processor.sampling_rate)

@@ -93,15 +93,19 @@ class Reading:
 
     Args:
         request: A ``Request`` or a ``Pair``.
-        spans: (start, end) of the windows read so far, in seconds.
+        seconds: Length of the clip or of the part that is judged; of a call, how much of it has been heard.
+        spans: (start, end) of the windows read so far, in seconds. Digital silence before, after and a window long is in none.
         probabilities: Per window that has been decided, question name to probabilities (options,).
+        weights: What each window counts for in the mean; None for its length.
         error: What went wrong; None so far.
         is_read: Whether no window is missing.
     """
 
     request: Any
+    seconds: float = 0.0
     spans: list[tuple[float, float]] = field(default_factory=list)
     probabilities: list[dict[str, np.ndarray]] = field(default_factory=list)
+    weights: list[float] | None = None
     error: str | None = None
     is_read: bool = False
 
@@ -110,19 +114,20 @@ class Reading:
         """Whether nothing is left to be decided."""
         return self.is_read and (self.error is not None or len(self.probabilities) == len(self.spans))
 
-    @property
-    def seconds(self) -> float:
-        """From the start of the first window to the end of the last one."""
-        return self.spans[-1][1] - self.spans[0][0]
-
     def mean(self, name: str) -> np.ndarray:
-        """Length-weighted mean over the windows of a question's probabilities (options,)."""
-        lengths = [end - start for start, end in self.spans]  # the last window may be a short one
+        """Weighted mean over the windows of a question's probabilities (options,)."""
+        lengths = self.weights or [end - start for start, end in self.spans]  # the last window may be a short one
         return np.average([window[name] for window in self.probabilities], axis=0, weights=lengths)
 
     def joined(self, name: str) -> np.ndarray:
-        """The probabilities of all frames of all windows (frames,) of a question about when."""
-        return np.concatenate([window[name] for window in self.probabilities])
+        """The probabilities of all frames of the clip (frames,) of a question about when; 0 where digital silence was left out."""
+        frames = sum(len(window[name]) for window in self.probabilities)
+        step = sum(end - start for start, end in self.spans) / frames  # seconds of a frame
+        parts, heard = [], 0.0
+        for (start, end), window in zip(self.spans, self.probabilities, strict=True):
+            parts += [np.zeros(round((start - heard) / step)), window[name]]
+            heard = end
+        return np.concatenate([*parts, np.zeros(max(0, round((self.seconds - heard) / step)))])
 
 
 def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:

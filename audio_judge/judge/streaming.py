@@ -14,13 +14,18 @@ LEAST_SECONDS = 1.0
 
 
 def sliding_windows(
-    source: AudioSource, window_seconds: float, hop_seconds: float | None = None
+    source: AudioSource,
+    window_seconds: float,
+    hop_seconds: float | None = None,
+    *,
+    start_time: float | None = None,
+    end_time: float | None = None,
 ) -> Iterator[tuple[float, float, Audio]]:
     """Read a clip in windows that may overlap; of a file no more than two windows are in memory.
 
     Yields:
-        Start and end in seconds, and the sound between them; the last window ends with the clip. Without a hop the windows
-        lie side by side.
+        Start and end in seconds of the clip, and the sound between them, from ``start_time`` to ``end_time``, where the last
+        window ends. Without a hop the windows lie side by side.
 
     Raises:
         ValueError: If the hop is shorter than 0.1 s or longer than the window.
@@ -30,7 +35,8 @@ def sliding_windows(
         [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0), (1.5, 2.5)]
     """
     if hop_seconds is None or hop_seconds == window_seconds:
-        yield from iter_windows(source, window_seconds, minimum=min(LEAST_SECONDS, window_seconds))
+        least = min(LEAST_SECONDS, window_seconds)
+        yield from iter_windows(source, window_seconds, minimum=least, start_time=start_time, end_time=end_time)
         return
     if not MIN_SECONDS <= hop_seconds <= window_seconds:
         raise ValueError(f"hop_seconds {hop_seconds}; {MIN_SECONDS} s to the window's {window_seconds} s is needed")
@@ -38,17 +44,20 @@ def sliding_windows(
     start, kept, before = 0, np.empty(0, np.float32), np.empty(0, np.float32)
     piece: Audio | None = None
     size = hop = 0
-    for _, _, piece in iter_windows(source, hop_seconds, minimum=MIN_SECONDS):
+    offset, times = start_time or 0.0, {"start_time": start_time, "end_time": end_time}
+    for _, _, piece in iter_windows(source, hop_seconds, minimum=MIN_SECONDS, **times):
         size, hop = round(window_seconds * piece.sampling_rate), round(hop_seconds * piece.sampling_rate)
         kept = np.concatenate([kept, piece.samples])
         while len(kept) >= size:
-            yield start / piece.sampling_rate, (start + size) / piece.sampling_rate, replace(piece, samples=kept[:size])
+            begin, stop = (offset + one / piece.sampling_rate for one in (start, start + size))
+            yield begin, stop, replace(piece, samples=kept[:size])
             start, before, kept = start + hop, kept[:hop], kept[hop:]
     # What is left was heard in the last window already, but for its end
     if piece is not None and (start == 0 or len(kept) > size - hop):
         last = np.concatenate([before, kept])[-size:]
         end = start + len(kept)
-        yield (end - len(last)) / piece.sampling_rate, end / piece.sampling_rate, replace(piece, samples=last)
+        begin, stop = (offset + one / piece.sampling_rate for one in (end - len(last), end))
+        yield begin, stop, replace(piece, samples=last)
 
 
 @dataclass(frozen=True)

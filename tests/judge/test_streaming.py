@@ -40,6 +40,7 @@ class TestIntegers:
     def test_are_heard_as_floats_are(self, judge, kind):
         bits, rest = np.iinfo(kind).bits, 128 if kind == np.uint8 else 0
         steps = np.round(SOUND[: 2 * RATE] * 128)  # what eight bits hold exactly
+        steps[[0, -1]] = 1  # silence at the ends is left out by `score` alone
         integers = (steps * 2.0 ** (bits - 8) + rest).astype(kind)
         expected = judge.score((steps.astype(np.float32) / 128, RATE), rubric="mos")["mos"].value
         assert self.heard(judge, integers) == pytest.approx((expected,) * 3, abs=1e-5)
@@ -94,6 +95,13 @@ class TestSlidingWindows:
             heard[first : first + len(audio.samples)] = True
         assert heard.all()
 
+    @pytest.mark.parametrize("hop", [None, 0.5])
+    def test_part_in_times_of_the_clip(self, hop):
+        (first, *_, last) = sliding_windows((SOUND, RATE), 1.0, hop, start_time=1.25, end_time=4.0)
+        assert (first[0], last[1]) == (1.25, 4.0)
+        np.testing.assert_array_equal(first[2].samples, SOUND[round(1.25 * RATE) : round(2.25 * RATE)])
+        np.testing.assert_array_equal(last[2].samples[-9:], SOUND[4 * RATE - 9 : 4 * RATE])
+
     def test_hop_longer_than_the_window_is_refused(self):
         with pytest.raises(ValueError, match=r"hop_seconds 2\.0"):
             list(sliding_windows((SOUND, RATE), 1.0, 2.0))
@@ -133,6 +141,14 @@ class TestStream:
     def test_broken_chunk_raises(self, judge):
         with pytest.raises(AudioError, match="stream: sample"):
             list(judge.stream([np.full(RATE, np.nan)], RATE, every_seconds=1.0))
+
+    def test_pause_does_not_count(self, judge):
+        calls = SOUND[: 2 * RATE], np.zeros(4 * RATE, np.float32), SOUND[2 * RATE : 4 * RATE]
+        for order in ((0, 1), (1, 0), (0, 1, 2), (1, 0, 2)):
+            said = list(judge.stream([calls[i] for i in order], RATE, rubrics="mos"))[-1]
+            spoken = np.concatenate([calls[i] for i in order if i != 1])
+            assert said["mos"].value == pytest.approx(judge.score((spoken, RATE), rubric="mos")["mos"].value, abs=1e-5)
+            assert said.seconds == sum(len(calls[i]) for i in order) / RATE
 
     def test_call_without_sound_says_nothing(self, judge):
         assert list(judge.stream([], RATE)) == []
