@@ -220,8 +220,9 @@ def sound_span(source: AudioSource, *, name: str | None = None) -> tuple[float, 
     if isinstance(clip, _Decoded):
         audio = _decoded_audio(clip)
         loud = np.flatnonzero(_loud(audio.samples))
-        found = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else None
-        return found and _longer(*found, len(audio.samples), audio.sampling_rate)
+        if not len(loud):
+            return None
+        return _longer(int(loud[0]), int(loud[-1]) + 1, len(audio.samples), audio.sampling_rate)
     with _opened(clip) as file:
         frames = _frames(file, clip)
         first = _quiet_before(file, frames, clip.name)

@@ -67,5 +67,7 @@ def parts_of(config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 def _configurations(config: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(config, Mapping):
         yield config
-    for one in config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ():
-        yield from _configurations(one)
+        config = list(config.values())
+    if isinstance(config, list):
+        for one in config:
+            yield from _configurations(one)

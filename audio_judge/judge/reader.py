@@ -134,7 +134,8 @@ class Reader:
             source, reference, shift = align(read_audio(source), read_audio(request.reference, **times))
             late = max(shift, 0.0)
         sounding = [span for span in map(sound_span, [source] if reference is None else [source, reference]) if span]
-        first, last = (min(s for s, _ in sounding), max(e for _, e in sounding)) if sounding else (None, None)
+        first = min(start for start, _ in sounding) if sounding else None
+        last = max(end for _, end in sounding) if sounding else None
         size = window_seconds or self.processor.window_seconds
         cut = streaming.sliding_windows(source, size, hop_seconds, start_time=first, end_time=last)
         for start, end, window in cut:

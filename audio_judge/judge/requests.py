@@ -123,7 +123,8 @@ class Reading:
         """The probabilities of all frames of the clip (frames,) of a question about when; 0 where digital silence was left out."""
         frames = sum(len(window[name]) for window in self.probabilities)
         step = sum(end - start for start, end in self.spans) / frames  # seconds of a frame
-        parts, heard = [], 0.0
+        parts: list[np.ndarray] = []
+        heard = 0.0  # until where the parts reach
         for (start, end), window in zip(self.spans, self.probabilities, strict=True):
             parts += [np.zeros(round((start - heard) / step)), window[name]]
             heard = end

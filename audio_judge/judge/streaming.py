@@ -44,7 +44,8 @@ def sliding_windows(
     start, kept, before = 0, np.empty(0, np.float32), np.empty(0, np.float32)
     piece: Audio | None = None
     size = hop = 0
-    offset, times = start_time or 0.0, {"start_time": start_time, "end_time": end_time}
+    offset = start_time or 0.0
+    times: dict[str, Any] = {"start_time": start_time, "end_time": end_time}
     for _, _, piece in iter_windows(source, hop_seconds, minimum=MIN_SECONDS, **times):
         size, hop = round(window_seconds * piece.sampling_rate), round(hop_seconds * piece.sampling_rate)
         kept = np.concatenate([kept, piece.samples])
