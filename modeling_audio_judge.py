@@ -23,6 +23,7 @@ from transformers.modeling_outputs import (
     CausalLMOutputWithPast,
 )
 from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
+from transformers.models.llama.modeling_llama import LlamaModel, apply_rotary_pos_emb
 from transformers.utils import can_return_tuple
 
 from .configuration_audio_judge import (
@@ -636,6 +637,7 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        marks: torch.LongTensor | None = None,
         **kwargs,
     ) -> AudioJudgeModelOutputWithPast:
         r"""
@@ -643,6 +645,8 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             input_features: (clips, ...) of all prompts, in the order of their placeholders; see
                 [`~AudioJudgeModel.encode_audio`].
             input_features_mask: (clips, time of the features), 1 where a frame or sample is real.
+            marks: (questions, 2), row and column of the only tokens whose final states are wanted: `last_hidden_state` is
+                (questions, text hidden size) then. For prompts with questions, without a cache.
         """
         # Later steps bring neither clips nor questions
         prefill = past_key_values is None or past_key_values.get_seq_length() == 0
@@ -658,16 +662,23 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         elif input_ids is not None and prefill and (input_ids == self.config.audio_token_id).any():
             # Trainers that don't know audio drop it on the way; that must not pass in silence
             raise ValueError("`input_ids` holds audio placeholders but no `input_features` came with them.")
-        if input_ids is not None and prefill and (input_ids == self.config.question_token_id).any():
+        is_asked = input_ids is not None and prefill and bool((input_ids == self.config.question_token_id).any())
+        if is_asked:
             attention_mask, position_ids = self._separate_questions(input_ids, attention_mask, inputs_embeds.dtype)
-        outputs = self.language_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            use_cache=use_cache,
-            **kwargs,
-        )
+        if marks is not None and is_asked and self._skips_unread_tokens(inputs_embeds.device):
+            states = self._states_at(marks, inputs_embeds, attention_mask, position_ids)  # (questions, hidden size)
+            outputs = BaseModelOutputWithPast(last_hidden_state=states)
+        else:
+            outputs = self.language_model(
+                inputs_embeds=inputs_embeds,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=past_key_values,
+                use_cache=use_cache,
+                **kwargs,
+            )
+            if marks is not None:
+                outputs.last_hidden_state = outputs.last_hidden_state[marks[:, 0], marks[:, 1]]
         return AudioJudgeModelOutputWithPast(
             last_hidden_state=outputs.last_hidden_state,
             past_key_values=outputs.past_key_values,
@@ -695,14 +706,64 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         shared = ((question == 0) & real.bool()).sum(1, keepdim=True)  # (batch, 1), length of what all questions share
         start = torch.where(opens, index, 0).cummax(1).values  # where the question of each token begins
         position_ids = torch.where(question == 0, index, shared + index - start).clamp(min=0)
-        # (length, length), keys last
-        causal = torch.ones(input_ids.shape[1], input_ids.shape[1], dtype=torch.bool, device=input_ids.device).tril()
+        order = torch.arange(input_ids.shape[1], device=input_ids.device)  # (length,)
         visible = (question[:, None, :] == 0) | (question[:, None, :] == question[:, :, None])  # (batch, queries, keys)
-        visible = visible & causal & real[:, None, :].bool()
-        visible |= torch.eye(input_ids.shape[1], dtype=torch.bool, device=input_ids.device)  # no row without a key
-        mask = torch.zeros(visible.shape, dtype=dtype, device=input_ids.device)
-        # (batch, 1, length, length), (batch, length)
-        return mask.masked_fill(~visible, torch.finfo(dtype).min)[:, None], position_ids
+        visible &= order[:, None] >= order
+        visible &= real[:, None, :].bool()
+        visible.diagonal(dim1=1, dim2=2).fill_(True)  # no row without a key
+        mask = torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)
+        return mask[:, None], position_ids  # (batch, 1, length, length), (batch, length)
+
+    def _skips_unread_tokens(self, device: torch.device) -> bool:
+        """Whether `_states_at` knows the layers of the language model, and all of them lie on the device of its input."""
+        if not isinstance(self.language_model, LlamaModel) or self.training:
+            return False
+        return all(layer.input_layernorm.weight.device == device for layer in self.language_model.layers)
+
+    def _states_at(
+        self, marks: torch.Tensor, hidden_states: torch.Tensor, mask: torch.Tensor, position_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Final states of a Llama at the marks, (questions, hidden size): of all other tokens its last layer makes keys and values
+        only, which saves the small judge a quarter of its language model.
+
+        `marks` (questions, 2), `hidden_states` (batch, length, hidden size), `mask` (batch, 1, length, length), `position_ids`
+        (batch, length).
+        """
+        decoder = self.language_model
+        rotation = decoder.rotary_emb(hidden_states, position_ids)  # cosines and sines (batch, length, head size)
+        for layer in decoder.layers[:-1]:
+            hidden_states = layer(hidden_states, attention_mask=mask, position_embeddings=rotation)
+        last, attention = decoder.layers[-1], decoder.layers[-1].self_attn
+        normed = last.input_layernorm(hidden_states)
+        # (batch, heads, length, head size) each
+        keys, values = (
+            projection(normed).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+            for projection in (attention.k_proj, attention.v_proj)
+        )
+        _, keys = apply_rotary_pos_emb(keys[:, :0], keys, *rotation)
+        row, column = marks.unbind(1)  # (questions,) each
+        place = (row[:, None] == row).tril(-1).sum(1)  # (questions,), how many marks of the same prompt come before
+        at = column.new_zeros(len(hidden_states), int(place.max()) + 1)  # (batch, marks), the first token where there are fewer
+        at[row, place] = column
+        batch = torch.arange(len(at), device=at.device)[:, None]  # (batch, 1)
+        states = last(
+            hidden_states[batch, at],
+            attention_mask=mask[batch, 0, at][:, None],  # (batch, 1, marks, length)
+            position_embeddings=tuple(part[batch, at] for part in rotation),
+            past_key_values=KnownKeys(keys, values),
+        )
+        return decoder.norm(states)[row, place]
+
+
+class KnownKeys(Cache):
+    """Keys and values of all tokens, for a layer that is run at some of them: what it makes of those is among them."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor):
+        self.keys, self.values = keys, values  # (batch, heads, length, head size) each
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs) -> tuple[torch.Tensor, ...]:
+        return self.keys, self.values
 
 
 class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
@@ -841,16 +902,21 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            span_logits=None if span_marks is None else self._span_logits(outputs, span_marks),
+            span_logits=None if span_marks is None else self._span_logits(
+                outputs.last_hidden_state[span_marks[:, 0], span_marks[:, 1]], outputs, span_marks[:, 2]
+            ),
         )
 
-    def _span_logits(self, outputs: AudioJudgeModelOutputWithPast, span_marks: torch.Tensor) -> torch.Tensor:
-        """(span questions, frames), see `AudioJudgeCausalLMOutputWithPast`."""
+    def _span_logits(
+        self, states: torch.Tensor, outputs: AudioJudgeModelOutputWithPast, clips: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        (span questions, frames), see `AudioJudgeCausalLMOutputWithPast`, from the `states` (span questions, text hidden size)
+        at the marks and the numbers of the `clips` (span questions,) among those of the batch.
+        """
         if self.span_head is None:
             raise ValueError("This judge has no head for `span` questions: its config says `span_size` 0.")
-        row, column, clip = span_marks.unbind(1)  # (span questions,) each
-        states = outputs.last_hidden_state[row, column]  # (span questions, text hidden size)
-        return self.span_head(states, outputs.audio_frames[clip], outputs.audio_frame_lengths[clip])
+        return self.span_head(states, outputs.audio_frames[clips], outputs.audio_frame_lengths[clips])
 
     def _expand_inputs_for_generation(self, expand_size: int = 1, input_ids=None, **model_kwargs):
         """Repeats the clips of a prompt as a group: `repeat_interleave` would give A A B B to prompts that want A B A B."""
@@ -904,16 +970,21 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             Per question, the probabilities (options,) of its allowed answers, which sum to one; for a `span` question, the
             probability (frames,) of hearing it in each frame of its clip.
         """
-        outputs = self.model(input_ids=input_ids, use_cache=False, **inputs)
-        logits = self.lm_head(outputs.last_hidden_state[marks[:, 0], marks[:, 1]]).float()  # (questions, vocabulary)
-        temperatures = temperatures or [1.0] * len(option_ids)
-        # (options,) each
-        answers = [(row[ids] / t).softmax(-1) for row, ids, t in zip(logits, option_ids, temperatures, strict=True)]
+        outputs = self.model(input_ids=input_ids, use_cache=False, marks=marks, **inputs)
+        states = outputs.last_hidden_state  # (questions, text hidden size)
+        most = max(map(len, option_ids))
+        # (questions, most options), -1 past the last option of a question
+        ids = marks.new_tensor([[*options, *[-1] * (most - len(options))] for options in option_ids])
+        logits = self.lm_head(states).float().gather(1, ids.clamp(min=0))
+        if temperatures:
+            logits = logits / logits.new_tensor(temperatures)[:, None]
+        shares = logits.masked_fill(ids < 0, -torch.inf).softmax(-1)  # (questions, most options)
+        answers = [row[: len(options)] for row, options in zip(shares, option_ids, strict=True)]  # (options,) each
         about_when = [(question, clip) for question, clip in enumerate(span_clips or []) if clip is not None]
         if about_when:
             questions, clips = marks.new_tensor(about_when).unbind(1)  # (span questions,) each
             # (span questions, frames)
-            heard = self._span_logits(outputs, torch.cat([marks[questions], clips[:, None]], dim=1)).sigmoid()
+            heard = self._span_logits(states[questions], outputs, clips).sigmoid()
             lengths = outputs.audio_frame_lengths[clips].tolist()
             for (question, _), row, length in zip(about_when, heard, lengths, strict=True):
                 answers[question] = row[:length]  # (frames of this clip,)

@@ -347,6 +347,24 @@ class SpanQuestion(Question):
         return {"type": "span", "spans": spans, "probabilities": probabilities, "frame_seconds": step}
 
 
+@dataclass
+class DecisionPrompt:
+    """
+    What all requests with the same texts and questions share, whatever is heard in their clips.
+
+    Args:
+        ids (`torch.LongTensor` of shape `(length,)`): Token ids, one placeholder per clip.
+        columns (`torch.LongTensor` of shape `(questions,)`): Where each question is read.
+        questions (`list[Question]`): The questions, in the order of the prompt.
+        option_ids (`list[list[int]]`): Token id of each allowed answer, per question.
+    """
+
+    ids: torch.Tensor
+    columns: torch.Tensor
+    questions: list[Question]
+    option_ids: list[list[int]]
+
+
 class AudioJudgeProcessor(ProcessorMixin):
     r"""
     Args:
@@ -397,8 +415,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         self.question_token_id = tokenizer.convert_tokens_to_ids(question_token)
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
         self.decision_config = DecisionConfig()  # until `from_parts` or `from_pretrained` brings the judge's own
-        # Prompts of earlier requests, see `_decision_prompt`
-        self._decision_prompts: dict[str, tuple[torch.Tensor, torch.Tensor, list[Question]]] = {}
+        self._decision_prompts: dict[str, DecisionPrompt] = {}  # those of earlier requests, see `_decision_prompt`
 
     @classmethod
     def from_backbones(
@@ -524,12 +541,13 @@ class AudioJudgeProcessor(ProcessorMixin):
     def _as_mono(self, clip: Any) -> Any:
         """(samples,) float32 in [-1, 1], from integers or several channels too; raises on what the encoder cannot hear."""
         samples = as_mono(clip)
-        if not samples.isfinite().all():
-            raise ValueError("A clip holds NaN or infinite samples.")
         if len(samples) < self.sampling_rate // 10:
             raise ValueError(
                 f"A clip of {len(samples) / self.sampling_rate:.3f} s is too short; at least 0.1 s is needed."
             )
+        # The two are NaN if a sample is; to ask each one takes 15 times as long
+        if not torch.stack(samples.aminmax()).isfinite().all():
+            raise ValueError("A clip holds NaN or infinite samples.")
         if self.max_seconds is not None and len(samples) > ceil(self.max_seconds * self.sampling_rate):
             seconds = len(samples) / self.sampling_rate
             raise ValueError(
@@ -660,26 +678,26 @@ class AudioJudgeProcessor(ProcessorMixin):
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
         for row, (state, request) in enumerate(zip(blocks, requests)):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
-            ids, columns, questions = self._decision_prompt(  # (length,), (questions,)
+            prompt = self._decision_prompt(
                 json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False)
             )
-            spans = [is_span(request["questions"][question.name]) for question in questions]
+            spans = [is_span(request["questions"][question.name]) for question in prompt.questions]
             if any(spans) and not any(map(is_audio, state)):
                 raise ValueError("A `span` question asks when something is heard in a clip, but the state holds none.")
             seconds = len(clips[first_clip]) / self.sampling_rate if any(spans) else 0.0
             questions = [
                 SpanQuestion(**vars(question), seconds=seconds) if span else question
-                for question, span in zip(questions, spans)
+                for question, span in zip(prompt.questions, spans)
             ]
             span_clips += [first_clip if span else None for span in spans]
             first_clip += sum(map(is_audio, state))
             # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
-            times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in ids.tolist()])
-            prompts.append(ids.repeat_interleave(times))  # (length with all audio tokens,)
+            times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in prompt.ids.tolist()])
+            prompts.append(prompt.ids.repeat_interleave(times))  # (length with all audio tokens,)
             # A column moves on by the audio tokens before it
-            marks += [[row, column] for column in (times.cumsum(0)[columns] - 1).tolist()]
+            marks += [[row, column] for column in (times.cumsum(0)[prompt.columns] - 1).tolist()]
             asked.append(questions)
-            option_ids += [label_token_ids(self.tokenizer, tuple(question.labels)) for question in questions]
+            option_ids += prompt.option_ids
             temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in questions]
         pad = torch.nn.utils.rnn.pad_sequence
         batch = {
@@ -693,8 +711,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         }
         return batch | audio, asked
 
-    def _decision_prompt(self, request: str) -> tuple[torch.Tensor, torch.Tensor, list[Question]]:
-        """Token ids with one placeholder per clip, the columns that answers are read at, and the questions; remembered."""
+    def _decision_prompt(self, request: str) -> DecisionPrompt:
+        """The prompt of a state without its sound and of its questions, both in JSON; remembered."""
         key = json.dumps(asdict(self.decision_config)) + request
         if key not in self._decision_prompts:
             state, questions = json.loads(request)
@@ -705,8 +723,11 @@ class AudioJudgeProcessor(ProcessorMixin):
             inputs, parsed = prompts[0]
             if len(self._decision_prompts) > 1000:
                 self._decision_prompts.clear()  # requests with texts of their own would fill the memory
+            option_ids = [label_token_ids(self.tokenizer, tuple(question.labels)) for question in parsed]
             # The mark itself is gone: an answer is read at the token before it
-            self._decision_prompts[key] = inputs["input_ids"][0], inputs["marks"] - 1, parsed
+            self._decision_prompts[key] = DecisionPrompt(
+                inputs["input_ids"][0], inputs["marks"] - 1, parsed, option_ids
+            )
         return self._decision_prompts[key]
 
     def parse_questions(self, questions: dict[str, Any]) -> list[Question]:
