@@ -744,7 +744,9 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         _, keys = apply_rotary_pos_emb(keys[:, :0], keys, *rotation)
         row, column = marks.unbind(1)  # (questions,) each
         place = (row[:, None] == row).tril(-1).sum(1)  # (questions,), how many marks of the same prompt come before
-        at = column.new_zeros(len(hidden_states), int(place.max()) + 1)  # (batch, marks), the first token where there are fewer
+        at = column.new_zeros(
+            len(hidden_states), int(place.max()) + 1
+        )  # (batch, marks), the first token where there are fewer
         at[row, place] = column
         batch = torch.arange(len(at), device=at.device)[:, None]  # (batch, 1)
         states = last(
@@ -902,7 +904,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            span_logits=None if span_marks is None else self._span_logits(
+            span_logits=None
+            if span_marks is None
+            else self._span_logits(
                 outputs.last_hidden_state[span_marks[:, 0], span_marks[:, 1]], outputs, span_marks[:, 2]
             ),
         )

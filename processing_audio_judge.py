@@ -678,9 +678,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
         for row, (state, request) in enumerate(zip(blocks, requests)):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
-            prompt = self._decision_prompt(
-                json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False)
-            )
+            prompt = self._decision_prompt(json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False))
             spans = [is_span(request["questions"][question.name]) for question in prompt.questions]
             if any(spans) and not any(map(is_audio, state)):
                 raise ValueError("A `span` question asks when something is heard in a clip, but the state holds none.")

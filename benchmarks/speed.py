@@ -1,10 +1,11 @@
-"""How fast the judge is, beside NISQA and DNSMOS on the same clips in the same run, on one CPU core.
+"""How fast the shipped judges are, beside NISQA, DNSMOS and Distill-MOS on the same clips in the same run, on one CPU core.
 
     make benchmark                                     # or: python benchmarks/speed.py --judge FOLDER --rounds 5
 
 Every figure is a median over rounds in which the competitors take turns, so that a machine that changes its speed slows
 all of them. Ratios travel between machines, seconds do not. Peak memory is measured in a process of its own each.
-NISQA needs its weights at ~/.torchmetrics/NISQA/nisqa.tar; a peer that cannot run is named and left out.
+NISQA needs its weights at ~/.torchmetrics/NISQA/nisqa.tar, Distill-MOS ``pip install --no-deps distillmos``; a peer that
+cannot run is named and left out.
 """
 
 import argparse
@@ -23,14 +24,19 @@ import soxr
 import torch
 
 from audio_judge.audio import read_audio
+from audio_judge.corpora import teachers
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import score
 
-CLIPS = Path(__file__).parents[1] / "examples" / "clips"
+ROOT = Path(__file__).parents[1]
+CLIPS = ROOT / "examples" / "clips"
+SHIPPED = ("mini", "open")
 RATE = 48_000
 SECONDS = 10.0
+
+Run = Callable[[list[np.ndarray]], object]
 
 
 def ten_second_clips(count: int) -> list[np.ndarray]:
@@ -44,13 +50,13 @@ def ten_second_clips(count: int) -> list[np.ndarray]:
     return clips
 
 
-def judge_run(judge: AudioJudge, batch_size: int, rubrics: int = 5) -> Callable[[list[np.ndarray]], None]:
+def judge_run(judge: AudioJudge, batch_size: int, rubrics: int = 5) -> Run:
     """Scoring with the judge."""
     names = list(RUBRICS)[:rubrics]
     return lambda clips: judge.score([(clip, RATE) for clip in clips], rubric=names, batch_size=batch_size)
 
 
-def generated_run(judge: AudioJudge) -> Callable[[list[np.ndarray]], None]:
+def generated_run(judge: AudioJudge) -> Run:
     """The same five scores written out as text, one answer per rubric, as the papers do."""
 
     def run(clips: list[np.ndarray]) -> None:
@@ -62,7 +68,7 @@ def generated_run(judge: AudioJudge) -> Callable[[list[np.ndarray]], None]:
     return run
 
 
-def nisqa_run() -> Callable[[list[np.ndarray]], None]:
+def nisqa_run() -> Run:
     """NISQA v2.0 of torchmetrics, its model loaded once."""
     from torchmetrics.functional.audio.nisqa import non_intrusive_speech_quality_assessment
 
@@ -72,23 +78,50 @@ def nisqa_run() -> Callable[[list[np.ndarray]], None]:
     return lambda clips: [non_intrusive_speech_quality_assessment(torch.from_numpy(clip), RATE) for clip in clips]
 
 
-def dnsmos_run() -> Callable[[list[np.ndarray]], None]:
+def dnsmos_run() -> Run:
     """DNSMOS P.835 of speechmos, which hears 16 kHz; resampling is counted, as the judge's is."""
     from speechmos import dnsmos
 
     return lambda clips: [dnsmos.run(np.clip(soxr.resample(clip, RATE, 16_000), -1, 1), 16_000) for clip in clips]
 
 
-def competitors(folder: str | None) -> dict[str, Callable[[list[np.ndarray]], None]]:
+def distill_mos_run() -> Run:
+    """Distill-MOS as its users get it: a clip is cut into segments of 7.68 s that begin a second apart at most."""
+    segmented = teachers.segmented_distill_mos()
+
+    def run(clips: list[np.ndarray]) -> None:
+        with torch.inference_mode():
+            for clip in clips:
+                segmented(torch.from_numpy(soxr.resample(clip, RATE, teachers.DISTILL_MOS_RATE))[None])
+
+    return run
+
+
+PEERS: dict[str, Callable[[], Run]] = {
+    "NISQA v2.0": nisqa_run,
+    "DNSMOS": dnsmos_run,
+    "Distill-MOS": distill_mos_run,
+}
+
+
+def judges(folder: str | None) -> dict[str, str]:
+    """Name to folder of the judge that was asked for, or of all that ship and are here."""
+    if folder is not None:
+        return {"judge": folder}
+    shipped = {name: ROOT / "checkpoints" / name for name in SHIPPED}
+    return {name: str(path) for name, path in shipped.items() if path.is_dir()}
+
+
+def competitors(folders: dict[str, str]) -> dict[str, Run]:
     """Name to run; what is not installed here is named on stderr."""
-    judge = AudioJudge.from_pretrained(folder, device="cpu")
-    runs = {
-        "judge, batch 1": judge_run(judge, 1),
-        "judge, batch 16": judge_run(judge, 16),
-        "judge, 1 rubric": judge_run(judge, 1, rubrics=1),
-        "judge, generated": generated_run(judge),
-    }
-    for name, make in (("NISQA v2.0", nisqa_run), ("DNSMOS", dnsmos_run)):
+    runs: dict[str, Run] = {}
+    for name, folder in folders.items():
+        judge = AudioJudge.from_pretrained(folder, device="cpu")
+        runs[f"{name}, batch 1"] = judge_run(judge, 1)
+        runs[f"{name}, batch 16"] = judge_run(judge, 16)
+        runs[f"{name}, 1 rubric"] = judge_run(judge, 1, rubrics=1)
+        runs[f"{name}, generated"] = generated_run(judge)
+    for name, make in PEERS.items():
         try:
             runs[name] = make()
         except (ImportError, FileNotFoundError) as error:
@@ -96,9 +129,7 @@ def competitors(folder: str | None) -> dict[str, Callable[[list[np.ndarray]], No
     return runs
 
 
-def times(
-    runs: dict[str, Callable[[list[np.ndarray]], None]], clips: list[np.ndarray], rounds: int
-) -> dict[str, list[float]]:
+def times(runs: dict[str, Run], clips: list[np.ndarray], rounds: int) -> dict[str, list[float]]:
     """Seconds of each run and round; the first round warms up and is not counted."""
     measured: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
@@ -110,44 +141,54 @@ def times(
     return measured
 
 
-def peak_memory(name: str, folder: str | None) -> float:
+def peak_memory(name: str, folders: dict[str, str]) -> float:
     """Peak resident memory in MiB of a fresh process that does one run, loading included."""
-    command = [sys.executable, __file__, "--alone", name] + (["--judge", folder] if folder else [])
+    judge, _, rest = name.partition(", ")
+    command = [sys.executable, __file__, "--alone", rest or name] + (["--judge", folders[judge]] if rest else [])
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def run_alone(name: str, folder: str | None) -> None:
     """One run of one competitor; prints its peak memory, as Linux tells it."""
-    if name.startswith("judge"):
-        run = judge_run(AudioJudge.from_pretrained(folder, device="cpu"), 16 if "16" in name else 1)
+    if folder is not None:
+        run = judge_run(AudioJudge.from_pretrained(folder, device="cpu"), int(name.removeprefix("batch ")))
     else:
-        run = nisqa_run() if name.startswith("NISQA") else dnsmos_run()
+        run = PEERS[name]()
     run(ten_second_clips(16))
     # Not getrusage, whose peak is that of the parent if that was larger
     status = Path("/proc/self/status").read_text()
     print(int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024)  # type: ignore[union-attr]
 
 
-def report(measured: dict[str, list[float]], clips: int, folder: str | None) -> None:
-    """The table."""
+def ratio(measured: dict[str, list[float]], name: str, base: str) -> str:
+    """How many times as fast as ``base`` a run is, median over the rounds; empty if there is no such run."""
+    if base not in measured:
+        return ""
+    pairs = zip(measured[base], measured[name], strict=True)
+    return f"{statistics.median(theirs / own for theirs, own in pairs):.2f}"
+
+
+def report(measured: dict[str, list[float]], clips: int, folders: dict[str, str]) -> None:
+    """The table, and what each further rubric costs."""
     audio = clips * SECONDS
-    base = measured["judge, batch 1"]
-    print(f"{clips} clips of {SECONDS:g} s, one thread, median of {len(base)} rounds\n")
-    print(f"{'':18}{'x real time':>12}{'time / judge':>14}{'peak MiB':>10}")
+    print(f"{clips} clips of {SECONDS:g} s, one thread, median of {len(next(iter(measured.values())))} rounds\n")
+    print(f"{'':18}{'x real time':>12}" + "".join(f"{'x ' + name:>14}" for name in PEERS) + f"{'peak MiB':>10}")
     for name, seconds in measured.items():
-        ratio = statistics.median(other / own for other, own in zip(seconds, base, strict=True))
-        memory = "" if name in ("judge, 1 rubric", "judge, generated") else f"{peak_memory(name, folder):.0f}"
-        print(f"{name:18}{audio / statistics.median(seconds):12.0f}{ratio:14.2f}{memory:>10}")
-    one = measured["judge, 1 rubric"]
-    each = statistics.median((five - single) / single / 4 for five, single in zip(base, one, strict=True))
-    print(f"\neach further rubric costs {100 * each:.1f} % of the first")
+        faster = "".join(f"{ratio(measured, name, peer):>14}" for peer in PEERS)
+        memory = "" if name.endswith(("1 rubric", "generated")) else f"{peak_memory(name, folders):.0f}"
+        print(f"{name:18}{audio / statistics.median(seconds):12.0f}{faster}{memory:>10}")
+    print()
+    for name in folders:
+        both = zip(measured[f"{name}, batch 1"], measured[f"{name}, 1 rubric"], strict=True)
+        each = statistics.median((five - single) / single / 4 for five, single in both)
+        print(f"{name}: each further rubric costs {100 * each:.1f} % of the first")
     print(json.dumps({name: [round(second, 4) for second in seconds] for name, seconds in measured.items()}))
 
 
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--judge", help="folder or Hub id; the shipped judge if not given")
+    parser.add_argument("--judge", help="folder or Hub id; the shipped judges if not given")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--alone", help=argparse.SUPPRESS)
@@ -158,9 +199,8 @@ def main() -> None:
     if options.alone:
         run_alone(options.alone, options.judge)
         return
-    report(
-        times(competitors(options.judge), ten_second_clips(options.clips), options.rounds), options.clips, options.judge
-    )
+    folders = judges(options.judge)
+    report(times(competitors(folders), ten_second_clips(options.clips), options.rounds), options.clips, folders)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,14 @@ def _distill_mos_model() -> tuple[Any, Tensor]:
     model.load_state_dict(checkpoint["model"])
     with torch.inference_mode():
         return model.eval(), model.cnn(torch.zeros(1, DISTILL_MOS_SAMPLES))
+
+
+def segmented_distill_mos() -> nn.Module:
+    """Distill-MOS as its users get it, (clips, samples) at 16 kHz to (clips, 1): the mean over segments of 7.68 s."""
+    model, _ = _distill_mos_model()
+    segmented = copy(model)  # the weights stay shared
+    segmented.segmenting_in_forward = True
+    return segmented
 
 
 @contextmanager

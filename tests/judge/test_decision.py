@@ -7,6 +7,7 @@ from transformers import pipeline
 from transformers.decision import DecisionConfig
 
 from audio_judge import AudioJudgeForCausalLM
+from audio_judge.modeling_audio_judge import AudioJudgeModel
 
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 TOLERANCE = 1e-5  # of probabilities
@@ -157,14 +158,36 @@ class TestDecide:
         with pytest.raises(ValueError, match="attn_implementation='sdpa'"):
             answers_to(model, processor, a_request(processor, 0.6))
 
+    def test_marks_in_any_order(self, judge):
+        """Prompts of a batch hold unlike numbers of questions; states are read where the marks say."""
+        model, processor = judge()
+        batch, _ = processor.decision_inputs([a_request(processor, 0.6), a_request(processor, 0.9, names=["clear"])])
+        expected, back = model.decide(**batch), torch.arange(len(batch["marks"])).flip(0)
+        batch |= {"marks": batch["marks"][back], "option_ids": batch["option_ids"][::-1]}
+        for found, probabilities in zip(model.decide(**batch), expected[::-1], strict=True):
+            torch.testing.assert_close(found, probabilities, atol=TOLERANCE, rtol=0)
+
     def test_gradients_of_separated_questions(self, judge):
-        """The forward of training goes through the same separation."""
+        """The forward of training goes through the same separation, and through all of the last layer."""
         model, processor = judge()
         batch, _ = processor.decision_inputs([a_request(processor, 0.6)])
         names = ("input_ids", "attention_mask", "input_features", "input_features_mask")
         logits = model(**{name: batch[name] for name in names}).logits[0, batch["marks"][:, 1]]
         for row, ids, expected in zip(logits, batch["option_ids"], model.decide(**batch), strict=True):
             torch.testing.assert_close(row[ids].softmax(-1), expected, atol=TOLERANCE, rtol=0)
+
+    @pytest.mark.parametrize("attention", ["sdpa", "eager"])
+    def test_last_layer_at_the_marks_equals_the_whole(self, backbones, attention, monkeypatch):
+        """What is left out for a Llama is what nobody reads; other decoders run whole."""
+        model, processor = make_judge(backbones)
+        model.set_attn_implementation(attention)
+        batch, _ = processor.decision_inputs(
+            [a_request(processor, 0.6), a_request(processor, 1.1, 0.4, names=["clear"])]
+        )
+        found = model.decide(**batch)
+        monkeypatch.setattr(AudioJudgeModel, "_skips_unread_tokens", lambda *_: False)
+        for row, expected in zip(found, model.decide(**batch), strict=True):
+            torch.testing.assert_close(row, expected, atol=TOLERANCE, rtol=0)
 
 
 class TestPipeline:
