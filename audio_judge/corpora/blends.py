@@ -76,19 +76,22 @@ def _heard(*inputs: str) -> dict[str, Head]:
 
 
 MADE_UP = {"mos": {"distill_mos": 2.0, "known_vocoder": 1.0}}
+# What each term brings, and what was tried beside: docs/training/mini.md; benchmarks/targets.py measures it
 RECIPES = {
     "listeners": Recipe(
         heads={
             "head_mos": Head(("distill_mos",), ("nisqa_mos", "distill_mos")),
+            "head_bak": Head(("distill_mos", "known"), ("dnsmos_bak",)),
             "head_loudness": Head(("distill_mos",), ("nisqa_loudness",)),
         }
         | _heard("nisqa", "distill_mos"),
         terms={
-            "mos": {"nisqa_mos": 1.0, "distill_mos": 1.0, "head_mos": 1.0},
-            "noisiness": {"nisqa_noisiness": 1.0},
+            # Distill-MOS, which makes up two thirds, does not hear the level
+            "mos": {"nisqa_mos": 1.0, "distill_mos": 1.0, "head_mos": 1.0, "known_unheard": 0.5},
+            "noisiness": {"nisqa_noisiness": 3.0, "head_bak": 1.0},
             "discontinuity": {"nisqa_discontinuity": 2.0, "known_discontinuity": 1.0},
             "coloration": {"nisqa_coloration": 1.0, "known_coloration": 1.0},
-            "loudness": {"nisqa_loudness": 1.0, "head_loudness": 1.0},
+            "loudness": {"nisqa_loudness": 2.0, "head_loudness": 1.0, "known_loudness": 0.5},
         },
         made_up=MADE_UP,
         like="nisqa_",
@@ -96,17 +99,23 @@ RECIPES = {
     ),
     "open": Recipe(
         heads={
-            "head_bak": Head(("distill_mos", "known"), ("dnsmos_bak",)),
             "head_ovrl": Head(("distill_mos", "known"), ("dnsmos_ovrl",)),
+            "head_bak": Head(("distill_mos", "known"), ("dnsmos_bak",)),
+            "head_plcmos": Head(("distill_mos", "known"), ("plcmos",)),
         }
         | _heard("distill_mos"),
         terms={
             "mos": {"distill_mos": 2.0, "head_ovrl": 1.0, "known_unheard": 1.0},
             "noisiness": {"known_noisiness": 1.0, "head_bak": 1.0},
-            "discontinuity": {"known_discontinuity": 1.0, "heard_discontinuity": 1.0},
-            "coloration": {"known_coloration": 1.0, "heard_coloration": 1.0},
-            # Listeners who find a clip bad also find it too soft or too loud
-            "loudness": {"known_loudness": 1.0, "distill_mos": 1.0},
+            # Known causes alone do not carry over to real recordings: a clip that sounds bad has something of each
+            "discontinuity": {
+                "known_discontinuity": 1.0,
+                "heard_discontinuity": 1.0,
+                "head_plcmos": 1.0,
+                "distill_mos": 0.5,
+            },
+            "coloration": {"known_coloration": 2.0, "distill_mos": 1.0},
+            "loudness": {"known_loudness": 2.0, "distill_mos": 1.0},
         },
         made_up=MADE_UP,
         like=None,
@@ -194,6 +203,12 @@ def _pooled(states: np.ndarray) -> np.ndarray:
     return np.concatenate([states.mean(axis=0), states.std(axis=0)])
 
 
+def speaker_folds(clips: Clips) -> np.ndarray:
+    """Fold of each clip, shape (clips,), the same for all clips of one speaker; a clip of nobody is one of its own."""
+    names = [row["speaker"] or f"{row['source']} {row['index']}" for row in clips.rows]
+    return np.array([zlib.crc32(name.encode()) % FOLDS for name in names])
+
+
 @dataclass
 class Scale:
     """Mean and deviation of a column over the training clips."""
@@ -226,39 +241,59 @@ class Ridge:
         return ((features - self.mean) / self.std) @ self.weights + self.bias
 
 
-def fit_ridge(features: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[Ridge, np.ndarray]:
-    """Fit a ridge regression whose penalty is the one that predicts left-out folds best.
+class Regression:
+    """Ridge regressions of several targets on the same features: what they share is worked out once.
 
     Args:
         features: (clips, n).
-        target: (clips,).
         fold: Fold of each clip, (clips,), the same for clips of one speaker.
-
-    Returns:
-        The regression on all clips, and what the others' regression predicts for each fold, shape (clips,).
     """
-    mean, std = features.mean(axis=0), features.std(axis=0) + 1e-6
-    scaled = ((features - mean) / std).astype(np.float64)
-    guesses = np.zeros((len(ALPHAS), len(target)))
-    for number in np.unique(fold):
-        others, own = fold != number, fold == number
-        if not others.any():
-            others = own  # of one speaker nothing can be left out
-        for row, (weights, bias) in zip(guesses, _solve(scaled[others], target[others]), strict=True):
-            row[own] = scaled[own] @ weights + bias
-    best = int(np.argmin(((guesses - target) ** 2).mean(axis=1)))
-    weights, bias = _solve(scaled, target)[best]
-    return Ridge(mean, std, weights, bias, ALPHAS[best]), guesses[best]
+
+    def __init__(self, features: np.ndarray, fold: np.ndarray) -> None:
+        self.mean, self.std = features.mean(axis=0), features.std(axis=0) + 1e-6
+        self.scaled = ((features - self.mean) / self.std).astype(np.float64)
+        folds = [fold == number for number in np.unique(fold)]
+        products = [self.scaled[own].T @ self.scaled[own] for own in folds]  # (n, n) each
+        total = np.sum(products, axis=0)
+        self.all = _Solver(self.scaled, total)
+        self.folds = [
+            (own, ~own, _Solver(self.scaled[~own], total - product))
+            for own, product in zip(folds, products, strict=True)
+            if not own.all()
+        ] or [(folds[0], folds[0], self.all)]  # of one speaker nothing can be left out
+
+    def fit(self, target: np.ndarray) -> tuple[Ridge, np.ndarray]:
+        """Fit with the penalty that predicts left-out folds best.
+
+        Args:
+            target: (clips,).
+
+        Returns:
+            The regression on all clips, and what the others' regression predicts for each fold, shape (clips,).
+        """
+        guesses = np.zeros((len(ALPHAS), len(target)))
+        for own, others, solver in self.folds:
+            weights, bias = solver.solve(target[others])
+            guesses[:, own] = weights @ self.scaled[own].T + bias[:, None]
+        best = int(np.argmin(((guesses - target) ** 2).mean(axis=1)))
+        weights, bias = self.all.solve(target)
+        return Ridge(self.mean, self.std, weights[best], float(bias[best]), ALPHAS[best]), guesses[best]
 
 
-def _solve(features: np.ndarray, target: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """Weights and bias for each of ``ALPHAS``."""
-    centre, middle = features.mean(axis=0), float(target.mean())
-    centred = features - centre
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    along = vectors.T @ (centred.T @ (target - middle))
-    solutions = [vectors @ (along / (np.maximum(values, 0) + alpha)) for alpha in ALPHAS]
-    return [(weights, middle - float(centre @ weights)) for weights in solutions]
+class _Solver:
+    """Solves a ridge regression for all of ``ALPHAS``: features (clips, n) and their products, not centred (n, n)."""
+
+    def __init__(self, features: np.ndarray, products: np.ndarray) -> None:
+        self.features, self.centre = features, features.mean(axis=0)
+        self.values, self.vectors = np.linalg.eigh(products - len(features) * np.outer(self.centre, self.centre))
+
+    def solve(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (alphas, n) and biases (alphas,) for a target (clips,)."""
+        middle = target.mean()
+        along = self.vectors.T @ (self.features.T @ (target - middle))  # as good as centred, since the target is
+        shrunk = along / (np.maximum(self.values, 0) + np.array(ALPHAS)[:, None])  # (alphas, n)
+        weights = shrunk @ self.vectors.T
+        return weights, middle - weights @ self.centre
 
 
 @dataclass
@@ -289,11 +324,12 @@ class Blend:
         blend, use = cls(recipe), clips.speaks & ~clips.real
         if not use.any():
             raise ValueError("no clip of speech to fit on")
-        fold = np.array([zlib.crc32(str(row["speaker"] or row["index"]).encode()) % FOLDS for row in clips.rows])
+        fold = speaker_folds(clips)
         columns = dict(clips.columns)
         for name in sorted(_columns(recipe)):
             if name in clips.columns and np.isfinite(clips.columns[name][use]).any():
                 blend.scales[name] = Scale.over(clips.columns[name][use])
+        regressions: dict[Any, Regression] = {}
         blend.scales["known_vocoder"] = Scale(0.0, VOCODER_SPREAD)
         for name, head in recipe.heads.items():
             absent = [column for column in head.target if column not in blend.scales]
@@ -302,7 +338,9 @@ class Blend:
             target = blend._sum(clips.columns, dict.fromkeys(head.target, 1.0))
             features = _features(head, clips)
             has = use & np.isfinite(target)
-            blend.heads[name], guesses = fit_ridge(features[has], target[has], fold[has])
+            key = (head.inputs, has.tobytes())
+            regressions[key] = regressions.get(key) or Regression(features[has], fold[has])
+            blend.heads[name], guesses = regressions[key].fit(target[has])
             columns[name] = blend.heads[name].predict(features)
             columns[name][has] = guesses
             blend.scales[name] = Scale.over(columns[name][use])

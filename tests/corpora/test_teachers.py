@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+import soxr
 import torch
 
 from audio_judge.corpora import teachers
@@ -127,3 +128,27 @@ class TestDistillMosImports:
         with teachers._distill_mos_imports():
             assert "xls_r_sqa.sqa_model" in sys.modules
         assert {name: sys.modules.get(name) for name in before} == before
+
+
+class TestDnsmos:
+    def test_equals_the_package_which_means_over_more_repetitions(self):
+        package = pytest.importorskip("speechmos.dnsmos")
+        clip = tone(2.0) + noise(2.0)
+        expected = package.run(np.clip(soxr.resample(clip, RATE, 16_000), -1, 1), 16_000)
+        found = teachers.dnsmos(clip)
+        assert list(found.values()) == pytest.approx(
+            [float(expected[f"{n}_mos"]) for n in ("sig", "bak", "ovrl")], abs=0.02
+        )
+
+    def test_shape_is_checked(self):
+        pytest.importorskip("speechmos.dnsmos")
+        with pytest.raises(ValueError, match="DNSMOS has shape"):
+            teachers.dnsmos(np.zeros((1, 100)))
+
+
+class TestPlcmos:
+    def test_lost_packets_sound_worse_and_the_raters_stay(self):
+        pytest.importorskip("speechmos.plcmos")
+        clip = tone(2.0)
+        broken = clip * (np.arange(len(clip)) // 960 % 4 > 0)
+        assert teachers.plcmos(broken) < teachers.plcmos(clip) == teachers.plcmos(clip)
