@@ -171,6 +171,77 @@ RUBRICS = {
         "How much of the clip falls silent all of a sudden: the highest score means most of it, the lowest none of it.",
         ("How much of the clip is suddenly silent?",),
     ),
+    "fluency": RubricWords(
+        "fluency",
+        ("stop and go", "often broken off", "hesitant", "mostly smooth", "perfectly smooth"),
+        "How smoothly the speaker gets through the sentence: the highest score means perfectly smooth, without a pause or a "
+        "stumble that one notices, the lowest stop and go throughout.",
+        (
+            "How fluent is the speaker?",
+            "How smoothly does the sentence run?",
+            "Does the speaker hesitate, repeat words or stumble?",
+            "How easily do the words come to this speaker?",
+            "As a language teacher, how would you mark the fluency?",
+        ),
+    ),
+    "prosody": RubricWords(
+        "prosody",
+        ("falls apart", "no rhythm", "uneven", "nearly native", "lively and native"),
+        "How right melody, stress, rhythm and pace of the sentence are: the highest score means lively and native, the lowest "
+        "that the sentence falls apart.",
+        (
+            "How good are the rhythm and the melody of the sentence?",
+            "Are stress, intonation and pace those of a native speaker?",
+            "How natural is the intonation of this reader?",
+            "As a language teacher, how would you mark the prosody?",
+        ),
+    ),
+    "accuracy": RubricWords(
+        "pronunciation accuracy",
+        ("hardly a word right", "grave mistakes", "many mistakes", "few mistakes", "no mistakes"),
+        "How correctly the sounds of the words are pronounced: the highest score means no mistakes that one notices, the lowest "
+        "hardly a word right.",
+        (
+            "How well are the words pronounced?",
+            "Are the sounds right?",
+            "How many mistakes of pronunciation are there?",
+            "How strongly does an accent get in the way of the sounds?",
+            "As a language teacher, how would you mark the pronunciation?",
+        ),
+    ),
+    "completeness": RubricWords(
+        "completeness",
+        ("no word", "a quarter of the words", "half of the words", "three quarters of the words", "every word"),
+        "What share of the words of the sentence is there and pronounced well: the highest score means every word, the lowest "
+        "no word.",
+        (
+            "How much of the sentence was said properly?",
+            "Are all words there?",
+            "What share of the words did the speaker get out well?",
+        ),
+    ),
+    "total": RubricWords(
+        "spoken language overall",
+        ("very weak", "weak", "satisfactory", "strong", "very strong"),
+        "How well the sentence is spoken in all, by the standard of a native speaker: the highest score means very strong, the "
+        "lowest very weak.",
+        (
+            "How well does this person speak the language?",
+            "What mark would an examiner give for the whole sentence?",
+            "How good is the pronunciation in all?",
+        ),
+    ),
+    "word_intelligibility": RubricWords(
+        "word recognition",
+        ("word misheard", "word recognised"),
+        "What share of listeners would write down the word that is spoken, noise and all: the highest score means word "
+        "recognised by all, the lowest word misheard by all.",
+        (
+            "Would a listener make out this word?",
+            "Can the word be recognised in the noise?",
+            "How many of a hundred listeners would get this word right?",
+        ),
+    ),
 }
 
 PHRASINGS = {

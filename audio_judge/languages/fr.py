@@ -195,6 +195,48 @@ RUBRICS = {
         "tout.",
         ("Quelle part de l'extrait devient soudain muette ?",),
     ),
+    "fluency": RubricWords(
+        "aisance à l'oral",
+        ("sans cesse arrêtée", "souvent coupée", "hésitante", "presque coulante", "tout à fait coulante"),
+        "Avec quelle aisance la personne dit la phrase : la note la plus haute veut dire tout à fait coulante, la plus basse "
+        "sans cesse arrêtée.",
+        ("La personne parle-t-elle avec aisance ?", "La phrase coule-t-elle sans hésitations ni reprises ?"),
+    ),
+    "prosody": RubricWords(
+        "prosodie",
+        ("en morceaux", "sans rythme", "irrégulière", "presque native", "vivante et native"),
+        "Dans quelle mesure la mélodie, l'accent, le rythme et l'allure de la phrase sont justes : la note la plus haute veut "
+        "dire vivante et native, la plus basse en morceaux.",
+        ("Le rythme et la mélodie de la phrase sont-ils justes ?", "L'intonation est-elle celle d'un natif ?"),
+    ),
+    "accuracy": RubricWords(
+        "justesse de la prononciation",
+        ("presque rien de juste", "fautes graves", "beaucoup de fautes", "peu de fautes", "aucune faute"),
+        "Dans quelle mesure les sons des mots sont justes : la note la plus haute veut dire aucune faute, la plus basse presque "
+        "rien de juste.",
+        ("Les mots sont-ils bien prononcés ?", "Combien y a-t-il de fautes de prononciation ?"),
+    ),
+    "completeness": RubricWords(
+        "phrase complète",
+        ("aucun mot", "un quart des mots", "la moitié des mots", "trois quarts des mots", "tous les mots"),
+        "Quelle part des mots de la phrase est là et bien dite : la note la plus haute veut dire tous les mots, la plus basse "
+        "aucun mot.",
+        ("Quelle part de la phrase a été bien dite ?", "Tous les mots sont-ils là ?"),
+    ),
+    "total": RubricWords(
+        "niveau à l'oral",
+        ("très faible", "faible", "satisfaisant", "fort", "très fort"),
+        "À quel niveau la phrase est dite en tout, au regard d'un natif : la note la plus haute veut dire très fort, la plus "
+        "basse très faible.",
+        ("Cette personne parle-t-elle bien la langue ?", "Quelle note un examinateur donnerait-il à toute la phrase ?"),
+    ),
+    "word_intelligibility": RubricWords(
+        "reconnaissance du mot",
+        ("mot mal entendu", "mot reconnu"),
+        "Quelle part des auditeurs écrirait le mot prononcé, malgré le bruit : la note la plus haute veut dire mot reconnu par "
+        "tous, la plus basse mot mal entendu par tous.",
+        ("Un auditeur reconnaîtrait-il ce mot ?", "Peut-on reconnaître le mot dans le bruit ?"),
+    ),
 }
 
 PHRASINGS = {

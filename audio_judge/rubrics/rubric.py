@@ -352,7 +352,14 @@ PROXY_RUBRICS: dict[str, Rubric] = {
     **_ours("child_voice", "whispering", low=0.0, high=1.0),
     **_ours("reverberation", "music_distortion", "sudden_silence", higher_is_better=False),
 }
-ALL_RUBRICS: dict[str, Rubric] = NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEECH_RUBRICS | AES_RUBRICS | PROXY_RUBRICS
+# What experts and listeners say of spoken language, whatever the sound; see audio_judge.corpora.rated.
+SPOKEN_RUBRICS: dict[str, Rubric] = {
+    **_ours("fluency", "prosody", "accuracy", "total", low=0.0, high=10.0),
+    **_ours("completeness", "word_intelligibility", low=0.0, high=1.0),
+}
+ALL_RUBRICS: dict[str, Rubric] = (
+    NISQA_RUBRICS | SPEECHEVAL_RUBRICS | QUALISPEECH_RUBRICS | AES_RUBRICS | PROXY_RUBRICS | SPOKEN_RUBRICS
+)
 
 
 def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
