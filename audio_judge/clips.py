@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from audio_judge.rubrics.rubric import Rubric
 
 
 @dataclass(frozen=True)
@@ -14,11 +19,32 @@ class Rating:
         value: Mean rating, on the rubric's own scale (1 to 5 for NISQA's five).
         std: Standard deviation over raters, on the same scale; None if unknown.
         votes: Number of raters; None if unknown.
+        single: What each rater gave, on the same scale; empty if only their mean is known.
     """
 
     value: float
     std: float | None = None
     votes: int | None = None
+    single: tuple[float, ...] = ()
+
+    def shares(self, rubric: "Rubric") -> "np.ndarray":
+        """Shares of listeners per level, lowest first, of shape (levels,): counted, or made likely by mean and spread.
+
+        Args:
+            rubric: What was rated, on the scale of the rating.
+
+        Raises:
+            ValueError: If the mean is off that scale.
+
+        Example:
+            >>> from audio_judge.rubrics import get_rubric
+            >>> Rating(3.5, single=(2, 5)).shares(get_rubric("mos")).tolist()
+            [0.0, 0.5, 0.0, 0.0, 0.5]
+        """
+        from audio_judge.rubrics.shares import level_shares, vote_shares
+
+        ends = (rubric.low, rubric.high, len(rubric.levels))
+        return vote_shares(self.single, *ends) if self.single else level_shares(self.value, self.std, *ends)
 
 
 @dataclass(frozen=True)

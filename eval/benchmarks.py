@@ -5,7 +5,7 @@ Keys of a file are the fields of ``Benchmark``; ``extends`` names another one wh
 
 The truth of an item, by task:
 
-* score, profile, rate: ``scores`` (rubric to rating), ``std`` and ``votes`` where they are known;
+* score, profile, rate: ``scores`` (rubric to rating), ``std``, ``votes`` and ``single`` (what each rater gave) where known;
 * categorize: the same and ``levels`` (rubric to name of a level);
 * explain: the same and, where they are known, ``causes`` (list of ``kind`` and ``spans``);
 * assess: ``scores``, ``speech_rate``, ``distortions`` (list of ``kind`` and ``spans``), ``answer``;
@@ -474,6 +474,8 @@ def _ratings(task: str, one: RatedClip | RatedPair, rubrics: Sequence[Rubric]) -
     for key in ("std", "votes"):
         known = {name: getattr(rating, key) for name, rating in chosen.items() if getattr(rating, key) is not None}
         truth |= {key: known} if known else {}
+    single = {name: list(rating.single) for name, rating in chosen.items() if rating.single}
+    truth |= {"single": single} if single else {}
     if states(task, "levels"):
         by_name = {rubric.name: rubric for rubric in rubrics}
         truth["levels"] = {name: by_name[name].level_of(value) for name, value in truth["scores"].items()}

@@ -21,7 +21,7 @@ import numpy as np
 from audio_judge.audio import Audio, AudioError, align, iter_windows, read_audio, resample
 from audio_judge.corpora import teachers
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, Scale
+from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, SPOKEN_RUBRICS, Scale
 
 # (samples of the clip, samples of the original or None) at the peer's rate, to rubric and score
 Measure = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
@@ -234,6 +234,11 @@ def _versa(detail: str) -> Measure:
     return measure
 
 
+def _length(_: str) -> Measure:
+    # A control and no measure: what hangs on the length alone, which who reads haltingly stretches
+    return lambda samples, _: dict.fromkeys(SPOKEN_RUBRICS, -float(np.log(len(samples) / 16_000)))
+
+
 _WITH_PIP = "pip install 'audio-judge[eval]'"
 PEERS: dict[str, Peer] = {
     "nisqa": Peer(
@@ -294,6 +299,14 @@ PEERS: dict[str, Peer] = {
         "pip install 'audio-judge[aesthetics]'",
         _audiobox_aesthetics,
         scale=AES_DATA_SCALE,
+    ),
+    "length": Peer(
+        "Control: the clip's length alone, minus the logarithm of its seconds, for rubrics of spoken language",
+        tuple(SPOKEN_RUBRICS),
+        16_000,
+        "nothing to install",
+        _length,
+        scale=Scale(-9.0, 3.0, "its own"),
     ),
     "versa": Peer(
         "One of VERSA's scores without reference as overall quality: versa/MODULE:KEY (default pseudo_mos:utmos)",

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from audio_judge.clips import Rating
 from audio_judge.rubrics.rubric import Rubric
-from audio_judge.rubrics.shares import level_shares
 from audio_judge.tasks.faults import addressed_types
 
 from . import metrics
@@ -69,6 +69,7 @@ class Columns:
     Args:
         kind: ``scores``, ``levels``, ``shares`` and ``preferences`` (of a rubric), ``swapped`` (verdicts in both orders), ``is_real``
             (P(real)), ``speech_rate``, ``causes`` (kinds), ``spans`` (seconds), ``texts`` and ``grades``: predictions, then truth;
+            ``timed_scores``: the same as ``scores``, then the seconds of each clip;
             ``answers`` and ``own_words``: predictions only; ``answers_and_scores``: both of the judge.
         what: First part of the names of figures.
         values: The columns, one item per row.
@@ -231,7 +232,11 @@ def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Ite
     truth = [row.truth["scores"][rubric.name] for row in rows]
     low, high = _ends(rubric, truth)
     settings = {"rubric": rubric, "low": low, "high": high}
-    yield Columns("scores", rubric.name, (given, truth), _ids(rows), groups=_groups(rows, benchmark), settings=settings)
+    how: dict[str, Any] = {"groups": _groups(rows, benchmark), "settings": settings}
+    yield Columns("scores", rubric.name, (given, truth), _ids(rows), **how)
+    seconds = [row.seconds for row in rows]
+    if None not in seconds:
+        yield Columns("timed_scores", rubric.name, (given, truth, seconds), _ids(rows), **how)
     for level in benchmark.group_by:
         members = [row.groups.get(level) for row in rows]
         names = tuple(dict.fromkeys(group for group in members if group is not None))
@@ -246,17 +251,18 @@ def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:
 
 
 def _of_shares(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Iterable[Columns]:
-    """Predicted shares against those that the listeners' mean and spread make likely; only where both are known."""
-    known = [row for row in rows if rubric.name in row.truth.get("std", {})]
+    """Predicted shares against those of the listeners: their votes, or what mean and spread make likely, where known."""
+    known = [row for row in rows if any(rubric.name in row.truth.get(key, {}) for key in ("single", "std"))]
     if not any(_value(row, "shares", rubric.name) is not None for row in known):
         return
-    truth = []
-    for row in known:
-        mean = min(max(row.truth["scores"][rubric.name], rubric.low), rubric.high)
-        std = row.truth["std"][rubric.name]
-        truth.append(level_shares(mean, std, rubric.low, rubric.high, len(rubric.levels)).tolist())
-    values = [_shares(row, rubric) for row in known], truth
+    values = [_shares(row, rubric) for row in known], [_true_shares(row, rubric).tolist() for row in known]
     yield Columns("shares", rubric.name, values, _ids(known), groups=_groups(known, benchmark))
+
+
+def _true_shares(row: Row, rubric: Rubric) -> np.ndarray:
+    mean = min(max(row.truth["scores"][rubric.name], rubric.low), rubric.high)
+    single = tuple(row.truth.get("single", {}).get(rubric.name, ()))
+    return Rating(mean, row.truth.get("std", {}).get(rubric.name), single=single).shares(rubric)
 
 
 def _shares(row: Row, rubric: Rubric) -> list[float] | None:

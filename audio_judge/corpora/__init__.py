@@ -61,6 +61,7 @@ CORPORA = {
     "bvcc": Known("BVCC and lists in its style: overall rating, system", "bvcc.read_bvcc"),
     "speechjudge": Known("SpeechJudge: pairs compared for naturalness, with ties", "speechjudge.read_speechjudge"),
     "vcc2020": Known("one vote per line, summed up per clip", "vcc2020.read_votes"),
+    "rated": Known("single votes, one row per clip and rubric", "rated.read_rated", tells_splits=True),
     "table": Known("any csv, tsv or jsonl of ratings; needs the option columns", "table.read_on_our_scales"),
     "pairs": Known("any csv, tsv or jsonl of comparisons; needs the option columns", "table.read_pairs"),
     "captions": Known("descriptions and A/B tests written by `audio-judge caption`", "captions.read_captions"),

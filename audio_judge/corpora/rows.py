@@ -52,21 +52,20 @@ def rating_from_votes(votes: Iterable[float]) -> Rating:
     """Sum up what single raters said, one vote each, on one scale.
 
     Returns:
-        Mean, standard deviation (of the population of raters, so with ``n - 1``; None for a single rater) and number of
-        votes.
+        Mean, standard deviation (of the population of raters, so with ``n - 1``; None for a single rater), number of
+        votes, and the votes.
 
     Raises:
         ValueError: If there are no votes.
 
     >>> rating_from_votes([3, 4, 5])
-    Rating(value=4.0, std=1.0, votes=3)
+    Rating(value=4.0, std=1.0, votes=3, single=(3, 4, 5))
     """
-    values = list(votes)
+    values = tuple(votes)
     if not values:
         raise ValueError("no votes; at least one expected")
-    return Rating(
-        float(statistics.fmean(values)), float(statistics.stdev(values)) if len(values) > 1 else None, len(values)
-    )
+    spread = float(statistics.stdev(values)) if len(values) > 1 else None
+    return Rating(float(statistics.fmean(values)), spread, len(values), values)
 
 
 def time_spans(text: str) -> tuple[tuple[float, float], ...]:

@@ -128,7 +128,8 @@ def _on_our_scales(clip: RatedClip, columns: Columns) -> RatedClip:
             target = get_rubric(name).scale
             factor = (target.high - target.low) / (source.high - source.low)
             std = None if rating.std is None else rating.std * factor  # a spread has a length, but no place
-            rating = replace(rating, value=convert(rating.value, source, target), std=std)
+            single = tuple(convert(vote, source, target) for vote in rating.single)
+            rating = Rating(convert(rating.value, source, target), std, rating.votes, single)
         ratings[name] = rating
     return replace(clip, ratings=ratings)
 
@@ -175,7 +176,7 @@ def _ratings(row: Row, columns: Columns, scales: dict[str, Scale]) -> dict[str, 
             continue
         std = row.number(columns.std[rubric], low=0) if rubric in columns.std else rating.std
         votes = row.whole(columns.votes[rubric], low=1) if rubric in columns.votes else rating.votes
-        ratings[rubric] = Rating(rating.value, std, votes)
+        ratings[rubric] = replace(rating, std=std, votes=votes)
     return ratings
 
 

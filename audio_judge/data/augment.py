@@ -221,12 +221,16 @@ def change_scale(rubric: Rubric, rating: Rating, scale: Scale, rule: Rule = "aff
     factor = (
         scale.high / source.high if rule == "proportional" else (scale.high - scale.low) / (source.high - source.low)
     )
-    value = rating.value * factor if rule == "proportional" else convert(rating.value, source, scale)
-    # The last bits of a product must not put a score outside its scale.
-    value = min(max(round(value, 9), scale.low), scale.high)
+
+    def moved(score: float) -> float:
+        found = score * factor if rule == "proportional" else convert(score, source, scale)
+        # The last bits of a product must not put a score outside its scale.
+        return min(max(round(found, 9), scale.low), scale.high)
+
     step = {"kind": "scale", "rule": rule, "from": [source.low, source.high], "to": [scale.low, scale.high]}
     std = None if rating.std is None else rating.std * factor
-    return Augmented(rubric.on(scale), Rating(value, std, rating.votes), (step,))
+    single = tuple(moved(vote) for vote in rating.single)
+    return Augmented(rubric.on(scale), Rating(moved(rating.value), std, rating.votes, single), (step,))
 
 
 def _is_proportional(source: Scale, target: Scale) -> bool:
@@ -243,8 +247,12 @@ def turn(rubric: Rubric, rating: Rating) -> Augmented:
         (1.5, 'slightly noisy')
     """
     step = {"kind": "invert", "low": rubric.low, "high": rubric.high}
-    value = min(max(round(rubric.low + rubric.high - rating.value, 9), rubric.low), rubric.high)
-    return Augmented(invert(rubric), replace(rating, value=value), (step,))
+
+    def turned(score: float) -> float:
+        return min(max(round(rubric.low + rubric.high - score, 9), rubric.low), rubric.high)
+
+    single = tuple(turned(vote) for vote in rating.single)
+    return Augmented(invert(rubric), replace(rating, value=turned(rating.value), single=single), (step,))
 
 
 def binarise(rubric: Rubric, rating: Rating, threshold: float, rng: random.Random) -> Augmented:

@@ -19,7 +19,6 @@ from audio_judge.data.targets import target_of
 from audio_judge.languages import wordings
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric, in_language
-from audio_judge.rubrics.shares import level_shares
 from audio_judge.tasks import (
     RUBRIC_TASKS,
     TASKS,
@@ -230,8 +229,7 @@ def _decisions(
         own = asked.request(DECIDE)
         phrasing = rng.randrange(len(phrasings)) if own is None else own
         questions[rubric.name] = rubric.question(phrasing, held_out=held_out, language=spoken)
-        shares = level_shares(rating.value, rating.std, rubric.low, rubric.high, len(rubric.levels))
-        targets[rubric.name] = [round(float(share), 6) for share in shares]
+        targets[rubric.name] = [round(float(share), 6) for share in rating.shares(rubric)]
         if asked.provenance:
             provenance[rubric.name] = list(asked.provenance)
     # Faults are for training: evaluation asks for the ratings, all of them or in held-out wordings

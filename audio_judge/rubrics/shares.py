@@ -1,4 +1,4 @@
-"""Shares of listeners per level: from a rating, and back to a score."""
+"""Shares of listeners per level: from a rating or from single votes, and back to a score."""
 
 import math
 from collections.abc import Sequence
@@ -50,6 +50,32 @@ def level_shares(
     limit = levels**2 / width**2 + 800
     tilt = brentq(lambda t: _tilted(positions, width, t) @ positions - target, -limit, limit, xtol=1e-13, maxiter=500)
     return _tilted(positions, width, tilt)
+
+
+def vote_shares(votes: Sequence[float], low: float = 1.0, high: float = 5.0, levels: int = 5) -> np.ndarray:
+    """Count single listeners' votes; one between two levels counts for both, so that the mean stays.
+
+    Args:
+        votes: What each listener gave; one off the scale counts for its nearer end.
+        low: Score of the lowest level, as ``high`` that of the highest.
+        levels: Number of evenly spaced levels, 2 or more.
+
+    Returns:
+        Shares of shape (levels,), lowest level first, summing to 1.
+
+    Raises:
+        ValueError: If there are no votes.
+
+    Example:
+        >>> vote_shares([4, 5, 8], low=0, high=10).round(3).tolist()  # levels at 0, 2.5, 5, 7.5, 10
+        [0.0, 0.133, 0.533, 0.267, 0.067]
+    """
+    if not len(votes):
+        raise ValueError("no votes; at least one is needed")
+    given = np.clip(np.asarray(votes, dtype=float), low, high)
+    places = (given - low) / (high - low) * (levels - 1)  # in levels, from the lowest
+    distances = np.abs(places[:, None] - np.arange(levels))  # (votes, levels)
+    return np.asarray(np.maximum(0, 1 - distances).mean(axis=0))
 
 
 def _tilted(positions: np.ndarray, width: float, tilt: float) -> np.ndarray:

@@ -37,7 +37,7 @@ class TestReadTable:
 
     def test_jsonl_with_single_ratings(self, tmp_path):
         table = write_jsonl(tmp_path / "t.jsonl", {"file": "a.wav", "score": [3, 4, None, 5]})
-        assert next(read_table(table, MOS)).ratings["mos"] == Rating(4.0, 1.0, 3)
+        assert next(read_table(table, MOS)).ratings["mos"] == Rating(4.0, 1.0, 3, (3, 4, 5))
 
     def test_all_columns(self, tmp_path):
         columns = Columns("file", {"mos": "s"}, {"mos": "sd"}, {"mos": "n"}, {}, "set", "ref", "con", "sys", "who")
@@ -197,7 +197,7 @@ class TestReadPairs:
 
 class TestRatingFromVotes:
     def test_single_vote_has_no_spread(self):
-        assert rating_from_votes([3]) == Rating(3.0, None, 1)
+        assert rating_from_votes([3]) == Rating(3.0, None, 1, (3,))
 
     def test_no_votes(self):
         with pytest.raises(ValueError, match="no votes"):

@@ -21,9 +21,9 @@ class TestReadVotes:
         file = write(tmp_path, "B01-1,x,3", "B01-2,x,5", "B01-1,y,4", "B01-1,z,5")
         first, second = read_votes(file)
         assert first.path == f"{tmp_path}/B01-1.wav"
-        assert first.ratings == {"mos": Rating(4.0, 1.0, 3)}
+        assert first.ratings == {"mos": Rating(4.0, 1.0, 3, (3.0, 4.0, 5.0))}
         assert first.extra == {"raters": {"x": 3.0, "y": 4.0, "z": 5.0}}
-        assert second.ratings == {"mos": Rating(5.0, None, 1)}
+        assert second.ratings == {"mos": Rating(5.0, None, 1, (5.0,))}
 
     def test_other_columns_of_a_clip(self, tmp_path):
         header = "sample_id,listener_name,score,system,task,date"
@@ -37,7 +37,7 @@ class TestReadVotes:
     def test_own_rubric_and_scale(self, tmp_path):
         file = write(tmp_path, "a,x,4")
         (clip,) = read_votes(file, rubric="similarity", scale=Scale(1, 4))
-        assert clip.ratings == {"similarity": Rating(4.0, None, 1)}
+        assert clip.ratings == {"similarity": Rating(4.0, None, 1, (4.0,))}
 
     @pytest.mark.parametrize("score", ["5", "0", "same"])
     def test_score_off_the_scale(self, tmp_path, score):

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio_judge.clips import Rating
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import (
     ALL_RUBRICS,
@@ -17,7 +18,7 @@ from audio_judge.rubrics.rubric import (
     get_rubric,
     instructions,
 )
-from audio_judge.rubrics.shares import level_shares, shares_to_score
+from audio_judge.rubrics.shares import level_shares, shares_to_score, vote_shares
 
 
 class TestScale:
@@ -209,3 +210,23 @@ class TestSharesToScore:
     def test_refuses_what_is_no_share(self, shares):
         with pytest.raises(ValueError, match="mos: "):
             shares_to_score(shares, RUBRICS["mos"])
+
+
+class TestVoteShares:
+    @pytest.mark.parametrize("votes", [(3,), (1, 1, 5), (2.5, 4.9, 1)])
+    def test_keep_the_mean(self, votes):
+        assert shares_to_score(vote_shares(votes), RUBRICS["mos"])[0] == pytest.approx(np.mean(votes))
+
+    def test_are_counts_where_votes_are_levels(self):
+        assert vote_shares([0, 1, 1, 1], 0, 1, 2).tolist() == [0.25, 0.75]
+
+    def test_a_vote_off_the_scale_counts_for_its_end(self):
+        assert vote_shares([0, 5], 1, 5, 5).tolist() == [0.5, 0, 0, 0, 0.5]
+
+    def test_need_a_vote(self):
+        with pytest.raises(ValueError, match="no votes"):
+            vote_shares([])
+
+    def test_single_votes_go_before_mean_and_spread(self):
+        assert Rating(3.0, 0.1, 2, (1.0, 5.0)).shares(RUBRICS["mos"]).tolist() == [0.5, 0, 0, 0, 0.5]
+        assert Rating(3.0, 0.1, 2).shares(RUBRICS["mos"]).argmax() == 2

@@ -1,0 +1,102 @@
+"""Read a table of clips with single votes, one row per clip and rubric.
+
+Columns: ``path``, ``split``, ``rubric``, ``scale_low``, ``scale_high``, ``votes`` (numbers separated by spaces, one per rater);
+where they are there, ``source`` is the corpus and ``speaker_or_system`` the speaker, and what else there is becomes ``extra``.
+Higher is better. Votes are brought to the scales of our rubrics, and training learns their shares as they are.
+
+Rubrics are called as ours are, or as ``NAMES`` says: ``prosodic`` is our ``prosody``, and ``intelligibility`` of single words,
+for which a vote says whether the word was heard, is ``word_intelligibility`` (our ``intelligibility`` goes from 1 to 5). Rows
+about anything else, such as taste in music, are left out, counted and reported.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.corpora import CorpusError
+from audio_judge.corpora.rows import Row, Split, home_of, name_of, rating_from_votes, read_rows, report
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, convert, get_rubric
+
+NAMES = {"prosodic": "prosody", "intelligibility": "word_intelligibility"}
+TABLE = "ratings.csv"
+_REQUIRED = ("path", "split", "rubric", "scale_low", "scale_high", "votes")
+# Of one rating, not of the clip
+_OF_RATING = ("mean", "std", "n_votes")
+_USED = {*_REQUIRED, *_OF_RATING, "source", "speaker_or_system"}
+
+
+def read_rated(
+    path: str | Path,
+    split: Split | None = None,
+    *,
+    root: str | Path | None = None,
+    names: Mapping[str, str] = NAMES,
+) -> Iterator[RatedClip]:
+    """Read the clips of a table.
+
+    Args:
+        path: The table, or the folder that holds ``ratings.csv``.
+        split: None for all.
+        root: Folder that paths in it start from; if None, the nearest one above the table in which the first clip lies.
+        names: Rubric of the table to ours; others keep their names.
+
+    Returns:
+        Clips in the order of the table, each with all its ratings: mean, standard deviation, and the single votes.
+
+    Raises:
+        CorpusError: While reading, on a missing column, a row that is wrong, or if no row has a rubric of ours.
+    """
+    table = Path(path) / TABLE if Path(path).is_dir() else path
+    return _clips(read_rows(table, _REQUIRED), table, split, root, names)
+
+
+def _clips(
+    rows: Iterable[Row], table: str | Path, split: Split | None, root: str | Path | None, names: Mapping[str, str]
+) -> Iterator[RatedClip]:
+    found: dict[str, RatedClip] = {}
+    total = unknown = 0
+    for row in rows:
+        total += 1
+        told = row.required("rubric")
+        rubric = names.get(told, told)
+        if rubric not in ALL_RUBRICS:
+            unknown += 1
+            continue
+        root = _root(table, row) if root is None else root
+        own = row.split("split")
+        clip = found.setdefault(
+            row.required("path"),
+            RatedClip(
+                path=row.audio("path", root),
+                ratings={},
+                split=own,
+                corpus=row.text("source") or name_of(table),
+                speaker=row.text("speaker_or_system"),
+                extra={name: row.values[name] for name in row.values if name not in _USED and row.has(name)},
+            ),
+        )
+        if clip.split != own:
+            raise row.error(f"split is {own}, but {clip.split} in another row of the clip; a clip has one split")
+        clip.ratings[rubric] = _rating(row, rubric)
+    if not found:
+        raise CorpusError(table, None, f"none of {total} rows has a rubric of ours; see `audio-judge ls rubrics`")
+    report(name_of(table), total, {"left out, no rubric of ours": unknown})
+    yield from (clip for clip in found.values() if split in (None, clip.split))
+
+
+def _rating(row: Row, rubric: str) -> Rating:
+    ends = [row.number(column) for column in ("scale_low", "scale_high")]
+    if ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
+        raise row.error(f"the scale goes from {ends[0]} to {ends[1]}; two numbers, the lower one first, expected")
+    source, target = Scale(ends[0], ends[1]), get_rubric(rubric).scale
+    votes = [row.as_number("votes", vote, *map(float, ends)) for vote in row.required("votes").split()]
+    return rating_from_votes(round(convert(vote, source, target), 6) for vote in votes)
+
+
+def _root(table: str | Path, row: Row) -> str | Path | None:
+    """The nearest folder above a table in which the clip of a row lies; its own if there is none."""
+    home = home_of(table)
+    if home is None:
+        return None
+    above = (home, *home.resolve().parents)
+    return next((folder for folder in above if (folder / row.required("path")).is_file()), home)

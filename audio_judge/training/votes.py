@@ -1,0 +1,309 @@
+"""Scores of spoken language: heads on the first layers of Whisper's encoder, fitted to people's votes.
+
+    python train_backbones.py votes --ratings ratings.csv --whisper openai/whisper-base --output runs/spoken
+
+Speech recognisers hear how something is said, which quality encoders do not, and already their third layer tells fluent from
+halting readers. The layers stay as they are; each rubric is a line through the mean and the deviation of their states and the
+logarithm of the duration, fitted by ridge regression, so that nothing here is random. Attention pooling, pauses counted one by
+one and several members added nothing on the validation clips.
+
+Audio is heard at its true length, not padded to 30 s. Left out: tuning Whisper's layers.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+from transformers import WhisperFeatureExtractor, WhisperModel
+
+from audio_judge.audio import read_audio, resample
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.corpora.rated import read_rated
+from audio_judge.corpora.simulated import read_simulated
+
+RUBRICS = ("fluency", "prosody", "accuracy", "completeness", "total", "word_intelligibility")
+NATURALNESS = "naturalness"
+RATE = 16_000
+# Whisper's own frames are 20 ms
+FRAMES_JOINED = 2
+FRAME_SECONDS = 0.04
+PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
+# The duration is one number beside a thousand states, which a ridge would hold down as much as any of them
+DURATION_WEIGHT = 3.0
+# A frame is speech if it is louder than this part of the way, in dB, from the quietest to the loudest ones
+SPEECH_LEVEL = 0.35
+# Quieter than this below the loudest, in dB, is silence and not the background
+QUIETEST = 54.0
+LARGEST_SCORE = 4.0
+
+
+class VoteHeads(nn.Module):
+    """Scores of clips, one per rubric, from states of a speech recogniser every 40 ms.
+
+    Each is a line through the mean and the deviation of the states, of the frames with speech and of all from the first to the
+    last of these, the share of pauses between them, and the logarithm of their time. What is silent before and after is not
+    heard at all.
+
+    Args:
+        size: Width of the states.
+        scores: Number of rubrics.
+        smoothing: Frames, an odd number, over which the speech detector is averaged.
+    """
+
+    def __init__(self, size: int, scores: int, smoothing: int = 5) -> None:
+        super().__init__()
+        self.speech = nn.Linear(size, 1)
+        self.scores = nn.Linear(4 * size + 2, scores)
+        self.smoothing = smoothing
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """States (clips, frames, size) and their mask (clips, frames) to scores (clips, scores).
+
+        A score of 0 is the average of the clips it was trained on, 1 a standard deviation better.
+        """
+        return self.scores(self.pool(states, mask)).clamp(-LARGEST_SCORE, LARGEST_SCORE)
+
+    def pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """What the scores are read from, (clips, 4 * size + 2)."""
+        speech, stretch = self.find_speech(states, mask)
+        spoken, whole = speech.sum(1, keepdim=True), stretch.sum(1, keepdim=True)  # (clips, 1)
+        parts = [*self._moments(states, speech), *self._moments(states, stretch)]
+        return torch.cat([*parts, 1 - spoken / whole, whole.to(states).log()], dim=1)
+
+    def find_speech(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mark frames with speech, and all from the first to the last of them, both (clips, frames); all of a clip without any."""
+        mask = mask.bool()
+        logits = self.speech(states)[..., 0] * mask
+        # Averaged over the frames that are there, so that what a clip is batched with makes no difference: the sign is the same
+        smooth = functional.avg_pool1d(logits[:, None], self.smoothing, 1, self.smoothing // 2)[:, 0]
+        speech = (smooth > 0) & mask
+        begun = speech.long().cumsum(1) > 0
+        goes_on = speech.long().flip(1).cumsum(1).flip(1) > 0
+        some = speech.any(1, keepdim=True)
+        return torch.where(some, speech, mask), torch.where(some, begun & goes_on, mask)
+
+    def _moments(self, states: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        weights = kept[..., None].to(states)
+        frames = weights.sum(1)  # (clips, 1)
+        mean = (states * weights).sum(1) / frames
+        variance = ((states - mean[:, None]) * weights).square().sum(1) / frames
+        return mean, (variance + 1e-6).sqrt()
+
+
+class WhisperStates:
+    """The first layers of Whisper's encoder as they come, on audio of any length up to 30 s.
+
+    Args:
+        place: Folder or Hub id of a Whisper model.
+        layers: How many of its layers to keep.
+    """
+
+    def __init__(self, place: str | Path, layers: int = 3) -> None:
+        self.extractor = WhisperFeatureExtractor.from_pretrained(place)
+        self.encoder = WhisperModel.from_pretrained(place, dtype=torch.float32).encoder.eval()
+        self.encoder.layers = self.encoder.layers[:layers]
+
+    @torch.inference_mode()
+    def __call__(self, samples: np.ndarray) -> torch.Tensor:
+        """Mono audio at 16 kHz to states (frames, size), one every 40 ms."""
+        samples = samples[: RATE * 30]
+        features = self.extractor(
+            samples, sampling_rate=RATE, padding=False, truncation=False, return_tensors="pt"
+        ).input_features
+        # A whole number of frames; the quietest value is silence
+        missing = -features.shape[-1] % (2 * FRAMES_JOINED)
+        features = functional.pad(features, (0, missing), value=float(features.min()))  # (1, bins, feature frames)
+        encoder = self.encoder
+        states = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(features)))).transpose(1, 2)
+        states = states + encoder.embed_positions.weight[: states.shape[1]]
+        for layer in encoder.layers:
+            states = layer(states, None)
+            states = states[0] if isinstance(states, tuple) else states
+        # (frames, joined, size)
+        return states[0].unflatten(0, (-1, FRAMES_JOINED)).mean(1)
+
+
+@dataclass
+class _Heard:
+    """A clip with its states (frames, size), which of them are loud (frames,), and ratings by rubric."""
+
+    states: torch.Tensor
+    loud: torch.Tensor
+    ratings: Mapping[str, float]
+    seconds: float
+    split: str
+
+
+def train_votes(
+    ratings: Path,
+    whisper: str | Path,
+    output: Path,
+    *,
+    corpus: Path | None = None,
+    corpus_clips: int = 800,
+) -> dict[str, Any]:
+    """Fit the heads on the clips of ``train``, choose each rubric's penalty on ``validation``, and tell how ``test`` does.
+
+    Args:
+        ratings: Table that ``audio_judge.corpora.rated`` reads.
+        whisper: Folder or Hub id of Whisper base.
+        output: Folder for ``model.safetensors`` (``encoder.…``, half precision, and ``heads.…``) and ``config.json``.
+        corpus: Simulated corpus, for ``naturalness`` of synthetic voices, vocoders and undisturbed speech; None for none.
+        corpus_clips: At most so many clips of it to train on.
+
+    Returns:
+        What ``config.json`` holds: the rubrics in order, of each the mean and deviation that its score is in, the chosen
+        penalty, and on ``test`` the Pearson correlation, the partial one beyond log seconds and that of length alone.
+    """
+    hear = WhisperStates(whisper)
+    clips = [_heard(clip, hear) for clip in read_rated(ratings)]
+    names = list(RUBRICS)
+    if corpus is not None:
+        clips += [_heard(clip, hear) for clip in natural_clips(corpus, corpus_clips)]
+        names.append(NATURALNESS)
+    heads = VoteHeads(hear.encoder.config.d_model, len(names))
+    report = fit(heads, clips, names)
+    return save(hear.encoder, heads, names, report, output)
+
+
+def save(
+    encoder: nn.Module, heads: VoteHeads, names: Sequence[str], report: Mapping[str, Any], output: Path
+) -> dict[str, Any]:
+    """Write what ``train_votes`` says of ``output``; gives the content of ``config.json``."""
+    output.mkdir(parents=True, exist_ok=True)
+    # What comes after the last of Whisper's own layers has no use
+    kept = {name: value for name, value in encoder.state_dict().items() if not name.startswith("layer_norm.")}
+    weights = {f"encoder.{name}": value.half().contiguous() for name, value in kept.items()}
+    save_file(
+        weights | {f"heads.{name}": value for name, value in heads.state_dict().items()}, output / "model.safetensors"
+    )
+    found = {
+        "layers": len(encoder.layers),
+        "size": encoder.config.d_model,
+        "attention_heads": encoder.config.encoder_attention_heads,
+        "frame_seconds": FRAME_SECONDS,
+        "smoothing": heads.smoothing,
+        "rubrics": list(names),
+        "report": report,
+    }
+    (output / "config.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def _heard(clip: RatedClip, hear: WhisperStates) -> _Heard:
+    audio = read_audio(clip.path)
+    samples = resample(audio.samples, audio.sampling_rate, RATE)
+    states = hear(samples)
+    ratings = {name: rating.value for name, rating in clip.ratings.items()}
+    return _Heard(states.half(), loud_frames(samples, len(states)), ratings, audio.seconds, clip.split)
+
+
+def loud_frames(samples: np.ndarray, frames: int) -> torch.Tensor:
+    """Which frames of 40 ms are loud enough to be speech, (frames,), from the level of the mono audio at 16 kHz alone."""
+    size = round(RATE * FRAME_SECONDS)
+    padded = np.pad(samples[: frames * size], (0, max(0, frames * size - len(samples))))
+    levels = 10 * np.log10((padded.reshape(frames, size) ** 2).mean(1) + 1e-9)  # dBFS
+    quiet, loud = np.quantile(levels, [0.05, 0.95])
+    quiet = max(quiet, loud - QUIETEST)
+    return torch.from_numpy(levels > quiet + SPEECH_LEVEL * (loud - quiet))
+
+
+def natural_clips(corpus: Path, most: int) -> Iterator[RatedClip]:
+    """Clips of a simulated corpus that tell about ``naturalness``: machines' voices, vocoders, and people undisturbed.
+
+    The rating is Distill-MOS's, which alone follows listeners on synthetic voices; of a vocoder it is the mean with its known
+    severity (5 for an amount of 0, 1 for 1).
+    """
+    counts = dict.fromkeys(("train", "validation", "test"), 0)
+    for clip in read_simulated(corpus, None):
+        content, vocoders = clip.extra["content"], [cause for cause in clip.causes if cause.kind == "vocoder"]
+        speaks = content in ("voice", "synthetic") or (
+            content in ("speech", "prompt") and (vocoders or not clip.causes)
+        )
+        if not speaks or counts[clip.split] == most:
+            continue
+        counts[clip.split] += 1
+        known = [5 - 4 * float(cause.parameters["amount"]) for cause in vocoders]
+        value = (min(max(clip.extra["distill_mos"], 1), 5) + sum(known)) / (1 + len(known))
+        yield replace(clip, ratings={NATURALNESS: Rating(value)})
+
+
+@torch.no_grad()
+def fit(heads: VoteHeads, clips: Sequence[_Heard], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Fill in the heads' weights; gives what ``train_votes`` reports, by rubric."""
+    train = [clip for clip in clips if clip.split == "train"]
+    _fit_speech(heads, [clip for clip in train if "fluency" in clip.ratings])
+    pooled = np.concatenate([_pooled(heads, clip) for clip in clips])  # (clips, 4 * size + 2)
+    report = {}
+    for place, name in enumerate(names):
+        known = [index for index, clip in enumerate(clips) if name in clip.ratings]
+        splits = np.array([clips[index].split for index in known])
+        truth = np.array([clips[index].ratings[name] for index in known])
+        length = np.log([clips[index].seconds for index in known])
+        weight, bias, report[name] = _fit_rubric(pooled[known], truth, splits)
+        heads.scores.weight[place] = torch.from_numpy(weight).float()
+        heads.scores.bias[place] = bias
+        test = splits == "test"
+        found = np.clip(pooled[known] @ weight + bias, -LARGEST_SCORE, LARGEST_SCORE)[test]
+        report[name] |= {"test_clips": int(test.sum())} | _agreement(found, truth[test], length[test])
+    return report
+
+
+def _fit_speech(heads: VoteHeads, clips: Sequence[_Heard]) -> None:
+    # Every fourth frame: neighbours are alike
+    states = torch.cat([clip.states[::4] for clip in clips]).double()
+    loud = torch.cat([clip.loud[::4] for clip in clips]).double() * 2 - 1  # (frames,), -1 or 1
+    mean, scale = states.mean(0), states.std(0) + 1e-6
+    states = (states - mean) / scale
+    gram = states.T @ states + 0.01 * len(states) * torch.eye(states.shape[1], dtype=torch.float64)
+    weight = torch.linalg.solve(gram, states.T @ (loud - loud.mean())) / scale
+    heads.speech.weight[0] = weight.float()
+    heads.speech.bias[0] = float(loud.mean() - mean @ weight)
+
+
+def _pooled(heads: VoteHeads, clip: _Heard) -> np.ndarray:
+    states = clip.states[None].float()
+    return heads.pool(states, torch.ones(states.shape[:2])).double().numpy()
+
+
+def _fit_rubric(
+    pooled: np.ndarray, truth: np.ndarray, splits: np.ndarray
+) -> tuple[np.ndarray, float, dict[str, float]]:
+    """Ridge regression on ``train`` with the penalty that does best on ``validation``: weight, bias, and what was chosen."""
+    train, validation = splits == "train", splits == "validation"
+    mean, scale = pooled[train].mean(0), pooled[train].std(0) + 1e-6
+    scale[-1] /= DURATION_WEIGHT
+    inputs = (pooled - mean) / scale
+    middle, spread = float(truth[train].mean()), float(truth[train].std())
+    gram, moments = inputs[train].T @ inputs[train], inputs[train].T @ ((truth[train] - middle) / spread)
+    found = {}
+    for penalty in PENALTIES:
+        weight = np.linalg.solve(gram + penalty * np.eye(len(gram)), moments)
+        found[penalty] = pearson_correlation(inputs[validation] @ weight, truth[validation]), weight
+    penalty = max(found, key=lambda one: found[one][0])
+    weight = found[penalty][1] / scale
+    chosen = {"mean": middle, "deviation": spread, "penalty": penalty, "validation": round(found[penalty][0], 3)}
+    return weight, -float(mean @ weight), chosen
+
+
+def _agreement(found: np.ndarray, truth: np.ndarray, length: np.ndarray) -> dict[str, float]:
+    by_length = np.polyfit(length, found, 1), np.polyfit(length, truth, 1)
+    left = [values - np.polyval(line, length) for values, line in zip((found, truth), by_length, strict=True)]
+    figures = {
+        "test": pearson_correlation(found, truth),
+        "test_beyond_length": pearson_correlation(*left),
+        "test_length_alone": pearson_correlation(-length, truth),
+    }
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
+def pearson_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's correlation of two arrays (items,)."""
+    return float(np.corrcoef(first, second)[0, 1])
