@@ -85,11 +85,11 @@ def _clips(
 
 
 def _rating(row: Row, rubric: str) -> Rating:
-    ends = [row.number(column) for column in ("scale_low", "scale_high")]
-    if ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
-        raise row.error(f"the scale goes from {ends[0]} to {ends[1]}; two numbers, the lower one first, expected")
-    source, target = Scale(ends[0], ends[1]), get_rubric(rubric).scale
-    votes = [row.as_number("votes", vote, *map(float, ends)) for vote in row.required("votes").split()]
+    low, high = row.number("scale_low"), row.number("scale_high")
+    if low is None or high is None or low >= high:
+        raise row.error(f"the scale goes from {low} to {high}; two numbers, the lower one first, expected")
+    source, target = Scale(low, high), get_rubric(rubric).scale
+    votes = [row.as_number("votes", vote, low, high) for vote in row.required("votes").split()]
     return rating_from_votes(round(convert(vote, source, target), 6) for vote in votes)
 
 

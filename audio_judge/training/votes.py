@@ -4,7 +4,8 @@
 
 Speech recognisers hear how something is said, which quality encoders do not, and already their third layer tells fluent from
 halting readers. The layers stay as they are; each rubric is a line through the mean and the deviation of their states and the
-logarithm of the duration, fitted by ridge regression, so that nothing here is random. Attention pooling, pauses counted one by
+logarithm of the duration, fitted by ridge regression, so that nothing here is random. What silence before a clip or its level
+changes in the states is held against a weight, since Whisper's states know where they are in a clip and people do not care. Attention pooling, pauses counted one by
 one and several members added nothing on the validation clips.
 
 Audio is heard at its true length, not padded to 30 s. Left out: tuning Whisper's layers.
@@ -42,6 +43,9 @@ SPEECH_LEVEL = 0.35
 # Quieter than this below the loudest, in dB, is silence and not the background
 QUIETEST = 54.0
 LARGEST_SCORE = 4.0
+# Every so manieth clip is heard changed, too, and how dear it is if that moves a score, against being wrong about one
+CHANGED = 18
+STILLNESS = 30.0
 
 
 class VoteHeads(nn.Module):
@@ -115,7 +119,7 @@ class WhisperStates:
         """Mono audio at 16 kHz to states (frames, size), one every 40 ms."""
         samples = samples[: RATE * 30]
         features = self.extractor(
-            samples, sampling_rate=RATE, padding=False, truncation=False, return_tensors="pt"
+            samples, sampling_rate=RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
         ).input_features
         # A whole number of frames; the quietest value is silence
         missing = -features.shape[-1] % (2 * FRAMES_JOINED)
@@ -132,13 +136,17 @@ class WhisperStates:
 
 @dataclass
 class _Heard:
-    """A clip with its states (frames, size), which of them are loud (frames,), and ratings by rubric."""
+    """A clip with its states (frames, size), which of them are loud (frames,), and ratings by rubric.
+
+    ``alike`` are its states after changes that must not change a score.
+    """
 
     states: torch.Tensor
     loud: torch.Tensor
     ratings: Mapping[str, float]
     seconds: float
     split: str
+    alike: Sequence[torch.Tensor] = ()
 
 
 def train_votes(
@@ -163,18 +171,19 @@ def train_votes(
         penalty, and on ``test`` the Pearson correlation, the partial one beyond log seconds and that of length alone.
     """
     hear = WhisperStates(whisper)
-    clips = [_heard(clip, hear) for clip in read_rated(ratings)]
     names = list(RUBRICS)
+    read = list(read_rated(ratings))
     if corpus is not None:
-        clips += [_heard(clip, hear) for clip in natural_clips(corpus, corpus_clips)]
+        read += natural_clips(corpus, corpus_clips)
         names.append(NATURALNESS)
+    clips = [_heard(clip, hear, changed=index % CHANGED == 0) for index, clip in enumerate(read)]
     heads = VoteHeads(hear.encoder.config.d_model, len(names))
     report = fit(heads, clips, names)
     return save(hear.encoder, heads, names, report, output)
 
 
 def save(
-    encoder: nn.Module, heads: VoteHeads, names: Sequence[str], report: Mapping[str, Any], output: Path
+    encoder: Any, heads: VoteHeads, names: Sequence[str], report: Mapping[str, Any], output: Path
 ) -> dict[str, Any]:
     """Write what ``train_votes`` says of ``output``; gives the content of ``config.json``."""
     output.mkdir(parents=True, exist_ok=True)
@@ -197,12 +206,23 @@ def save(
     return found
 
 
-def _heard(clip: RatedClip, hear: WhisperStates) -> _Heard:
+def _heard(clip: RatedClip, hear: WhisperStates, changed: bool) -> _Heard:
     audio = read_audio(clip.path)
     samples = resample(audio.samples, audio.sampling_rate, RATE)
     states = hear(samples)
     ratings = {name: rating.value for name, rating in clip.ratings.items()}
-    return _Heard(states.half(), loud_frames(samples, len(states)), ratings, audio.seconds, clip.split)
+    alike = [hear(other).half() for other in _changed(samples)] if changed and clip.split == "train" else ()
+    return _Heard(states.half(), loud_frames(samples, len(states)), ratings, audio.seconds, clip.split, alike)
+
+
+def _changed(samples: np.ndarray) -> list[np.ndarray]:
+    """The same clip later, with silence on both sides, and quieter: Whisper's states tell these apart, and people do not."""
+    silence = [np.zeros(round(RATE * seconds), np.float32) for seconds in (0.3, 0.5, 1.2)]
+    return [
+        np.concatenate([silence[2], samples]),
+        np.concatenate([silence[0], samples, silence[1]]),
+        0.5 * samples,
+    ]
 
 
 def loud_frames(samples: np.ndarray, frames: int) -> torch.Tensor:
@@ -240,14 +260,18 @@ def fit(heads: VoteHeads, clips: Sequence[_Heard], names: Sequence[str]) -> dict
     """Fill in the heads' weights; gives what ``train_votes`` reports, by rubric."""
     train = [clip for clip in clips if clip.split == "train"]
     _fit_speech(heads, [clip for clip in train if "fluency" in clip.ratings])
-    pooled = np.concatenate([_pooled(heads, clip) for clip in clips])  # (clips, 4 * size + 2)
+    pooled = np.concatenate([_pooled(heads, clip.states) for clip in clips])  # (clips, 4 * size + 2)
+    moved = np.concatenate(
+        [_pooled(heads, other) - row for clip, row in zip(clips, pooled, strict=True) for other in clip.alike]
+        or [np.zeros_like(pooled[:1])]
+    )
     report = {}
     for place, name in enumerate(names):
         known = [index for index, clip in enumerate(clips) if name in clip.ratings]
         splits = np.array([clips[index].split for index in known])
         truth = np.array([clips[index].ratings[name] for index in known])
         length = np.log([clips[index].seconds for index in known])
-        weight, bias, report[name] = _fit_rubric(pooled[known], truth, splits)
+        weight, bias, report[name] = _fit_rubric(pooled[known], moved, truth, splits)
         heads.scores.weight[place] = torch.from_numpy(weight).float()
         heads.scores.bias[place] = bias
         test = splits == "test"
@@ -268,13 +292,13 @@ def _fit_speech(heads: VoteHeads, clips: Sequence[_Heard]) -> None:
     heads.speech.bias[0] = float(loud.mean() - mean @ weight)
 
 
-def _pooled(heads: VoteHeads, clip: _Heard) -> np.ndarray:
-    states = clip.states[None].float()
+def _pooled(heads: VoteHeads, states: torch.Tensor) -> np.ndarray:
+    states = states[None].float()
     return heads.pool(states, torch.ones(states.shape[:2])).double().numpy()
 
 
 def _fit_rubric(
-    pooled: np.ndarray, truth: np.ndarray, splits: np.ndarray
+    pooled: np.ndarray, moved: np.ndarray, truth: np.ndarray, splits: np.ndarray
 ) -> tuple[np.ndarray, float, dict[str, float]]:
     """Ridge regression on ``train`` with the penalty that does best on ``validation``: weight, bias, and what was chosen."""
     train, validation = splits == "train", splits == "validation"
@@ -282,10 +306,13 @@ def _fit_rubric(
     scale[-1] /= DURATION_WEIGHT
     inputs = (pooled - mean) / scale
     middle, spread = float(truth[train].mean()), float(truth[train].std())
+    steps = moved / scale
+    # Directions in which a score must not go cost more than others
+    held = STILLNESS * train.sum() / len(steps) * steps.T @ steps
     gram, moments = inputs[train].T @ inputs[train], inputs[train].T @ ((truth[train] - middle) / spread)
     found = {}
     for penalty in PENALTIES:
-        weight = np.linalg.solve(gram + penalty * np.eye(len(gram)), moments)
+        weight = np.linalg.solve(gram + held + penalty * np.eye(len(gram)), moments)
         found[penalty] = pearson_correlation(inputs[validation] @ weight, truth[validation]), weight
     penalty = max(found, key=lambda one: found[one][0])
     weight = found[penalty][1] / scale
