@@ -3,6 +3,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from eval_data import write_clip
@@ -235,6 +236,10 @@ class TestPeers:
             monkeypatch.setitem(__import__("sys").modules, package, None)
         with pytest.raises(UsageError, match=extra):
             load_judge(f"peer:{name}")
+
+    def test_length_knows_the_length_alone(self):
+        measured = [load_judge("peer:length").peer.measure(np.zeros(count), None) for count in (16_000, 32_000)]
+        assert [round(one["fluency"], 3) for one in measured] == [0, -0.693]
 
     @pytest.mark.parametrize("name", ["dnsmos", "pesq", "stoi"])
     def test_tells_noise_from_a_clean_clip(self, name, tmp_path):

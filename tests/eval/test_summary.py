@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from eval_data import small_benchmark
 
@@ -34,6 +36,22 @@ class TestSummarise:
         flat = {"scores": {"mos": 3.0}, "shares": {"mos": dict.fromkeys(levels, 0.2)}}
         assert figures("score", [(truth, sure)] * 2)["mos/Brier"] == pytest.approx(0.0, abs=1e-6)
         assert figures("score", [(truth, flat)] * 2)["mos/Brier"] == pytest.approx(0.8)  # 0.8 ** 2 + 4 * 0.2 ** 2
+
+    def test_shares_against_single_votes(self):
+        levels = get_rubric("mos").levels
+        truth = {"scores": {"mos": 3.0}, "single": {"mos": [1.0, 5.0]}}
+        split = {"scores": {"mos": 3.0}, "shares": {"mos": dict.fromkeys(levels, 0.0) | {"bad": 0.5, "excellent": 0.5}}}
+        assert figures("score", [(truth, split)] * 2)["mos/Brier"] == 0
+
+    def test_scores_beyond_the_length_of_the_clips(self):
+        made = [
+            replace(row, seconds=seconds)
+            for row, seconds in zip(
+                rows("score", [scored(value, value) for value in (1.0, 3.0, 4.0)]), (2, 5, 3), strict=True
+            )
+        ]
+        wanted = small_benchmark(task="score", metrics=("PCC_beyond_length",))
+        assert summarise(made, wanted, resamples=0)["figures"]["mos/PCC_beyond_length"]["value"] == 1.0
 
     def test_levels(self):
         truth = {"scores": {"mos": 2.0}, "levels": {"mos": "poor"}}
