@@ -69,6 +69,11 @@ class AudioJudgeEncoderConfig(PreTrainedConfig):
         """Width of a frame with its score channels."""
         return self.hidden_size + self.num_scores
 
+    @property
+    def state_size(self) -> int:
+        """Width of a frame without them."""
+        return self.hidden_size
+
 
 class AudioJudgeNisqaConfig(PreTrainedConfig):
     r"""
@@ -84,6 +89,10 @@ class AudioJudgeNisqaConfig(PreTrainedConfig):
         pool_size (`int`, *optional*, defaults to 128): Width inside the attention pooling of a score.
         num_scores (`int`, *optional*, defaults to 5): Scores of the whole clip, appended to every frame: mos, noisiness,
             discontinuity, coloration, loudness.
+        branch_size (`int`, *optional*, defaults to 0): Width of a second stack of layers on the same convolutions, which
+            learns from other teachers; its states stand beside those of the first. 0 for none, as in the original.
+        branch_layers (`int`, *optional*, defaults to 3): Number of its layers.
+        branch_scores (`int`, *optional*, defaults to 2): Scores that it appends after the others.
     """
 
     model_type = "audio_judge_nisqa"
@@ -96,6 +105,9 @@ class AudioJudgeNisqaConfig(PreTrainedConfig):
     num_hidden_layers: int = 2
     pool_size: int = 128
     num_scores: int = 5
+    branch_size: int = 0
+    branch_layers: int = 3
+    branch_scores: int = 2
     initializer_range: float = 0.02
     license: str | None = None
     attributions: list[str] | tuple[str, ...] = ()
@@ -113,7 +125,13 @@ class AudioJudgeNisqaConfig(PreTrainedConfig):
     @property
     def frame_size(self) -> int:
         """Width of a frame with its score channels."""
-        return self.hidden_size + self.num_scores
+        scores = self.num_scores + (self.branch_scores if self.branch_size else 0)
+        return self.state_size + scores
+
+    @property
+    def state_size(self) -> int:
+        """Width of a frame without them."""
+        return self.hidden_size + self.branch_size
 
 
 class AudioJudgeDistillMosConfig(PreTrainedConfig):
@@ -162,6 +180,11 @@ class AudioJudgeDistillMosConfig(PreTrainedConfig):
     def frame_size(self) -> int:
         """Width of a frame with its score channels."""
         return self.hidden_size + self.num_scores
+
+    @property
+    def state_size(self) -> int:
+        """Width of a frame without them."""
+        return self.hidden_size
 
 
 class AudioJudgeJoinedConfig(PreTrainedConfig):

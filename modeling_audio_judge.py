@@ -274,6 +274,7 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
             AttentionLayer(config.hidden_size, 1, config.hidden_size) for _ in range(config.num_hidden_layers)
         )
         self.scores = ClipScores(config.hidden_size, config.pool_size, config.num_scores)
+        self.branch = NisqaBranch(config) if config.branch_size else None
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -292,11 +293,16 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
             attention_mask = input_features.new_ones(input_features.shape[:2])
         lengths = attention_mask.sum(1).long()  # (clips,)
         convolve = self.convolve_segments if self.config.form == "segments" else self.convolve
-        hidden_states = self.norm(self.input_proj(convolve(input_features, lengths)))  # (clips, frames, hidden size)
+        convolved = convolve(input_features, lengths)  # (clips, frames, bands x channels)
+        hidden_states = self.norm(self.input_proj(convolved))  # (clips, frames, hidden size)
         mask = padding_mask(count_frames(lengths, audio_frame_steps(self.config)), hidden_states.shape[1])
         for layer in self.layers:
             hidden_states = layer(hidden_states, mask)
-        return with_scores(hidden_states, self.scores(hidden_states, mask))
+        scores = self.scores(hidden_states, mask)
+        if self.branch is not None:
+            states, further = self.branch(convolved, mask)
+            hidden_states, scores = torch.cat([hidden_states, states], -1), torch.cat([scores, further], -1)
+        return with_scores(hidden_states, scores)
 
     def convolve(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, feature frames, mel bins) to (clips, frames of 40 ms, bands x channels)."""
@@ -324,6 +330,28 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
         last = self.convs[-1]
         hidden_states = F.relu(F.conv2d(hidden_states, last.weight, last.bias, padding=(1, 0)))[..., 0]
         return hidden_states.unflatten(0, segments.shape[:2]).flatten(2)
+
+
+class NisqaBranch(nn.Module):
+    """A second stack of layers on what the convolutions give, with scores of its own."""
+
+    def __init__(self, config: AudioJudgeNisqaConfig):
+        super().__init__()
+        size = config.branch_size
+        layer = AudioJudgeEncoderConfig(hidden_size=size, intermediate_size=3 * size)
+        self.input_norm = nn.LayerNorm(config.num_mel_bins // 8 * config.conv_channels[-1])
+        self.input_proj = nn.Linear(config.num_mel_bins // 8 * config.conv_channels[-1], size)
+        self.layers = nn.ModuleList(AudioJudgeEncoderLayer(layer) for _ in range(config.branch_layers))
+        self.norm = nn.LayerNorm(size)
+        self.scores = ClipScores(size, 64, config.branch_scores)
+
+    def forward(self, convolved: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """(clips, frames, bands x channels) and (clips, frames) to states (clips, frames, size) and scores (clips, scores)."""
+        hidden_states = self.input_proj(self.input_norm(convolved))
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, mask)
+        hidden_states = self.norm(hidden_states)
+        return hidden_states, 3 + self.scores(hidden_states, mask)
 
 
 class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):

@@ -219,7 +219,7 @@ def distillation_loss(
 ) -> Tensor:
     """Squared error of the standardised states, times ``weight``, plus that of the ratings."""
     output = encoder(batch.features, batch.mask)
-    frames = output.last_hidden_state[..., : encoder.config.hidden_size]
+    frames = output.last_hidden_state[..., : encoder.config.state_size]
     known = batch.ratings[:, : output.scores.shape[1]].isfinite()
     loss = functional.mse_loss(output.scores[known], batch.ratings[:, : output.scores.shape[1]][known])
     if weight:
@@ -261,7 +261,8 @@ def train_encoder(options: argparse.Namespace) -> None:
     """Tune a converted peer, or an encoder of our own from nothing; the mean of the last weights is what is saved."""
     torch.manual_seed(options.seed)
     if options.start:
-        encoder = AutoModel.from_pretrained(options.start)
+        given = {"branch_size": options.branch_size} if options.branch_size else {}
+        encoder = AutoModel.from_pretrained(options.start, **given)
         extractor = AutoFeatureExtractor.from_pretrained(options.start)
     else:
         scores = len(AXES) + len(options.teachers)
@@ -269,7 +270,7 @@ def train_encoder(options: argparse.Namespace) -> None:
         extractor = AudioJudgeFeatureExtractor()
     encoder = encoder.to(memory_format=torch.channels_last).train()
     view = extractor.views[0]
-    heads = StateHeads(encoder.config.hidden_size, options.teachers)
+    heads = StateHeads(encoder.config.state_size, options.teachers)
     learner = Convolved(encoder) if options.freeze_convolutions else encoder
     make = partial(
         DistillationSet, options.corpus, extractor=extractor, teachers=options.teachers, targets=options.targets,
@@ -317,8 +318,9 @@ def scale_of(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def start_as_identity(head: nn.Linear, mean: Tensor, std: Tensor) -> None:
-    """Has a head standardise its input."""
-    head.weight.copy_(torch.diag(1 / std))
+    """Has a head standardise the first of its inputs."""
+    head.weight.zero_()
+    head.weight[:, : len(std)] = torch.diag(1 / std)
     head.bias.copy_(-mean / std)
 
 
