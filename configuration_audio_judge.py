@@ -187,6 +187,49 @@ class AudioJudgeDistillMosConfig(PreTrainedConfig):
         return self.hidden_size
 
 
+class AudioJudgeSpokenConfig(PreTrainedConfig):
+    r"""
+    Configuration of scores of how something is said, by the first layers of Whisper's encoder; `train_backbones.py votes`
+    makes its weights.
+
+    Args:
+        num_mel_bins (`int`, *optional*, defaults to 80): Mel bands of the input.
+        hidden_size (`int`, *optional*, defaults to 512): Width of the layers.
+        num_hidden_layers (`int`, *optional*, defaults to 3): Number of layers.
+        num_attention_heads (`int`, *optional*, defaults to 8): Attention heads per layer.
+        intermediate_size (`int`, *optional*, defaults to 2048): Width inside the feed-forward part of a layer.
+        max_positions (`int`, *optional*, defaults to 1500): Frames of 20 ms that have a position.
+        smoothing (`int`, *optional*, defaults to 5): Frames of 40 ms, an odd number, over which speech is detected.
+        num_scores (`int`, *optional*, defaults to 7): Scores of the whole clip, which are all that a frame holds: 0 is the
+            average of the clips that people rated, 1 a standard deviation better.
+    """
+
+    model_type = "audio_judge_spoken"
+    view = "whisper"
+
+    num_mel_bins: int = 80
+    hidden_size: int = 512
+    num_hidden_layers: int = 3
+    num_attention_heads: int = 8
+    intermediate_size: int = 2048
+    max_positions: int = 1500
+    smoothing: int = 5
+    num_scores: int = 7
+    initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return self.num_mel_bins
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame, which is that of its scores."""
+        return self.num_scores
+
+
 class AudioJudgeJoinedConfig(PreTrainedConfig):
     r"""
     Configuration of several encoders that hear one clip side by side: each has its view among the features, and their
@@ -222,7 +265,13 @@ class AudioJudgeJoinedConfig(PreTrainedConfig):
 # same order
 OWN_ENCODERS = {
     config.model_type: config
-    for config in (AudioJudgeEncoderConfig, AudioJudgeNisqaConfig, AudioJudgeDistillMosConfig, AudioJudgeJoinedConfig)
+    for config in (
+        AudioJudgeEncoderConfig,
+        AudioJudgeNisqaConfig,
+        AudioJudgeDistillMosConfig,
+        AudioJudgeSpokenConfig,
+        AudioJudgeJoinedConfig,
+    )
 }
 
 
@@ -405,6 +454,7 @@ AUDIO_ENCODERS = {
     ),
     "audio_judge_nisqa": _OWN,
     "audio_judge_distill_mos": _OWN,
+    "audio_judge_spoken": _OWN,
     "audio_judge_joined": _OWN,
     "audio-spectrogram-transformer": AudioEncoder(  # features (clips, frames of 10 ms, bands)
         feature_extractor="ASTFeatureExtractor",
@@ -499,6 +549,7 @@ __all__ = [
     "AudioJudgeEncoderConfig",
     "AudioJudgeJoinedConfig",
     "AudioJudgeNisqaConfig",
+    "AudioJudgeSpokenConfig",
     "audio_encoder",
     "audio_frame_steps",
     "count_frames",

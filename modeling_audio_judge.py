@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, WhisperConfig
 from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
@@ -24,6 +24,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
 from transformers.models.llama.modeling_llama import LlamaModel, apply_rotary_pos_emb
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils import can_return_tuple
 
 from .configuration_audio_judge import (
@@ -32,6 +33,7 @@ from .configuration_audio_judge import (
     AudioJudgeEncoderConfig,
     AudioJudgeJoinedConfig,
     AudioJudgeNisqaConfig,
+    AudioJudgeSpokenConfig,
     audio_encoder,
     audio_frame_steps,
     count_frames,
@@ -453,6 +455,103 @@ def mean_of_two(frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor
     return frames / real.clamp(min=1)
 
 
+class SpokenScores(nn.Module):
+    """
+    Scores of clips from states of a speech recogniser every 40 ms.
+
+    Each is a line through the mean and the deviation of the states, of the frames with speech and of all from the first to
+    the last of these, the share of pauses between them, and the logarithm of their time. What is silent before and after is
+    not heard at all.
+    """
+
+    def __init__(self, config: AudioJudgeSpokenConfig):
+        super().__init__()
+        self.speech = nn.Linear(config.hidden_size, 1)
+        self.scores = nn.Linear(4 * config.hidden_size + 2, config.num_scores)
+        self.smoothing = config.smoothing
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """(clips, frames, hidden size) to (clips, scores), within -4 and 4."""
+        speech, stretch = self.find_speech(states)
+        spoken, whole = speech.sum(1, keepdim=True), stretch.sum(1, keepdim=True)  # (clips, 1)
+        parts = [*self.moments(states, speech), *self.moments(states, stretch)]
+        pooled = torch.cat([*parts, 1 - spoken / whole, whole.to(states).log()], dim=1)
+        return self.scores(pooled).clamp(-4, 4)
+
+    def find_speech(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frames with speech, and all from the first to the last of them, both (clips, frames); all of a clip without any."""
+        logits = self.speech(states)[:, None, :, 0]  # (clips, 1, frames)
+        speech = F.avg_pool1d(logits, self.smoothing, 1, self.smoothing // 2)[:, 0] > 0
+        begun = speech.long().cumsum(1) > 0
+        goes_on = speech.long().flip(1).cumsum(1).flip(1) > 0
+        some = speech.any(1, keepdim=True)
+        return speech | ~some, (begun & goes_on) | ~some
+
+    def moments(self, states: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation (clips, hidden size) of the frames that are kept (clips, frames)."""
+        weights = kept[..., None].to(states)
+        frames = weights.sum(1)  # (clips, 1)
+        mean = (states * weights).sum(1) / frames
+        variance = ((states - mean[:, None]) * weights).square().sum(1) / frames
+        return mean, (variance + 1e-6).sqrt()
+
+
+class AudioJudgeSpokenEncoder(AudioJudgePreTrainedModel):
+    """The first layers of Whisper's encoder (Radford et al., 2022), at the true length of a clip, and scores of what they hear."""
+
+    config: AudioJudgeSpokenConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeSpokenConfig):
+        super().__init__(config)
+        self.encoder = WhisperEncoder(
+            WhisperConfig(
+                num_mel_bins=config.num_mel_bins,
+                d_model=config.hidden_size,
+                encoder_layers=config.num_hidden_layers,
+                encoder_attention_heads=config.num_attention_heads,
+                encoder_ffn_dim=config.intermediate_size,
+                max_source_positions=config.max_positions,
+            )
+        )
+        self.scores = SpokenScores(config)
+        self.post_init()
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> AudioJudgeEncoderOutput:
+        """
+        Args:
+            input_features: (clips, feature frames, mel bins).
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, scores), the same on all frames of a clip, and `scores` (clips, scores).
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        lengths = attention_mask.sum(1).tolist()
+        frames = count_frames(input_features.shape[1], audio_frame_steps(self.config))
+        # One clip at a time: padding would be heard
+        scores = [self.scores(self.hear(clip[None, : int(n)])) for clip, n in zip(input_features, lengths)]
+        joined = torch.cat(scores) if scores else input_features.new_zeros(0, self.config.num_scores)  # (clips, scores)
+        return AudioJudgeEncoderOutput(last_hidden_state=joined[:, None].expand(-1, frames, -1), scores=joined)
+
+    def hear(self, features: torch.Tensor) -> torch.Tensor:
+        """(1, feature frames, mel bins) to states of 40 ms (1, frames, hidden size)."""
+        features = features[:, : 2 * self.config.max_positions]
+        # The last frame begins where the clip ends; a whole number of frames, filled up with silence
+        features = features[:, :-1].transpose(1, 2)
+        features = F.pad(features, (0, -features.shape[2] % 4), value=float(features.min()))
+        encoder = self.encoder
+        hidden_states = F.gelu(encoder.conv2(F.gelu(encoder.conv1(features)))).transpose(1, 2)
+        hidden_states = hidden_states + encoder.embed_positions.weight[: hidden_states.shape[1]]
+        for layer in encoder.layers:
+            hidden_states = layer(hidden_states, None)
+            hidden_states = hidden_states[0] if isinstance(hidden_states, tuple) else hidden_states
+        return hidden_states.unflatten(1, (-1, 2)).mean(2)
+
+
 class AudioJudgeJoinedEncoder(AudioJudgePreTrainedModel):
     """Several encoders on their views of the same clip, their frames side by side; see `AudioJudgeJoinedConfig`."""
 
@@ -497,6 +596,7 @@ OWN_ENCODER_MODELS = (
     AudioJudgeEncoder,
     AudioJudgeNisqaEncoder,
     AudioJudgeDistillMosEncoder,
+    AudioJudgeSpokenEncoder,
     AudioJudgeJoinedEncoder,
 )
 
@@ -1078,4 +1178,5 @@ __all__ = [
     "AudioJudgeModel",
     "AudioJudgeNisqaEncoder",
     "AudioJudgePreTrainedModel",
+    "AudioJudgeSpokenEncoder",
 ]

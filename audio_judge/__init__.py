@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from audio_judge.configuration_audio_judge import AudioJudgeEncoderConfig as AudioJudgeEncoderConfig
     from audio_judge.configuration_audio_judge import AudioJudgeJoinedConfig as AudioJudgeJoinedConfig
     from audio_judge.configuration_audio_judge import AudioJudgeNisqaConfig as AudioJudgeNisqaConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig as AudioJudgeSpokenConfig
     from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
     from audio_judge.judge.judge import AudioJudge as AudioJudge
     from audio_judge.judge.judgement import Authenticity as Authenticity
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from audio_judge.modeling_audio_judge import AudioJudgeJoinedEncoder as AudioJudgeJoinedEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeModel as AudioJudgeModel
     from audio_judge.modeling_audio_judge import AudioJudgeNisqaEncoder as AudioJudgeNisqaEncoder
+    from audio_judge.modeling_audio_judge import AudioJudgeSpokenEncoder as AudioJudgeSpokenEncoder
     from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor as AudioJudgeFeatureExtractor
     from audio_judge.processing_audio_judge import AudioJudgeProcessor as AudioJudgeProcessor
     from audio_judge.rubrics.calibration import CalibratedRubric as CalibratedRubric
@@ -51,6 +53,8 @@ _HOMES = {
     "AudioJudgeForCausalLM": "modeling_audio_judge",
     "AudioJudgeModel": "modeling_audio_judge",
     "AudioJudgeProcessor": "processing_audio_judge",
+    "AudioJudgeSpokenConfig": "configuration_audio_judge",
+    "AudioJudgeSpokenEncoder": "modeling_audio_judge",
     "Authenticity": "judge.judgement",
     "CalibratedRubric": "rubrics.calibration",
     "Judgement": "judge.judgement",
