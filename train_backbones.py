@@ -419,6 +419,7 @@ def main() -> None:
     encoder = commands.add_parser("encoder", help="teach an encoder what a corpus and its teachers say")
     encoder.add_argument("--corpus", type=Path, nargs="+", required=True, help="folders of simulated corpora")
     encoder.add_argument("--start", help="folder of a converted peer; an encoder of our own from nothing if not given")
+    encoder.add_argument("--branch-size", type=int, help="of nisqa: give it a second stack of layers of this width")
     encoder.add_argument(
         "--freeze-convolutions", action="store_true", help="of distill_mos: run them once for each clip"
     )
