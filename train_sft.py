@@ -49,10 +49,12 @@ from audio_judge.tasks.faults import FAULT_QUESTIONS
 from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
 from audio_judge.training.sft import AudioSFTTrainer, score_metrics
-from audio_judge.training.tuning import nf4_config
+from audio_judge.training.tuning import hear_once, nf4_config
 
 # Of a judge of our own; a native audio language model has no such parts
-JUDGE_ONLY = ("adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate")
+JUDGE_ONLY = (
+    "adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate", "hear_once",
+)  # fmt: skip
 
 
 @dataclass
@@ -77,6 +79,9 @@ class JudgeArguments(TuningArguments):
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
+    hear_once: bool = option(
+        False, "frozen encoder of our own: keep every clip's frames in memory, do not hear it again"
+    )
     early_stopping_patience: int | None = option(None, "stop after so many evaluations without a better one")
 
     def __post_init__(self) -> None:
@@ -267,8 +272,11 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
     asks = args.lora_target is not None and asks_decisions(args, train_dataset)
     reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
     collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
+    trained = choose_trained(args, model, [processor.question_token_id] if asks else [])
+    if args.hear_once:
+        hear_once(model.model.audio_tower)
     return AudioSFTTrainer(
-        model=choose_trained(args, model, [processor.question_token_id] if asks else []),
+        model=trained,
         data_collator=collator,
         processing_class=processor,
         compute_metrics=score_metrics(collator.rubrics),

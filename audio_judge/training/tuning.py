@@ -1,6 +1,7 @@
 """What of a model is trained (patterns, LoRA, 4 bit), and the checkpoint that a run goes on from."""
 
 import difflib
+import hashlib
 import json
 import logging
 import re
@@ -13,7 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
+from transformers.modeling_outputs import BaseModelOutput
 from transformers.trainer_utils import get_last_checkpoint
+
+from audio_judge.configuration_audio_judge import audio_frame_steps, count_frames
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,33 @@ def _is_whole(checkpoint: Path) -> bool:
         return False
     # Written before it; a disk that was full may have left them out
     return (checkpoint / "optimizer.pt").exists() and (checkpoint / "scheduler.pt").exists()
+
+
+def hear_once(tower: nn.Module) -> None:
+    """Have a frozen encoder of our own remember the frames of every clip, in half precision, so that each is heard once.
+
+    Raises:
+        ValueError: If any of its weights is trained.
+    """
+    if any(parameter.requires_grad for parameter in tower.parameters()):
+        raise ValueError("`hear_once` needs an encoder that is not trained: leave it out of `trainable`")
+    hear, known = tower.forward, dict[bytes, torch.Tensor]()
+
+    @torch.no_grad()
+    def remember(input_features: torch.Tensor, attention_mask: torch.Tensor, **kwargs: Any) -> BaseModelOutput:
+        lengths = attention_mask.sum(1).tolist()
+        clips = [clip[: int(n)] for clip, n in zip(input_features, lengths, strict=True)]  # (frames, widths) each
+        keys = [hashlib.sha1(clip.cpu().numpy().tobytes()).digest() for clip in clips]
+        new = [row for row, key in enumerate(keys) if key not in known]
+        if new:
+            heard = hear(input_features[new], attention_mask[new], **kwargs).last_hidden_state
+            steps = audio_frame_steps(tower.config)
+            for row, frames in zip(new, heard, strict=True):
+                known[keys[row]] = frames[: count_frames(int(lengths[row]), steps)].half()
+        frames = [known[key].to(input_features) for key in keys]  # (frames, frame size) each
+        return BaseModelOutput(last_hidden_state=nn.utils.rnn.pad_sequence(frames, batch_first=True))
+
+    tower.forward = remember  # the instance's own, so that names of weights and what is saved stay as they are
 
 
 @contextmanager
