@@ -187,6 +187,38 @@ class AudioJudgeDistillMosConfig(PreTrainedConfig):
         return self.hidden_size
 
 
+class AudioJudgeLevelsConfig(PreTrainedConfig):
+    r"""
+    Configuration of the levels of a clip in wide bands, for encoders that set the level of a clip themselves.
+
+    Args:
+        num_mel_bins (`int`, *optional*, defaults to 64): Mel bands of the input.
+        hidden_size (`int`, *optional*, defaults to 16): Wide bands, each the mean of as many mel bands.
+        num_scores (`int`, *optional*, defaults to 2): Levels of the whole clip: of the loudest half of its frames, and of
+            the quietest tenth.
+    """
+
+    model_type = "audio_judge_levels"
+    view = "mel"
+
+    num_mel_bins: int = 64
+    hidden_size: int = 16
+    num_scores: int = 2
+    initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return self.num_mel_bins
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame with its score channels."""
+        return self.hidden_size + self.num_scores
+
+
 class AudioJudgeSpokenConfig(PreTrainedConfig):
     r"""
     Configuration of scores of how something is said, by the first layers of Whisper's encoder; `train_backbones.py votes`
@@ -269,6 +301,7 @@ OWN_ENCODERS = {
         AudioJudgeEncoderConfig,
         AudioJudgeNisqaConfig,
         AudioJudgeDistillMosConfig,
+        AudioJudgeLevelsConfig,
         AudioJudgeSpokenConfig,
         AudioJudgeJoinedConfig,
     )
@@ -454,6 +487,7 @@ AUDIO_ENCODERS = {
     ),
     "audio_judge_nisqa": _OWN,
     "audio_judge_distill_mos": _OWN,
+    "audio_judge_levels": _OWN,
     "audio_judge_spoken": _OWN,
     "audio_judge_joined": _OWN,
     "audio-spectrogram-transformer": AudioEncoder(  # features (clips, frames of 10 ms, bands)
@@ -548,6 +582,7 @@ __all__ = [
     "AudioJudgeDistillMosConfig",
     "AudioJudgeEncoderConfig",
     "AudioJudgeJoinedConfig",
+    "AudioJudgeLevelsConfig",
     "AudioJudgeNisqaConfig",
     "AudioJudgeSpokenConfig",
     "audio_encoder",

@@ -32,6 +32,7 @@ from .configuration_audio_judge import (
     AudioJudgeDistillMosConfig,
     AudioJudgeEncoderConfig,
     AudioJudgeJoinedConfig,
+    AudioJudgeLevelsConfig,
     AudioJudgeNisqaConfig,
     AudioJudgeSpokenConfig,
     audio_encoder,
@@ -455,6 +456,56 @@ def mean_of_two(frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor
     return frames / real.clamp(min=1)
 
 
+class AudioJudgeLevelsEncoder(AudioJudgePreTrainedModel):
+    """Levels in wide bands every 40 ms, as measured: a projection that starts as the mean of neighbouring mel bands."""
+
+    config: AudioJudgeLevelsConfig
+    main_input_name = "input_features"
+
+    def __init__(self, config: AudioJudgeLevelsConfig):
+        super().__init__(config)
+        self.bands = nn.Linear(config.num_mel_bins, config.hidden_size)
+        self.post_init()
+
+    @torch.no_grad()
+    def measure(self) -> "AudioJudgeLevelsEncoder":
+        """Sets the projection to its start."""
+        width = self.config.num_mel_bins // self.config.hidden_size
+        means = torch.eye(self.config.hidden_size).repeat_interleave(width, 1) / width  # (bands, mel bins)
+        self.bands.weight.copy_(means)
+        self.bands.bias.zero_()
+        return self
+
+    def forward(
+        self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> AudioJudgeEncoderOutput:
+        """
+        Args:
+            input_features: (clips, feature frames, mel bins), the absolute `mel` view.
+            attention_mask: (clips, feature frames), 1 where a frame is real; all of them if not given.
+
+        Returns:
+            `last_hidden_state` (clips, frames, frame size) and `scores` (clips, 2), a full-scale sine near 4 and digital
+            silence at 0.
+        """
+        if attention_mask is None:
+            attention_mask = input_features.new_ones(input_features.shape[:2])
+        mask = attention_mask.bool()
+        lengths = mask.sum(1)  # (clips,)
+        # Level of each frame, whose padding is sorted to its end
+        levels = input_features.amax(2).masked_fill(~mask, -torch.inf).sort(1, descending=True).values
+        rank = torch.arange(levels.shape[1], device=levels.device)
+        # (clips, feature frames)
+        loudest = rank < (lengths[:, None] / 2).ceil()
+        quietest = (rank >= (lengths[:, None] * 0.9).floor()) & (rank < lengths[:, None])
+        levels = levels.masked_fill(levels.isinf(), 0)
+        scores = (
+            torch.stack([(levels * part).sum(1) / part.sum(1) for part in (loudest, quietest)], 1) + 3
+        )  # (clips, 2)
+        frames = mean_of_two(mean_of_two(self.bands(input_features), mask), mask[:, ::2])
+        return with_scores(frames, scores)
+
+
 class SpokenScores(nn.Module):
     """
     Scores of clips from states of a speech recogniser every 40 ms.
@@ -596,6 +647,7 @@ OWN_ENCODER_MODELS = (
     AudioJudgeEncoder,
     AudioJudgeNisqaEncoder,
     AudioJudgeDistillMosEncoder,
+    AudioJudgeLevelsEncoder,
     AudioJudgeSpokenEncoder,
     AudioJudgeJoinedEncoder,
 )
@@ -1175,6 +1227,7 @@ __all__ = [
     "AudioJudgeEncoder",
     "AudioJudgeForCausalLM",
     "AudioJudgeJoinedEncoder",
+    "AudioJudgeLevelsEncoder",
     "AudioJudgeModel",
     "AudioJudgeNisqaEncoder",
     "AudioJudgePreTrainedModel",

@@ -50,6 +50,8 @@ from audio_judge import (
     AudioJudgeFeatureExtractor,
     AudioJudgeJoinedConfig,
     AudioJudgeJoinedEncoder,
+    AudioJudgeLevelsConfig,
+    AudioJudgeLevelsEncoder,
 )
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora.simulated import read_simulated
@@ -81,6 +83,7 @@ TEACHERS = {
     "nisqa": Teacher("states", 64, "nisqa_mos", {"nisqa": 1, "mel": 2, "distill_mos": 2}),
     "distill_mos": Teacher("distill_states", 200, "distill_mos", {"nisqa": 0, "mel": 0, "distill_mos": 0}),
 }
+OPTIONAL = "run the last encoder only for questions that hold a word that begins like one of these"
 # An encoder of our own from nothing: small, since it is to stand beside one that knows more
 OWN = {"hidden_size": 128, "intermediate_size": 384, "conv_time_strides": (2, 2, 1, 1, 1)}
 # Texts of so many made-up clips are enough for the tokenizer's vocabulary
@@ -333,8 +336,8 @@ def save_encoder(
     (output / "distillation.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def join_encoders(folders: Sequence[Path], output: Path) -> None:
-    """Write encoders side by side as one."""
+def join_encoders(folders: Sequence[Path], output: Path, words: Sequence[str] = ()) -> None:
+    """Write encoders side by side as one; with ``words``, the last is run only for questions that hold one of them."""
     encoders = [AutoModel.from_pretrained(folder) for folder in folders]
     views = [view for folder in folders for view in AutoFeatureExtractor.from_pretrained(folder).views]
     config = AudioJudgeJoinedConfig(encoders=[one.config for one in encoders])
@@ -342,7 +345,8 @@ def join_encoders(folders: Sequence[Path], output: Path) -> None:
         joined = AudioJudgeJoinedEncoder(config)
     joined.encoders = nn.ModuleList(encoders)
     joined.save_pretrained(output)
-    AudioJudgeFeatureExtractor(views=views).save_pretrained(output)
+    optional = {views[-1]: list(words)} if words else None
+    AudioJudgeFeatureExtractor(views=views, optional_words=optional).save_pretrained(output)
 
 
 def tokenizer_texts(seed: int) -> Iterator[str]:
@@ -436,7 +440,10 @@ def main() -> None:
     encoder.add_argument("--decay", type=float, default=0.999, help="of the mean of the last weights")
     encoder.add_argument("--report-steps", type=int, default=500)
     encoder.add_argument("--seed", type=int, default=0)
+    levels = commands.add_parser("levels", help="write an encoder of levels in wide bands, as they are measured")
+    levels.add_argument("--output", type=Path, required=True)
     join = commands.add_parser("join", help="put encoders side by side")
+    join.add_argument("--optional", nargs="+", default=[], metavar="WORD", help=OPTIONAL)
     join.add_argument("encoders", type=Path, nargs="+")
     join.add_argument("--output", type=Path, required=True)
     language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
@@ -450,8 +457,11 @@ def main() -> None:
         peers.convert(options.command, options.output, options.weights, options.form, options.scores)
     elif options.command == "encoder":
         train_encoder(options)
+    elif options.command == "levels":
+        AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure().save_pretrained(options.output)
+        AudioJudgeFeatureExtractor().save_pretrained(options.output)
     elif options.command == "join":
-        join_encoders(options.encoders, options.output)
+        join_encoders(options.encoders, options.output, options.optional)
     else:
         make_language_model(options.output, options.vocabulary, options.size, options.layers, options.seed)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from audio_judge.configuration_audio_judge import AudioJudgeDistillMosConfig as AudioJudgeDistillMosConfig
     from audio_judge.configuration_audio_judge import AudioJudgeEncoderConfig as AudioJudgeEncoderConfig
     from audio_judge.configuration_audio_judge import AudioJudgeJoinedConfig as AudioJudgeJoinedConfig
+    from audio_judge.configuration_audio_judge import AudioJudgeLevelsConfig as AudioJudgeLevelsConfig
     from audio_judge.configuration_audio_judge import AudioJudgeNisqaConfig as AudioJudgeNisqaConfig
     from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig as AudioJudgeSpokenConfig
     from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from audio_judge.modeling_audio_judge import AudioJudgeEncoder as AudioJudgeEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM as AudioJudgeForCausalLM
     from audio_judge.modeling_audio_judge import AudioJudgeJoinedEncoder as AudioJudgeJoinedEncoder
+    from audio_judge.modeling_audio_judge import AudioJudgeLevelsEncoder as AudioJudgeLevelsEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeModel as AudioJudgeModel
     from audio_judge.modeling_audio_judge import AudioJudgeNisqaEncoder as AudioJudgeNisqaEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeSpokenEncoder as AudioJudgeSpokenEncoder
@@ -51,6 +53,8 @@ _HOMES = {
     "AudioJudgeNisqaEncoder": "modeling_audio_judge",
     "AudioJudgeFeatureExtractor": "processing_audio_judge",
     "AudioJudgeForCausalLM": "modeling_audio_judge",
+    "AudioJudgeLevelsConfig": "configuration_audio_judge",
+    "AudioJudgeLevelsEncoder": "modeling_audio_judge",
     "AudioJudgeModel": "modeling_audio_judge",
     "AudioJudgeProcessor": "processing_audio_judge",
     "AudioJudgeSpokenConfig": "configuration_audio_judge",
