@@ -25,6 +25,9 @@ DISTILL_MOS_SCALE = (2.98, 0.93)
 # Extended STOI that stands for intelligibility 1 and 5, and the rubrics whose worst stands for distortion
 ESTOI_RANGE = (0.4, 0.95)
 DISTORTING = ("noisiness", "discontinuity", "coloration")
+# Contents that a machine speaks, and that a person does
+MADE_UP = ("voice", "synthetic")
+HUMAN = ("speech", "prompt")
 # What is known about a clip without speech, whatever the teachers say; a rubric that is absent does not apply.
 KNOWN_RATINGS = {
     "silence": {"mos": 1.0, "loudness": 1.0},
@@ -80,10 +83,14 @@ def complete(row: Mapping[str, Any], found: Mapping[str, float]) -> dict[str, Ra
         return {rubric: Rating(value) for rubric, value in KNOWN_RATINGS[row["content"]].items()}
     ratings = {rubric: Rating(_within(value)) for rubric, value in found.items()}
     ratings["distortion"] = min((ratings[axis] for axis in DISTORTING), key=lambda rating: rating.value)
+    if row["content"] in MADE_UP or any(cause["kind"] == "vocoder" for cause in row["causes"]):
+        ratings["naturalness"] = ratings["mos"]  # which of such voices is Distill-MOS's, and what the vocoder did
+    elif row["content"] in HUMAN and not row["causes"]:
+        ratings["naturalness"] = Rating(5.0)
     if row["estoi"] is not None:
         low, high = ESTOI_RANGE
         ratings["intelligibility"] = Rating(_within(1 + 4 * (row["estoi"] - low) / (high - low)))
-    elif row["content"] in ("speech", "prompt") and not row["causes"]:
+    elif row["content"] in HUMAN and not row["causes"]:
         ratings["intelligibility"] = Rating(5.0)
     return ratings
 
@@ -151,9 +158,9 @@ def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating
     facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
     facts |= {"distill_states": str(root / row["distill_states"])} if "distill_states" in row else {}
     causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
-    if row["content"] in ("voice", "synthetic") or "vocoder" in {cause.kind for cause in causes}:
+    if row["content"] in MADE_UP or "vocoder" in {cause.kind for cause in causes}:
         facts["label"] = "fake"
-    elif row["content"] in ("speech", "prompt"):
+    elif row["content"] in HUMAN:
         facts["label"] = "real"
     return RatedClip(
         path=str(root / row["path"]),
