@@ -71,9 +71,11 @@ def clip_examples(
         yield {"task": task, "state": state, "seed": seed} | found
         return
     single = RUBRIC_TASKS[task].TRAITS.asks == "one"
-    # A profile or an explanation is about NISQA's rubrics where the clip has two of them or more, else about all it has
+    # A profile or an explanation is about NISQA's rubrics where the clip has two of them or more, else about what it has
     together = [name for name in RUBRICS if name in clip.ratings]
-    rubrics = list(clip.ratings) if single or len(together) < 2 else together
+    if single or len(together) < 2:
+        together = list(clip.ratings) if single else _on_one_scale(clip.ratings)
+    rubrics = together
     if single and not all_rubrics:
         rubrics = [rng.choice(rubrics)]
     for chosen in [[name] for name in rubrics] if single else [rubrics]:
@@ -90,6 +92,15 @@ def clip_examples(
         request = RUBRIC_TASKS[task].ask(subject, phrasing=rng.randrange(len(phrasings)), **how)
         completion = [{"role": "assistant", "content": answer}]
         yield {"task": task, "prompt": text_messages(state, request), "completion": completion, "seed": seed} | said
+
+
+def _on_one_scale(names: Iterable[str]) -> list[str]:
+    """The rubrics that share the scale that most of them have, the first of equals."""
+    by_scale: dict[tuple[float, float], list[str]] = {}
+    for name in names:
+        rubric = get_rubric(name)
+        by_scale.setdefault((rubric.low, rubric.high), []).append(name)
+    return max(by_scale.values(), key=len)
 
 
 def _augmented(
