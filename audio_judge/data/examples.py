@@ -10,7 +10,7 @@ Audio stays a path in both; ``audio_judge.training.collate`` reads it. Clips and
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from audio_judge.clips import RatedClip
