@@ -523,11 +523,14 @@ class SpokenScores(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(clips, frames, hidden size) to (clips, scores), within -4 and 4."""
+        return self.scores(self.pool(states)).clamp(-4, 4)
+
+    def pool(self, states: torch.Tensor) -> torch.Tensor:
+        """What the scores are read from (clips, 4 x hidden size + 2)."""
         speech, stretch = self.find_speech(states)
         spoken, whole = speech.sum(1, keepdim=True), stretch.sum(1, keepdim=True)  # (clips, 1)
         parts = [*self.moments(states, speech), *self.moments(states, stretch)]
-        pooled = torch.cat([*parts, 1 - spoken / whole, whole.to(states).log()], dim=1)
-        return self.scores(pooled).clamp(-4, 4)
+        return torch.cat([*parts, 1 - spoken / whole, whole.to(states).log()], dim=1)
 
     def find_speech(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Frames with speech, and all from the first to the last of them, both (clips, frames); all of a clip without any."""
@@ -590,9 +593,8 @@ class AudioJudgeSpokenEncoder(AudioJudgePreTrainedModel):
 
     def hear(self, features: torch.Tensor) -> torch.Tensor:
         """(1, feature frames, mel bins) to states of 40 ms (1, frames, hidden size)."""
-        features = features[:, : 2 * self.config.max_positions]
         # The last frame begins where the clip ends; a whole number of frames, filled up with silence
-        features = features[:, :-1].transpose(1, 2)
+        features = features[:, :-1][:, : 2 * self.config.max_positions].transpose(1, 2)
         features = F.pad(features, (0, -features.shape[2] % 4), value=float(features.min()))
         encoder = self.encoder
         hidden_states = F.gelu(encoder.conv2(F.gelu(encoder.conv1(features)))).transpose(1, 2)

@@ -59,6 +59,7 @@ from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.training import peers
+from audio_judge.training.votes import train_votes
 
 # What the scores of an encoder are, in this order; NISQA's own five come first
 AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
@@ -440,6 +441,15 @@ def main() -> None:
     encoder.add_argument("--decay", type=float, default=0.999, help="of the mean of the last weights")
     encoder.add_argument("--report-steps", type=int, default=500)
     encoder.add_argument("--seed", type=int, default=0)
+    votes = commands.add_parser(
+        "votes", help="scores of spoken language from Whisper's first layers and people's votes"
+    )
+    votes.add_argument(
+        "--ratings", type=Path, required=True, help="table of single votes, see audio_judge.corpora.rated"
+    )
+    votes.add_argument("--whisper", required=True, help="folder or Hub id of Whisper base")
+    votes.add_argument("--corpus", type=Path, help="simulated corpus, for naturalness")
+    votes.add_argument("--output", type=Path, required=True)
     levels = commands.add_parser("levels", help="write an encoder of levels in wide bands, as they are measured")
     levels.add_argument("--output", type=Path, required=True)
     join = commands.add_parser("join", help="put encoders side by side")
@@ -457,6 +467,8 @@ def main() -> None:
         peers.convert(options.command, options.output, options.weights, options.form, options.scores)
     elif options.command == "encoder":
         train_encoder(options)
+    elif options.command == "votes":
+        train_votes(options.ratings, options.whisper, options.output, corpus=options.corpus)
     elif options.command == "levels":
         AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure().save_pretrained(options.output)
         AudioJudgeFeatureExtractor().save_pretrained(options.output)

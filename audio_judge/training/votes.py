@@ -19,21 +19,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import nn
-from torch.nn import functional
-from transformers import WhisperFeatureExtractor, WhisperModel
+from transformers import WhisperModel
 
 from audio_judge.audio import read_audio, resample
 from audio_judge.clips import RatedClip, Rating
+from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig
 from audio_judge.corpora.rated import read_rated
 from audio_judge.corpora.simulated import read_simulated
+from audio_judge.modeling_audio_judge import AudioJudgeSpokenEncoder, SpokenScores
+from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 
 RUBRICS = ("fluency", "prosody", "accuracy", "completeness", "total", "word_intelligibility")
 NATURALNESS = "naturalness"
-RATE = 16_000
-# Whisper's own frames are 20 ms
-FRAMES_JOINED = 2
+WHISPER_ATTRIBUTION = "Whisper base, OpenAI, github.com/openai/whisper, MIT license; its first convolutions and layers"
+VOTE_ATTRIBUTIONS = (
+    "votes and speech of speechocean762 (Zhang et al., Interspeech 2021), CC BY 4.0",
+    "votes and speech of the English Consistent Confusion Corpus 1.2 (University of Sheffield), CC BY 4.0",
+)
+RATE = 48_000
 FRAME_SECONDS = 0.04
 PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
 # The duration is one number beside a thousand states, which a ridge would hold down as much as any of them
@@ -48,90 +51,41 @@ CHANGED = 18
 STILLNESS = 30.0
 
 
-class VoteHeads(nn.Module):
-    """Scores of clips, one per rubric, from states of a speech recogniser every 40 ms.
-
-    Each is a line through the mean and the deviation of the states, of the frames with speech and of all from the first to the
-    last of these, the share of pauses between them, and the logarithm of their time. What is silent before and after is not
-    heard at all.
-
-    Args:
-        size: Width of the states.
-        scores: Number of rubrics.
-        smoothing: Frames, an odd number, over which the speech detector is averaged.
-    """
-
-    def __init__(self, size: int, scores: int, smoothing: int = 5) -> None:
-        super().__init__()
-        self.speech = nn.Linear(size, 1)
-        self.scores = nn.Linear(4 * size + 2, scores)
-        self.smoothing = smoothing
-
-    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """States (clips, frames, size) and their mask (clips, frames) to scores (clips, scores).
-
-        A score of 0 is the average of the clips it was trained on, 1 a standard deviation better.
-        """
-        return self.scores(self.pool(states, mask)).clamp(-LARGEST_SCORE, LARGEST_SCORE)
-
-    def pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """What the scores are read from, (clips, 4 * size + 2)."""
-        speech, stretch = self.find_speech(states, mask)
-        spoken, whole = speech.sum(1, keepdim=True), stretch.sum(1, keepdim=True)  # (clips, 1)
-        parts = [*self._moments(states, speech), *self._moments(states, stretch)]
-        return torch.cat([*parts, 1 - spoken / whole, whole.to(states).log()], dim=1)
-
-    def find_speech(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mark frames with speech, and all from the first to the last of them, both (clips, frames); all of a clip without any."""
-        mask = mask.bool()
-        logits = self.speech(states)[..., 0] * mask
-        # Averaged over the frames that are there, so that what a clip is batched with makes no difference: the sign is the same
-        smooth = functional.avg_pool1d(logits[:, None], self.smoothing, 1, self.smoothing // 2)[:, 0]
-        speech = (smooth > 0) & mask
-        begun = speech.long().cumsum(1) > 0
-        goes_on = speech.long().flip(1).cumsum(1).flip(1) > 0
-        some = speech.any(1, keepdim=True)
-        return torch.where(some, speech, mask), torch.where(some, begun & goes_on, mask)
-
-    def _moments(self, states: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        weights = kept[..., None].to(states)
-        frames = weights.sum(1)  # (clips, 1)
-        mean = (states * weights).sum(1) / frames
-        variance = ((states - mean[:, None]) * weights).square().sum(1) / frames
-        return mean, (variance + 1e-6).sqrt()
-
-
 class WhisperStates:
-    """The first layers of Whisper's encoder as they come, on audio of any length up to 30 s.
+    """The first layers of Whisper's encoder as a judge hears with them, and scores of them that are still to be fitted.
 
     Args:
         place: Folder or Hub id of a Whisper model.
+        scores: Number of rubrics.
         layers: How many of its layers to keep.
     """
 
-    def __init__(self, place: str | Path, layers: int = 3) -> None:
-        self.extractor = WhisperFeatureExtractor.from_pretrained(place)
-        self.encoder = WhisperModel.from_pretrained(place, dtype=torch.float32).encoder.eval()
-        self.encoder.layers = self.encoder.layers[:layers]
+    def __init__(self, place: str | Path, scores: int, layers: int = 3) -> None:
+        whisper = WhisperModel.from_pretrained(place, dtype=torch.float32).encoder
+        config = whisper.config
+        self.encoder = AudioJudgeSpokenEncoder(
+            AudioJudgeSpokenConfig(
+                num_mel_bins=config.num_mel_bins,
+                hidden_size=config.d_model,
+                num_hidden_layers=layers,
+                num_attention_heads=config.encoder_attention_heads,
+                intermediate_size=config.encoder_ffn_dim,
+                max_positions=config.max_source_positions,
+                num_scores=scores,
+                license="mit",
+                attributions=[WHISPER_ATTRIBUTION, *VOTE_ATTRIBUTIONS],
+            )
+        ).eval()
+        # What comes after the last of the layers is left as it is
+        kept = self.encoder.encoder.state_dict()
+        self.encoder.encoder.load_state_dict({name: whisper.state_dict()[name] for name in kept})
+        self.extractor = AudioJudgeFeatureExtractor(views=["whisper"])
 
     @torch.inference_mode()
     def __call__(self, samples: np.ndarray) -> torch.Tensor:
-        """Mono audio at 16 kHz to states (frames, size), one every 40 ms."""
-        samples = samples[: RATE * 30]
-        features = self.extractor(
-            samples, sampling_rate=RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
-        ).input_features
-        # A whole number of frames; the quietest value is silence
-        missing = -features.shape[-1] % (2 * FRAMES_JOINED)
-        features = functional.pad(features, (0, missing), value=float(features.min()))  # (1, bins, feature frames)
-        encoder = self.encoder
-        states = functional.gelu(encoder.conv2(functional.gelu(encoder.conv1(features)))).transpose(1, 2)
-        states = states + encoder.embed_positions.weight[: states.shape[1]]
-        for layer in encoder.layers:
-            states = layer(states, None)
-            states = states[0] if isinstance(states, tuple) else states
-        # (frames, joined, size)
-        return states[0].unflatten(0, (-1, FRAMES_JOINED)).mean(1)
+        """Mono audio (samples,) at 48 kHz to states (frames, size), one every 40 ms."""
+        features = self.extractor(samples, return_tensors="pt")["input_features"]
+        return self.encoder.hear(features)[0].clone()
 
 
 @dataclass
@@ -162,47 +116,25 @@ def train_votes(
     Args:
         ratings: Table that ``audio_judge.corpora.rated`` reads.
         whisper: Folder or Hub id of Whisper base.
-        output: Folder for ``model.safetensors`` (``encoder.…``, half precision, and ``heads.…``) and ``config.json``.
+        output: Folder for the encoder, its feature extractor and ``votes.json``.
         corpus: Simulated corpus, for ``naturalness`` of synthetic voices, vocoders and undisturbed speech; None for none.
         corpus_clips: At most so many clips of it to train on.
 
     Returns:
-        What ``config.json`` holds: the rubrics in order, of each the mean and deviation that its score is in, the chosen
+        What ``votes.json`` holds: the rubrics in order, of each the mean and deviation that its score is in, the chosen
         penalty, and on ``test`` the Pearson correlation, the partial one beyond log seconds and that of length alone.
     """
-    hear = WhisperStates(whisper)
     names = list(RUBRICS)
     read = list(read_rated(ratings))
     if corpus is not None:
         read += natural_clips(corpus, corpus_clips)
         names.append(NATURALNESS)
+    hear = WhisperStates(whisper, len(names))
     clips = [_heard(clip, hear, changed=index % CHANGED == 0) for index, clip in enumerate(read)]
-    heads = VoteHeads(hear.encoder.config.d_model, len(names))
-    report = fit(heads, clips, names)
-    return save(hear.encoder, heads, names, report, output)
-
-
-def save(
-    encoder: Any, heads: VoteHeads, names: Sequence[str], report: Mapping[str, Any], output: Path
-) -> dict[str, Any]:
-    """Write what ``train_votes`` says of ``output``; gives the content of ``config.json``."""
-    output.mkdir(parents=True, exist_ok=True)
-    # What comes after the last of Whisper's own layers has no use
-    kept = {name: value for name, value in encoder.state_dict().items() if not name.startswith("layer_norm.")}
-    weights = {f"encoder.{name}": value.half().contiguous() for name, value in kept.items()}
-    save_file(
-        weights | {f"heads.{name}": value for name, value in heads.state_dict().items()}, output / "model.safetensors"
-    )
-    found = {
-        "layers": len(encoder.layers),
-        "size": encoder.config.d_model,
-        "attention_heads": encoder.config.encoder_attention_heads,
-        "frame_seconds": FRAME_SECONDS,
-        "smoothing": heads.smoothing,
-        "rubrics": list(names),
-        "report": report,
-    }
-    (output / "config.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    found = {"rubrics": names, "report": fit(hear.encoder.scores, clips, names)}
+    hear.encoder.save_pretrained(output)
+    hear.extractor.save_pretrained(output)
+    (output / "votes.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
 
@@ -226,7 +158,7 @@ def _changed(samples: np.ndarray) -> list[np.ndarray]:
 
 
 def loud_frames(samples: np.ndarray, frames: int) -> torch.Tensor:
-    """Which frames of 40 ms are loud enough to be speech, (frames,), from the level of the mono audio at 16 kHz alone."""
+    """Which frames of 40 ms are loud enough to be speech, (frames,), from the level of the mono audio alone."""
     size = round(RATE * FRAME_SECONDS)
     padded = np.pad(samples[: frames * size], (0, max(0, frames * size - len(samples))))
     levels = 10 * np.log10((padded.reshape(frames, size) ** 2).mean(1) + 1e-9)  # dBFS
@@ -256,7 +188,7 @@ def natural_clips(corpus: Path, most: int) -> Iterator[RatedClip]:
 
 
 @torch.no_grad()
-def fit(heads: VoteHeads, clips: Sequence[_Heard], names: Sequence[str]) -> dict[str, dict[str, float]]:
+def fit(heads: SpokenScores, clips: Sequence[_Heard], names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Fill in the heads' weights; gives what ``train_votes`` reports, by rubric."""
     train = [clip for clip in clips if clip.split == "train"]
     _fit_speech(heads, [clip for clip in train if "fluency" in clip.ratings])
@@ -280,7 +212,7 @@ def fit(heads: VoteHeads, clips: Sequence[_Heard], names: Sequence[str]) -> dict
     return report
 
 
-def _fit_speech(heads: VoteHeads, clips: Sequence[_Heard]) -> None:
+def _fit_speech(heads: SpokenScores, clips: Sequence[_Heard]) -> None:
     # Every fourth frame: neighbours are alike
     states = torch.cat([clip.states[::4] for clip in clips]).double()
     loud = torch.cat([clip.loud[::4] for clip in clips]).double() * 2 - 1  # (frames,), -1 or 1
@@ -292,9 +224,9 @@ def _fit_speech(heads: VoteHeads, clips: Sequence[_Heard]) -> None:
     heads.speech.bias[0] = float(loud.mean() - mean @ weight)
 
 
-def _pooled(heads: VoteHeads, states: torch.Tensor) -> np.ndarray:
+def _pooled(heads: SpokenScores, states: torch.Tensor) -> np.ndarray:
     states = states[None].float()
-    return heads.pool(states, torch.ones(states.shape[:2])).double().numpy()
+    return heads.pool(states).double().numpy()
 
 
 def _fit_rubric(
