@@ -154,7 +154,7 @@ def run_alone(name: str, folder: str | None) -> None:
         run = judge_run(AudioJudge.from_pretrained(folder, device="cpu"), int(name.removeprefix("batch ")))
     else:
         run = PEERS[name]()
-    run(ten_second_clips(16))
+    run(ten_second_clips(16 if folder is not None else 2))  # peers hear one clip at a time
     # Not getrusage, whose peak is that of the parent if that was larger
     status = Path("/proc/self/status").read_text()
     print(int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024)  # type: ignore[union-attr]

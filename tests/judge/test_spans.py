@@ -102,7 +102,8 @@ class TestDecide:
         batch, _ = processor.decision_inputs([{"state": [audio(0.5, 48_000)], "questions": {"when": CLICKS}}])
         model.save_pretrained(tmp_path)
         again = AudioJudgeForCausalLM.from_pretrained(tmp_path)
-        assert torch.equal(again.decide(**batch)[0], model.decide(**batch)[0])
+        # Not to the last bit, which depends on where the weights lie in memory
+        torch.testing.assert_close(again.decide(**batch)[0], model.decide(**batch)[0], atol=1e-6, rtol=0)
 
 
 class TestAnswer:
