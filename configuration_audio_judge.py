@@ -5,7 +5,7 @@ new entry there and nothing else.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any, TypeVar
@@ -467,29 +467,24 @@ _WAVEFORM = AudioEncoder(  # features (clips, samples)
 )
 
 
-def frames_or_segments(config: Any) -> list[list[int]]:
-    """Steps of an encoder that has frames of 40 ms, centred on its input, or (NISQA) only where a segment fits."""
-    cut = config.model_type == AudioJudgeNisqaConfig.model_type and config.form == "segments"
-    return [[15, 4, 0]] if cut else [[3, 2, 1], [3, 2, 1]]
+def own_frame_steps(config: Any) -> list[list[int]]:
+    """Steps of one of our encoders from frames of 10 ms: to 40 ms, or (NISQA's exact form) to where a segment of 15 fits."""
+    if config.model_type == AudioJudgeEncoderConfig.model_type:
+        return [[3, stride, 1] for stride in config.conv_time_strides]
+    is_cut = config.model_type == AudioJudgeNisqaConfig.model_type and config.form == "segments"
+    return [[15, 4, 0]] if is_cut else [[3, 2, 1], [3, 2, 1]]
 
 
 _OWN = AudioEncoder(  # features (clips, frames of 10 ms, the widths of all views)
     feature_extractor="AudioJudgeFeatureExtractor",
-    frame_steps=frames_or_segments,
+    frame_steps=own_frame_steps,
     extract=extract_features,
     encode=encode_masked,
 )
 
 # Model type of the encoder to what a judge must know of it
 AUDIO_ENCODERS = {
-    "audio_judge_encoder": replace(
-        _OWN, frame_steps=lambda config: [[3, stride, 1] for stride in config.conv_time_strides]
-    ),
-    "audio_judge_nisqa": _OWN,
-    "audio_judge_distill_mos": _OWN,
-    "audio_judge_levels": _OWN,
-    "audio_judge_spoken": _OWN,
-    "audio_judge_joined": _OWN,
+    **dict.fromkeys(OWN_ENCODERS, _OWN),
     "audio-spectrogram-transformer": AudioEncoder(  # features (clips, frames of 10 ms, bands)
         feature_extractor="ASTFeatureExtractor",
         frame_steps=lambda config: [[config.patch_size, config.time_stride, 0]],

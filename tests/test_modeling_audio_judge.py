@@ -17,11 +17,22 @@ from tiny import (
     make_judge,
     make_tokenizer,
     text_config,
+    tone,
 )
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.models.pe_audio import PeAudioConfig, PeAudioModel
 
-from audio_judge import AudioJudgeConfig, AudioJudgeEncoder, AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import (
+    AudioJudgeConfig,
+    AudioJudgeEncoder,
+    AudioJudgeFeatureExtractor,
+    AudioJudgeForCausalLM,
+    AudioJudgeJoinedConfig,
+    AudioJudgeLevelsConfig,
+    AudioJudgeLevelsEncoder,
+    AudioJudgeNisqaConfig,
+    AudioJudgeProcessor,
+)
 from audio_judge import configuration_audio_judge as configuration
 
 ROOT = Path(__file__).parents[1]
@@ -538,3 +549,63 @@ class TestEncoder:
         ids = torch.tensor([[4, 9, 9, 9, 5]])
         with torch.no_grad():
             assert model(ids, input_features=torch.randn(1, 40, 64)).logits.shape == (1, 5, 100)
+
+
+class TestJoinedEncoder:
+    @pytest.fixture(scope="class")
+    def encoder(self):
+        torch.manual_seed(0)
+        return AutoModel.from_config(audio_config("audio_judge_joined")).eval()
+
+    def features(self, *views):
+        extractor = make_feature_extractor("audio_judge_joined")
+        clips = [tone(0.8), tone(0.5, 700.0)][: len(views)]
+        return extractor(clips, optional_views=[set(own) for own in views], return_tensors="pt")
+
+    def test_frames_of_all_encoders_lie_side_by_side(self, encoder):
+        frames = encoder(**self.features(["whisper"])).last_hidden_state
+        assert frames.shape == (1, 21, sum(one.frame_size for one in encoder.config.encoders))
+
+    def test_a_view_that_is_missing_gives_zeros(self, encoder):
+        frames = encoder(**self.features([])).last_hidden_state
+        assert not frames[..., -3:].any()
+
+    def test_a_clip_hears_its_own_optional_views_only(self, encoder):
+        both = encoder(**self.features(["whisper"], [])).last_hidden_state
+        assert both[0, :, -3:].any()
+        assert not both[1, :, -3:].any()
+
+    def test_the_other_frames_do_not_depend_on_an_optional_view(self, encoder):
+        with_it, without = (encoder(**self.features(own)).last_hidden_state[..., :-3] for own in (["whisper"], []))
+        torch.testing.assert_close(with_it, without)
+
+    def test_a_batch_hears_what_each_clip_hears(self, encoder):
+        together = encoder(**self.features([], [])).last_hidden_state
+        alone = encoder(**make_feature_extractor("audio_judge_joined")(tone(0.5, 700.0), return_tensors="pt"))
+        length = alone.last_hidden_state.shape[1]
+        torch.testing.assert_close(together[1, :length], alone.last_hidden_state[0], atol=2e-4, rtol=2e-4)
+
+    def test_saves_and_loads(self, encoder, tmp_path):
+        encoder.save_pretrained(tmp_path)
+        again = AutoModel.from_pretrained(tmp_path)
+        features = self.features([])
+        torch.testing.assert_close(again(**features).last_hidden_state, encoder(**features).last_hidden_state)
+
+    def test_an_exact_form_cannot_be_joined(self):
+        with pytest.raises(ValueError, match="frames"):
+            AudioJudgeJoinedConfig(encoders=[AudioJudgeNisqaConfig(form="segments")])
+
+
+class TestLevelsEncoder:
+    def levels(self, samples):
+        encoder = AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure()
+        return encoder(**AudioJudgeFeatureExtractor()(samples, return_tensors="pt")).scores[0]
+
+    def test_level_is_heard_in_decibels(self):
+        loud, soft = self.levels(tone(1.0)), self.levels(tone(1.0) * 0.1)
+        assert float(loud[0] - soft[0]) == pytest.approx(20 / 25, abs=0.01)
+
+    def test_the_quietest_tenth_has_a_level_of_its_own(self):
+        paused = tone(1.0)
+        paused[:9600] = 0
+        assert float(self.levels(paused)[1]) < float(self.levels(paused)[0]) - 2

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny import ENCODERS, audio, chat_inputs, make_tokenizer, tone
+from tiny import ENCODERS, audio, chat_inputs, make_judge, make_tokenizer, tone
+from transformers import WhisperFeatureExtractor
 from transformers.decision import prepare_inputs
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
@@ -431,3 +432,67 @@ class TestYesAndNo:
         tokenizer = make_tokenizer()
         labels = yes_and_no(tokenizer)
         assert all(len(ids) == 1 for ids in tokenizer(labels, add_special_tokens=False).input_ids)
+
+
+class TestViews:
+    def test_views_lie_side_by_side(self):
+        both = AudioJudgeFeatureExtractor(views=["nisqa", "mel"])(tone(0.5), return_tensors="pt")["input_features"]
+        alone = [
+            AudioJudgeFeatureExtractor(views=[view])(tone(0.5), return_tensors="pt")["input_features"]
+            for view in ("nisqa", "mel")
+        ]
+        torch.testing.assert_close(both, torch.cat(alone, dim=-1))
+
+    def test_a_constant_offset_is_not_heard(self):
+        extractor = AudioJudgeFeatureExtractor(views=["nisqa", "mel"])
+        features = [extractor(clip, return_tensors="pt")["input_features"] for clip in (tone(0.5), tone(0.5) + 0.05)]
+        torch.testing.assert_close(features[0], features[1], atol=1e-2, rtol=1e-3)
+
+    def test_whisper_hears_what_transformers_hears(self):
+        narrow = torch.from_numpy(tone(1.0, sampling_rate=16_000))
+        wanted = WhisperFeatureExtractor()(narrow.numpy(), sampling_rate=16_000, padding=False, return_tensors="pt")
+        heard = AudioJudgeFeatureExtractor().whisper_mel(narrow)
+        torch.testing.assert_close(heard, wanted["input_features"][0].T, atol=1e-3, rtol=1e-3)
+
+    def test_a_third_of_the_rate_keeps_what_is_below_its_half(self):
+        wide, narrow = tone(1.0), tone(1.0, sampling_rate=16_000)
+        heard = AudioJudgeFeatureExtractor().at_16_khz(torch.from_numpy(wide))
+        spectrum = np.abs(np.fft.rfft(heard.numpy()))
+        assert len(heard) == len(narrow)
+        assert int(spectrum.argmax()) == 440
+        assert spectrum[440] == pytest.approx(np.abs(np.fft.rfft(narrow))[440], rel=0.01)
+
+    def test_unknown_view(self):
+        with pytest.raises(ValueError, match="colour"):
+            AudioJudgeFeatureExtractor(views=["colour"])
+
+
+class TestOptionalViews:
+    @pytest.fixture(scope="class")
+    def processor(self, tmp_path_factory):
+        return make_judge(tmp_path_factory.mktemp("joined"), "audio_judge_joined")[1]
+
+    def request(self, text):
+        question = {"type": "noul", "instructions": text}
+        return {"state": [audio(0.5, 48_000)], "questions": {"q": question}}
+
+    def test_a_question_about_them_makes_them(self, processor):
+        inputs, _ = processor.decision_inputs([self.request("How fluent is it?")])
+        assert inputs["input_features"].shape[-1] == 48 + 322 + 64 + 80
+
+    def test_other_questions_do_not(self, processor):
+        inputs, _ = processor.decision_inputs([self.request("How noisy is it?")])
+        assert inputs["input_features"].shape[-1] == 48 + 322 + 64
+
+    def test_each_clip_of_a_batch_has_its_own(self, processor):
+        inputs, _ = processor.decision_inputs([self.request("How noisy is it?"), self.request("How fluent is it?")])
+        assert [bool(clip[..., -80:].any()) for clip in inputs["input_features"]] == [False, True]
+
+    def test_chat_makes_them_too(self, processor):
+        content = [{"type": "audio", "audio": tone(0.5)}, {"type": "text", "text": "Is the speaker fluent?"}]
+        inputs = processor.apply_chat_template([{"role": "user", "content": content}], tokenize=True, return_dict=True)
+        assert inputs["input_features"].shape[-1] == 48 + 322 + 64 + 80
+
+    def test_the_beginning_of_a_word_counts_and_not_its_middle(self, processor):
+        assert processor.optional_views("fluently") == {"whisper"}
+        assert not processor.optional_views("affluent")

@@ -19,10 +19,30 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from audio_judge import AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import (
+    AudioJudgeDistillMosConfig,
+    AudioJudgeEncoderConfig,
+    AudioJudgeFeatureExtractor,
+    AudioJudgeForCausalLM,
+    AudioJudgeJoinedConfig,
+    AudioJudgeLevelsConfig,
+    AudioJudgeNisqaConfig,
+    AudioJudgeProcessor,
+    AudioJudgeSpokenConfig,
+)
 from audio_judge.rubrics.rubric import RUBRICS
 
-ENCODERS = ("audio_judge_encoder", "audio-spectrogram-transformer", "whisper", "wavlm", "pe_audio_encoder")
+ENCODERS = (
+    "audio_judge_encoder",
+    "audio_judge_joined",
+    "audio-spectrogram-transformer",
+    "whisper",
+    "wavlm",
+    "pe_audio_encoder",
+)
+# The views of the joined encoder; the last is made for questions about fluency only
+VIEWS = ("nisqa", "distill_mos", "mel", "whisper")
+SPOKEN_WORD = "fluen"
 
 # Wide enough that a tiny random model hears one clip differently from another
 SPREAD = 0.15
@@ -63,6 +83,8 @@ def audio_config(kind: str) -> Any:
     size |= {"initializer_range": SPREAD}
     if kind == "audio_judge_encoder":
         return AudioJudgeEncoderConfig(**size, num_mel_bins=64, conv_channels=[4, 4, 8, 8, 8])
+    if kind == "audio_judge_joined":
+        return joined_config()
     if kind == "audio-spectrogram-transformer":
         return AutoConfig.for_model(kind, **size, num_mel_bins=32, max_length=128, hidden_dropout_prob=0.0)
     if kind == "whisper":
@@ -88,12 +110,39 @@ def audio_config(kind: str) -> Any:
     return AutoConfig.for_model(kind, **size, head_dim=16, dac_config=dac)
 
 
+def joined_config() -> AudioJudgeJoinedConfig:
+    """One of each of our encoders that has a view of its own."""
+    spread: dict[str, Any] = {"initializer_range": SPREAD, "num_hidden_layers": 1}
+    channels = [4, 4, 8, 8, 8, 8]
+    return AudioJudgeJoinedConfig(
+        encoders=[
+            AudioJudgeNisqaConfig(**spread, conv_channels=channels, hidden_size=16, pool_size=8, branch_size=16),
+            AudioJudgeDistillMosConfig(
+                **spread,
+                conv_channels=channels,
+                hidden_size=16,
+                num_attention_heads=2,
+                intermediate_size=32,
+                pool_size=8,
+            ),
+            AudioJudgeLevelsConfig(),
+            AudioJudgeSpokenConfig(
+                **spread, hidden_size=16, num_attention_heads=2, intermediate_size=32, max_positions=200, num_scores=3
+            ),
+        ],
+        initializer_range=SPREAD,
+    )
+
+
 def make_feature_extractor(kind: str) -> Any:
     """The feature extractor to match `audio_config(kind)`."""
     from transformers import PeAudioFeatureExtractor
 
     return {
         "audio_judge_encoder": lambda: AudioJudgeFeatureExtractor(),
+        "audio_judge_joined": lambda: AudioJudgeFeatureExtractor(
+            views=VIEWS, optional_words={"whisper": [SPOKEN_WORD]}
+        ),
         "audio-spectrogram-transformer": lambda: ASTFeatureExtractor(num_mel_bins=32, max_length=128),
         "whisper": lambda: WhisperFeatureExtractor(feature_size=16, chunk_length=2),
         "wavlm": lambda: Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True),
