@@ -67,7 +67,8 @@ def hear_once(tower: nn.Module) -> None:
         keys = [hashlib.sha1(clip.cpu().numpy().tobytes()).digest() for clip in clips]
         new = [row for row, key in enumerate(keys) if key not in known]
         if new:
-            heard = hear(input_features[new], attention_mask[new], **kwargs).last_hidden_state
+            with torch.autocast(input_features.device.type, torch.bfloat16):  # what is kept is no more precise
+                heard = hear(input_features[new], attention_mask[new], **kwargs).last_hidden_state
             steps = audio_frame_steps(tower.config)
             for row, frames in zip(new, heard, strict=True):
                 known[keys[row]] = frames[: count_frames(int(lengths[row]), steps)].half()
