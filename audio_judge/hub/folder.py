@@ -8,12 +8,14 @@ because they are there; weights are safetensors only. A LoRA goes up as it is, o
 """
 
 import pprint
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
+from safetensors.torch import load_file, save_file
 
 from audio_judge.errors import UsageError
 from audio_judge.hub.card import CardFacts, Results, complete_card, write_card
@@ -87,6 +89,37 @@ def write_folder(
     else:
         write_card(target, facts, repo=repo, results=results, base_model=base)
     return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+
+
+def write_halved(source: str | Path, target: str | Path, halved: str) -> list[str]:
+    """Copy what loads and runs a judge, with some of its weights in half precision.
+
+    They are brought to the precision of the others when the judge is loaded: only the file is smaller.
+
+    Args:
+        source: A judge as ``save_pretrained`` or a training script wrote it, its weights in one file.
+        target: Folder; what is there under the same names is replaced, links excepted.
+        halved: Regular expression that is found in the names of these weights.
+
+    Returns:
+        The names that were halved.
+
+    Raises:
+        ValueError: If no name matches.
+    """
+    files = select_files(source)
+    weights = load_file(files["model.safetensors"])
+    names = sorted(name for name, value in weights.items() if re.search(halved, name) and value.is_floating_point())
+    if not names:
+        raise ValueError(f"{source}: no weight's name has {halved!r} in it")
+    Path(target).mkdir(parents=True, exist_ok=True)
+    for name, path in files.items():
+        place = Path(target) / name
+        if name != "model.safetensors" and not place.is_symlink():
+            shutil.copyfile(path, place)
+    shrunk = {name: value.half() if name in set(names) else value for name, value in weights.items()}
+    save_file(shrunk, Path(target) / "model.safetensors", metadata={"format": "pt"})
+    return names
 
 
 def _write_results(folder: Path, results: Results) -> None:
