@@ -24,13 +24,13 @@ import soundfile
 from safetensors.numpy import load_file, save_file
 
 from audio_judge.batch import lines
-from audio_judge.clips import Cause
+from audio_judge.clips import Cause, Rating
 from audio_judge.corpora.severity import severity
-from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, complete, read_rows
+from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, complete, read_rows
 from audio_judge.degrade.measures import active_level
 
+RATE = 48_000  # of simulated clips
 FOLDS = 5
-STATES = {"nisqa": "states", "distill_mos": "distill_states"}  # teacher to the row's field with their file
 ALPHAS = (30.0, 100.0, 300.0, 1000.0, 3000.0)
 # Of what known causes say, that which a clip's states must say where no cause is known, as in real recordings
 UNKNOWN_ELSEWHERE = ("noisiness", "discontinuity", "coloration", "unheard")
@@ -368,6 +368,25 @@ class Blend:
             columns[f"known_{axis}"] = np.where(clips.real, said, columns[f"known_{axis}"])
         return self._rate(clips, columns)
 
+    def rate_clip(
+        self, row: dict[str, Any], states: Mapping[str, np.ndarray], integers: np.ndarray
+    ) -> dict[str, Rating]:
+        """Rate a clip that was just made, as ``write_targets`` rates the clips of splits that it was not fitted on.
+
+        Args:
+            row: With the scores of ``teachers``.
+            states: Their states, (frames, 64) and (frames, 200).
+            integers: The clip, int16 (samples,) at 48 kHz.
+        """
+        clips = Clips.of([row], {name: [heard] for name, heard in states.items()}, [heard_level(integers, RATE)])
+        return next(_ratings(clips, self.rate(clips)))
+
+    @property
+    def teachers(self) -> set[str]:
+        """Those whose scores or states a clip needs before it can be rated."""
+        inputs = {name for head in self.recipe.heads.values() for name in head.inputs}
+        return {name for name in STATES if name in inputs or any(key.startswith(name) for key in self.recipe.needs)}
+
     def _sum(self, columns: Columns, terms: Mapping[str, float]) -> np.ndarray:
         return np.sum([weight * self.scales[name].standardise(columns[name]) for name, weight in terms.items()], axis=0)
 
@@ -474,13 +493,14 @@ def _levels(root: Path, split: str, rows: list[dict[str, Any]]) -> list[float]:
         for row in rows:
             if row["index"] not in kept:
                 samples, rate = soundfile.read(root / row["path"], dtype="int16")
-                thinned = (
-                    samples[::4] / 32_768
-                )  # every fourth sample has the same energy and takes a quarter of the time
-                level = round(20 * float(np.log10(active_level(thinned, rate // 4))), 2)
-                kept[row["index"]] = {"index": row["index"], "active_dbfs": level}
+                kept[row["index"]] = {"index": row["index"], "active_dbfs": heard_level(samples, rate)}
                 file.write(kept[row["index"]])
     return [kept[row["index"]]["active_dbfs"] for row in rows]
+
+
+def heard_level(integers: np.ndarray, rate: int) -> float:
+    """Active level in dBFS of a clip, int16 (samples,), of every fourth sample: as much energy in a quarter of the time."""
+    return round(20 * float(np.log10(active_level(integers[::4] / 32_768, rate // 4))), 2)
 
 
 def label_more(root: Path, split: str, count: int) -> int:
@@ -539,10 +559,15 @@ def write_targets(root: Path, kind: str, is_default: bool = False) -> dict[str, 
     return counts
 
 
-def _rows(clips: Clips, found: Columns) -> Iterator[dict[str, Any]]:
+def _ratings(clips: Clips, found: Columns) -> Iterator[dict[str, Rating]]:
     for number, row in enumerate(clips.rows):
         ratings = complete(row, {rating: float(values[number]) for rating, values in found.items()})
-        yield {"index": row["index"], "ratings": {name: round(one.value, 4) for name, one in ratings.items()}}
+        yield {name: Rating(round(one.value, 4)) for name, one in ratings.items()}
+
+
+def _rows(clips: Clips, found: Columns) -> Iterator[dict[str, Any]]:
+    for row, ratings in zip(clips.rows, _ratings(clips, found), strict=True):
+        yield {"index": row["index"], "ratings": {name: one.value for name, one in ratings.items()}}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ it stopped.
 import argparse
 import multiprocessing
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from audio_judge.batch import lines
 from audio_judge.clips import Cause
-from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, read_rows
+from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, read_rows
 from audio_judge.corpora.teachers import distill_mos, nisqa
 from audio_judge.corpora.voices import CLASSICAL, make_sentence, speak_classical
 from audio_judge.degrade import degrade, sample_plan
@@ -39,6 +39,8 @@ G722_BYTES_PER_SECOND = 8_000
 # Shares of the kinds of content; those a split has no files for are left out.
 CONTENT = {"speech": 0.52, "prompt": 0.24, "synthetic": 0.12, "voice": 0.085}
 CONTENT |= {"noise": 0.015, "music": 0.01, "silence": 0.01}
+# What a clip that cannot be made raises; one such clip must not end a run of hours
+IMPOSSIBLE = (ValueError, RuntimeError)
 # Splits of real processed speech, and what the manifest calls them
 WILD = {"wild_validation": "train", "wild_test": "test"}
 VOICES = {
@@ -73,6 +75,26 @@ class Original:
     kind: str
     source: str
     speaker: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip as its file holds it and as the teachers hear it.
+
+    Args:
+        row: As ``make_clip`` says it, without labels; ``reference`` and ``estoi`` are None.
+        integers: int16 (samples,) at 48 kHz.
+        original: The clip before degradation, float32 (samples,).
+    """
+
+    row: dict[str, Any]
+    integers: np.ndarray
+    original: np.ndarray
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Float32 (samples,), -1 to 1."""
+        return self.integers.astype(np.float32) / 32_768
 
 
 def list_sources(data: Sequence[Path], prompts: Path = PROMPTS) -> list[Source]:
@@ -257,26 +279,54 @@ def make_clip(
     return row | {"causes": [asdict(cause) for cause in causes]}, samples, original.samples
 
 
-def _write_clip(
-    folder: Path, sources: list[Source], split: str, seed: int, index: int
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Make a clip, write it (and for 30 % its original), label it with NISQA; Distill-MOS follows for the batch."""
+def hear_clip(sources: list[Source], split: str, seed: int, index: int) -> Heard:
+    """Make one clip, rounded to 16 bits as in a file; arguments are those of ``make_clip``."""
     row, samples, original = make_clip(sources, split, seed, index)
-    name = f"{index:06d}"
     integers = np.round(np.clip(samples, -1, 32_767 / 32_768) * 32_768).astype(np.int16)  # +32768 would wrap round
-    soundfile.write(folder / "clips" / f"{name}.wav", integers, RATE, subtype="PCM_16")
-    row |= {"path": f"{split}/clips/{name}.wav", "reference": None, "states": f"{split}/states/{name}.npy"}
-    row |= {"distill_states": f"{split}/distill_states/{name}.npy"}
-    if row["causes"] and index % 10 < 3:
-        soundfile.write(folder / "ref" / f"{name}.wav", np.clip(original, -1, 1), RATE, subtype="PCM_16")
-        row["reference"] = f"{split}/ref/{name}.wav"
-    heard = integers.astype(np.float32) / 32_768  # the teachers hear what is in the file
-    row["estoi"] = _estoi(row, heard, original)
     if not np.any(integers):
         row["content"] = "silence"  # whatever was planned, nothing is left
-    (scores,), states = nisqa(heard[None])
-    np.save(folder / "states" / f"{name}.npy", states[0].astype(np.float16))
-    return row | {f"nisqa_{axis}": round(scores[axis], 4) for axis in NISQA_AXES}, heard
+    return Heard(row | {"reference": None, "estoi": None}, integers, original)
+
+
+def label_clip(
+    samples: np.ndarray, teachers: Collection[str] = tuple(STATES)
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Have teachers rate a clip.
+
+    Args:
+        samples: Float32 (samples,) at 48 kHz.
+        teachers: Of ``STATES``; the others are not loaded.
+
+    Returns:
+        ``nisqa_AXIS`` and ``distill_mos`` to scores; teacher to its states, float16 (frames, 64) or (frames, 200).
+    """
+    scores, states = dict[str, float](), dict[str, np.ndarray]()
+    if "nisqa" in teachers:
+        (rated,), (heard,) = nisqa(samples[None])
+        scores |= {f"nisqa_{axis}": round(rated[axis], 4) for axis in NISQA_AXES}
+        states["nisqa"] = heard.astype(np.float16)
+    if "distill_mos" in teachers:
+        (score,), (heard,) = distill_mos([samples], RATE, bfloat16=True)
+        scores["distill_mos"] = round(score, 4)
+        states["distill_mos"] = heard.astype(np.float16)
+    return scores, states
+
+
+def _write_clip(folder: Path, sources: list[Source], split: str, seed: int, index: int) -> dict[str, Any]:
+    """Make a clip, write it (and for 30 % its original), label it."""
+    clip = hear_clip(sources, split, seed, index)
+    row, name = clip.row, f"{index:06d}"
+    soundfile.write(folder / "clips" / f"{name}.wav", clip.integers, RATE, subtype="PCM_16")
+    row["path"] = f"{split}/clips/{name}.wav"
+    if row["causes"] and index % 10 < 3:
+        soundfile.write(folder / "ref" / f"{name}.wav", np.clip(clip.original, -1, 1), RATE, subtype="PCM_16")
+        row["reference"] = f"{split}/ref/{name}.wav"
+    row["estoi"] = _estoi(row, clip.samples, clip.original)
+    scores, states = label_clip(clip.samples)
+    for teacher, heard in states.items():
+        row[STATES[teacher]] = f"{split}/{STATES[teacher]}/{name}.npy"
+        np.save(folder.parent / row[STATES[teacher]], heard)
+    return row | scores
 
 
 def _estoi(row: dict[str, Any], heard: np.ndarray, original: np.ndarray) -> float | None:
@@ -292,19 +342,13 @@ def _estoi(row: dict[str, Any], heard: np.ndarray, original: np.ndarray) -> floa
 
 def _write_batch(folder: Path, data: Sequence[Path], split: str, seed: int, indexes: list[int]) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
-    rows, clips = [], []
+    rows = []
     for index in indexes:
         try:
-            row, heard = _write_clip(folder, _sources(tuple(data)), split, seed, index)
-        except (ValueError, RuntimeError) as error:  # one impossible clip must not end a run of hours; it is reported
+            rows.append(_write_clip(folder, _sources(tuple(data)), split, seed, index))
+        except IMPOSSIBLE as error:
             print(f"{split} {index}: skipped, {error}", flush=True)
-            continue
-        rows.append(row)
-        clips.append(heard)
-    scores, states = distill_mos(clips, RATE, bfloat16=True) if clips else ([], [])
-    for row, heard_states in zip(rows, states, strict=True):
-        np.save(folder.parent / row["distill_states"], heard_states.astype(np.float16))
-    return [row | {"distill_mos": round(score, 4)} for row, score in zip(rows, scores, strict=True)]
+    return rows
 
 
 @lru_cache
@@ -330,7 +374,7 @@ def write_simulated(data: Sequence[Path], out: Path, split: str, clips: int, see
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
     folder = out / split
-    for name in ("clips", "ref", "states", "distill_states"):
+    for name in ("clips", "ref", *STATES.values()):
         (folder / name).mkdir(parents=True, exist_ok=True)
     done = read_rows(folder)
     if split in WILD:

@@ -17,6 +17,8 @@ from audio_judge.batch import lines
 from audio_judge.clips import Cause, RatedClip, Rating
 
 SPLITS = ("train", "validation", "test", "test_held_out", "wild_validation", "wild_test")
+# Teacher to the field of a row with the path of its states, and to the folder that they lie in
+STATES = {"nisqa": "states", "distill_mos": "distill_states"}
 # A row has each as ``nisqa_AXIS``. The network's own output order; papers list coloration before discontinuity.
 NISQA_AXES = ("mos", "noisiness", "discontinuity", "coloration", "loudness")
 # Mean and standard deviation of each teacher's overall score over 929 training clips of human speech.
@@ -122,7 +124,7 @@ def read_simulated(
     """
     root = Path(directory)
     written = [name for name in SPLITS if (root / name / "rows.jsonl").exists()]
-    kind = _kind(root) if targets is None else targets
+    kind = default_targets(root) if targets is None else targets
     for name in written if split is None and written else [str(split)]:
         if not (root / name / "rows.jsonl").exists():
             raise FileNotFoundError(
@@ -131,7 +133,8 @@ def read_simulated(
         yield from (_clip(root, name, row, ratings) for row, ratings in _rated(root, name, kind))
 
 
-def _kind(root: Path) -> str:
+def default_targets(root: Path) -> str:
+    """The kind of targets that a corpus has its ratings from unless another is asked for."""
     path = root / "targets.json"
     return str(json.loads(path.read_text(encoding="utf-8"))["kind"]) if path.exists() else "teachers"
 

@@ -1,47 +1,20 @@
-import csv
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
+from sources import SPEAKERS, write_sources
 
 from audio_judge.clips import Rating
 from audio_judge.corpora import simulate, simulated
 
-COLUMNS = ("path", "kind", "split", "source", "speaker")
 HEARD = np.ones((7, 200), dtype=np.float32)
 SCORES = {"mos": 3.0, "noisiness": 2.0, "discontinuity": 4.0, "coloration": 6.0, "loudness": 0.5}
 
 
-def syllables(seconds: float, rate: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    time = np.arange(int(seconds * rate)) / rate
-    carrier = np.sin(2 * np.pi * rng.uniform(100, 300) * time) + 0.3 * np.sin(2 * np.pi * rng.uniform(900, 2000) * time)
-    return (0.2 * carrier * np.abs(np.sin(2 * np.pi * 2 * time))).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A manifest of tones: two speakers for train, one each for validation and test, and one file of all the rest."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = [(f"{name}-{i}.wav", "speech", split, "tones", name) for name, split in SPEAKERS for i in range(3)]
-    rows += [
-        (f"{kind}-{split}.wav", kind, split, kind, "") for kind in ("noise", "wild") for split in ("train", "test")
-    ]
-    rows += [(f"rir-{i}.wav", "rir", "train", "rooms", "") for i in range(4)]
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows])
-    for seed, (path, kind, *_) in enumerate(rows):
-        samples = syllables(2.0, 16_000, seed)
-        if kind == "noise":
-            samples = 0.1 * np.random.default_rng(seed).standard_normal(32_000)
-        if kind == "rir":
-            samples = np.eye(1, 800)[0] + 0.01 * np.random.default_rng(seed).standard_normal(800)
-        soundfile.write(folder / path, samples, 16_000)
-    return folder
-
-
-SPEAKERS = (("anna", "train"), ("bert", "train"), ("carl", "validation"), ("dora", "test"))
+    return write_sources(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

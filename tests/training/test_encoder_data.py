@@ -1,0 +1,131 @@
+import pickle
+
+import pytest
+import torch
+from sources import label_cheaply, write_sources
+
+from audio_judge import AudioJudgeFeatureExtractor
+from audio_judge.corpora import blends, simulate, simulated
+from audio_judge.training import encoder_data
+from audio_judge.training.encoder_data import AXES, STREAM, DistillationSet, LiveSet
+
+BOTH = ["nisqa", "distill_mos"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_sources(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch, data):
+    label_cheaply(monkeypatch, data)
+
+
+@pytest.fixture(scope="module")
+def corpus(data, tmp_path_factory):
+    """Six training and three validation clips on disk, of seed 0, with a blend of each kind that the clips can teach."""
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        label_cheaply(patch, data)
+        simulate.write_simulated([data], folder, "train", clips=6)
+        simulate.write_simulated([data], folder, "validation", clips=3)
+        blends.write_targets(folder, "listeners")
+    return folder
+
+
+def live(data, corpus, kind="teachers", teachers=BOTH, **options):
+    return LiveSet([data], AudioJudgeFeatureExtractor(), teachers, kind, corpus, **options)
+
+
+def same(one, other):
+    assert torch.equal(one.features, other.features)
+    assert one.states.keys() == other.states.keys()
+    assert all(torch.equal(one.states[name], other.states[name]) for name in one.states)
+    torch.testing.assert_close(one.ratings, other.ratings, rtol=0, atol=0, equal_nan=True)
+
+
+class TestLiveSet:
+    def test_clips_are_those_that_a_corpus_of_the_seed_has(self, data, corpus):
+        stored = DistillationSet([corpus], "train", AudioJudgeFeatureExtractor(), BOTH, "teachers")
+        made = live(data, corpus)
+        assert stored.clips == 6
+        for row, item in zip(simulated.read_rows(corpus / "train"), stored.items, strict=True):
+            same(made[row["index"]], item)
+
+    def test_another_seed_makes_others(self, data, corpus):
+        assert not torch.equal(live(data, corpus)[0].ratings, live(data, corpus, seed=1)[0].ratings)
+
+    def test_batches_go_on_from_any(self, data, corpus):
+        steady = live(data, corpus).batches(2)
+        next(steady)
+        wanted, later = next(steady), next(live(data, corpus).batches(2, first=1))
+        assert torch.equal(later.features, wanted.features)
+        assert torch.equal(later.ratings, wanted.ratings)
+
+    def test_travels_to_workers(self, data, corpus):
+        made = live(data, corpus, "listeners")
+        same(pickle.loads(pickle.dumps(made))[1], made[1])
+
+    def test_teachers_that_are_not_needed_are_not_asked(self, data, corpus, monkeypatch, tmp_path):
+        def refuse(_):
+            raise AssertionError("NISQA was asked")
+
+        recipe = blends.RECIPES["open"]
+        scales = {name: blends.Scale(0, 1) for name in blends._columns(recipe) | set(recipe.heads)}
+        monkeypatch.setattr(blends, "_features", lambda head, clips: clips.inputs["known"])
+        heads = {name: blends.Ridge(0, 1, torch.ones(6).numpy(), 0.0, 30.0) for name in recipe.heads}
+        ratings = {name: (3.0, 0.1) for name, _ in blends._all_terms(recipe)}
+        monkeypatch.setattr(blends.Blend, "load", lambda _: blends.Blend(recipe, heads, scales, ratings))
+        (tmp_path / "blend_open.json").touch()
+        monkeypatch.setattr(simulate, "nisqa", refuse)
+        item = live(data, tmp_path, "open", ["distill_mos"])[0]
+        assert item.states.keys() == {"distill_mos"}
+        assert item.ratings[: len(AXES)].isfinite().all()
+
+    def test_an_impossible_clip_is_replaced_and_counted(self, data, corpus, monkeypatch):
+        made = live(data, corpus)
+        expected = made.make(1 + STREAM)
+        hear = encoder_data.hear_clip
+
+        def fail(sources, split, seed, number):
+            if number == 1:
+                raise ValueError("snr_db is nan")
+            return hear(sources, split, seed, number)
+
+        monkeypatch.setattr(encoder_data, "hear_clip", fail)
+        same(made[1], expected)
+        assert next(made.batches(2)).replaced == 1
+
+    def test_a_stream_without_clips_says_why(self, data, corpus, monkeypatch):
+        def fail(*_):
+            raise ValueError("snr_db is nan")
+
+        monkeypatch.setattr(encoder_data, "hear_clip", fail)
+        with pytest.raises(RuntimeError, match="clip 3 and 9 in its place cannot be made: snr_db is nan"):
+            live(data, corpus)[3]
+
+
+class TestRatingFunction:
+    def test_rates_as_targets_were_written(self, corpus):
+        rate, teachers = encoder_data.rating_function("listeners", corpus)
+        clips = simulated.read_simulated(corpus, "validation", "listeners")
+        rows = simulated.read_rows(corpus / "validation")
+        assert teachers == set(BOTH)
+        for row, clip in zip(rows, clips, strict=True):
+            integers = (encoder_data.soundfile.read(clip.path, dtype="int16"))[0]
+            states = {name: encoder_data.np.load(clip.extra[simulated.STATES[name]]) for name in BOTH}
+            found = {name: rating.value for name, rating in rate(row, states, integers).items()}
+            assert found == pytest.approx({name: one.value for name, one in clip.ratings.items()}, abs=2e-4)
+
+    def test_without_a_fit_it_says_what_to_do(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"blend_open\.json: no such blend; fit it .* --kind open"):
+            encoder_data.rating_function("open", tmp_path)
+
+
+class TestDistillationSet:
+    def test_batches_go_on_from_any(self, corpus):
+        stored = DistillationSet([corpus], "train", AudioJudgeFeatureExtractor(), BOTH, "teachers", seed=3)
+        whole, rest = list(stored.batches(2, epoch=1)), list(stored.batches(2, epoch=1, first=1))
+        assert len(whole) == 3
+        assert all(torch.equal(a.ratings, b.ratings) for a, b in zip(whole[1:], rest, strict=True))

@@ -1,0 +1,93 @@
+import pytest
+from safetensors.torch import load_file
+from sources import label_cheaply, write_sources
+
+from audio_judge.corpora import simulate
+from audio_judge.training import encoders
+from audio_judge.training.encoders import STATE, EncoderArguments, train_encoder
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+SMALL |= {"conv_channels": (4, 4, 4, 4, 4), "conv_time_strides": (2, 2, 1, 1, 1)}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_sources(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def corpus(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        label_cheaply(patch, data)
+        simulate.write_simulated([data], folder, "train", clips=6)
+        simulate.write_simulated([data], folder, "validation", clips=3)
+    return folder
+
+
+@pytest.fixture
+def start(data, corpus, monkeypatch):
+    """`start(output, **changes)`: five steps of two clips, saved at every second."""
+    label_cheaply(monkeypatch, data)
+    monkeypatch.setattr(encoders, "OWN", SMALL)
+
+    def run(output, **changes):
+        options = {"steps": 5, "batch_size": 2, "report_steps": 2, "decay": 0.5} | changes
+        train_encoder(EncoderArguments(corpus=[corpus], output=output, **options))
+
+    return run
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """`stop(step)`: have the next run end in the middle of the step after."""
+
+    def at(step):
+        learn = encoders.Run.learn
+
+        def interrupted(run, *arguments):
+            if run.step == step:
+                monkeypatch.setattr(encoders.Run, "learn", learn)
+                raise KeyboardInterrupt
+            return learn(run, *arguments)
+
+        monkeypatch.setattr(encoders.Run, "learn", interrupted)
+
+    return at
+
+
+class TestTrainEncoder:
+    @pytest.mark.parametrize("is_live", [False, True], ids=["disk", "live"])
+    def test_a_resumed_run_ends_like_one_that_ran_through(self, start, stop, data, tmp_path, is_live):
+        changes = {"live": [data]} if is_live else {}
+        start(tmp_path / "through", **changes)
+        stop(3)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "stopped", **changes)
+        start(tmp_path / "stopped", resume=True, **changes)
+        for name in ("model.safetensors", STATE):
+            through, resumed = (load_file(tmp_path / folder / name) for folder in ("through", "stopped"))
+            assert through.keys() == resumed.keys()
+            assert all((through[key] == resumed[key]).all() for key in through), name
+
+    def test_another_run_is_not_gone_on_with(self, start, tmp_path):
+        start(tmp_path, steps=1)
+        with pytest.raises(ValueError, match=r"a run with seed 0, not 1; give what it had"):
+            start(tmp_path, steps=1, seed=1, resume=True)
+
+    def test_without_a_state_it_begins(self, start, tmp_path):
+        start(tmp_path, steps=1, resume=True)
+        assert (tmp_path / STATE).exists()
+
+    def test_a_stopped_save_leaves_the_one_of_before(self, start, tmp_path, monkeypatch):
+        start(tmp_path, steps=1)
+        before = (tmp_path / STATE).read_bytes()
+
+        def cut(_, path, **__):
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(encoders, "save_file", cut)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path, steps=1)
+        assert (tmp_path / STATE).read_bytes() == before
