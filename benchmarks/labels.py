@@ -3,9 +3,8 @@
     python benchmarks/labels.py DATA VOICES --start runs/nisqa
 
 Medians and means over clips of seed 0, each part in turn for each clip; few clips are costly to degrade, and means say how
-many workers keep up. Processor time is counted, that of programs which speak
-included: other work on the machine lengthens it only through caches and clock. Left out: reading a corpus from disk,
-which costs a thousandth of this.
+many workers keep up. Processor time is counted, that of programs which speak included: other work on the machine lengthens it
+only through caches and clock. Left out: reading a corpus from disk, and passing batches from worker processes.
 """
 
 import argparse

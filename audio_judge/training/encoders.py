@@ -31,7 +31,7 @@ from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 from audio_judge.training.encoder_data import AXES, TEACHERS, Batch, DistillationSet, LiveSet
 
 # An encoder of our own from nothing: small, since it is to stand beside one that knows more
-OWN = {"hidden_size": 128, "intermediate_size": 384, "conv_time_strides": (2, 2, 1, 1, 1)}
+OWN: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 384, "conv_time_strides": (2, 2, 1, 1, 1)}
 STATE = "training_state.safetensors"
 # Arguments that a resumed run may have otherwise than it began
 FREE = ("output", "resume", "workers", "report_steps")
@@ -119,7 +119,7 @@ def shifted(batch: Batch, frames: int) -> Batch:
 
 
 def distillation_loss(
-    encoder: nn.Module,
+    encoder: Any,
     heads: StateHeads,
     batch: Batch,
     scales: dict[str, tuple[Tensor, Tensor]],
@@ -196,6 +196,12 @@ class Run:
     def parameters(self) -> list[nn.Parameter]:
         """Of all that learns."""
         return [*self.learner.parameters(), *self.heads.parameters()]
+
+    @property
+    def mean(self) -> Any:
+        """The encoder of the mean weights."""
+        learner: Any = self.average.module
+        return learner.encoder if isinstance(learner, Convolved) else learner
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -306,8 +312,7 @@ def train_encoder(arguments: EncoderArguments) -> None:
                 report |= {"loss": round(loss, 3), "replaced": run.replaced}
                 report |= correlations(run.average.module, validation)
                 print(json.dumps(report), flush=True)
-                mean = run.average.module.encoder if arguments.freeze_convolutions else run.average.module
-                save_encoder(mean, extractor, arguments.output, report)
+                save_encoder(run.mean, extractor, arguments.output, report)
                 run.save(state, arguments)
             if run.step == arguments.steps:
                 break
@@ -368,7 +373,7 @@ def scale_of(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def start_as_identity(head: nn.Linear, mean: Tensor, std: Tensor) -> None:
+def start_as_identity(head: Any, mean: Tensor, std: Tensor) -> None:
     """Has a head standardise its input."""
     head.weight.copy_(torch.diag(1 / std))
     head.bias.copy_(-mean / std)

@@ -1,10 +1,13 @@
 import pickle
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from sources import label_cheaply, write_sources
 
 from audio_judge import AudioJudgeFeatureExtractor
+from audio_judge.batch import lines
 from audio_judge.corpora import blends, simulate, simulated
 from audio_judge.training import encoder_data
 from audio_judge.training.encoder_data import AXES, STREAM, DistillationSet, LiveSet
@@ -24,13 +27,19 @@ def cheap(monkeypatch, data):
 
 @pytest.fixture(scope="module")
 def corpus(data, tmp_path_factory):
-    """Six training and three validation clips on disk, of seed 0, with a blend of each kind that the clips can teach."""
+    """Six training and three validation clips on disk, of seed 0, with a blend of each kind."""
     folder = tmp_path_factory.mktemp("corpus")
     with pytest.MonkeyPatch.context() as patch:
         label_cheaply(patch, data)
         simulate.write_simulated([data], folder, "train", clips=6)
         simulate.write_simulated([data], folder, "validation", clips=3)
-        blends.write_targets(folder, "listeners")
+        labels = [
+            {"index": i, "dnsmos_bak": 2 + i / 4, "dnsmos_ovrl": 2 + i / 5, "plcmos": 4 - i / 6} for i in range(6)
+        ]
+        (folder / "extra").mkdir()
+        lines.write(folder / "extra" / "train_mos.jsonl", labels)
+        for kind in blends.RECIPES:
+            blends.write_targets(folder, kind)
     return folder
 
 
@@ -67,19 +76,12 @@ class TestLiveSet:
         made = live(data, corpus, "listeners")
         same(pickle.loads(pickle.dumps(made))[1], made[1])
 
-    def test_teachers_that_are_not_needed_are_not_asked(self, data, corpus, monkeypatch, tmp_path):
+    def test_teachers_that_are_not_needed_are_not_asked(self, data, corpus, monkeypatch):
         def refuse(_):
             raise AssertionError("NISQA was asked")
 
-        recipe = blends.RECIPES["open"]
-        scales = {name: blends.Scale(0, 1) for name in blends._columns(recipe) | set(recipe.heads)}
-        monkeypatch.setattr(blends, "_features", lambda head, clips: clips.inputs["known"])
-        heads = {name: blends.Ridge(0, 1, torch.ones(6).numpy(), 0.0, 30.0) for name in recipe.heads}
-        ratings = {name: (3.0, 0.1) for name, _ in blends._all_terms(recipe)}
-        monkeypatch.setattr(blends.Blend, "load", lambda _: blends.Blend(recipe, heads, scales, ratings))
-        (tmp_path / "blend_open.json").touch()
         monkeypatch.setattr(simulate, "nisqa", refuse)
-        item = live(data, tmp_path, "open", ["distill_mos"])[0]
+        item = live(data, corpus, "open", ["distill_mos"])[0]
         assert item.states.keys() == {"distill_mos"}
         assert item.ratings[: len(AXES)].isfinite().all()
 
@@ -113,8 +115,8 @@ class TestRatingFunction:
         rows = simulated.read_rows(corpus / "validation")
         assert teachers == set(BOTH)
         for row, clip in zip(rows, clips, strict=True):
-            integers = (encoder_data.soundfile.read(clip.path, dtype="int16"))[0]
-            states = {name: encoder_data.np.load(clip.extra[simulated.STATES[name]]) for name in BOTH}
+            integers, _ = soundfile.read(clip.path, dtype="int16")
+            states = {name: np.load(clip.extra[simulated.STATES[name]]) for name in BOTH}
             found = {name: rating.value for name, rating in rate(row, states, integers).items()}
             assert found == pytest.approx({name: one.value for name, one in clip.ratings.items()}, abs=2e-4)
 
