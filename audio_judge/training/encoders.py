@@ -50,6 +50,7 @@ class EncoderArguments:
         blend: Folder with ``blend_KIND.json``, by which they are rated; the first corpus if not given.
         resume: Go on from the state in ``output``, if there is one.
         start: Folder of a converted peer; an encoder of our own from nothing if not given.
+        branch_size: Of ``nisqa``: the width of a second stack of layers; none if not given.
         freeze_convolutions: Of ``distill_mos``: run them once for each clip.
         teachers: Whose states are learned.
         targets: Kind of targets, as written by ``audio_judge.corpora.blends``; the corpus' own if not given.
@@ -65,6 +66,7 @@ class EncoderArguments:
     blend: Path | None = None
     resume: bool = False
     start: str | None = None
+    branch_size: int | None = None
     freeze_convolutions: bool = False
     teachers: list[str] = field(default_factory=lambda: ["nisqa", "distill_mos"])
     targets: str | None = None
@@ -128,7 +130,7 @@ def distillation_loss(
 ) -> Tensor:
     """Squared error of the standardised states, times ``weight``, plus that of the ratings."""
     output = encoder(batch.features, batch.mask)
-    frames = output.last_hidden_state[..., : encoder.config.hidden_size]
+    frames = output.last_hidden_state[..., : encoder.config.state_size]
     known = batch.ratings[:, : output.scores.shape[1]].isfinite()
     loss = functional.mse_loss(output.scores[known], batch.ratings[:, : output.scores.shape[1]][known])
     if weight:
@@ -323,7 +325,8 @@ def train_encoder(arguments: EncoderArguments) -> None:
 def first_encoder(arguments: EncoderArguments) -> tuple[Any, AudioJudgeFeatureExtractor]:
     """The encoder as training begins, and its feature extractor."""
     if arguments.start:
-        encoder: Any = AutoModel.from_pretrained(arguments.start)
+        given = {"branch_size": arguments.branch_size} if arguments.branch_size else {}
+        encoder: Any = AutoModel.from_pretrained(arguments.start, **given)
         extractor = AutoFeatureExtractor.from_pretrained(arguments.start)
     else:
         scores = len(AXES) + len(arguments.teachers)
@@ -355,7 +358,7 @@ def make_data(
 
 def first_run(arguments: EncoderArguments, learner: Any, view: str, known: DistillationSet) -> Run:
     """A run before its first step; ``known`` clips say how the teachers' states are distributed."""
-    heads = StateHeads(learner.config.hidden_size, arguments.teachers)
+    heads = StateHeads(learner.config.state_size, arguments.teachers)
     scales = {name: scale_of([item.states[name] for item in known.items[:1000]]) for name in arguments.teachers}
     if view in arguments.teachers:  # its own network says its states as they are
         start_as_identity(heads.states[view], *scales[view])
@@ -374,8 +377,9 @@ def scale_of(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def start_as_identity(head: Any, mean: Tensor, std: Tensor) -> None:
-    """Has a head standardise its input."""
-    head.weight.copy_(torch.diag(1 / std))
+    """Has a head standardise the first of its inputs."""
+    head.weight.zero_()
+    head.weight[:, : len(std)] = torch.diag(1 / std)
     head.bias.copy_(-mean / std)
 
 
