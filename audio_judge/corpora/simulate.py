@@ -210,7 +210,7 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
     return Original(_set_level(samples, level), kind, source.name, source.speaker)
 
 
-def _plan(original: Original, held_out: bool, rng: np.random.Generator) -> list[Cause]:
+def _plan(original: Original, held_out: bool, rng: np.random.Generator, recordings: bool) -> list[Cause]:
     """Draw what happens to an original; held-out plans are never empty.
 
     ``sample_plan`` leaves 8 % as they are; with the 6 % here, about 12 % are undegraded, and 8 % differ in level only.
@@ -219,12 +219,12 @@ def _plan(original: Original, held_out: bool, rng: np.random.Generator) -> list[
     if original.kind in KNOWN_RATINGS:
         return []
     if held_out:
-        return sample_plan(rng, held_out=True)
+        return sample_plan(rng, held_out=True, recordings=recordings)
     if draw < 0.06:
         return []
     if draw < 0.14:
         return [Cause("level", {"gain_db": round(float(rng.uniform(-35, 15)), 1)})]
-    return sample_plan(rng)
+    return sample_plan(rng, recordings=recordings)
 
 
 def _wild(sources: list[Source], split: str) -> list[Source]:
@@ -266,7 +266,8 @@ def make_clip(
     else:
         own = [source for source in sources if source.split == base]
         original = _original(own, base, rng)
-        plan = _plan(original, held_out, rng)
+        recorded = {source.kind for source in own} >= {"noise", "rir"}
+        plan = _plan(original, held_out, rng, recorded)
         noises = _excerpts([s for s in own if s.kind == "noise"], 2, rng)
         responses = [_at_rate(*_read(s.path)) for s in own if s.kind == "rir"]
         degraded = degrade(
