@@ -1,0 +1,1 @@
+../../configuration_audio_judge.py

@@ -1,0 +1,1 @@
+../../modeling_audio_judge.py

@@ -1,0 +1,1 @@
+../../processing_audio_judge.py
