@@ -39,6 +39,7 @@ from audio_judge import (
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
+from audio_judge.hub.folder import write_halved
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.training import peers
 from audio_judge.training.encoder_data import TEACHERS
@@ -185,6 +186,10 @@ def main() -> None:
     join.add_argument("--optional", nargs="+", default=[], metavar="WORD", help=OPTIONAL)
     join.add_argument("encoders", type=Path, nargs="+")
     join.add_argument("--output", type=Path, required=True)
+    halve = commands.add_parser("halve", help="copy a judge with some of its weights in half precision, as it ships")
+    halve.add_argument("judge", type=Path)
+    halve.add_argument("--weights", required=True, help="regex that is found in the names of these weights")
+    halve.add_argument("--output", type=Path, required=True)
     language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
     language.add_argument("--output", type=Path, required=True)
     language.add_argument("--vocabulary", type=int, default=2048)
@@ -201,6 +206,8 @@ def main() -> None:
     elif options.command == "levels":
         AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure().save_pretrained(options.output)
         AudioJudgeFeatureExtractor().save_pretrained(options.output)
+    elif options.command == "halve":
+        write_halved(options.judge, options.output, options.weights)
     elif options.command == "join":
         join_encoders(options.encoders, options.output, options.optional)
     else:

@@ -208,6 +208,26 @@ def audio(seconds: float, sampling_rate: int, frequency: float = 440.0) -> dict[
     return {"type": "audio", "audio": tone(seconds, frequency, sampling_rate)}
 
 
+def write_votes(root: Path) -> Path:
+    """Write tones that three people marked, in the layout of `audio_judge.corpora.rated`."""
+    root.mkdir(parents=True, exist_ok=True)
+    rows = ["path,split,rubric,scale_low,scale_high,votes"]
+    for index, split in enumerate(("train", "train", "train", "validation")):
+        soundfile.write(root / f"{index}.wav", tone(0.6, 300.0 + 100 * index, 16_000), 16_000)
+        rows += [f"{index}.wav,{split},{name},0,10,{4 + index} 5 6" for name in ("fluency", "prosodic")]
+    (root / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def write_targets(root: Path, kind: str) -> None:
+    """Write targets of a kind for all clips of a simulated corpus."""
+    for rows in root.glob("*/rows.jsonl"):
+        indexes = [json.loads(line)["index"] for line in rows.read_text().splitlines()]
+        targets = [{"index": index, "ratings": {"mos": 2.0 + index % 3, "noisiness": 3.0}} for index in indexes]
+        text = "".join(json.dumps(row) + "\n" for row in targets)
+        (rows.parent / f"targets_{kind}.jsonl").write_text(text)
+
+
 def write_simulated(
     root: Path, clips: dict[str, int], causes: bool = True, references: bool = False, estoi: float | None = None
 ) -> Path:
@@ -218,7 +238,7 @@ def write_simulated(
         for i in range(number):
             path = f"{split}/{i}.wav"
             soundfile.write(root / path, tone(0.4 + 0.1 * i, 300 + 200 * i), 48_000)
-            row = {"content": "speech", "source": "tones", "speaker": "", "states": "", "path": path}
+            row = {"index": i, "content": "speech", "source": "tones", "speaker": "", "states": "", "path": path}
             row |= {f"nisqa_{rubric}": 1.5 + 0.5 * i for rubric in RUBRICS}
             row |= {"distill_mos": 1.5 + 0.5 * i, "estoi": estoi, "reference": path if references and i % 2 else None}
             row["causes"] = [{"kind": "noise", "parameters": {"snr_db": 5.0}, "spans": []}] if causes else []

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tiny import write_simulated
+from tiny import write_simulated, write_targets, write_votes
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
@@ -333,7 +333,8 @@ def published(tmp_path_factory):
     write_speecheval(root / "SpeechEval")
     write_qualispeech(root / "QualiSpeech")
     write_aes(root)
-    write_simulated(root / "simulated", {"train": 6, "validation": 6}, estoi=0.6)
+    write_targets(write_simulated(root / "simulated", {"train": 6, "validation": 6}, estoi=0.6), "open")
+    write_votes(root / "rated")
     pair = {"index": 1, "subset": "regular", "language_setting": "en2en", "target_text": "hello", "audioA": "a.wav"}
     lines(root / "SpeechJudge/train.jsonl", pair | {"audioB": "b.wav", "naturalness_label": "A"})
     described = {"task": "describe", "audio": ["/c/a.wav"], "text": "Clear. The MOS is 3.4.", "truth": 3.4}
@@ -360,6 +361,7 @@ EXPECTED = {
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "mini_faults": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
+    "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
     "sqllm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
 }

@@ -29,7 +29,7 @@ from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import load
 from audio_judge.hub.card import CardFacts, Results, read_card_facts, read_results, write_card
 from audio_judge.hub.files import CODE_FILES, check_repo, select_files
-from audio_judge.hub.folder import merge, upload, write_folder
+from audio_judge.hub.folder import merge, upload, write_folder, write_halved
 from audio_judge.rubrics.rubric import RUBRICS, Rubric
 from audio_judge.training.tuning import add_lora
 
@@ -405,6 +405,25 @@ class TestWriteFolder:
         known = {*project["dependencies"], *project["optional-dependencies"]["train"]}
         assert set((pushed["lora"] / "requirements.txt").read_text().split()) <= known
         assert "peft" not in (pushed["judge"] / "requirements.txt").read_text()
+
+
+class TestWriteHalved:
+    def test_halves_what_is_named_and_loads_whole(self, tmp_path):
+        model, processor = make_judge(tmp_path)
+        for part in (model, processor):
+            part.save_pretrained(tmp_path / "judge")
+        names = write_halved(tmp_path / "judge", tmp_path / "small", r"audio_tower\.layers")
+        weights = load_file(tmp_path / "small" / "model.safetensors")
+        assert {name for name, value in weights.items() if value.dtype == torch.float16} == set(names)
+        again = AudioJudge.from_pretrained(tmp_path / "small").model
+        assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
+
+    def test_a_name_that_is_nowhere(self, tmp_path):
+        model, processor = make_judge(tmp_path)
+        for part in (model, processor):
+            part.save_pretrained(tmp_path / "judge")
+        with pytest.raises(ValueError, match="whisper"):
+            write_halved(tmp_path / "judge", tmp_path / "small", "whisper")
 
 
 class TestCheckRepo:
