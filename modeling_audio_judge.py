@@ -639,7 +639,8 @@ class AudioJudgeJoinedEncoder(AudioJudgePreTrainedModel):
             if end <= input_features.shape[-1]:
                 view = input_features[..., start:end]
                 clips = view.flatten(1).any(1)  # (clips,), True where the view is there
-                heard[clips] = encoder(view[clips], attention_mask[clips]).last_hidden_state.to(heard.dtype)
+                if clips.any():  # digital silence has no view of some encoders either
+                    heard[clips] = encoder(view[clips], attention_mask[clips]).last_hidden_state.to(heard.dtype)
             joined.append(heard)
             start = end
         return AudioJudgeEncoderOutput(last_hidden_state=torch.cat(joined, dim=-1))

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -584,6 +585,10 @@ class TestJoinedEncoder:
         alone = encoder(**make_feature_extractor("audio_judge_joined")(tone(0.5, 700.0), return_tensors="pt"))
         length = alone.last_hidden_state.shape[1]
         torch.testing.assert_close(together[1, :length], alone.last_hidden_state[0], atol=2e-4, rtol=2e-4)
+
+    def test_hears_silence(self, encoder):
+        silence = make_feature_extractor("audio_judge_joined")(np.zeros(24_000, np.float32), return_tensors="pt")
+        assert encoder(**silence).last_hidden_state.isfinite().all()
 
     def test_saves_and_loads(self, encoder, tmp_path):
         encoder.save_pretrained(tmp_path)
