@@ -115,7 +115,9 @@ def write_halved(source: str | Path, target: str | Path, halved: str) -> list[st
     Path(target).mkdir(parents=True, exist_ok=True)
     for name, path in files.items():
         place = Path(target) / name
-        if name != "model.safetensors" and not place.is_symlink():
+        if name == "config.json":
+            write_json(place, without_local_names(read_json(path), None))
+        elif name != "model.safetensors" and not place.is_symlink():
             shutil.copyfile(path, place)
     shrunk = {name: value.half() if name in set(names) else value for name, value in weights.items()}
     save_file(shrunk, Path(target) / "model.safetensors", metadata={"format": "pt"})
