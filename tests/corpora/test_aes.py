@@ -35,13 +35,13 @@ class TestJsonl:
 
     def test_mean_below_one_is_lifted_and_counted(self, tmp_path, caplog):
         (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Content_Enjoyment=[0.0] * 10)))
-        assert clip.ratings["content_enjoyment"] == Rating(1.0, 0.0, 10)
+        assert clip.ratings["content_enjoyment"] == Rating(1.0, 0.0, 10, (0.0,) * 10)
         assert clip.extra["published"] == {"content_enjoyment": 0.0}
         assert "1 of 1 rows have a mean below 1, lifted to 1" in caplog.text
 
     def test_mean_below_one_as_published(self, tmp_path):
         (clip,) = read_aes(write(tmp_path / "a.jsonl", a_row(Content_Enjoyment=[0.0] * 10)), lift=False)
-        assert clip.ratings["content_enjoyment"] == Rating(0.0, 0.0, 10)
+        assert clip.ratings["content_enjoyment"] == Rating(0.0, 0.0, 10, (0.0,) * 10)
         assert "published" not in clip.extra
 
     def test_folder(self, tmp_path):

@@ -34,7 +34,7 @@ class TestReadBvcc:
         file = write(tmp_path, header, "a-1.wav,3,a,1,x", "a-1.wav,5,a,1,y")
         (clip,) = read_bvcc(file, "train", root="/wav")
         assert clip.path == "/wav/a-1.wav"
-        assert clip.ratings["mos"] == Rating(4.0, 2**0.5, 2)
+        assert clip.ratings["mos"] == Rating(4.0, 2**0.5, 2, (3.0, 5.0))
         assert (clip.system, clip.extra) == ("a", {"raters": {"x": 3.0, "y": 5.0}, "sample_id": "1"})
 
     def test_challenge_list_of_means(self, tmp_path):

@@ -137,7 +137,9 @@ class TestTrainer:
         made = []
         _, processor = judge
         real = processor.extract_features
-        monkeypatch.setattr(processor, "extract_features", lambda clips: made.append(len(clips)) or real(clips))
+        monkeypatch.setattr(
+            processor, "extract_features", lambda clips, views: made.append(len(clips)) or real(clips, views)
+        )
         out = trainer._generate_and_score_completions([rows[0]] * 4 + [rows[4]] * 4)
         assert made == [1, 2]
         assert len({id(audio) for audio in out["audio"]}) == 2
