@@ -20,7 +20,41 @@ ADAPTERS = ("pooled_linear", "bottleneck")
 Length = TypeVar("Length", int, torch.Tensor)
 
 
-class AudioJudgeEncoderConfig(PreTrainedConfig):
+class AudioJudgeViewConfig(PreTrainedConfig):
+    r"""
+    What the configurations of our encoders share, each of which hears one view of a clip.
+
+    Args:
+        license (`str`, *optional*): Id of the licence that the weights carry, as on the Hub.
+        attributions (`list[str]`, *optional*): Whom to name.
+    """
+
+    view = "mel"
+
+    num_mel_bins: int = 64
+    hidden_size: int = 160
+    num_scores: int = 0
+    initializer_range: float = 0.02
+    license: str | None = None
+    attributions: list[str] | tuple[str, ...] = ()
+
+    @property
+    def feature_size(self) -> int:
+        """Width of its view."""
+        return self.num_mel_bins
+
+    @property
+    def state_size(self) -> int:
+        """Width of a frame without score channels."""
+        return self.hidden_size
+
+    @property
+    def frame_size(self) -> int:
+        """Width of a frame with them."""
+        return self.state_size + self.num_scores
+
+
+class AudioJudgeEncoderConfig(AudioJudgeViewConfig):
     r"""
     Configuration of the small 48 kHz encoder of the mini judge.
 
@@ -55,27 +89,9 @@ class AudioJudgeEncoderConfig(PreTrainedConfig):
     intermediate_size: int = 480
     conv_kernel_size: int = 7
     num_scores: int = 0
-    initializer_range: float = 0.02
-    license: str | None = None
-    attributions: list[str] | tuple[str, ...] = ()
-
-    @property
-    def feature_size(self) -> int:
-        """Width of its view."""
-        return self.num_mel_bins
-
-    @property
-    def frame_size(self) -> int:
-        """Width of a frame with its score channels."""
-        return self.hidden_size + self.num_scores
-
-    @property
-    def state_size(self) -> int:
-        """Width of a frame without them."""
-        return self.hidden_size
 
 
-class AudioJudgeNisqaConfig(PreTrainedConfig):
+class AudioJudgeNisqaConfig(AudioJudgeViewConfig):
     r"""
     Configuration of NISQA v2.0's network as an encoder (Mittag et al., 2021, arXiv:2104.09494), for its own weights.
 
@@ -108,9 +124,6 @@ class AudioJudgeNisqaConfig(PreTrainedConfig):
     branch_size: int = 0
     branch_layers: int = 3
     branch_scores: int = 2
-    initializer_range: float = 0.02
-    license: str | None = None
-    attributions: list[str] | tuple[str, ...] = ()
 
     def __post_init__(self, **kwargs):
         if self.form not in ("frames", "segments"):
@@ -118,23 +131,17 @@ class AudioJudgeNisqaConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def feature_size(self) -> int:
-        """Width of its view."""
-        return self.num_mel_bins
+    def state_size(self) -> int:
+        """Width of a frame without score channels."""
+        return self.hidden_size + self.branch_size
 
     @property
     def frame_size(self) -> int:
-        """Width of a frame with its score channels."""
-        scores = self.num_scores + (self.branch_scores if self.branch_size else 0)
-        return self.state_size + scores
-
-    @property
-    def state_size(self) -> int:
-        """Width of a frame without them."""
-        return self.hidden_size + self.branch_size
+        """Width of a frame with them."""
+        return self.state_size + self.num_scores + (self.branch_scores if self.branch_size else 0)
 
 
-class AudioJudgeDistillMosConfig(PreTrainedConfig):
+class AudioJudgeDistillMosConfig(AudioJudgeViewConfig):
     r"""
     Configuration of Distill-MOS's network as an encoder (Stahl & Gamper, 2025, arXiv:2502.05356), for its own weights.
 
@@ -167,27 +174,14 @@ class AudioJudgeDistillMosConfig(PreTrainedConfig):
     max_positions: int = 384
     pool_size: int = 400
     num_scores: int = 1
-    initializer_range: float = 0.02
-    license: str | None = None
-    attributions: list[str] | tuple[str, ...] = ()
 
     @property
     def feature_size(self) -> int:
         """Width of its view."""
         return 2 * self.num_frequency_bins
 
-    @property
-    def frame_size(self) -> int:
-        """Width of a frame with its score channels."""
-        return self.hidden_size + self.num_scores
 
-    @property
-    def state_size(self) -> int:
-        """Width of a frame without them."""
-        return self.hidden_size
-
-
-class AudioJudgeLevelsConfig(PreTrainedConfig):
+class AudioJudgeLevelsConfig(AudioJudgeViewConfig):
     r"""
     Configuration of the levels of a clip in wide bands, for encoders that set the level of a clip themselves.
 
@@ -204,22 +198,9 @@ class AudioJudgeLevelsConfig(PreTrainedConfig):
     num_mel_bins: int = 64
     hidden_size: int = 16
     num_scores: int = 2
-    initializer_range: float = 0.02
-    license: str | None = None
-    attributions: list[str] | tuple[str, ...] = ()
-
-    @property
-    def feature_size(self) -> int:
-        """Width of its view."""
-        return self.num_mel_bins
-
-    @property
-    def frame_size(self) -> int:
-        """Width of a frame with its score channels."""
-        return self.hidden_size + self.num_scores
 
 
-class AudioJudgeSpokenConfig(PreTrainedConfig):
+class AudioJudgeSpokenConfig(AudioJudgeViewConfig):
     r"""
     Configuration of scores of how something is said, by the first layers of Whisper's encoder; `train_backbones.py votes`
     makes its weights.
@@ -247,14 +228,6 @@ class AudioJudgeSpokenConfig(PreTrainedConfig):
     max_positions: int = 1500
     smoothing: int = 5
     num_scores: int = 7
-    initializer_range: float = 0.02
-    license: str | None = None
-    attributions: list[str] | tuple[str, ...] = ()
-
-    @property
-    def feature_size(self) -> int:
-        """Width of its view."""
-        return self.num_mel_bins
 
     @property
     def frame_size(self) -> int:

@@ -188,9 +188,7 @@ class AudioJudgeEncoder(AudioJudgePreTrainedModel):
         Returns:
             `last_hidden_state` (clips, frames, frame size); frames past the end of a clip are not meaningful.
         """
-        if attention_mask is None:
-            attention_mask = input_features.new_ones(input_features.shape[:2])
-        lengths = attention_mask.sum(1).long()  # (clips,)
+        lengths = real_lengths(input_features, attention_mask)
         hidden_states = input_features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
         for conv, norm in zip(self.convs, self.conv_norms):
             # Zeros after the end, as a clip without padding would see them
@@ -292,9 +290,7 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
         Returns:
             `last_hidden_state` (clips, frames, frame size) and `scores` (clips, scores).
         """
-        if attention_mask is None:
-            attention_mask = input_features.new_ones(input_features.shape[:2])
-        lengths = attention_mask.sum(1).long()  # (clips,)
+        lengths = real_lengths(input_features, attention_mask)
         convolve = self.convolve_segments if self.config.form == "segments" else self.convolve
         convolved = convolve(input_features, lengths)  # (clips, frames, bands x channels)
         hidden_states = self.norm(self.input_proj(convolved))  # (clips, frames, hidden size)
@@ -404,9 +400,7 @@ class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
         self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The dear part: to frames of 20 ms (clips, frames, hidden size), and how many of them are real (clips,)."""
-        if attention_mask is None:
-            attention_mask = input_features.new_ones(input_features.shape[:2])
-        lengths = attention_mask.sum(1).long()  # (clips,)
+        lengths = real_lengths(input_features, attention_mask)
         if self.config.form == "segments":  # silence up to the full length, heard as part of the clip
             whole = 2 * self.config.max_positions
             if input_features.shape[1] > whole + 1:
@@ -582,9 +576,7 @@ class AudioJudgeSpokenEncoder(AudioJudgePreTrainedModel):
         Returns:
             `last_hidden_state` (clips, frames, scores), the same on all frames of a clip, and `scores` (clips, scores).
         """
-        if attention_mask is None:
-            attention_mask = input_features.new_ones(input_features.shape[:2])
-        lengths = attention_mask.sum(1).tolist()
+        lengths = real_lengths(input_features, attention_mask).tolist()
         frames = count_frames(input_features.shape[1], audio_frame_steps(self.config))
         # One clip at a time: padding would be heard
         scores = [self.scores(self.hear(clip[None, : int(n)])) for clip, n in zip(input_features, lengths)]
@@ -659,6 +651,13 @@ OWN_ENCODER_MODELS = (
 def length_mask(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """(clips, size), True where the position is below the clip's length."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def real_lengths(input_features: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+    """How many feature frames of each clip are real (clips,); all of them without a mask."""
+    if attention_mask is None:
+        attention_mask = input_features.new_ones(input_features.shape[:2])
+    return attention_mask.sum(1).long()
 
 
 def padding_mask(lengths: torch.Tensor, size: int) -> torch.Tensor | None:

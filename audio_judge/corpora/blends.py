@@ -26,7 +26,7 @@ from safetensors.numpy import load_file, save_file
 from audio_judge.batch import lines
 from audio_judge.clips import Cause, Rating
 from audio_judge.corpora.severity import severity
-from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, complete, read_rows
+from audio_judge.corpora.simulated import KNOWN_RATINGS, MADE_UP, NISQA_AXES, SPLITS, STATES, complete, read_rows
 from audio_judge.degrade.measures import active_level
 
 RATE = 48_000  # of simulated clips
@@ -75,7 +75,7 @@ def _heard(*inputs: str) -> dict[str, Head]:
     return {f"heard_{axis}": Head(inputs, (f"known_{axis}",)) for axis in UNKNOWN_ELSEWHERE}
 
 
-MADE_UP = {"mos": {"distill_mos": 2.0, "known_vocoder": 1.0}}
+MADE_UP_TERMS = {"mos": {"distill_mos": 2.0, "known_vocoder": 1.0}}
 # What each term brings, and what was tried beside: docs/training/mini.md; benchmarks/targets.py measures it
 RECIPES = {
     "listeners": Recipe(
@@ -93,7 +93,7 @@ RECIPES = {
             "coloration": {"nisqa_coloration": 1.0, "known_coloration": 1.0},
             "loudness": {"nisqa_loudness": 2.0, "head_loudness": 1.0, "known_loudness": 0.5},
         },
-        made_up=MADE_UP,
+        made_up=MADE_UP_TERMS,
         like="nisqa_",
         needs=(*(f"nisqa_{axis}" for axis in NISQA_AXES), "distill_mos"),
     ),
@@ -117,7 +117,7 @@ RECIPES = {
             "coloration": {"known_coloration": 2.0, "distill_mos": 1.0},
             "loudness": {"known_loudness": 2.0, "distill_mos": 1.0},
         },
-        made_up=MADE_UP,
+        made_up=MADE_UP_TERMS,
         like=None,
         needs=("distill_mos",),
     ),
@@ -182,7 +182,7 @@ class Clips:
         """Which hold a voice that a machine made, or made anew, shape (clips,)."""
         return np.array(
             [
-                row["content"] in ("voice", "synthetic") or any(cause["kind"] == "vocoder" for cause in row["causes"])
+                row["content"] in MADE_UP or any(cause["kind"] == "vocoder" for cause in row["causes"])
                 for row in self.rows
             ],
             bool,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from audio_judge.configuration_audio_judge import AudioJudgeDistillMosConfig, AudioJudgeNisqaConfig
+from audio_judge.corpora.teachers import NISQA_WEIGHTS
 from audio_judge.modeling_audio_judge import (
     AttentionLayer,
     AudioJudgeDistillMosEncoder,
@@ -23,7 +24,6 @@ from audio_judge.modeling_audio_judge import (
 )
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 
-NISQA_WEIGHTS = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
 NISQA_ATTRIBUTION = (
     "NISQA v2.0, Gabriel Mittag et al., github.com/gabrielmittag/NISQA, weights under CC BY-NC-SA 4.0; its batch norms were "
     "folded into its convolutions"

@@ -25,7 +25,7 @@ from audio_judge.audio import read_audio, resample
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig
 from audio_judge.corpora.rated import read_rated
-from audio_judge.corpora.simulated import read_simulated
+from audio_judge.corpora.simulated import HUMAN, MADE_UP, read_simulated
 from audio_judge.modeling_audio_judge import AudioJudgeSpokenEncoder, SpokenScores
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 
@@ -176,9 +176,7 @@ def natural_clips(corpus: Path, most: int) -> Iterator[RatedClip]:
     counts = dict.fromkeys(("train", "validation", "test"), 0)
     for clip in read_simulated(corpus, None):
         content, vocoders = clip.extra["content"], [cause for cause in clip.causes if cause.kind == "vocoder"]
-        speaks = content in ("voice", "synthetic") or (
-            content in ("speech", "prompt") and (vocoders or not clip.causes)
-        )
+        speaks = content in MADE_UP or (content in HUMAN and (vocoders or not clip.causes))
         if not speaks or counts[clip.split] == most:
             continue
         counts[clip.split] += 1

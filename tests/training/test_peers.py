@@ -14,7 +14,7 @@ from transformers import AutoFeatureExtractor, AutoModel
 
 from audio_judge import AudioJudgeFeatureExtractor
 from audio_judge.corpora import teachers
-from audio_judge.training.peers import NISQA_WEIGHTS, convert, read_distill_mos, read_nisqa
+from audio_judge.training.peers import convert, read_distill_mos, read_nisqa
 
 RATE = 48_000
 NISQA_ARGUMENTS = {
@@ -69,7 +69,7 @@ class TestNisqa:
             heard = encoder(extractor(clip, return_tensors="pt")["input_features"]).scores
         torch.testing.assert_close(heard, wanted, atol=1e-3, rtol=0)
 
-    @pytest.mark.skipif(not NISQA_WEIGHTS.exists(), reason="needs NISQA v2.0's weights, see `NISQA_WEIGHTS`")
+    @pytest.mark.skipif(not teachers.NISQA_WEIGHTS.exists(), reason="needs NISQA v2.0's weights, see `NISQA_WEIGHTS`")
     def test_so_do_they_with_the_weights_of_nisqa(self):
         encoder = read_nisqa(form="segments")
         extractor = AudioJudgeFeatureExtractor(
