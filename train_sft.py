@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
-"""Train a judge, or a native audio language model, on rated clips, by a recipe.
+r"""Train a judge, or a native audio language model, on rated clips, by a recipe.
 
 Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several; SQ-LLM, a
 native audio language model:
@@ -10,7 +10,8 @@ native audio language model:
     python train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini
     torchrun --nproc_per_node 2 train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini
     python train_sft.py --config recipes/sft/mini.yaml --output_dir runs/mini --resume_from_checkpoint last
-    python train_sft.py --config recipes/sft/sqllm_single_ast_tuned.yaml --data NISQA_Corpus --output_dir runs/sqllm
+    python train_sft.py --config recipes/sft/speechqualityllm_single_ast_tuned.yaml --data NISQA_Corpus \
+        --output_dir runs/speechqualityllm
     accelerate launch --config_file recipes/accelerate/ddp.yaml train_sft.py --config recipes/sft/... --data ...
     python train_sft.py --config recipes/sft/sq_llm.yaml --output_dir runs/sq_llm
 

@@ -33,10 +33,10 @@ RECIPES = ROOT / "recipes" / "sft"
 ENCODER_OF = {
     "mini": "audio_judge_encoder",
     "open": "audio_judge_joined",
-    "sqllm_single_ast_tuned": "audio-spectrogram-transformer",
-    "sqllm_single_ast_frozen": "audio-spectrogram-transformer",
-    "sqllm_double_ast_tuned": "audio-spectrogram-transformer",
-    "sqllm_single_whisper": "whisper",
+    "speechqualityllm_single_ast_tuned": "audio-spectrogram-transformer",
+    "speechqualityllm_single_ast_frozen": "audio-spectrogram-transformer",
+    "speechqualityllm_double_ast_tuned": "audio-spectrogram-transformer",
+    "speechqualityllm_single_whisper": "whisper",
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
@@ -137,7 +137,8 @@ class TestRecipes:
         assert supervised_losses(model, batch).token.isfinite().all()
 
     @pytest.mark.parametrize(
-        ("recipe", "tuned"), [("sqllm_single_ast_tuned", True), ("sqllm_single_ast_frozen", False)]
+        ("recipe", "tuned"),
+        [("speechqualityllm_single_ast_tuned", True), ("speechqualityllm_single_ast_frozen", False)],
     )
     def test_encoder_changes_only_where_it_is_tuned(self, recipe, tuned, tmp_path, backbones, nisqa):
         train(recipe, tmp_path, backbones, nisqa, learning_rate=1e-2, eval_strategy="no", load_best_model_at_end=False)
@@ -156,7 +157,7 @@ class TestRecipes:
         assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF) | WHOLE
 
     def test_double_ended_recipe_hears_two_clips(self, tmp_path, backbones, nisqa):
-        dataset, _ = train_sft.load_datasets(*parse("sqllm_double_ast_tuned", tmp_path, backbones, nisqa))
+        dataset, _ = train_sft.load_datasets(*parse("speechqualityllm_double_ast_tuned", tmp_path, backbones, nisqa))
         assert all(row["example"].count('"type": "audio"') == 2 for row in dataset)
 
     @pytest.mark.parametrize(
@@ -229,7 +230,8 @@ class TestTraining:
         assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
     def test_resumed_lora_has_its_adapter_and_queries(self, tmp_path, backbones, nisqa):
-        recipe, options = "sqllm_single_ast_tuned", {"max_steps": 4, "save_steps": 2, "lr_scheduler_type": "constant"}
+        recipe = "speechqualityllm_single_ast_tuned"
+        options = {"max_steps": 4, "save_steps": 2, "lr_scheduler_type": "constant"}
         # Without evaluation: it makes bitsandbytes repack 4-bit weights on some CPUs, which moves their last digits
         options |= {"eval_strategy": "no", "load_best_model_at_end": "false", "lora_dropout": 0.0}
         train(recipe, tmp_path / "whole", backbones, nisqa, **options)
@@ -338,7 +340,8 @@ class TestFiles:
 
     def test_lora_learns_the_token_of_questions_if_there_are_any(self, tmp_path, backbones, files):
         for name, asks in (("decide.parquet", True), ("words.jsonl", False)):
-            parsed = parse("sqllm_single_ast_tuned", tmp_path, backbones, None, train_file=files / name, **UNTESTED)
+            given = {"train_file": files / name, **UNTESTED}
+            parsed = parse("speechqualityllm_single_ast_tuned", tmp_path, backbones, None, **given)
             assert train_sft.asks_decisions(parsed[0], train_sft.load_datasets(*parsed)[0]) == asks
 
     def test_chooses_as_many_as_are_wanted(self, tmp_path, backbones, files):
@@ -491,7 +494,7 @@ def part_of_mixture(name, root, wanted):
     return path
 
 
-class TestSqLlm:
+class TestSqLLM:
     """SQ-LLM's first stage with a tiny Qwen2-Audio in place of Qwen2.5-Omni, whose processor needs torchvision."""
 
     def write(self, root):
@@ -517,7 +520,7 @@ class TestSqLlm:
         (tmp_path / "SpeechEval").mkdir()
         self.write(tmp_path / "SpeechEval")
         tasks = (["SingleEval"], ["FakeDetection"])
-        mixture = part_of_mixture("sqllm", tmp_path, lambda corpus: corpus.get("options", {}).get("tasks") in tasks)
+        mixture = part_of_mixture("sq_llm", tmp_path, lambda corpus: corpus.get("options", {}).get("tasks") in tasks)
         output = tmp_path / "out"
         trainer = run(whole_arguments("sq_llm", output, native=native, mixture=mixture, learning_rate=1e-2))
         assert trainer.state.global_step == 2

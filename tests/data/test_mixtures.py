@@ -363,7 +363,7 @@ EXPECTED = {
     "mini_faults": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
-    "sqllm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
+    "sq_llm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
 }
 
 
