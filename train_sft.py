@@ -54,7 +54,8 @@ from audio_judge.training.tuning import hear_once, nf4_config
 
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = (
-    "adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "encoder_learning_rate", "hear_once",
+    "adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "level_weight",
+    "encoder_learning_rate", "hear_once",
 )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ class JudgeArguments(TuningArguments):
     variants: int = option(1, "of `data`: examples per clip and epoch, with other phrasings, rubrics and crops")
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
+    level_weight: float = option(0.0, "of the squared error of a rubric's level beside the loss of its question")
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
     hear_once: bool = option(
         False, "frozen encoder of our own: keep every clip's frames in memory, do not hear it again"
@@ -282,6 +284,7 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
         processing_class=processor,
         compute_metrics=score_metrics(collator.rubrics),
         decision_weight=args.decision_weight,
+        level_weight=args.level_weight,
         encoder_learning_rate=args.encoder_learning_rate,
         **common,
     )

@@ -48,6 +48,24 @@ def severity(causes: Iterable[Cause], seconds: float, active_dbfs: float = SPEEC
     return {axis: round(value, 4) for axis, value in found.items()}
 
 
+def severity_of_each(causes: Iterable[Cause], seconds: float) -> dict[str, float]:
+    """Say how bad each kind of cause is, 0 (hardly there) to 1, by whichever rating it hurts most.
+
+    Args:
+        seconds: Length of the clip.
+
+    Example:
+        >>> severity_of_each([Cause("clipping", {"fraction": 0.04})], 4.0)
+        {'clipping': 0.32}
+    """
+    found: dict[str, float] = {}
+    for cause in causes:
+        if grade := _GRADES.get(cause.kind):
+            worst = max(map(_unit, grade(cause, seconds).values()), default=0.0)
+            found[cause.kind] = round(max(found.get(cause.kind, 0.0), worst), 4)
+    return found
+
+
 def _unit(value: float) -> float:
     return min(1.0, max(0.0, value))
 

@@ -9,7 +9,7 @@ nothing). Left out: human ratings; a clip is what its teachers say, except where
 import json
 import logging
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,9 @@ def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating
     scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
     facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
     facts |= {"distill_states": str(root / row["distill_states"])} if "distill_states" in row else {}
-    causes = [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
-    if row["content"] in MADE_UP or "vocoder" in {cause.kind for cause in causes}:
-        facts["label"] = "fake"
-    elif row["content"] in HUMAN:
-        facts["label"] = "real"
+    causes = causes_of(row)
+    if label := label_of(row["content"], causes):
+        facts["label"] = label
     return RatedClip(
         path=str(root / row["path"]),
         ratings=ratings,
@@ -175,6 +173,18 @@ def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating
         speaker=row["speaker"] or None,
         extra=facts | scores,
     )
+
+
+def causes_of(row: Mapping[str, Any]) -> list[Cause]:
+    """What was done to a clip."""
+    return [Cause(c["kind"], c["parameters"], tuple(map(tuple, c["spans"]))) for c in row["causes"]]
+
+
+def label_of(content: str, causes: Iterable[Cause]) -> str | None:
+    """``fake`` if a machine speaks or a vocoder made the clip anew, ``real`` if a person is known to speak."""
+    if content in MADE_UP or "vocoder" in {cause.kind for cause in causes}:
+        return "fake"
+    return "real" if content in HUMAN else None
 
 
 if __name__ == "__main__":  # the maker was called by this name before it had a file of its own

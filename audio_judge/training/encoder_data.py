@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from audio_judge.clips import Rating
+from audio_judge.clips import Cause, Rating
 from audio_judge.corpora.blends import Blend
-from audio_judge.corpora.simulate import IMPOSSIBLE, hear_clip, label_clip, list_sources
-from audio_judge.corpora.simulated import NISQA_AXES, STATES, read_simulated, targets
+from audio_judge.corpora.severity import severity_of_each
+from audio_judge.corpora.simulate import IMPOSSIBLE, RATE, hear_clip, label_clip, list_sources
+from audio_judge.corpora.simulated import NISQA_AXES, STATES, causes_of, label_of, read_simulated, targets
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 
 # What the scores of an encoder are, in this order; NISQA's own five come first
@@ -29,22 +30,32 @@ AXES = NISQA_AXES
 
 @dataclass(frozen=True)
 class Teacher:
-    """A teacher: the width of its states, and the field of a clip with its score of the whole.
+    """A teacher: the width of its states, and the names of its scores of the whole clip.
 
     Args:
         offsets: How many frames later an encoder of each view hears the same moment.
     """
 
     size: int
-    score: str
+    scores: tuple[str, ...]
     offsets: Mapping[str, int]
 
 
-# NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms, and that of its own network at 30 + 40 j
+# Kinds of causes that training clips have; kinds of ``test_held_out`` are none of them
+CAUSES = (
+    "noise", "noise_suppression", "packet_loss", "time_clipping", "jitter", "clicks", "codec", "band_limit", "filter",
+    "reverberation", "clipping", "quantisation", "level", "vocoder",
+)  # fmt: skip
+FAKE = "fake"
+# NISQA's window i is centred 70 + 40 i ms into the clip, our frame j at 40 j ms, and that of its own network at 30 + 40 j.
+# What was done to a clip is a teacher, too: its states say when, its scores how bad each cause is.
 TEACHERS = {
-    "nisqa": Teacher(64, "nisqa_mos", {"nisqa": 1, "mel": 2, "distill_mos": 2}),
-    "distill_mos": Teacher(200, "distill_mos", {"nisqa": 0, "mel": 0, "distill_mos": 0}),
+    "nisqa": Teacher(64, ("nisqa_mos",), {"nisqa": 1, "mel": 2, "distill_mos": 2}),
+    "distill_mos": Teacher(200, ("distill_mos",), {"nisqa": 0, "mel": 0, "distill_mos": 0}),
+    "causes": Teacher(len(CAUSES), (*CAUSES, FAKE), {"nisqa": 0, "mel": 0, "distill_mos": 0}),
 }
+LISTENING = tuple(STATES)
+FRAME_SECONDS = 0.04
 # A clip that cannot be made is replaced by the next number of its own stream: no other clip has it
 STREAM = 2**40
 ATTEMPTS = 10
@@ -114,8 +125,10 @@ class DistillationSet:
                     continue
                 self.known.add(clip.path)
                 samples, _ = soundfile.read(clip.path, dtype="float32")
-                states = {name: torch.from_numpy(np.load(clip.extra[STATES[name]])) for name in self.teachers}
-                ratings = ratings_of(clip.ratings, clip.extra, self.teachers)
+                found = {name: np.load(clip.extra[STATES[name]]) for name in self.teachers if name in LISTENING}
+                states = states_of(found, clip.causes, len(samples), self.teachers)
+                facts = clip.extra | cause_scores(clip.causes, len(samples), clip.extra.get("label"))
+                ratings = ratings_of(clip.ratings, facts, self.teachers)
                 self.items.append(Item(features_of(samples, self.extractor, self.prepare), states, ratings))
 
     def batches(self, size: int, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
@@ -150,7 +163,7 @@ class LiveSet(Dataset[Item]):
     ) -> None:  # fmt: skip
         self.sources, self.extractor, self.teachers = list_sources(data), extractor, list(teachers)
         self.rate, needed = rating_function(kind, blend)
-        self.labellers = {*teachers, *needed}
+        self.labellers = {*teachers, *needed} & {*LISTENING}
         self.prepare, self.seed, self.workers = prepare, seed, workers
         self.clips = 0  # that were asked for
 
@@ -180,9 +193,11 @@ class LiveSet(Dataset[Item]):
         samples = clip.samples
         scores, states = label_clip(samples, self.labellers)
         row = clip.row | scores
-        ratings = ratings_of(self.rate(row, states, clip.integers), row, self.teachers)
+        causes = causes_of(row)
+        facts = row | cause_scores(causes, len(samples), label_of(row["content"], causes))
+        ratings = ratings_of(self.rate(row, states, clip.integers), facts, self.teachers)
         features = features_of(samples, self.extractor, self.prepare)
-        return Item(features, {name: torch.from_numpy(states[name]) for name in self.teachers}, ratings)
+        return Item(features, states_of(states, causes, len(samples), self.teachers), ratings)
 
     def batches(self, size: int, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """Batches of the next numbers without end, from batch ``first``; there is one epoch only."""
@@ -233,11 +248,39 @@ def features_of(
 
 
 def ratings_of(ratings: Mapping[str, Rating], facts: Mapping[str, Any], teachers: Collection[str]) -> Tensor:
-    """A clip's ratings and the teachers' own overall scores (scores,), NaN where there is none."""
+    """A clip's ratings and the teachers' own scores (scores,), NaN where there is none."""
     values = [ratings[name].value if name in ratings else math.nan for name in AXES]
     # The teachers were trained on speech; of anything else their scores say nothing
     speech = facts["content"] not in ("silence", "noise", "music")
-    return torch.tensor(values + [facts[TEACHERS[name].score] if speech else math.nan for name in teachers])
+    return torch.tensor(values + [facts[name] if speech else math.nan for name in score_names(teachers)])
+
+
+def score_names(teachers: Collection[str]) -> list[str]:
+    """Names of all that the teachers say about a whole clip."""
+    return [name for teacher in teachers for name in TEACHERS[teacher].scores]
+
+
+def cause_scores(causes: Sequence[Cause], samples: int, label: str | None) -> dict[str, float]:
+    """How bad each of ``CAUSES`` is: 5 if it is not there, 3.5 at its least to 1 at its worst; so whether a clip is fake."""
+    harm = severity_of_each(causes, samples / RATE)
+    scores = {kind: 3.5 - 2.5 * harm[kind] if kind in harm else 5.0 for kind in CAUSES}
+    return scores | {FAKE: {"fake": 1.0, "real": 5.0}.get(label or "", math.nan)}
+
+
+def states_of(
+    found: Mapping[str, np.ndarray], causes: Sequence[Cause], samples: int, teachers: Collection[str]
+) -> dict[str, Tensor]:
+    """Of each teacher (frames, states), in half precision; of the causes 1 where each is heard, else 0."""
+    states = {name: torch.from_numpy(found[name]) for name in teachers if name in LISTENING}
+    if "causes" in teachers:
+        heard = torch.zeros(max(1, round(samples / RATE / FRAME_SECONDS)), len(CAUSES), dtype=torch.half)
+        for cause in causes:
+            if cause.kind in CAUSES:
+                for start, end in cause.spans or ((0.0, math.inf),):  # without spans it is everywhere
+                    last = len(heard) if end == math.inf else math.ceil(end / FRAME_SECONDS)
+                    heard[int(start / FRAME_SECONDS) : last, CAUSES.index(cause.kind)] = 1
+        states["causes"] = heard
+    return states
 
 
 def collate(items: Sequence[Item]) -> Batch:

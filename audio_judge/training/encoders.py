@@ -28,7 +28,7 @@ from audio_judge.configuration_audio_judge import AudioJudgeEncoderConfig
 from audio_judge.corpora.simulated import default_targets
 from audio_judge.modeling_audio_judge import AudioJudgeEncoder
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
-from audio_judge.training.encoder_data import AXES, TEACHERS, Batch, DistillationSet, LiveSet
+from audio_judge.training.encoder_data import AXES, TEACHERS, Batch, DistillationSet, LiveSet, score_names
 
 # An encoder of our own from nothing: small, since it is to stand beside one that knows more
 OWN: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 384, "conv_time_strides": (2, 2, 1, 1, 1)}
@@ -131,8 +131,13 @@ def distillation_loss(
     """Squared error of the standardised states, times ``weight``, plus that of the ratings."""
     output = encoder(batch.features, batch.mask)
     frames = output.last_hidden_state[..., : encoder.config.state_size]
-    known = batch.ratings[:, : output.scores.shape[1]].isfinite()
-    loss = functional.mse_loss(output.scores[known], batch.ratings[:, : output.scores.shape[1]][known])
+    wanted = batch.ratings[:, : output.scores.shape[1]]
+    loss = output.scores.new_zeros(())
+    # The ratings and what teachers say count the same, however many there are of each
+    for part in (slice(len(AXES)), slice(len(AXES), None)):
+        known = wanted[:, part].isfinite()
+        if known.any():
+            loss = loss + functional.mse_loss(output.scores[:, part][known], wanted[:, part][known])
     if weight:
         for name, predicted in heads(frames).items():
             states, real = batch.states[name]
@@ -156,7 +161,7 @@ def correlations(encoder: nn.Module, data: DistillationSet) -> dict[str, float]:
     x, y = torch.cat(predicted), torch.cat(wanted)  # (clips, scores) both
     encoder.train()
     result = {}
-    for column, name in enumerate([*AXES, *data.teachers][: x.shape[1]]):
+    for column, name in enumerate([*AXES, *score_names(data.teachers)][: x.shape[1]]):
         known = y[:, column].isfinite()
         result[name] = round(float(torch.corrcoef(torch.stack([x[known, column], y[known, column]]))[0, 1]), 3)
     return result
@@ -325,11 +330,14 @@ def train_encoder(arguments: EncoderArguments) -> None:
 def first_encoder(arguments: EncoderArguments) -> tuple[Any, AudioJudgeFeatureExtractor]:
     """The encoder as training begins, and its feature extractor."""
     if arguments.start:
-        given = {"branch_size": arguments.branch_size} if arguments.branch_size else {}
-        encoder: Any = AutoModel.from_pretrained(arguments.start, **given)
+        given: dict[str, Any] = {}
+        if arguments.branch_size:
+            given = {"branch_size": arguments.branch_size, "branch_scores": len(score_names(arguments.teachers))}
+        # A branch that had other teachers before begins with new scores
+        encoder: Any = AutoModel.from_pretrained(arguments.start, ignore_mismatched_sizes=bool(given), **given)
         extractor = AutoFeatureExtractor.from_pretrained(arguments.start)
     else:
-        scores = len(AXES) + len(arguments.teachers)
+        scores = len(AXES) + len(score_names(arguments.teachers))
         encoder = AudioJudgeEncoder(AudioJudgeEncoderConfig(**OWN, num_scores=scores))
         extractor = AudioJudgeFeatureExtractor()
     return encoder.to(memory_format=torch.channels_last).train(), extractor

@@ -30,6 +30,7 @@ class SupervisedLosses(NamedTuple):
         token_weights: Weight of each learned token (tokens,).
         decision: Cross-entropy of each question against the shares of listeners (questions,).
         levels: Expected level of each question, from 0 up (questions,).
+        distance: Squared error of the expected level of each question about a rubric, 0 for other questions (questions,).
         span: Mean over the frames of the cross-entropy of each question about when (spans,).
     """
 
@@ -37,6 +38,7 @@ class SupervisedLosses(NamedTuple):
     token_weights: torch.Tensor
     decision: torch.Tensor
     levels: torch.Tensor
+    distance: torch.Tensor
     span: torch.Tensor
 
 
@@ -67,11 +69,13 @@ def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> Super
     log_shares = at_marks.masked_fill(option_ids < 0, -torch.inf).log_softmax(1)
     # Padding is filled again: 0 times minus infinity would be NaN
     decision = -(batch["shares"].float() * log_shares.masked_fill(option_ids < 0, 0.0)).sum(1)
-    levels = (log_shares.detach().exp() * torch.arange(option_ids.shape[1], device=labels.device)).sum(1)
+    steps = torch.arange(option_ids.shape[1], device=labels.device)  # (options,)
+    levels = (log_shares.exp() * steps).sum(1)
+    distance = (levels - (batch["shares"].float() * steps).sum(1)).square() * (batch["columns"] >= 0)
     span = decision.new_zeros(0)
     if len(batch["span_marks"]):
         span = span_loss(outputs.span_logits, batch["span_targets"])
-    return SupervisedLosses(token, weights, decision, levels, span)
+    return SupervisedLosses(token, weights, decision, levels.detach(), distance, span)
 
 
 def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -103,6 +107,8 @@ class AudioSFTTrainer(SFTTrainer):
     Args:
         args: Of ``SFTTrainer``, as are ``kwargs``.
         decision_weight: How many answer tokens a question is worth.
+        level_weight: Of the squared error of a rubric's expected level beside the cross-entropy of its question: shares
+            of neighbouring levels may be confused, far ones not.
         encoder_learning_rate: Of the audio encoder; None for that of everything else.
     """
 
@@ -113,9 +119,15 @@ class AudioSFTTrainer(SFTTrainer):
     model: Any
 
     def __init__(
-        self, *args: Any, decision_weight: float = 1.0, encoder_learning_rate: float | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        decision_weight: float = 1.0,
+        level_weight: float = 0.0,
+        encoder_learning_rate: float | None = None,
+        **kwargs: Any,
     ) -> None:
-        self.decision_weight, self.encoder_learning_rate = decision_weight, encoder_learning_rate
+        self.decision_weight, self.level_weight = decision_weight, level_weight
+        self.encoder_learning_rate = encoder_learning_rate
         super().__init__(*args, **kwargs)
 
     def get_batch_samples(
@@ -144,7 +156,8 @@ class AudioSFTTrainer(SFTTrainer):
     ) -> Any:
         """Mean loss over the supervised items of the step; the outputs are ``SupervisedLosses``."""
         losses = supervised_losses(model, inputs)
-        total = losses.token.sum() + self.decision_weight * (losses.decision.sum() + losses.span.sum())
+        questions_loss = losses.decision.sum() + self.level_weight * losses.distance.sum() + losses.span.sum()
+        total = losses.token.sum() + self.decision_weight * questions_loss
         items = num_items_in_batch
         if items is None:
             questions = len(losses.decision) + len(losses.span)

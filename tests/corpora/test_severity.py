@@ -1,7 +1,7 @@
 import pytest
 
 from audio_judge.clips import Cause
-from audio_judge.corpora.severity import severity
+from audio_judge.corpora.severity import severity, severity_of_each
 from audio_judge.degrade import KINDS
 
 
@@ -55,3 +55,13 @@ class TestSeverity:
         assert graded("band_limit", high_hz=12_000.0)["unheard"] == graded("band_limit", high_hz=12_000.0)["coloration"]
         assert graded("band_limit", high_hz=3000.0)["unheard"] < graded("band_limit", high_hz=3000.0)["coloration"]
         assert graded("noise", snr_db=0.0)["unheard"] == 0
+
+
+class TestSeverityOfEach:
+    def test_each_kind_by_the_rating_that_it_hurts_most(self):
+        causes = [Cause("noise", {"snr_db": snr}) for snr in (25.0, 5.0)]
+        causes += [Cause("packet_loss", {"loss_rate": 0.01, "bit_rate": 8000}), Cause("unheard_of", {})]
+        assert severity_of_each(causes, 4.0) == {
+            "noise": graded("noise", snr_db=5.0)["noisiness"],
+            "packet_loss": graded("packet_loss", loss_rate=0.01, bit_rate=8000)["coloration"],
+        }

@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import numpy as np
@@ -8,11 +9,13 @@ from sources import label_cheaply, write_sources
 
 from audio_judge import AudioJudgeFeatureExtractor
 from audio_judge.batch import lines
+from audio_judge.clips import Cause
 from audio_judge.corpora import blends, simulate, simulated
 from audio_judge.training import encoder_data
 from audio_judge.training.encoder_data import AXES, STREAM, DistillationSet, LiveSet
 
 BOTH = ["nisqa", "distill_mos"]
+ALL = [*BOTH, "causes"]
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,8 @@ def same(one, other):
 
 class TestLiveSet:
     def test_clips_are_those_that_a_corpus_of_the_seed_has(self, data, corpus):
-        stored = DistillationSet([corpus], "train", AudioJudgeFeatureExtractor(), BOTH, "teachers")
-        made = live(data, corpus)
+        stored = DistillationSet([corpus], "train", AudioJudgeFeatureExtractor(), ALL, "teachers")
+        made = live(data, corpus, teachers=ALL)
         assert stored.clips == 6
         for row, item in zip(simulated.read_rows(corpus / "train"), stored.items, strict=True):
             same(made[row["index"]], item)
@@ -131,3 +134,26 @@ class TestDistillationSet:
         whole, rest = list(stored.batches(2, epoch=1)), list(stored.batches(2, epoch=1, first=1))
         assert len(whole) == 3
         assert all(torch.equal(a.ratings, b.ratings) for a, b in zip(whole[1:], rest, strict=True))
+
+
+class TestCauses:
+    """What was done to a clip, as one of its teachers."""
+
+    def test_scores_say_how_bad_each_is(self):
+        worst = Cause("clipping", {"fraction": 0.5})
+        scores = encoder_data.cause_scores([worst, Cause("echo", {})], 48_000, "real")
+        assert scores.pop("clipping") == pytest.approx(1.5)  # 0.8 of the way from 3.5 to 1
+        assert set(scores.values()) == {5.0}  # what is unknown to training says nothing
+
+    def test_without_a_label_nothing_is_said_about_fakes(self):
+        assert math.isnan(encoder_data.cause_scores([], 48_000, None)["fake"])
+        assert encoder_data.cause_scores([], 48_000, "fake")["fake"] == 1
+
+    def test_states_say_when(self):
+        lost = Cause("packet_loss", {"loss_rate": 0.2}, ((0.1, 0.2),))
+        noisy = Cause("noise", {"snr_db": 10.0})
+        heard = encoder_data.states_of({}, [lost, noisy], 24_000, ["causes"])["causes"]
+        packet_loss, noise = (heard[:, encoder_data.CAUSES.index(kind)].tolist() for kind in ("packet_loss", "noise"))
+        assert packet_loss == [0, 0, 1, 1, 1, *[0] * 7]
+        assert noise == [1] * 12
+        assert heard.sum() == 15

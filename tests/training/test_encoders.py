@@ -1,9 +1,14 @@
+import json
+
 import pytest
 from safetensors.torch import load_file
 from sources import label_cheaply, write_sources
+from transformers import AutoModel
 
+from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeNisqaConfig, AudioJudgeNisqaEncoder
 from audio_judge.corpora import simulate
 from audio_judge.training import encoders
+from audio_judge.training.encoder_data import TEACHERS
 from audio_judge.training.encoders import STATE, EncoderArguments, train_encoder
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -91,3 +96,13 @@ class TestTrainEncoder:
         with pytest.raises(KeyboardInterrupt):
             start(tmp_path, steps=1)
         assert (tmp_path / STATE).read_bytes() == before
+
+    def test_a_branch_begins_anew_for_other_teachers(self, start, tmp_path):
+        nisqa = tmp_path / "nisqa"
+        AudioJudgeNisqaEncoder(AudioJudgeNisqaConfig()).save_pretrained(nisqa)
+        AudioJudgeFeatureExtractor(views=["nisqa"]).save_pretrained(nisqa)
+        start(tmp_path / "one", start=str(nisqa), branch_size=32, steps=1)
+        start(tmp_path / "two", start=str(tmp_path / "one"), branch_size=32, steps=1, teachers=[*TEACHERS])
+        report = json.loads((tmp_path / "two" / "distillation.json").read_text())
+        assert "vocoder" in report
+        assert AutoModel.from_pretrained(tmp_path / "two").config.branch_scores == 2 + len(TEACHERS["causes"].scores)

@@ -15,6 +15,7 @@ from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import score
+from audio_judge.tasks.faults import fault_question
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.sft import AudioSFTTrainer, score_metrics, supervised_losses
 from audio_judge.training.tuning import add_lora, merge_lora, nf4_config, select_trainable
@@ -92,6 +93,14 @@ class TestSupervisedLosses:
         assert losses[0].decision[0].item() == pytest.approx(losses[1].decision[0].item(), abs=1e-4)
         assert losses[0].levels[0].item() == pytest.approx(losses[1].levels[0].item(), abs=1e-4)
 
+    def test_distance_of_a_rubrics_level_only(self, judge, clips):
+        model, processor = judge()
+        questions = {"mos": RUBRICS["mos"].question(), "noise": fault_question("noise")}
+        targets = {"mos": [0.0, 0.5, 0.5, 0.0, 0.0], "noise": [0.0, 1.0]}
+        example = {"state": clip_state(clips[0].path), "questions": questions, "targets": targets}
+        losses = supervised_losses(model, JudgeCollator(processor)([example]))
+        assert losses.distance.tolist() == pytest.approx([(losses.levels[0].item() - 1.5) ** 2, 0], abs=1e-5)
+
     def test_tokens_as_the_models_own_loss(self, judge, clips):
         model, processor = judge()
         batch = JudgeCollator(processor)(mixed(clips, 4, ["score", "explain"]))
@@ -131,6 +140,15 @@ class TestComputeLoss:
         items = len(losses.token) + 3.0 * len(losses.decision)
         expected = (losses.token.sum() + 3.0 * losses.decision.sum()) / items
         assert trainer.compute_loss(model, batch).item() == pytest.approx(expected.item(), abs=1e-5)
+
+    def test_distances_count_level_weight(self, judge, clips, tmp_path):
+        model, processor = fresh(judge)
+        examples = mixed(clips, 3, ["decide"])
+        losses = supervised_losses(model, JudgeCollator(processor)(examples))
+        trainer = trainer_for(model, processor, examples, tmp_path, level_weight=2.0)
+        expected = losses.decision.mean() + 2 * losses.distance.mean()
+        assert losses.distance.sum() > 0
+        assert trainer.compute_loss(model, trainer.data_collator(examples)).item() == pytest.approx(expected.item())
 
     @pytest.mark.parametrize("lora", [False, True])
     def test_accumulated_gradient_is_that_of_one_big_batch(self, judge, clips, tmp_path, lora):
