@@ -114,10 +114,10 @@ def read_simulated(
             ``teachers`` if there is none. Clips that a kind does not cover yet are left out, and counted in a warning.
 
     Yields:
-        Clips with ratings; ``extra`` has ``content, source, states`` (path of NISQA's states, float16 of shape (frames,
-        64), one per 40 ms), ``distill_states`` (Distill-MOS's, (frames, 200), absent from corpora made before they were
-        kept), the teachers' own scores, and for speech ``label``: ``fake`` if a machine speaks or a vocoder made it anew,
-        ``real`` if a person is known to speak.
+        Clips with ratings; ``extra`` has ``content, source``, for speech ``label`` (``fake`` if a machine speaks or a
+        vocoder made it anew, ``real`` if a person is known to speak), and what the corpus has of its teachers: their own
+        scores, ``states`` (path of NISQA's states, float16 of shape (frames, 64), one per 40 ms) and ``distill_states``
+        (Distill-MOS's, (frames, 200)).
 
     Raises:
         FileNotFoundError: If the split, or its targets, have not been written.
@@ -158,8 +158,8 @@ def _rated(root: Path, split: str, kind: str) -> Iterator[tuple[dict[str, Any], 
 
 def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating]) -> RatedClip:
     scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
-    facts = {"content": row["content"], "source": row["source"], "states": str(root / row["states"])}
-    facts |= {"distill_states": str(root / row["distill_states"])} if "distill_states" in row else {}
+    facts = {"content": row["content"], "source": row["source"]}
+    facts |= {name: str(root / row[name]) for name in STATES.values() if name in row}
     causes = causes_of(row)
     if label := label_of(row["content"], causes):
         facts["label"] = label
