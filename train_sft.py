@@ -46,10 +46,18 @@ from audio_judge.data.statistics import Statistics
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks.assess import dimension_spans
 from audio_judge.tasks.faults import FAULT_QUESTIONS
-from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
+from audio_judge.training.arguments import (
+    TuningArguments,
+    at_most,
+    choose_trained,
+    option,
+    read_dimension_weights,
+    save_whole,
+)
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
-from audio_judge.training.sft import AudioSFTTrainer, score_metrics
+from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
 from audio_judge.training.tuning import hear_once, nf4_config
 
 # Of a judge of our own; a native audio language model has no such parts
@@ -81,6 +89,10 @@ class JudgeArguments(TuningArguments):
     skip_bad: bool = option(False, "replace unreadable clips instead of stopping at the first")
     decision_weight: float = option(1.0, "how many answer tokens a question is worth in the loss")
     level_weight: float = option(0.0, "of the squared error of a rubric's level beside the loss of its question")
+    dimension_weights: list[str] | None = option(  # noqa: RUF009
+        None,
+        "weights in the loss of what a thought says about SpeechEval's dimensions, such as overall=2 distortion=1.5",
+    )
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
     hear_once: bool = option(
         False, "frozen encoder of our own: keep every clip's frames in memory, do not hear it again"
@@ -90,6 +102,7 @@ class JudgeArguments(TuningArguments):
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
         self._check_model()
+        _ = self.weights_of_dimensions  # names what is wrong with them
         given = {"data": self.data, "train_file": self.train_file, "mixture": self.mixture}
         sources = [name for name, value in given.items() if value]
         if len(sources) != 1:
@@ -118,6 +131,11 @@ class JudgeArguments(TuningArguments):
         given = [f.name for f in fields(self) if f.name in JUDGE_ONLY and vars(self)[f.name] != f.default]
         if self.native and given:
             raise ValueError(f"{', '.join(given)}: only judges of our own have that; leave it out with `native`")
+
+    @property
+    def weights_of_dimensions(self) -> dict[str, float]:
+        """Name of a dimension to its weight; none if the recipe gives none."""
+        return read_dimension_weights(self.dimension_weights or [])
 
     @property
     def asking(self) -> str:
@@ -247,6 +265,20 @@ def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
     return any("questions" in read_example(row) for row in dataset)
 
 
+def check_dimensions(dataset: Any, weights: Mapping[str, float]) -> None:
+    """Refuses weights of dimensions that no thought of the examples speaks of."""
+    missing = set(weights)
+    for row in dataset:
+        for message in read_example(row).get("completion", ()):
+            missing -= dimension_spans(message["content"]).keys()
+        if not missing:
+            return
+    raise ValueError(
+        f"dimension_weights: no thought of the {len(dataset)} training examples speaks of {', '.join(sorted(missing))}; "
+        "those of assess and compare do, on SpeechEval"
+    )
+
+
 def note_training(processor: Any, dataset: Any) -> None:
     """Has a judge say what its examples were about: rubrics, in the order of our table, languages, and faults."""
     rubrics, languages = set(processor.trained_rubrics or ()), set(processor.trained_languages or ())
@@ -274,6 +306,7 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
     # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
     asks = args.lora_target is not None and asks_decisions(args, train_dataset)
     reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
+    reading |= {"dimension_weights": args.weights_of_dimensions}
     collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
     trained = choose_trained(args, model, [processor.question_token_id] if asks else [])
     if args.hear_once:
@@ -294,8 +327,9 @@ def native_trainer(args: JudgeArguments, model: Any, processor: Any, common: dic
     """The trainer of a native audio language model: TRL's own, on what is answered in text."""
     datasets = {name: common[name] for name in ("train_dataset", "eval_dataset") if common[name] is not None}
     common = common | {name: text_examples(dataset) for name, dataset in datasets.items()}
-    collator = NativeCollator(processor, args.max_seconds)
-    return SFTTrainer(model=choose_trained(args, model), data_collator=collator, processing_class=processor, **common)
+    collator = NativeCollator(processor, args.max_seconds, args.weights_of_dimensions)
+    trained = choose_trained(args, model)
+    return NativeSFTTrainer(model=trained, data_collator=collator, processing_class=processor, **common)
 
 
 def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
@@ -307,6 +341,8 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
         training_args.hub_strategy = "end"  # checkpoints hold the LoRA only
     set_seed(training_args.seed)
     train_dataset, eval_dataset = load_datasets(args, training_args)
+    if args.weights_of_dimensions and not args.streaming:
+        check_dimensions(train_dataset, args.weights_of_dimensions)
     model, processor = load_judge(args, quantize=args.load_in_4bit)
     make_trainer = native_trainer if args.native else judge_trainer
     stopping = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []

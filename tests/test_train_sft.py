@@ -195,9 +195,16 @@ class TestArguments:
         assert args.task_weights == {"decide": 9.0, "explain": 1.0}
         assert self.parse(tmp_path, "--answer_form", "decimal")[0].task_weights == {"score": 1.0}
 
+    def test_weights_of_dimensions_are_a_mapping_or_names_with_weights(self, tmp_path):
+        args, _ = self.parse(tmp_path, dimension_weights={"overall": 2, "speech_rate": 0.5})
+        assert args.weights_of_dimensions == {"mos": 2.0, "speech_rate": 0.5}
+        args, _ = self.parse(tmp_path, "--dimension_weights", "overall=3", "distortion=1")
+        assert args.weights_of_dimensions == {"mos": 3.0, "distortion": 1.0}
+
     @pytest.mark.parametrize(
         ("recipe", "message"),
         [
+            ({"dimension_weights": {"hiss": 2}}, "no 'hiss'; known are overall, intelligibility"),
             ({"model": None}, "exactly one of `model`, `native`"),
             ({"audio_backbone": "a", "text_backbone": "t"}, "exactly one of `model`, `native`"),
             ({"native": "n"}, "exactly one of `model`, `native`"),
@@ -461,7 +468,9 @@ class TestNative:
         for part in ("audio_tower", "multi_modal_projector", "language_model"):
             assert any(part in name for name in changed)
         model, processor = load_audio_model(str(tmp_path))
-        assert model(**NativeCollator(processor)([trainer.train_dataset[0]])).loss.isfinite()
+        batch = NativeCollator(processor)([trainer.train_dataset[0]])
+        del batch["loss_weights"]
+        assert model(**batch).loss.isfinite()
 
     @pytest.mark.parametrize("quantized", [False, True])
     def test_lora_is_merged_into_a_whole_model(self, quantized, tmp_path, native, files):
@@ -522,8 +531,11 @@ class TestSqLLM:
         tasks = (["SingleEval"], ["FakeDetection"])
         mixture = part_of_mixture("sq_llm", tmp_path, lambda corpus: corpus.get("options", {}).get("tasks") in tasks)
         output = tmp_path / "out"
-        trainer = run(whole_arguments("sq_llm", output, native=native, mixture=mixture, learning_rate=1e-2))
+        weights = ["--dimension_weights", "overall=2", "distortion=0.5"]
+        arguments = whole_arguments("sq_llm", output, native=native, mixture=mixture, learning_rate=1e-2)
+        trainer = run([*arguments, *weights])
         assert trainer.state.global_step == 2
+        assert trainer.data_collator.dimension_weights == {"mos": 2.0, "distortion": 0.5}
         assert set(tasks_of(trainer.train_dataset)) == {"assess", "detect"}
         changed = changed_weights(native, output, torch.bfloat16)
         assert changed
@@ -532,6 +544,14 @@ class TestSqLLM:
         assert all("language_model.layers" in name for name in lora)
         layers = {re.search(r"(\w+)\.lora_A", name)[1] for name in lora if "lora_A" in name}
         assert layers == {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")}
+
+    def test_weight_of_a_dimension_that_no_thought_speaks_of_is_an_error(self, tmp_path, native):
+        (tmp_path / "SpeechEval").mkdir()
+        self.write(tmp_path / "SpeechEval")
+        mixture = part_of_mixture("sq_llm", tmp_path, lambda corpus: "SingleEval" in str(corpus.get("options")))
+        arguments = whole_arguments("sq_llm", tmp_path / "out", native=native, mixture=mixture)
+        with pytest.raises(ValueError, match="no thought of the 3 training examples speaks of speech_rate;"):
+            run([*arguments, "--dimension_weights", "overall=2", "speech_rate=2"])
 
     def test_lora_covers_all_layers_of_the_thinkers_language_model(self):
         target = yaml.safe_load((RECIPES / "sq_llm.yaml").read_text())["lora_target"]

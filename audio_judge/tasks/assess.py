@@ -14,7 +14,7 @@ from audio_judge.languages import LANGUAGES, check_language, get_language, joine
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, with_reference_note
 from audio_judge.tasks.score import read_number
-from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
+from audio_judge.tasks.thoughts import check_free_text, item_spans, items, join_thought, split_thought
 
 # Rubric to its line in an assessment, in the order of the lines; speech_rate, said by a word, is one of them
 TITLES = get_language("en").names["titles"]
@@ -167,6 +167,29 @@ def dimensions(language: str) -> str:
 def title_names() -> dict[str, str]:
     """Map what the dimensions are called in any language, in lower case, to their names."""
     return {label.casefold(): name for name in TITLES for label in rubric_labels(name)} | _NAMES
+
+
+def dimension_of(title: str) -> str | None:
+    """Say which dimension a line is about, by its title in any language, with or without "(A vs B)" behind it.
+
+    Example:
+        >>> dimension_of("Distortion (A vs B)"), dimension_of("Noise")
+        ('distortion', None)
+    """
+    return title_names().get(re.sub(r"\s*\(a vs\.? b\)", "", title.casefold()))
+
+
+def dimension_spans(text: str) -> dict[str, tuple[int, int]]:
+    r"""Find what the thought of an assessment or a comparison says about each dimension.
+
+    Returns:
+        Dimension to where its line stands in the text, without the title: first character, and first one after it.
+
+    Example:
+        >>> dimension_spans("<think>\nDistortion: 2/5 (jitter)\n</think>\n\n<answer>\nBad.\n</answer>")
+        {'distortion': (19, 32)}
+    """
+    return {name: (start, end) for title, start, end in item_spans(text) if (name := dimension_of(title))}
 
 
 def write(target: Assessment, seed: int | random.Random = 0, language: str = "en") -> str:

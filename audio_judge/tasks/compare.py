@@ -37,6 +37,7 @@ from audio_judge.tasks.assess import (
     GENDERS,
     TITLES,
     Distortion,
+    dimension_of,
     dimensions,
     read_distortions,
     read_speaker,
@@ -408,8 +409,7 @@ def _parse_dimensions(text: str, strict: bool, language: str) -> Comparison:
     for title, value in items(simplified(think or answer)):
         if title in keys:
             details[keys[title]] = value
-        # A title may have "(A vs. B)" behind it
-        elif (name := title_names().get(re.sub(r"\s*\(a vs\.? b\)", "", title))) and (verdict := _read_verdict(value)):
+        elif (name := dimension_of(title)) and (verdict := _read_verdict(value)):
             if name in verdicts:
                 raise ParseError(f"{title} comes twice in {text!r}")
             verdicts[name] = verdict

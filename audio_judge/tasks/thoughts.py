@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from audio_judge.languages import simplified
 from audio_judge.tasks.common import ParseError
 
 # The beginning of a tag is enough, so that a broken one is noticed, too
@@ -86,3 +87,23 @@ def items(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         if match := _ITEM.fullmatch(re.sub(r"[*`]", "", line).strip()):
             yield " ".join(match[1].replace("_", " ").casefold().split()), match[2].strip()
+
+
+def item_spans(text: str) -> Iterator[tuple[str, int, int]]:
+    r"""Find the lines of a thought that ``items`` reads, and where their values stand in the whole text.
+
+    Yields:
+        Name as ``items`` gives it, and the first character after its colon and the first after its line.
+
+    Example:
+        >>> list(item_spans("<think>\nSpeech Rate: slow\n</think>\n\n<answer>\nPace: slow\n</answer>"))
+        [('speech rate', 20, 25)]
+    """
+    thought = re.search(r"<think>(.*?)</think>", text, re.DOTALL | re.IGNORECASE)
+    if thought is None:
+        return
+    for line in re.finditer(r".+", thought[1]):
+        plain = simplified(line[0])  # as long as the line
+        if (mark := re.search("[:=]", plain)) and (found := next(items(plain), None)):
+            start = thought.start(1) + line.start()
+            yield found[0], start + mark.end(), start + len(plain)

@@ -1,13 +1,15 @@
 """What the training scripts share: fields of a recipe, a random choice of items, what is trained and how it is saved."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from audio_judge.clips import Item
 from audio_judge.corpora.corpus import Corpus, read_options
+from audio_judge.data.weights import named_weights
+from audio_judge.tasks.assess import TITLES
 from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
 
 Thing = TypeVar("Thing")
@@ -55,6 +57,25 @@ class TuningArguments(CorpusArguments):
     lora_alpha: int = option(32, "scaling of the LoRA")
     lora_dropout: float = option(0.05, "dropout of the LoRA")
     with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
+
+
+def read_dimension_weights(given: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """Read the weights of SpeechEval's dimensions in the loss: a mapping in a recipe, ``overall=2`` at the shell.
+
+    Returns:
+        Name of a dimension to its weight, 0 or more.
+
+    Raises:
+        UsageError: If a dimension is unknown or comes twice, or a weight is no number.
+
+    Example:
+        >>> read_dimension_weights({"overall": 2, "distortion": 1.5})
+        {'mos': 2.0, 'distortion': 1.5}
+    """
+    texts = [f"{name}={weight}" for name, weight in given.items()] if isinstance(given, Mapping) else given
+    names = {"overall": "mos"} | {name: name for name in TITLES if name != "mos"}
+    weights = named_weights(texts, default=None, known=names, option="dimension_weights")
+    return {names[name]: weight for name, weight in weights.items()}
 
 
 def at_most(items: list[Thing], limit: int | None, seed: int) -> list[Thing]:

@@ -24,6 +24,7 @@ from audio_judge.judge.native import Messages, encode_prompt, join_audio, templa
 from audio_judge.messages import HeardClip, audio_blocks, read_clips
 from audio_judge.processing_audio_judge import is_span, without_spans
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
+from audio_judge.tasks.assess import dimension_spans
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class JudgeCollator:
         skip_bad: Whether an unreadable clip is counted in ``skipped`` and its example replaced by another one of the
             batch; else it is an error.
         rubrics: Names of the columns of ``targets``; other rubrics are trained but not evaluated.
+        dimension_weights: As of ``answer_weights``.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class JudgeCollator:
         random_crop: bool = False,
         skip_bad: bool = False,
         rubrics: Sequence[str] = tuple(RUBRICS),
+        dimension_weights: Mapping[str, float] | None = None,
     ) -> None:
+        self.dimension_weights = dimension_weights or {}
         self.processor, self.random_crop, self.skip_bad = processor, random_crop, skip_bad
         limits = [limit for limit in (max_seconds, processor.max_seconds) if limit is not None]
         self.max_seconds = min(limits, default=None)
@@ -185,11 +189,9 @@ class JudgeCollator:
         run = (answer & ~torch.roll(answer, 1)).cumsum(0)  # which answer a token is of; earlier ones are not learned
         answer &= run > run[-1] - len(example["completion"])
         weights = answer.float()
-        offsets = torch.tensor(encoded["offset_mapping"])  # (length, 2), characters of the whole text
-        if example.get("completion_weights"):
-            start = int(offsets[answer][0, 0])  # weights are noted by the characters of the answer
-            for first, last, weight in example["completion_weights"]:
-                weights[answer & (offsets[:, 1] > start + first) & (offsets[:, 0] < start + last)] = weight
+        offsets = torch.tensor(encoded["offset_mapping"])[answer]  # (answer tokens, 2), characters of the whole text
+        text = example["completion"][0]["content"]
+        weights[answer] = answer_weights(text, offsets - offsets[:1, :1], self.dimension_weights)
         return _Prompt(torch.tensor(encoded["input_ids"]), weights)
 
     def _decision_prompt(self, example: Mapping[str, Any]) -> _Prompt:
@@ -333,23 +335,55 @@ def rubric_level(rubric: Any, value: float) -> float:
     return (value - rubric.low) / (rubric.high - rubric.low) * (len(rubric.levels) - 1)
 
 
+def answer_weights(text: str, offsets: torch.Tensor, dimension_weights: Mapping[str, float]) -> torch.Tensor:
+    r"""Weigh the tokens of an answer: what its thought says about a dimension counts the weight of that dimension.
+
+    SQ-LLM's loss: that of each dimension has a weight beside that of the answer.
+
+    Args:
+        text: The answer; more may follow.
+        offsets: (tokens, 2), characters of the text that each token stands for.
+        dimension_weights: Name of a dimension of SpeechEval to its weight; what is not named counts 1, as all else does.
+
+    Returns:
+        (tokens,).
+
+    Example:
+        >>> text, offsets = "<think>\nDistortion: 2/5\n</think>", torch.tensor([[0, 19], [19, 21], [21, 32]])
+        >>> answer_weights(text, offsets, {"distortion": 3.0})
+        tensor([1., 3., 3.])
+    """
+    weights = torch.ones(len(offsets))
+    for name, (first, last) in dimension_spans(text).items() if dimension_weights else ():
+        if name in dimension_weights:
+            weights[(offsets[:, 1] > first) & (offsets[:, 0] < last)] = dimension_weights[name]
+    return weights
+
+
 class NativeCollator:
-    """Makes batches for TRL's ``SFTTrainer`` from examples that are answered in text.
+    """Makes batches for ``audio_judge.training.sft.NativeSFTTrainer`` from examples that are answered in text.
 
     Args:
         processor: Of a native audio language model (or of a judge).
         max_seconds: Longer clips are cut off there; None for no limit.
+        dimension_weights: As of ``answer_weights``.
     """
 
-    def __init__(self, processor: Any, max_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        processor: Any,
+        max_seconds: float | None = None,
+        dimension_weights: Mapping[str, float] | None = None,
+    ) -> None:
         self.processor, self.max_seconds = processor, max_seconds
+        self.dimension_weights = dimension_weights or {}
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """Make one batch of examples with ``prompt`` and ``completion``, or of rows of ``audio_judge.data.files.to_dataset``.
 
         Returns:
-            ``input_ids, attention_mask, labels`` (batch, length), padded on the right, labels -100 outside the answer
-            and its end of turn; and the audio inputs of all clips in order.
+            ``input_ids, attention_mask, labels, loss_weights`` (batch, length), padded on the right, labels -100 outside
+            the answer and its end of turn; and the audio inputs of all clips in order.
 
         Raises:
             AudioError: If a clip cannot be read.
@@ -359,16 +393,36 @@ class NativeCollator:
         if any("prompt" not in example for example in examples):
             raise ValueError("a native audio language model answers in text; leave decide out of the tasks")
         prompts = [encode_prompt(self.processor, example["prompt"], self.max_seconds) for example in examples]
-        answers = [answer_ids(self.processor, one["prompt"], one["completion"]) for one in examples]
+        answers = [self._answer(one["prompt"], one["completion"]) for one in examples]
         pairs = list(zip(prompts, answers, strict=True))
-        ids = [torch.tensor(prompt.ids + answer) for prompt, answer in pairs]  # (length,) each
-        labels = [torch.tensor([IGNORED] * len(prompt.ids) + answer) for prompt, answer in pairs]
+        whole = [torch.tensor(prompt.ids + answer) for prompt, (answer, _) in pairs]  # (length,) each
+        ids = pad_sequence(whole, True, self.processor.tokenizer.pad_token_id)  # (batch, length)
+        before = [torch.zeros(len(prompt.ids)) for prompt in prompts]
+        weights = [torch.cat([none, own]) for none, (_, own) in zip(before, answers, strict=True)]  # (length,) each
+        loss_weights = pad_sequence(weights, True, 0.0)  # (batch, length)
         return {
-            "input_ids": pad_sequence(ids, True, self.processor.tokenizer.pad_token_id),
-            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0),
-            "labels": pad_sequence(labels, True, IGNORED),
+            "input_ids": ids,
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in whole], True, 0),
+            "labels": ids.masked_fill(loss_weights == 0, IGNORED),
+            "loss_weights": loss_weights,
             **join_audio([prompt.audio for prompt in prompts]),
         }
+
+    def _answer(self, prompt: Messages, completion: Messages) -> tuple[list[int], torch.Tensor]:
+        """Ids of an answer, and the weight of each in the loss."""
+        if not self.dimension_weights:
+            ids = answer_ids(self.processor, prompt, completion)
+            return ids, torch.ones(len(ids))
+        tokenizer = self.processor.tokenizer
+        if self.processor.chat_template is None or not tokenizer.is_fast:
+            raise ValueError(
+                f"dimension_weights: {type(tokenizer).__name__} does not tell which characters a token stands for; leave "
+                "them out with this model"
+            )
+        text = _written_answer(self.processor, prompt, completion)
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        offsets = torch.tensor(encoded["offset_mapping"])  # (answer tokens, 2)
+        return encoded["input_ids"], answer_weights(text, offsets, self.dimension_weights)
 
 
 def text_examples(dataset: Any) -> Any:
@@ -415,6 +469,10 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
     tokenizer = processor.tokenizer
     if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
         return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    return tokenizer(_written_answer(processor, prompt, completion), add_special_tokens=False)["input_ids"]
+
+
+def _written_answer(processor: Any, prompt: Messages, completion: Messages) -> str:
     shown = [without_payload(message) for message in prompt]
     answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
     options = template_options(processor)
@@ -423,4 +481,4 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
     if not whole.startswith(before):
         raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
     # What stands after the end of turn is no part of the answer, and nobody waits for it when a model writes
-    return tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]
+    return whole[len(before) :].rstrip("\n")

@@ -98,7 +98,55 @@ def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (losses * real).sum(1) / real.sum(1)
 
 
-class AudioSFTTrainer(SFTTrainer):
+class WeightedSFTTrainer(SFTTrainer):
+    """Counts the items of a step by their weights, over all its micro-batches and processes."""
+
+    # `compute_loss` divides by the items of all micro-batches of a step; nobody shall divide by their number again
+    loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, device: torch.device
+    ) -> tuple[list[Any], torch.Tensor | None]:
+        """As the base class, with the weight of all supervised items in place of the number of labels."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if not batches:
+            return batches, None
+        total = torch.stack([self._weight_of(batch) for batch in batches]).sum().to(device)
+        if self.args.average_tokens_across_devices and self.args.world_size > 1:
+            total = self.accelerator.gather(total).sum()
+        return batches, total
+
+    def _weight_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return batch["loss_weights"][:, 1:].sum().cpu()  # the first column is never predicted
+
+
+class NativeSFTTrainer(WeightedSFTTrainer):
+    """Trains a native audio language model on batches of ``NativeCollator``: the loss is the weighted mean over tokens."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """As the base class, each token's loss times its weight; the outputs are the model's own."""
+        inputs = dict(inputs)
+        weights = inputs.pop("loss_weights")[:, 1:]  # (batch, length - 1)
+        if num_items_in_batch is None:  # then the base class divides by the number of learned tokens
+            learned = (inputs["labels"][:, 1:] != IGNORED).sum()
+            weights = weights * learned / weights.sum()
+
+        def weighing(**given: Any) -> Any:
+            outputs = model(**given)
+            if "fused_lm_head" in given:
+                outputs.log_probs = outputs.log_probs * weights  # (batch, length - 1), of which the loss is made
+            return outputs
+
+        return super().compute_loss(weighing, inputs, return_outputs, num_items_in_batch)
+
+
+class AudioSFTTrainer(WeightedSFTTrainer):
     """Trains a judge on batches of ``JudgeCollator``.
 
     The loss is the mean over supervised items: each answer token counts its own weight, each question counts
@@ -112,8 +160,6 @@ class AudioSFTTrainer(SFTTrainer):
         encoder_learning_rate: Of the audio encoder; None for that of everything else.
     """
 
-    # `compute_loss` divides by the items of all micro-batches of a step; nobody shall divide by their number again
-    loss_is_scaled_for_ga: bool | None = True  # type: ignore[assignment]
     data_collator: Any
     processing_class: Any
     model: Any
@@ -130,22 +176,9 @@ class AudioSFTTrainer(SFTTrainer):
         self.encoder_learning_rate = encoder_learning_rate
         super().__init__(*args, **kwargs)
 
-    def get_batch_samples(
-        self, epoch_iterator: Any, num_batches: int, device: torch.device
-    ) -> tuple[list[Any], torch.Tensor | None]:
-        """As the base class, with the weight of all supervised items in place of the number of labels."""
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if not batches:
-            return batches, None
-        total = torch.stack([self._weight_of(batch) for batch in batches]).sum().to(device)
-        if self.args.average_tokens_across_devices and self.args.world_size > 1:
-            total = self.accelerator.gather(total).sum()
-        return batches, total
-
     def _weight_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        # The first column is never predicted
         questions = len(batch["marks"]) + len(batch["span_marks"])
-        return batch["loss_weights"][:, 1:].sum().cpu() + self.decision_weight * questions
+        return super()._weight_of(batch) + self.decision_weight * questions
 
     def compute_loss(
         self,

@@ -15,7 +15,7 @@ from native_models import ASKED, NATIVE, glm, phi, qwen2_audio
 from safetensors.torch import load_file, save_file
 from tiny import make_judge, tone
 from transformers import AutoProcessor
-from trl import GRPOConfig, SFTConfig, SFTTrainer
+from trl import GRPOConfig, SFTConfig
 
 from audio_judge.data.files import read_example
 from audio_judge.data.files import to_dataset as examples_dataset
@@ -24,6 +24,7 @@ from audio_judge.judge.native import encode_prompt, join_audio, load_audio_model
 from audio_judge.training.collate import NativeCollator, answer_ids, text_examples
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.reward_rows import make_rows, to_dataset
+from audio_judge.training.sft import NativeSFTTrainer
 from audio_judge.training.tuning import nf4_config
 
 
@@ -175,7 +176,7 @@ class TestTraining:
             per_device_train_batch_size=2, learning_rate=1e-3, remove_unused_columns=False, max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True}, save_strategy="no", disable_tqdm=True, logging_steps=1,
         )  # fmt: skip
-        trainer = SFTTrainer(
+        trainer = NativeSFTTrainer(
             model=model, args=args, processing_class=processor, data_collator=NativeCollator(processor),
             train_dataset=examples_dataset([example(path) for path in clips[:4]]),
         )  # fmt: skip

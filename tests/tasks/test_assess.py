@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_judge.languages import wordings
+from audio_judge.languages import LANGUAGES, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS
-from audio_judge.tasks import ParseError, assess
+from audio_judge.tasks import ParseError, assess, compare
 from audio_judge.tasks.assess import DISTORTION_TYPES, GENDERS, RATES, Assessment, Distortion
 from audio_judge.tasks.thoughts import join_thought, split_thought
 
@@ -41,6 +41,34 @@ RELEASED = (
     "Emotional Impact: 1/5 (Neutral)\nArtistic Expression: 1/5\nSubjective Experience: 2/5 (male, middle-aged)\n"
     "</think>\n\n<answer>\nA very poor clip.\n</answer>"
 )
+
+
+class TestDimensionSpans:
+    def test_released_model(self):
+        spans = assess.dimension_spans(RELEASED)
+        assert list(spans) == list(assess.TITLES)
+        assert {name: RELEASED[start:end] for name, (start, end) in spans.items()} == {
+            "mos": " 1/5", "intelligibility": " 2/5", "distortion": " 1/5 (timbre and quality;artifacts)",
+            "speech_rate": " suitable", "dynamic_range": " 2/5", "emotional_impact": " 1/5 (Neutral)",
+            "artistic_expression": " 1/5", "subjective_experience": " 2/5 (male, middle-aged)",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_all_eight_in_every_language(self, language):
+        scores = {name: 2.0 for name in SPEECHEVAL_RUBRICS if name != "speech_rate"}
+        text = assess.write(Assessment(scores, "fast"), language=language)
+        spans = assess.dimension_spans(text)
+        assert list(spans) == list(assess.TITLES)
+        assert all(text[start:end].strip() == "2/5" for name, (start, end) in spans.items() if name != "speech_rate")
+
+    def test_verdicts(self):
+        text = compare.write(compare.Comparison({"mos": "A", "distortion": "tie"}), form="dimensions")
+        spans = assess.dimension_spans(text.replace("Distortion:", "Distortion (A vs B):"))
+        assert set(spans) == {"mos", "distortion"}
+
+    @pytest.mark.parametrize("text", ["Distortion: 2/5", "<think>\nDistortion: 2/5", "<think>\nBad.\n</think> Bad."])
+    def test_only_a_whole_thought_has_them(self, text):
+        assert assess.dimension_spans(text) == {}
 
 
 class TestAsk:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from native_models import qwen2_audio
 from tiny import ENCODERS, tone
 
 from audio_judge.audio import AudioError, read_audio
@@ -10,7 +11,8 @@ from audio_judge.data.files import to_dataset
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.messages import clip_state, pair_state
 from audio_judge.rubrics.rubric import get_rubric
-from audio_judge.training.collate import IGNORED, JudgeCollator, rubric_level
+from audio_judge.tasks import Assessment, Distortion, assess
+from audio_judge.training.collate import IGNORED, JudgeCollator, NativeCollator, rubric_level
 
 RATE = 48_000
 RATINGS = {"mos": Rating(2.4, 0.6), "noisiness": Rating(4.2), "loudness": Rating(3.0, 1.0)}
@@ -114,17 +116,32 @@ class TestLabels:
         assert (batch["labels"][0, length:] == IGNORED).all()
         assert length < batch["input_ids"].shape[1]
 
-    def test_loss_weights_follow_the_characters(self, processor, wavs):
-        answer = "noisy: 1.5\nloudness: 4"
-        example = text_example([audio(wavs, "a")], answer, completion_weights=[[7, 10, 3.0], [21, 22, 0.5]])
-        batch = JudgeCollator(processor)([example])
-        weights = {3.0: "", 0.5: "", 1.0: ""}
+    @pytest.mark.parametrize("make", ["judge", "native"])
+    def test_dimensions_of_a_thought_have_their_weights(self, processor, wavs, make):
+        """What follows the title of a dimension, notes included; the summary may name it as often as it likes."""
+        answer = assess.write(
+            Assessment({"mos": 2, "distortion": 1.5}, "fast", (Distortion("jitter"),), answer="Overall Quality: bad.")
+        )
+        example = text_example([words("Rate it: "), audio(wavs, "a")], answer)
+        weights = {"mos": 3.0, "distortion": 0.5}
+        if make == "native":
+            processor = qwen2_audio()[1]
+            batch = NativeCollator(processor, dimension_weights=weights)([example])
+        else:
+            batch = JudgeCollator(processor, dimension_weights=weights)([example])
+        texts = {3.0: "", 0.5: "", 1.0: ""}
         for token, weight in zip(batch["labels"][0].tolist(), batch["loss_weights"][0].tolist(), strict=True):
             if token != IGNORED:
-                weights[weight] += processor.tokenizer.decode([token])
-        assert weights[3.0].strip() == "1.5"
-        assert weights[0.5].strip() == "4"
-        assert weights[1.0].endswith("<|im_end|>")
+                texts[weight] += processor.tokenizer.decode([token])
+        assert texts[3.0].strip() == "2/5"
+        assert texts[0.5].strip() == "1.5/5 (jitter)"
+        assert texts[1.0].endswith("</think>\n\n<answer>\nOverall Quality: bad.\n</answer><|im_end|>")
+        assert "Overall Quality:\nDistortion:\nSpeech Rate: fast\n" in texts[1.0]
+
+    def test_weight_of_zero_is_not_learned(self, processor, wavs):
+        answer = assess.write(Assessment({"mos": 2}, answer="Bad."))
+        batch = JudgeCollator(processor, dimension_weights={"mos": 0.0})([text_example([audio(wavs, "a")], answer)])
+        assert "Overall Quality:\n</think>" in learned(processor, batch, 0)
 
     def test_text_that_looks_like_a_placeholder_is_an_error(self, processor, wavs):
         with pytest.raises(ValueError, match="2 placeholders for 1 clips"):

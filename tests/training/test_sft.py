@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from native_models import qwen2_audio
 from tiny import make_judge, tone
 from torch import nn
 from transformers import EvalPrediction
@@ -16,8 +17,8 @@ from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import score
 from audio_judge.tasks.faults import fault_question
-from audio_judge.training.collate import JudgeCollator
-from audio_judge.training.sft import AudioSFTTrainer, score_metrics, supervised_losses
+from audio_judge.training.collate import JudgeCollator, NativeCollator
+from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics, supervised_losses
 from audio_judge.training.tuning import add_lora, merge_lora, nf4_config, select_trainable
 
 QUERIES = r"audio_tower.*\.q_proj"
@@ -108,13 +109,6 @@ class TestSupervisedLosses:
         own = model(**{name: batch[name] for name in names}).loss
         assert supervised_losses(model, batch).token.mean().item() == pytest.approx(own.item(), abs=1e-5)
 
-    def test_weights_of_tokens(self, judge, clips):
-        model, processor = judge()
-        example = mixed(clips, 1, ["score"])[0]
-        plain = supervised_losses(model, JudgeCollator(processor)([example]))
-        weighted = JudgeCollator(processor)([example | {"completion_weights": [[0, 100, 2.5]]}])
-        assert torch.allclose(supervised_losses(model, weighted).token, 2.5 * plain.token)
-
     @pytest.mark.parametrize(
         "shape", [(), ("audio_judge_encoder", "bottleneck"), ("wavlm", "bottleneck"), ("whisper",)], ids=str
     )
@@ -128,6 +122,58 @@ class TestSupervisedLosses:
         for name in ("token", "decision", "levels"):
             expected = torch.cat([getattr(losses, name) for losses in alone])
             assert torch.allclose(getattr(together, name), expected, atol=2e-4), name
+
+
+THOUGHT = "<think>\nOverall Quality: 2/5\nDistortion: 1/5 (jitter)\n</think>\n\n<answer>\nBad.\n</answer>"
+
+
+class TestDimensionWeights:
+    """The loss is the weighted mean: the gradient of a dimension's tokens goes with its weight, all else stays."""
+
+    def gradient(self, trainer, weight, examples):
+        """Of the sum over the tokens, of all weights of the model, as in a step of training."""
+        trainer.data_collator.dimension_weights = {"distortion": weight}
+        batches, items = trainer.get_batch_samples(iter([trainer.data_collator(examples)]), 1, torch.device("cpu"))
+        trainer.model.zero_grad()
+        (trainer.compute_loss(trainer.model, batches[0], num_items_in_batch=items) * items).backward()
+        return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
+
+    @pytest.mark.parametrize("kind", ["judge", "native"])
+    def test_gradient_scales_with_the_weight(self, kind, judge, clips, tmp_path):
+        prompt = text_messages(clip_state(clips[0].path), "Assess it.")
+        examples = [{"prompt": prompt, "completion": [{"role": "assistant", "content": THOUGHT}]}]
+        if kind == "judge":
+            trainer = trainer_for(*fresh(judge), examples, tmp_path)
+        else:
+            model, processor = qwen2_audio()
+            trainer = NativeSFTTrainer(
+                model=model, args=SFTConfig(output_dir=str(tmp_path), **ARGUMENTS), processing_class=processor,
+                data_collator=NativeCollator(processor), train_dataset=to_dataset(examples),
+            )  # fmt: skip
+        trainer.model.eval()
+        without, once, thrice = (self.gradient(trainer, weight, examples) for weight in (0.0, 1.0, 3.0))
+        own = once - without
+        assert own.abs().max() > 1e-3
+        assert torch.allclose(thrice - without, 3 * own, rtol=1e-3, atol=1e-3)
+
+    def test_mean_of_a_native_model_without_a_step_is_weighted_too(self, clips, tmp_path):
+        """In evaluation nobody counts the items; the loss is still the weighted mean."""
+        model, processor = qwen2_audio()
+        prompt = text_messages(clip_state(clips[0].path), "Assess it.")
+        example = {"prompt": prompt, "completion": [{"role": "assistant", "content": THOUGHT}]}
+        collator = NativeCollator(processor, dimension_weights={"mos": 5.0})
+        trainer = NativeSFTTrainer(
+            model=model, args=SFTConfig(output_dir=str(tmp_path), **ARGUMENTS), processing_class=processor,
+            data_collator=collator, train_dataset=to_dataset([example]),
+        )  # fmt: skip
+        batch = collator([example])
+        weights, labels = batch["loss_weights"][0, 1:], batch["labels"][0, 1:]
+        with torch.no_grad():
+            inputs = {name: value for name, value in batch.items() if name not in ("labels", "loss_weights")}
+            logits = model.eval()(**inputs).logits[0, :-1]
+            losses = nn.functional.cross_entropy(logits, labels, reduction="none")  # 0 where nothing is learned
+            loss = trainer.compute_loss(trainer.model, batch)
+        assert loss.item() == pytest.approx(((losses * weights).sum() / weights.sum()).item(), abs=1e-5)
 
 
 class TestComputeLoss:
