@@ -147,6 +147,9 @@ def add_encoder_options(commands: Any) -> None:
     encoder.add_argument("--teachers", nargs="*", choices=tuple(TEACHERS), help="whose states are learned")
     encoder.add_argument("--targets", help="kind of targets, as written by audio_judge.corpora.blends")
     encoder.add_argument("--state-weight", type=float, help="of the states' error beside that of the ratings")
+    encoder.add_argument(
+        "--level-db", type=float, help="of nisqa: change the level of every other clip by up to so many decibels"
+    )
     encoder.add_argument("--steps", type=int)
     encoder.add_argument("--batch-size", type=int)
     encoder.add_argument("--learning-rate", type=float)

@@ -35,6 +35,9 @@ OWN: dict[str, Any] = {"hidden_size": 128, "intermediate_size": 384, "conv_time_
 STATE = "training_state.safetensors"
 # Arguments that a resumed run may have otherwise than it began
 FREE = ("output", "resume", "workers", "report_steps")
+# What a change of level changes, and the least that the view of NISQA shows
+OF_THE_LEVEL = ("mos", "loudness", "nisqa_mos", "level")
+QUIETEST_DB = -80.0
 Scales = dict[str, tuple[Tensor, Tensor]]
 
 
@@ -55,6 +58,7 @@ class EncoderArguments:
         teachers: Whose states are learned.
         targets: Kind of targets, as written by ``audio_judge.corpora.blends``; the corpus' own if not given.
         state_weight: Of the states' error beside that of the ratings.
+        level_db: Of the ``nisqa`` view: change the level of every other clip by up to so many decibels.
         decay: Of the mean of the last weights.
         report_steps: So often it is validated and saved.
     """
@@ -71,6 +75,7 @@ class EncoderArguments:
     teachers: list[str] = field(default_factory=lambda: ["nisqa", "distill_mos"])
     targets: str | None = None
     state_weight: float = 1.0
+    level_db: float = 0.0
     steps: int = 5200
     batch_size: int = 32
     learning_rate: float = 2e-3
@@ -120,6 +125,25 @@ def shifted(batch: Batch, frames: int) -> Batch:
     return replace(batch, features=batch.features[:, frames:], mask=batch.mask[:, frames:])
 
 
+def relevelled(batch: Batch, decibels: Tensor) -> Batch:
+    """With the level of each clip changed by so many ``decibels`` (clips,), for encoders of the ``nisqa`` view.
+
+    Noise, interruptions and timbre are what they were, and so is what Distill-MOS says, which sets the level itself. What
+    a changed clip's loudness, its overall quality and NISQA's states are nobody knows: they are not learned.
+    """
+    changed = decibels != 0  # (clips,)
+    features = (batch.features + decibels[:, None, None]).clamp(min=QUIETEST_DB)
+    ratings = batch.ratings.clone()
+    names = [*AXES, *score_names(batch.states)]
+    unknown = [names.index(name) for name in OF_THE_LEVEL if name in names]
+    ratings[changed.nonzero(), torch.tensor(unknown)] = math.nan
+    states = dict(batch.states)
+    if "nisqa" in states:
+        values, real = states["nisqa"]
+        states["nisqa"] = values, real & ~changed[:, None]
+    return replace(batch, features=features, ratings=ratings, states=states)
+
+
 def distillation_loss(
     encoder: Any,
     heads: StateHeads,
@@ -145,7 +169,8 @@ def distillation_loss(
             offset = TEACHERS[name].offsets[view]
             length = min(states.shape[1], frames.shape[1] - offset)  # what both cover
             error = (predicted[:, offset : offset + length] - (states[:, :length] - mean) / std).square()
-            loss = loss + weight * error[real[:, :length]].mean()
+            known = real[:, :length]
+            loss = loss + weight * error[known].sum() / (known.sum().clamp(min=1) * error.shape[2])
     return loss
 
 
@@ -220,6 +245,10 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, arguments.steps, arguments.learning_rate)
         moved = shifted(batch, int(self.rng.integers(2 if arguments.freeze_convolutions else 4)))
+        if arguments.level_db:
+            changes = self.rng.uniform(-arguments.level_db, arguments.level_db, len(moved.features))
+            changes *= self.rng.random(len(changes)) < 0.5  # every other clip stays as it is
+            moved = relevelled(moved, torch.from_numpy(changes).float())
         loss = distillation_loss(self.learner, self.heads, moved, self.scales, view, arguments.state_weight)
         self.optimizer.zero_grad()
         loss.backward()

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from sources import label_cheaply, write_sources
 from transformers import AutoModel
@@ -8,7 +9,7 @@ from transformers import AutoModel
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeNisqaConfig, AudioJudgeNisqaEncoder
 from audio_judge.corpora import simulate
 from audio_judge.training import encoders
-from audio_judge.training.encoder_data import TEACHERS
+from audio_judge.training.encoder_data import TEACHERS, Batch
 from audio_judge.training.encoders import STATE, EncoderArguments, train_encoder
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -59,6 +60,23 @@ def stop(monkeypatch):
         monkeypatch.setattr(encoders.Run, "learn", interrupted)
 
     return at
+
+
+class TestRelevelled:
+    def test_a_changed_clip_keeps_what_a_level_does_not_change(self):
+        names = [*encoders.AXES, *encoders.score_names(TEACHERS)]
+        real = torch.ones(2, 4, dtype=torch.bool)
+        states = {name: (torch.zeros(2, 4, teacher.size), real) for name, teacher in TEACHERS.items()}
+        features = torch.tensor([-79.0, 0.0]).repeat(2, 4, 1)
+        batch = Batch(features, torch.ones(2, 4), states, torch.full((2, len(names)), 3.0))
+        changed = encoders.relevelled(batch, torch.tensor([0.0, -6.0]))
+        assert changed.features[0].tolist() == features[0].tolist()
+        assert changed.features[1].unique().tolist() == [-80, -6]
+        assert changed.ratings[0].isfinite().all()
+        unknown = {name for name, value in zip(names, changed.ratings[1], strict=True) if value.isnan()}
+        assert unknown == {"mos", "loudness", "nisqa_mos", "level"}
+        assert changed.states["nisqa"][1].any(1).tolist() == [True, False]
+        assert changed.states["causes"][1].all()
 
 
 class TestTrainEncoder:
