@@ -359,8 +359,6 @@ EXPECTED = {
     "alld": ({"captions", "NISQA"}, {"describe", "compare", "score"}, {"mos"}),
     "jastin": ({"QualiSpeech", "SpeechEval", "AudioMOS-2025", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
-    "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
-    "mini_faults": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
     "sq_llm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
