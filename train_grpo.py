@@ -4,13 +4,14 @@
 # ///
 """Train a judge, or a native audio language model, on rewards of what it writes (GRPO), by a recipe.
 
-The mini judge on a CPU, on two CPU processes, on from the last checkpoint; SQ-LLM on several GPUs with an evaluator:
+The mini judge on a CPU, on two CPU processes, on from the last checkpoint; SQ-LLM on four GPUs with an evaluator:
 
     python train_grpo.py --config recipes/grpo/mini.yaml --data CORPUS --output_dir runs/mini-grpo
     torchrun --nproc_per_node 2 train_grpo.py --config recipes/grpo/mini.yaml --data CORPUS --output_dir runs/mini-grpo
     python train_grpo.py --config recipes/grpo/mini.yaml --data ... --output_dir ... --resume_from_checkpoint last
-    accelerate launch --config_file recipes/accelerate/ddp.yaml train_grpo.py --config recipes/grpo/sq_llm.yaml \
-        --train_file train.parquet --eval_file validation.parquet --evaluator http://localhost:8000/v1
+    accelerate launch --num_processes 4 --config_file recipes/accelerate/zero2.yaml train_grpo.py \
+        --config recipes/grpo/sq_llm.yaml --train_file train.parquet --eval_file validation.parquet \
+        --evaluator http://localhost:8000/v1
 
 Keys of a recipe are fields of `GRPOArguments` and of TRL's `GRPOConfig`; the command line wins over the recipe. The
 output folder gets the model, `results.json` (validation before and after) and, with `log_completions`, tables of the
@@ -19,7 +20,7 @@ answers and their rewards.
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
+from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
 from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
 from audio_judge.training.grpo import AudioGRPOTrainer
@@ -58,6 +60,16 @@ class GRPOArguments(TuningArguments):
     evaluator_form: Literal["auto", "decision", "chat"] = option("auto", "how the evaluator is asked")
     evaluator_weights: list[str] | None = option(None, "weights of its criteria, such as accuracy=2")  # noqa: RUF009
     evaluator_cache: str | None = option(None, "folder of the evaluator's replies")
+    evaluator_thinking: bool | None = option(
+        None, "does the evaluator think before it grades, in chat? its habit if unset"
+    )
+    evaluator_max_tokens: int | None = option(
+        None, "its longest reply in chat, thought included: 64, or 2048 if it thinks"
+    )
+    evaluator_timeout: float = option(120.0, "longest wait for a reply of a server, in seconds")
+    evaluator_concurrency: int = option(8, "requests at a time, of each process")
+    evaluator_api_key_variable: str | None = option(None, "environment variable that holds the server's key")
+    evaluator_extra: str | None = option(None, "more fields of a chat request, as a JSON object")
 
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
@@ -68,6 +80,9 @@ class GRPOArguments(TuningArguments):
         weights = read_weights(self.rewards or [])
         if (EVALUATOR in weights) != (self.evaluator is not None):
             raise ValueError(f"rewards {', '.join(weights)}: `evaluator` and its reward are given together")
+        given = [f.name for f in fields(self) if f.name.startswith("evaluator_") and vars(self)[f.name] != f.default]
+        if given and self.evaluator is None:
+            raise ValueError(f"{', '.join(given)}: there is no `evaluator`; leave them out, or name one")
 
 
 def load_rows(args: GRPOArguments, split: str, seed: int) -> list[RewardRow]:
@@ -101,8 +116,18 @@ def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
     """The functions and weights of a recipe, with its evaluator if it names one."""
     evaluator = None
     if args.evaluator is not None:
-        settings: dict[str, Any] = {"form": args.evaluator_form, "cache": args.evaluator_cache}
-        evaluator = make_evaluator(args.evaluator, model=args.evaluator_model, **settings)
+        evaluator = make_evaluator(
+            args.evaluator,
+            model=args.evaluator_model,
+            form=args.evaluator_form,
+            cache=args.evaluator_cache,
+            thinking=args.evaluator_thinking,
+            max_tokens=args.evaluator_max_tokens,
+            timeout=args.evaluator_timeout,
+            concurrency=args.evaluator_concurrency,
+            api_key=key_in(args.evaluator_api_key_variable),
+            extra=read_fields(args.evaluator_extra, "evaluator_extra"),
+        )
     if args.evaluator_weights is None:
         return make_rewards(args.rewards or [], evaluator)
     return make_rewards(args.rewards or [], evaluator, named_weights(args.evaluator_weights))

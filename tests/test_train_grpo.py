@@ -94,15 +94,13 @@ class TestRecipes:
         before, after = weights(start), weights(tmp_path)
         assert set(before) == set(after)
 
-    def test_sq_llm_with_an_evaluator(self, tmp_path, start, simulated):
+    def test_sq_llm_with_an_evaluator(self, tmp_path, start, simulated, monkeypatch):
         """The recipe's own rewards and sampling on the tiny judge; the 7B model is not at hand."""
         options = {"use_cpu": "true", "bf16": "false", "dtype": "float32", "evaluator_cache": tmp_path / "replies"}
-        options |= {
-            "tasks": ["explain"],
-            "gradient_checkpointing": "false",
-            "evaluator_form": "chat",
-            "evaluator_model": "m",
-        }
+        options |= {"tasks": ["explain"], "gradient_checkpointing": "false", "evaluator_model": "m"}
+        options |= {"gradient_accumulation_steps": 1, "eval_steps": 1, "evaluator_extra": json.dumps({"top_k": 7})}
+        monkeypatch.setenv("JUDGE_KEY", "mine")
+        options |= {"evaluator_api_key_variable": "JUDGE_KEY"}
         options |= {
             "lora_target": r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
         }
@@ -115,7 +113,15 @@ class TestRecipes:
             "format_reward",
         ]
         assert (trainer.temperature, trainer.top_p, trainer.top_k) == (1.0, 0.99, 50)
-        assert any("evaluator/failed" in row for row in trainer.state.log_history)
+        for request in server.requests:
+            assert request["chat_template_kwargs"] == {"enable_thinking": False}
+            assert (request["max_tokens"], request["top_k"]) == (16, 7)
+        assert {headers["authorization"] for headers in server.headers} == {"Bearer mine"}
+        for name in ("evaluator/failed", "evaluator/cut_off", "kl"):
+            assert any(name in row for row in trainer.state.log_history)
+        validated = [row for row in trainer.state.log_history if "eval_reward" in row]
+        assert {row["step"] for row in validated} == {1, 2}
+        assert all(0 < row["eval_rewards/evaluator_reward"] < 1 for row in validated)
         assert (tmp_path / "lora" / "adapter_model.safetensors").exists()
         before, after = weights(start), weights(tmp_path)
         changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -130,14 +136,15 @@ class TestRecipes:
 
     def test_sq_llm_says_what_was_published(self):
         recipe = yaml.safe_load((RECIPES / "sq_llm.yaml").read_text())
-        assert recipe["model"] == "Qwen/Qwen2.5-Omni-7B"
-        assert (recipe["lora_r"], recipe["lora_alpha"], recipe["learning_rate"], recipe["num_generations"]) == (
-            8,
-            32,
-            1e-6,
-            4,
-        )
-        assert recipe["evaluator_weights"] == ["helpfulness=1", "relevance=1", "accuracy=2", "detail=0.5"]
+        published = {
+            "model": "Qwen/Qwen2.5-Omni-7B", "lora_r": 8, "lora_alpha": 32, "learning_rate": 1e-6, "warmup_steps": 0.05,
+            "beta": 0.04, "num_generations": 4, "temperature": 1.0, "top_p": 0.99, "top_k": 50, "max_steps": 8000,
+            "max_completion_length": 2048, "per_device_train_batch_size": 1, "eval_steps": 100, "logging_steps": 5,
+            "evaluator_weights": ["helpfulness=1", "relevance=1", "accuracy=2", "detail=0.5"],
+            "evaluator_max_tokens": 16, "evaluator_thinking": False,
+        }  # fmt: skip
+        assert {name: recipe[name] for name in published} == published
+        assert recipe["rewards"][:2] == ["evaluator=4.5", "detection=4.5"]
         assert "audio_tower" not in recipe["lora_target"]
 
     def test_every_recipe_is_tested(self):
@@ -153,6 +160,10 @@ class TestArguments:
             ({"rewards": ["fame=1"]}, "no .fame.; known are agreement"),
             ({"rewards": ["evaluator=1"]}, "given together"),
             ({"evaluator": "http://localhost:1/v1"}, "given together"),
+            (
+                {"evaluator_thinking": "false", "evaluator_max_tokens": 9},
+                "evaluator_thinking, evaluator_max_tokens: there",
+            ),
         ],
     )
     def test_contradictions_are_errors(self, tmp_path, options, message):
@@ -180,7 +191,7 @@ class TestDataSet:
 class TestStops:
     def test_evaluator_that_goes_down_leaves_the_last_checkpoint(self, tmp_path, start, simulated, monkeypatch):
         class Failing:
-            calls = 0
+            calls = cut_off = 0
 
             def grade(self, cases):
                 self.calls += 1

@@ -20,7 +20,7 @@ from audio_judge.batch import lines
 from audio_judge.batch.run import say
 from audio_judge.batch.write import keep
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_float, positive_int
-from audio_judge.cli.teacher import cache_beside, key_in, rows_file
+from audio_judge.cli.teacher import cache_beside, rows_file
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
 from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
@@ -71,7 +71,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=positive_float, default=120.0, metavar="S", help="longest wait for a reply (default: 120)"
     )
     evaluator.add_argument(
-        "--max-tokens", type=positive_int, default=64, metavar="N", help="longest reply in chat (default: 64)"
+        "--thinking",
+        action=argparse.BooleanOptionalAction,
+        help="whether it thinks before it grades, in chat (default: its own habit)",
+    )
+    evaluator.add_argument(
+        "--max-tokens", type=positive_int, metavar="N", help="longest reply in chat (default: 64; 2048 with --thinking)"
     )
     evaluator.add_argument("--extra", metavar="JSON", help="more fields of a chat request, as an object")
     evaluator.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache of --out)")
@@ -185,6 +190,8 @@ def grade(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace, out: Path | None) -> _Asked:
+    from audio_judge.text_models.backends import key_in, read_fields
+
     predictions = Path(options.predictions)
     if out is not None and out.resolve() == predictions.resolve():
         raise UsageError(f"--out {out} is also the input; choose another name")
@@ -202,7 +209,8 @@ def _prepare(options: argparse.Namespace, out: Path | None) -> _Asked:
         max_tokens=options.max_tokens,
         max_failure_rate=options.max_failure_rate,
         api_key=key_in(options.api_key_variable),
-        extra=_extra(options.extra),
+        thinking=options.thinking,
+        extra=read_fields(options.extra, "--extra"),
     )
     # Some rows for each request that may be under way, so that the slowest of one round keeps few others waiting
     at_once = 8 * options.concurrency
@@ -232,16 +240,6 @@ def _evaluator(place: str, **how: Any) -> "Evaluator":
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UsageError(f"--evaluator {place}: {reason}") from error
-
-
-def _extra(text: str | None) -> dict[str, Any] | None:
-    try:
-        extra = None if text is None else json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--extra {text!r}: no JSON ({error})") from error
-    if not isinstance(extra, dict | None):
-        raise UsageError(f"--extra {text!r}: a JSON object is needed")
-    return extra
 
 
 def parse_weights(text: str | None) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """What the commands share that ask a text model: who it is, the file its answers go to, and the replies kept beside it."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ def add_teacher_options(parser: argparse.ArgumentParser) -> None:
 
 def teacher(options: argparse.Namespace, out: Path) -> "Client":
     """The client of the text model that is to write a file; its replies are kept beside the file unless ``--cache`` is given."""
-    from audio_judge.text_models.backends import Endpoint
+    from audio_judge.text_models.backends import Endpoint, key_in
     from audio_judge.text_models.client import Client
 
     endpoint = Endpoint(options.teacher, options.model, api_key=key_in(options.api_key_variable))
@@ -45,8 +44,3 @@ def rows_file(name: str) -> Path:
 def cache_beside(out: Path) -> Path:
     """Where replies are kept while a file is written."""
     return out.with_name(f"{out.name}.cache")
-
-
-def key_in(variable: str | None) -> str | None:
-    """The key of a server; one on the command line would be seen by everybody on the machine."""
-    return os.environ.get(variable) if variable else None

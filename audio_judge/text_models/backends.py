@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,11 @@ import httpx2
 import torch
 from transformers import DecisionPipeline, TextGenerationPipeline, pipeline
 
+from audio_judge.errors import UsageError
 from audio_judge.text_models.replies import CallError, Completion, Message, Sampling
+
+# What chat templates call it, Qwen3's first
+THINKING = "enable_thinking"
 
 
 class _Server:
@@ -135,6 +140,9 @@ class Endpoint:
         request = {"messages": [dict(message) for message in messages], **asdict(sampling), **self.extra}
         answer = await self._server.post("chat/completions", request)
         match answer:
+            # All tokens went into a thought, which servers keep apart: `reasoning` in vLLM, `reasoning_content` elsewhere
+            case {"choices": [{"finish_reason": "length", "message": {"content": None | "", **message}}, *_]}:
+                return Completion(f"<think>{message.get('reasoning_content') or message.get('reasoning') or ''}", True)
             case {"choices": [{"message": {"content": str(text)}, **choice}, *_]}:
                 return Completion(text, cut_off=choice.get("finish_reason") == "length")
         raise CallError("malformed_reply", f"{self._server.url}: no text in {json.dumps(answer)[:200]}")
@@ -150,24 +158,35 @@ class LocalModel:
     Args:
         model: Repo or folder of a chat model, or a ready ``pipeline("text-generation")``.
         name: Name in the cache key; the repo or folder if None.
+        thinking: Whether the model is to think first, if its chat template can tell it; None for its own habit.
         options: Passed to ``pipeline``: ``revision``, ``dtype``, ``device`` …
 
     Raises:
-        ValueError: If the model has no chat template.
+        ValueError: If the model has no chat template, or none that knows of thinking.
     """
 
-    def __init__(self, model: str | TextGenerationPipeline, *, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        model: str | TextGenerationPipeline,
+        *,
+        name: str | None = None,
+        thinking: bool | None = None,
+        **options: Any,
+    ) -> None:
         self._pipeline = cast(Any, pipeline("text-generation", model, **options) if isinstance(model, str) else model)
         self.name = name or str(self._pipeline.model.config.name_or_path)
         self._options = {key: str(value) for key, value in options.items() if key in ("revision", "dtype")}
         self._turn = threading.Lock()  # unlike a lock of asyncio it serves the event loops of several runs
         if self._pipeline.tokenizer.chat_template is None:
             raise ValueError(f"{self.name}: no chat template; an instruction-tuned model is needed")
+        if thinking is not None and THINKING not in self._pipeline.tokenizer.chat_template:
+            raise ValueError(f"{self.name}: its chat template knows no `{THINKING}`; leave `thinking` out")
+        self._thinking = {} if thinking is None else {THINKING: thinking}
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name of the model and how it was loaded."""
-        return {"local": self.name, **self._options}
+        """Name of the model, how it was loaded, and whether it is told to think."""
+        return {"local": self.name, **self._options, **self._thinking}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         """Answer one request once, in a thread, so that others may wait meanwhile."""
@@ -176,7 +195,11 @@ class LocalModel:
     def _generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         tokenizer, model = self._pipeline.tokenizer, self._pipeline.model
         inputs = tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, return_tensors="pt", return_dict=True
+            [dict(message) for message in messages],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+            **self._thinking,
         ).to(model.device)
         drawn: dict[str, Any] = {"do_sample": False}
         if sampling.temperature:
@@ -247,6 +270,56 @@ class DecisionEndpoint:
     async def close(self) -> None:
         """Close the connections."""
         await self._server.close()
+
+
+def key_in(variable: str | None) -> str | None:
+    """Look up the key of a server; one on the command line would be seen by everybody on the machine.
+
+    Raises:
+        UsageError: If the environment has no such variable, or an empty one.
+    """
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise UsageError(f"environment variable {variable}: is not set, or empty; it should hold the server's key")
+    return os.environ[variable]
+
+
+def read_fields(given: str | Mapping[str, Any] | None, option: str) -> dict[str, Any]:
+    """Read more fields of a chat request, from JSON or as a recipe has them.
+
+    Raises:
+        UsageError: If they are no JSON object.
+
+    Example:
+        >>> read_fields('{"top_k": 20}', "--extra")
+        {'top_k': 20}
+    """
+    try:
+        fields = json.loads(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise UsageError(f"{option} {given!r}: no JSON ({error})") from error
+    if not isinstance(fields, Mapping | None):
+        raise UsageError(f"{option} {given!r}: a JSON object is needed")
+    return dict(fields or {})
+
+
+def with_thinking(extra: Mapping[str, Any], thinking: bool | None) -> dict[str, Any]:
+    """Add to the fields of a chat request whether a model is to think first; None leaves that to the server.
+
+    Raises:
+        ValueError: If the fields say the opposite already.
+
+    Example:
+        >>> with_thinking({"top_k": 20}, thinking=False)
+        {'top_k': 20, 'chat_template_kwargs': {'enable_thinking': False}}
+    """
+    if thinking is None:
+        return dict(extra)
+    given = dict(extra.get("chat_template_kwargs", {}))
+    if given.setdefault(THINKING, thinking) is not thinking:
+        raise ValueError(f"thinking is {thinking} and {THINKING} in the extra fields is {given[THINKING]}; give one")
+    return {**extra, "chat_template_kwargs": given}
 
 
 def served_model(url: str, *, api_key: str | None = None) -> str:

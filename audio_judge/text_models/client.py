@@ -31,6 +31,8 @@ from audio_judge.text_models.replies import GREEDY, Backend, CallError, Failure,
 
 # A server that asks for a longer pause than this is better asked again by a later run.
 LONGEST_WAIT = 120.0
+# Room for a thought that was cut off, at the second and at the third try, in tokens.
+THOUGHT_TOKENS = (2048, 8192)
 # How often a request looks whether another process has answered the same one, in seconds.
 POLL_INTERVAL = 0.05
 
@@ -149,7 +151,8 @@ class Client:
         Args:
             messages: ``{"role", "content"}`` each.
             allow_cut_off: Whether a reply that reached ``max_tokens`` counts; otherwise it is asked again with twice
-                and then four times the tokens, and fails if that is not enough.
+                and then four times the tokens (of a thought without an end, ``THOUGHT_TOKENS`` if that is more), and
+                fails if that is not enough.
         """
         asked: dict[str, Any] = {"messages": [dict(message) for message in messages], "sampling": asdict(sampling)}
         asked |= {"backend": dict(self.backend.identity), "allow_cut_off": allow_cut_off}
@@ -178,23 +181,37 @@ class Client:
 
     async def _attempt(self, messages: Sequence[Message], sampling: Sampling, allow_cut_off: bool) -> Reply | Failure:
         """Try until there is a reply, a refusal, or no attempt left."""
-        tokens = sampling.max_tokens
+        tokens, extensions = sampling.max_tokens, 0
         for attempt in range(1, self.attempts + 1):
             self.counts.sent += 1
             try:
                 completion = await self.backend.generate(messages, replace(sampling, max_tokens=tokens))
                 if allow_cut_off or not completion.cut_off:
                     return Reply(completion.text, completion.cut_off)
-                error = CallError("reply_cut_off", f"no end within {tokens} tokens: {completion.text[-80:]!r}", 0.0)
+                is_thought, said = is_unfinished_thought(completion.text), completion.text[-80:]
+                what = "no end of the thought" if is_thought else "no end"
+                error = CallError("reply_cut_off", f"{what} within {tokens} tokens: {said!r}", 0.0)
             except CallError as failed:
-                error = failed
-            final = error.kind == "refused" or (error.kind == "reply_cut_off" and tokens == 4 * sampling.max_tokens)
-            if final or attempt == self.attempts:
+                error, is_thought = failed, False
+            is_final = error.kind == "refused" or (error.kind == "reply_cut_off" and extensions == len(THOUGHT_TOKENS))
+            if is_final or attempt == self.attempts:
                 break
-            tokens *= 2 if error.kind == "reply_cut_off" else 1
+            if error.kind == "reply_cut_off":
+                tokens = max(2 * tokens, THOUGHT_TOKENS[extensions] if is_thought else 0)
+                extensions += 1
             await asyncio.sleep(waiting_time(attempt, self.first_wait, error.wait))
         self.counts.failed += 1
         return Failure(error.kind, str(error), attempt)
+
+
+def is_unfinished_thought(text: str) -> bool:
+    """Say whether a reply that was cut off is still thinking.
+
+    Example:
+        >>> is_unfinished_thought("<think>The answer says"), is_unfinished_thought("<think>Hm.</think>8 of")
+        (True, False)
+    """
+    return text.lstrip().startswith("<think>") and "</think>" not in text
 
 
 def waiting_time(attempt: int, first_wait: float, asked_for: float | None = None) -> float:

@@ -5,7 +5,8 @@ model that answers typed decisions is asked four ``score`` questions of eleven l
 other model is asked in chat for one whole number, which is read strictly. What a judge thought is hidden, what it
 answered is data: a JSON string without the characters that tags and control tokens begin with.
 
-A case that got no grade is None, and counted; it is never a zero. An answer that is empty, only thought, or has
+A case that got no grade is None, and counted; it is never a zero. Nor is the grade of an evaluator whose thought did not
+end: it is asked again with more room, and then there is none. An answer that is empty, only thought, or has
 unreadable tags is worth zero on every criterion, and the evaluator is not asked.
 
 Left out: grading real or fake, which is right or wrong without an opinion.
@@ -39,8 +40,9 @@ from audio_judge.text_models.backends import (
     LocalModel,
     decision_request,
     served_model,
+    with_thinking,
 )
-from audio_judge.text_models.client import Client, in_order
+from audio_judge.text_models.client import THOUGHT_TOKENS, Client, in_order
 from audio_judge.text_models.criteria import BANDS, CRITERIA, DESCRIPTIONS, FORMS, HIGHEST, QUESTIONS, ROLES, Form
 from audio_judge.text_models.replies import Backend, Failure, Message, Sampling
 
@@ -109,10 +111,12 @@ class Outcome:
     Args:
         grades: Criterion to grade, 0 to 1; None if any of them failed.
         reason: Why there are none; None if there are.
+        is_cut_off: Whether that is since the evaluator did not come to an end.
     """
 
     grades: Grades | None
     reason: str | None = None
+    is_cut_off: bool = False
 
 
 def parse_grade(text: str) -> int:
@@ -222,6 +226,7 @@ class Evaluator:
     Attributes:
         asked: Cases put to the evaluator so far, those answered from the cache included.
         failures: Cases of those that got no grade.
+        cut_off: Cases of those whose evaluator did not come to an end.
 
     Raises:
         ValueError: If a number is out of range.
@@ -239,22 +244,26 @@ class Evaluator:
         first_wait: float = 1.0,
         max_tokens: int = 64,
         max_failure_rate: float = 0.1,
+        max_cut_off_rate: float = 0.5,
         minimum_cases: int = 20,
     ) -> None:
         if asking not in get_args(Asking):
             raise ValueError(f"form {asking!r}; one of {', '.join(get_args(Asking))} is needed")
-        if not 0 <= max_failure_rate <= 1 or not 1 <= minimum_cases <= 100 or concurrency < 1 or attempts < 1:
+        rates = (max_failure_rate, max_cut_off_rate)
+        usable = all(0 <= rate <= 1 for rate in rates) and 1 <= minimum_cases <= 100
+        if not usable or concurrency < 1 or attempts < 1:
             raise ValueError(
-                f"max_failure_rate {max_failure_rate}, minimum_cases {minimum_cases}, concurrency {concurrency}, "
-                f"attempts {attempts}; 0 to 1, 1 to 100, and 1 or more twice are needed"
+                f"max_failure_rate {max_failure_rate}, max_cut_off_rate {max_cut_off_rate}, minimum_cases {minimum_cases}, "
+                f"concurrency {concurrency}, attempts {attempts}; 0 to 1 twice, 1 to 100, and 1 or more twice are needed"
             )
-        self.name, self.asked, self.failures = name, 0, 0
+        self.name, self.asked, self.failures, self.cut_off = name, 0, 0, 0
         self.asking: Asking = asking
-        self.max_failure_rate, self.minimum_cases = max_failure_rate, minimum_cases
+        self.max_failure_rate, self.max_cut_off_rate = rates
+        self.minimum_cases = minimum_cases
         # Opened anew by every call, since connections belong to one event loop
         self._backends, self._concurrency, self._sampling = backends, concurrency, Sampling(max_tokens=max_tokens)
         self._options: dict[str, Any] = {"cache": cache, "attempts": attempts, "first_wait": first_wait}
-        self._recent: deque[bool] = deque(maxlen=100)  # True where a case failed
+        self._recent: deque[Outcome] = deque(maxlen=100)
 
     def grade(self, cases: Sequence[Case]) -> list[Grades | None]:
         """Grade cases.
@@ -320,7 +329,8 @@ class Evaluator:
         grades: Grades = {}
         for criterion, reply in zip(CRITERIA, await asyncio.gather(*requests), strict=True):
             if isinstance(reply, Failure):
-                return Outcome(None, f"{criterion}: {reply.kind}: {reply.message}")
+                reason = f"{criterion}: {reply.kind}: {reply.message}"
+                return Outcome(None, reason, is_cut_off=reply.kind == "reply_cut_off")
             try:
                 grades[criterion] = parse_grade(reply.text) / HIGHEST
             except ParseError as error:
@@ -330,15 +340,26 @@ class Evaluator:
     def _count(self, outcome: Outcome) -> None:
         self.asked += 1
         self.failures += outcome.grades is None
-        self._recent.append(outcome.grades is None)
-        failed, seen = sum(self._recent), len(self._recent)
+        self.cut_off += outcome.is_cut_off
+        self._recent.append(outcome)
         # Only a failure may end a run: a share that is too high falls while grades come
-        if outcome.grades is None and seen >= self.minimum_cases and failed > self.max_failure_rate * seen:
-            self._recent.clear()  # whoever goes on after this begins anew
-            raise EvaluatorDownError(
-                f"evaluator {self.name}: {failed} of the latest {seen} cases got no grade, more than the "
-                f"{self.max_failure_rate:.0%} allowed; the latest reason: {outcome.reason}"
-            )
+        if outcome.grades is None and len(self._recent) >= self.minimum_cases:
+            self._check_shares(outcome)
+
+    def _check_shares(self, latest: Outcome) -> None:
+        seen, cut_off = len(self._recent), sum(one.is_cut_off for one in self._recent)
+        failed = sum(one.grades is None for one in self._recent) - cut_off
+        advice = "give it more tokens, or switch its thinking off"
+        for number, rate, what in (
+            (failed, self.max_failure_rate, "got no grade"),
+            (cut_off, self.max_cut_off_rate, f"came to no end ({advice})"),
+        ):
+            if number > rate * seen:
+                self._recent.clear()  # whoever goes on after this begins anew
+                raise EvaluatorDownError(
+                    f"evaluator {self.name}: {number} of the latest {seen} cases {what}, more than the {rate:.0%} "
+                    f"allowed; the latest reason: {latest.reason}"
+                )
 
 
 async def _by_decision(client: Client, case: Case) -> Outcome:
@@ -369,8 +390,10 @@ def make_evaluator(
     timeout: float = 120.0,
     attempts: int = 5,
     first_wait: float = 1.0,
-    max_tokens: int = 64,
+    thinking: bool | None = None,
+    max_tokens: int | None = None,
     max_failure_rate: float = 0.1,
+    max_cut_off_rate: float = 0.5,
     minimum_cases: int = 20,
     api_key: str | None = None,
     extra: Mapping[str, Any] | None = None,
@@ -392,35 +415,47 @@ def make_evaluator(
         timeout: Longest wait for one reply of a server, in seconds.
         attempts: How often a request is tried.
         first_wait: Pause before the second attempt, in seconds; it doubles each time.
-        max_tokens: Longest reply in chat, the evaluator's own thought included: give more to a model that thinks, or
-            switch its thinking off with ``extra``. A reply that was cut off is asked for again with twice and four
-            times as many.
+        thinking: Whether the evaluator is to think before it grades, in chat; None for its own habit. Typed questions
+            are answered without a thought, so ``auto`` with it means chat.
+        max_tokens: Longest reply in chat, the evaluator's own thought included; 64 if None, or 2048 with ``thinking``. A
+            reply that was cut off is asked for again with more, twice, as ``Client.ask`` does; then the case has no
+            grade, and is counted.
         max_failure_rate: Share of failed cases among the latest hundred above which ``grade`` raises.
-        minimum_cases: Fewest cases from which that share is computed.
+        max_cut_off_rate: The same of cases whose evaluator did not come to an end, which are no others.
+        minimum_cases: Fewest cases from which those shares are computed.
         api_key: Key of the server.
-        extra: More fields of a chat request, such as ``{"chat_template_kwargs": {"enable_thinking": False}}``.
+        extra: More fields of a chat request, such as ``{"temperature": 0.6, "top_p": 0.95}``.
         options: Of a local model, passed to ``pipeline``: ``revision``, ``dtype``, ``device`` …
 
     Raises:
         ValueError: If the place or an option is unusable.
         OSError: If a local model cannot be found.
     """
+    if thinking and form == "decision":
+        raise ValueError(
+            "form decision: typed questions are answered without a thought; leave `thinking` out, or ask in chat"
+        )
+    if thinking and form == "auto":
+        form = "chat"
+    if max_tokens is None:
+        max_tokens = THOUGHT_TOKENS[0] if thinking else 64
     if place.startswith(("http://", "https://")):
         if options:
             raise ValueError(f"{', '.join(options)}: only for a local model; {place} is a server")
         name = model or served_model(place, api_key=api_key)
-        backends = _server(place, name, api_key, timeout, extra)
+        backends = _server(place, name, api_key, timeout, with_thinking(extra or {}, thinking))
     else:
         if api_key or extra:
             raise ValueError(f"api_key and extra are only for a server; {place} is no http address")
-        name, backends = model or place, _local(place, form, model, options)
+        name, backends = model or place, _local(place, form, model, thinking, options)
     limits: dict[str, Any] = {"concurrency": concurrency, "attempts": attempts, "minimum_cases": minimum_cases}
-    more: dict[str, Any] = {"first_wait": first_wait, "max_tokens": max_tokens, "max_failure_rate": max_failure_rate}
+    limits |= {"max_failure_rate": max_failure_rate, "max_cut_off_rate": max_cut_off_rate}
+    more: dict[str, Any] = {"first_wait": first_wait, "max_tokens": max_tokens}
     return Evaluator(name, backends, asking=form, cache=None if cache is None else Path(cache), **limits, **more)
 
 
 def _server(
-    url: str, model: str, api_key: str | None, timeout: float, extra: Mapping[str, Any] | None
+    url: str, model: str, api_key: str | None, timeout: float, extra: Mapping[str, Any]
 ) -> dict[str, Callable[[], Backend]]:
     return {
         "decision": lambda: DecisionEndpoint(url, model, api_key=api_key, timeout=timeout),
@@ -428,10 +463,12 @@ def _server(
     }
 
 
-def _local(place: str, form: Asking, name: str | None, options: Mapping[str, Any]) -> dict[str, Callable[[], Backend]]:
+def _local(
+    place: str, form: Asking, name: str | None, thinking: bool | None, options: Mapping[str, Any]
+) -> dict[str, Callable[[], Backend]]:
     """Load a model once; both ways of asking share its weights."""
     if form == "chat":
-        chat = LocalModel(place, name=name, **options)
+        chat = LocalModel(place, name=name, thinking=thinking, **options)
         return {"chat": lambda: chat}
     decision = LocalDecisionModel(place, name=name, **options)
 
@@ -439,6 +476,6 @@ def _local(place: str, form: Asking, name: str | None, options: Mapping[str, Any
     def as_chat() -> Backend:
         loaded = decision.pipeline
         ready = pipeline("text-generation", loaded.model, tokenizer=loaded.tokenizer)
-        return LocalModel(ready, name=decision.name, **options)
+        return LocalModel(ready, name=decision.name, thinking=thinking, **options)
 
     return {"decision": lambda: decision, "chat": as_chat}

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch.utils.data import Sampler
@@ -28,7 +29,7 @@ from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, join_audio, placeholder_id
 from audio_judge.tasks import Facts, ParseError, read_facts
 from audio_judge.training.reward_rows import RewardRow
-from audio_judge.training.rewards import REWARDS
+from audio_judge.training.rewards import COMPARING, REWARDS, Reward, preference_reward
 from audio_judge.training.sft import correlation
 from audio_judge.training.tuning import CheckpointError, same_dtypes
 
@@ -38,13 +39,20 @@ logger = logging.getLogger(__name__)
 class GroupSampler(Sampler[int]):
     """The order of TRL's ``RepeatSampler``, with both orders of a pair in one batch and the same order after a restart.
 
+    Batches are made of pairs and of rows that stand alone, two by two. A batch of an odd size is filled up with a row
+    that stands alone or, where there are no more, with one of its own rows again. A batch of one prompt has no room for
+    a pair.
+
     Args:
         groups: Indices of rows that belong together, one or two.
         generations: Answers per prompt; each index is repeated so often.
-        batch_size: Prompts per generation batch.
+        batch_size: Prompts per generation batch, of all processes together.
         repeat_count: How often a batch comes.
         seed: Of the order.
         epoch: Says which epoch begins; each has its own order.
+
+    Raises:
+        ValueError: If not a single batch can be filled.
     """
 
     def __init__(
@@ -57,36 +65,48 @@ class GroupSampler(Sampler[int]):
         seed: int,
         epoch: Callable[[], int],
     ) -> None:
-        self.groups, self.generations, self.batch_size = groups, generations, batch_size
+        if batch_size == 1:
+            groups = [[index] for group in groups for index in group]
+        self.pairs = [list(group) for group in groups if len(group) == 2]
+        self.singles = [index for group in groups if len(group) == 1 for index in group]
+        self.generations, self.batch_size = generations, batch_size
         self.repeat_count, self.seed, self.epoch = repeat_count, seed, epoch
+        self.batches = self._count()
+        if not self.batches:
+            raise ValueError(
+                f"{len(self.singles) + 2 * len(self.pairs)} prompts do not fill a batch of {batch_size}; give more of them, or "
+                "a smaller per_device_train_batch_size"
+            )
+
+    def _count(self) -> int:
+        """How many batches an epoch has, whatever its order."""
+        twos, odd = divmod(self.batch_size, 2)
+        if twos == 0:
+            return len(self.singles)
+        count = (len(self.pairs) + len(self.singles) // 2) // twos
+        # What fills up odd batches makes no twos
+        while count * twos > len(self.pairs) + max(0, len(self.singles) - odd * count) // 2:
+            count -= 1
+        return count
 
     def __iter__(self) -> Iterator[int]:
         """Yield indices; what does not fill a batch is left out of the epoch."""
-        order = list(self.groups)
         # Of seed and epoch alone, so that a resumed run needs no state to go on in the same order
-        random.Random(f"{self.seed} {self.epoch()}").shuffle(order)
-        indices = _packed(order, self.batch_size)
-        for start in range(0, len(indices) - self.batch_size + 1, self.batch_size):
-            batch = indices[start : start + self.batch_size]
+        order = random.Random(f"{self.seed} {self.epoch()}")
+        singles = order.sample(self.singles, len(self.singles))
+        fillers = singles[: self.batches] if self.batch_size % 2 else []
+        alone = singles[len(fillers) :]
+        twos = [*self.pairs, *(alone[at : at + 2] for at in range(0, len(alone) - 1, 2))]
+        order.shuffle(twos)
+        size = self.batch_size // 2  # in twos
+        for number in range(self.batches):
+            batch = [index for two in twos[number * size : (number + 1) * size] for index in two]
+            if self.batch_size % 2:
+                batch.append(fillers[number] if number < len(fillers) else batch[0])
             yield from [i for _ in range(self.repeat_count) for i in batch for _ in range(self.generations)]
 
     def __len__(self) -> int:
-        batches = sum(map(len, self.groups)) // self.batch_size
-        return batches * self.batch_size * self.repeat_count * self.generations
-
-
-def _packed(groups: Sequence[Sequence[int]], size: int) -> list[int]:
-    """The groups one after the other; one that would lie across two batches waits until a smaller one has filled up."""
-    placed: list[int] = []
-    waiting: list[Sequence[int]] = []
-    for group in groups:
-        if len(group) <= size and len(placed) % size + len(group) > size:
-            waiting.append(group)
-            continue
-        placed += group
-        while waiting and len(placed) % size + len(waiting[0]) <= size:
-            placed += waiting.pop(0)
-    return placed + [index for group in waiting for index in group]
+        return self.batches * self.batch_size * self.repeat_count * self.generations
 
 
 def group_rows(pairs: Sequence[str]) -> list[list[int]]:
@@ -111,6 +131,27 @@ def group_rows(pairs: Sequence[str]) -> list[list[int]]:
     return groups
 
 
+class AcrossProcesses:
+    """A reward that compares the answers of a batch, on those of all processes; it gives those of its own process.
+
+    The order of a pair that is to agree with another one may be generated by another process, as may the answers to
+    one prompt.
+    """
+
+    def __init__(self, reward: Reward) -> None:
+        self.reward, self.__name__ = reward, reward.__name__
+
+    def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        """Reward the answers of this process; every process has to call it at the same time."""
+        own = {
+            name: column for name, column in columns.items() if isinstance(column, list) and name != "completion_ids"
+        }
+        everyone = gather_object([own | {"completions": completions}])
+        before = sum(len(other["completions"]) for other in everyone[: PartialState().process_index])
+        whole = {name: [row for other in everyone for row in other[name]] for name in everyone[0]}
+        return self.reward(**whole)[before : before + len(completions)]
+
+
 # The trainer
 
 
@@ -121,7 +162,8 @@ class AudioGRPOTrainer(GRPOTrainer):
     the trainer's own shuffling and splitting carry them along. Clips are cut off at ``max_seconds``; None for no limit.
 
     Raises:
-        ValueError: If checkpoints would fall between the uses of one batch of answers.
+        ValueError: If checkpoints would fall between the uses of one batch of answers, or a batch has no room for both
+            orders of a pair and a reward needs them.
     """
 
     args: Any
@@ -129,6 +171,7 @@ class AudioGRPOTrainer(GRPOTrainer):
     processing_class: Any
     train_dataset: Any
     eval_dataset: Any
+    reward_funcs: Any
     num_generations: Any
     max_completion_length: Any
     # The audio inputs of the sequences that are generated or scored now
@@ -142,8 +185,16 @@ class AudioGRPOTrainer(GRPOTrainer):
             model.config.image_token_id = placeholder  # TRL reads it of every model that comes with a processor
         # A placeholder in an answer would ask for audio that is not there
         config.generation_kwargs = {"suppress_tokens": [placeholder]} | (config.generation_kwargs or {})
+        given = kwargs["reward_funcs"]
+        kwargs["reward_funcs"] = [AcrossProcesses(one) if one in COMPARING else one for one in given]
         super().__init__(*args, **kwargs)
         self._check_save_steps()
+        if preference_reward in given and self.args.generation_batch_size == self.num_generations:
+            raise ValueError(
+                f"a batch of {self.args.generation_batch_size} answers has one prompt, and the preference reward needs both "
+                f"orders of a pair: {2 * self.num_generations} answers or more (per_device_train_batch_size times processes "
+                "times steps_per_generation)"
+            )
 
     def _check_save_steps(self) -> None:
         """A resumed run generates anew, so a checkpoint must not lie inside a batch of answers that is used again."""
@@ -214,10 +265,11 @@ class AudioGRPOTrainer(GRPOTrainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Answer validation prompts greedily, measure the answers and log the numbers; each process takes its share.
+        """Answer validation prompts greedily, reward and measure the answers and log the numbers; processes share the work.
 
         Returns:
-            What ``judge_metrics`` gives, its names with the prefix.
+            What ``judge_metrics`` gives, ``reward`` (the weighted sum that is trained for) and ``rewards/<name>`` (its parts,
+            where they apply), and what the reward functions log of themselves, all names with the prefix.
         """
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         rows, share = [dataset[index] for index in range(len(dataset))], self.accelerator.num_processes
@@ -236,10 +288,35 @@ class AudioGRPOTrainer(GRPOTrainer):
         numbers = range(self.accelerator.process_index, len(rows), share)
         answers = dict(gather_object(list(zip(numbers, own, strict=True))))
         metrics = judge_metrics([answers[number] for number in range(len(rows))], rows)
+        metrics |= self._rewards_of(own, {name: [row[name] for row in mine] for name in rows[0]})
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         super(GRPOTrainer, self).log(dict(named))  # TRL's own would add a table of completions
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         return named
+
+    def _rewards_of(self, answers: list[str], columns: dict[str, list[Any]]) -> dict[str, float]:
+        """Mean rewards of validation answers, of all processes; what got no reward at all does not count."""
+        told: list[tuple[str, float]] = []
+        completions = [[{"role": "assistant", "content": answer}] for answer in answers]  # as in training
+        columns = {name: column for name, column in columns.items() if name != "prompt"} | {
+            "prompts": columns["prompt"]
+        }
+        values = [
+            reward(completions=completions, log_metric=lambda name, value: told.append((name, value)), **columns)
+            for reward in self.reward_funcs
+        ]
+        rows = gather_object(list(zip(*values, strict=True)))  # of all processes, an entry per reward each
+        metrics = _means_by_name(gather_object(told))
+        for name, column in zip(self.reward_func_names, zip(*rows, strict=True), strict=True):
+            applies = [value for value in column if value is not None]
+            metrics |= {f"rewards/{name}": sum(applies) / len(applies)} if applies else {}
+        weights = self.reward_weights.tolist()
+        sums = [
+            sum(weight * value for weight, value in zip(weights, row, strict=True) if value is not None)
+            for row in rows
+            if any(value is not None for value in row)
+        ]
+        return metrics | ({"reward": sum(sums) / len(sums)} if sums else {})
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """What could not be written whole is taken away."""
@@ -256,6 +333,13 @@ class AudioGRPOTrainer(GRPOTrainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         with same_dtypes(self.model):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+
+def _means_by_name(told: Sequence[tuple[str, float]]) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for name, value in told:
+        values.setdefault(name, []).append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
 
 
 def judge_metrics(answers: Sequence[str], rows: Sequence[RewardRow]) -> dict[str, float]:

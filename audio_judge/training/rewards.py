@@ -391,7 +391,7 @@ class EvaluatorReward:
 
         Args:
             log_extra: Takes the grades by criterion, as columns of the table of completions.
-            log_metric: Takes the share of answers that got no grade.
+            log_metric: Takes the shares of answers that got no grade, and whose evaluator came to no end.
 
         Returns:
             Weighted mean of the grades, 0 to 1; None where a label is stated and where the evaluator gave no grade.
@@ -400,7 +400,7 @@ class EvaluatorReward:
             EvaluatorDownError: If too many grades fail.
         """
         forms = {index: form for index, name in enumerate(task) if (form := form_of(name))}
-        graded = list(forms)
+        graded, cut_off_before = list(forms), self.evaluator.cut_off
         cases = [Case(forms[i], _request(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
         grades: dict[int, dict[str, float] | None] = dict(zip(graded, self.evaluator.grade(cases), strict=True))
         rows = [grades.get(index) for index in range(len(completions))]
@@ -409,6 +409,7 @@ class EvaluatorReward:
                 log_extra(f"evaluator/{criterion}", [None if row is None else row[criterion] for row in rows])
         if log_metric is not None and graded:
             log_metric("evaluator/failed", sum(rows[index] is None for index in graded) / len(graded))
+            log_metric("evaluator/cut_off", (self.evaluator.cut_off - cut_off_before) / len(graded))
         return [None if row is None else weighted(row, self.weights) for row in rows]
 
 
@@ -422,6 +423,8 @@ REWARDS: dict[str, Reward] = {
     "overlap": overlap_reward,
     "preference": preference_reward,
 }
+# Those that compare the answers of a batch with each other
+COMPARING: tuple[Reward, ...] = (agreement_reward, preference_reward)
 EVALUATOR = "evaluator"
 
 

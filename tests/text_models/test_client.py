@@ -1,5 +1,9 @@
 import asyncio
+import contextlib
+import copy
+import json
 import multiprocessing
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -151,6 +155,38 @@ class TestRetry:
             (failure,), _ = ask(stub.url, sampling=Sampling(max_tokens=10), attempts=9)
         assert (failure.kind, len(stub.requests)) == ("reply_cut_off", 3)
 
+    @pytest.mark.parametrize("thought", ["marked", "kept apart", "kept apart by vLLM"])
+    def test_a_thought_that_was_cut_off_gets_room_to_end(self, thought):
+        """Kept apart, there is no content at all: a thought that did not end, not a reply that cannot be read."""
+
+        def reply(request, _times):
+            if request["max_tokens"] >= 4000:
+                return "8"
+            if thought == "marked":
+                return {"text": "<think>\nThe answer says", "finish": "length"}
+            key = "reasoning" if "vLLM" in thought else "reasoning_content"
+            message = {"role": "assistant", "content": None, key: "The answer says"}
+            body = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}]}
+            return {"body": json.dumps(body).encode()}
+
+        with serving(reply) as stub:
+            (answer,), _ = ask(stub.url, sampling=Sampling(max_tokens=64))
+        assert answer == Reply("8")
+        assert [request["max_tokens"] for request in stub.requests] == [64, 2048, 8192]
+
+    def test_a_thought_without_an_end_is_said_to_be_one(self):
+        with serving(lambda *_: {"text": "<think>\nWait, let me", "finish": "length"}) as stub:
+            (failure,), _ = ask(stub.url, sampling=Sampling(max_tokens=3000))
+        assert failure.kind == "reply_cut_off"
+        assert failure.message.startswith("no end of the thought within 12000 tokens")
+        assert len(stub.requests) == 3
+
+    def test_a_reply_without_content_that_ended_is_malformed(self):
+        body = {"choices": [{"message": {"content": None, "reasoning": "Hm."}, "finish_reason": "stop"}]}
+        with serving(lambda *_: {"body": json.dumps(body).encode()}) as stub:
+            (failure,), _ = ask(stub.url, attempts=1)
+        assert failure.kind == "malformed_reply"
+
     def test_a_reply_that_was_cut_off_counts_where_that_is_allowed(self, tmp_path):
         with serving(lambda *_: {"text": "7 and", "finish": "length"}) as stub:
             first, _ = ask(stub.url, tmp_path, allow_cut_off=True)
@@ -298,6 +334,32 @@ class TestLocalModel:
         torch.manual_seed(3)
         self.generate(model, Sampling(1.0, 1.0, 4, 5))
         assert torch.equal(torch.rand(2), expected)
+
+    @pytest.mark.parametrize("thinking", [None, True, False])
+    def test_thinking_reaches_the_chat_template(self, model, thinking):
+        """A template as Qwen3's: an empty thought in the prompt where none is wanted."""
+        pipe = copy.copy(model._pipeline)
+        pipe.tokenizer = copy.deepcopy(pipe.tokenizer)
+        pipe.tokenizer.chat_template += "{% if enable_thinking is defined and not enable_thinking %}good{% endif %}"
+        seen = []
+        pipe.model = SimpleNamespace(
+            device="cpu", config=pipe.model.config, generation_config=pipe.model.generation_config,
+            generate=lambda **given: seen.append(given["input_ids"]) or given["input_ids"],
+        )  # fmt: skip
+        with contextlib.suppress(IndexError):  # nothing is written
+            LocalModel(pipe, name="tiny", thinking=thinking)._generate(says("hello"), Sampling())
+        assert pipe.tokenizer.decode(seen[0][0]).endswith("good") == (thinking is False)
+
+    def test_thinking_is_part_of_what_a_reply_hangs_on(self, model):
+        pipe = copy.copy(model._pipeline)
+        pipe.tokenizer = copy.deepcopy(pipe.tokenizer)
+        pipe.tokenizer.chat_template += "{{ '' if enable_thinking else '' }}"
+        identities = [LocalModel(pipe, name="tiny", thinking=value).identity for value in (None, True, False)]
+        assert len({json.dumps(one) for one in identities}) == 3
+
+    def test_template_without_thinking_cannot_be_told(self, model):
+        with pytest.raises(ValueError, match="tiny: its chat template knows no `enable_thinking`"):
+            LocalModel(model._pipeline, name="tiny", thinking=False)
 
     def test_is_cached_like_an_endpoint(self, model, tmp_path):
         async def run():

@@ -11,8 +11,9 @@ from evaluators import chats, criterion_of, decided, decides, tiny_model  # noqa
 from served import transformers_serve
 from stub import serving
 
+from audio_judge.errors import UsageError
 from audio_judge.tasks.common import ParseError
-from audio_judge.text_models.backends import LocalDecisionModel, decision_request, served_model
+from audio_judge.text_models.backends import LocalDecisionModel, decision_request, key_in, served_model
 from audio_judge.text_models.criteria import (
     BANDS,
     CRITERIA,
@@ -366,6 +367,92 @@ class TestAuto:
             gone = stub.url
         with pytest.raises(EvaluatorDownError, match=r"evaluator tiny does not answer: .*Connect"):
             evaluator_at(gone).grade([CASE])
+
+
+def thinks(tokens, grade="7"):
+    """A chat server whose model thinks for so many tokens unless it is told not to."""
+
+    def reply(request, _times):
+        if "questions" in request:
+            return {"status": 404}
+        if request.get("chat_template_kwargs", {}).get("enable_thinking") is False:
+            return grade
+        if request["max_tokens"] < tokens:
+            return {"text": "<think>\nIt is a 3, no, a 9", "finish": "length"}
+        return f"<think>\nIt is a 3, no, a 9.\n</think>\n\n{grade}"
+
+    return reply
+
+
+class TestThinking:
+    def test_evaluator_that_thinks_by_itself_gets_room(self):
+        """As the papers' own: this ended a run with "no end within 256 tokens"."""
+        with serving(thinks(2000)) as stub:
+            evaluator = evaluator_at(stub.url, attempts=5)
+            assert evaluator.grade([CASE]) == [dict.fromkeys(CRITERIA, 0.7)]
+        assert {request["max_tokens"] for request in stub.requests if "messages" in request} == {64, 2048}
+
+    @pytest.mark.parametrize(("thinking", "tokens"), [(True, 2048), (False, 64)])
+    def test_told_so_one_request_is_enough(self, thinking, tokens):
+        with serving(thinks(2000)) as stub:
+            evaluator = evaluator_at(stub.url, thinking=thinking, extra={"top_k": 20}, form="chat")
+            assert evaluator.grade([CASE]) == [dict.fromkeys(CRITERIA, 0.7)]
+        assert len(stub.requests) == 4
+        for request in stub.requests:
+            assert (request["max_tokens"], request["top_k"]) == (tokens, 20)
+            assert request["chat_template_kwargs"] == {"enable_thinking": thinking}
+
+    def test_typed_questions_are_not_asked_of_one_that_shall_think(self):
+        with serving(thinks(2000)) as stub:
+            evaluator = evaluator_at(stub.url, thinking=True)
+            evaluator.grade([CASE])
+            assert evaluator.asking == "chat"
+        with pytest.raises(ValueError, match="answered without a thought"):
+            evaluator_at(stub.url, thinking=True, form="decision")
+
+    def test_thought_that_never_ends_is_no_grade_and_counted(self):
+        """Not the number it has named so far, nor a zero; and it does not stop the run as failures do."""
+
+        def reply(request, times):
+            ends = "answer 3" not in request["messages"][0]["content"]
+            return thinks(0 if ends else 10**6)(request, times)
+
+        with serving(reply) as stub:
+            evaluator = evaluator_at(stub.url, form="chat", attempts=5, minimum_cases=5)
+            outcomes = evaluator.outcomes(cases(6))
+        assert [one.grades is None for one in outcomes] == [False, False, False, True, False, False]
+        assert outcomes[3].is_cut_off
+        assert "no end of the thought within 8192 tokens" in outcomes[3].reason
+        assert (evaluator.asked, evaluator.failures, evaluator.cut_off) == (6, 1, 1)
+
+    def test_when_most_thoughts_do_not_end_the_run_does(self):
+        with serving(thinks(10**6)) as stub:
+            evaluator = evaluator_at(stub.url, form="chat", attempts=5, minimum_cases=3)
+            with pytest.raises(
+                EvaluatorDownError, match=r"3 of the latest 3 cases came to no end .give it more tokens"
+            ):
+                evaluator.grade(cases(4))
+
+    def test_contradiction_in_the_extra_fields(self):
+        with pytest.raises(ValueError, match="thinking is False and enable_thinking in the extra fields is True"):
+            evaluator_at(
+                "http://localhost:1", thinking=False, extra={"chat_template_kwargs": {"enable_thinking": True}}
+            )
+
+
+class TestKey:
+    def test_is_read_from_the_environment(self, monkeypatch):
+        monkeypatch.setenv("JUDGE_KEY", "mine")
+        assert key_in("JUDGE_KEY") == "mine"
+        assert key_in(None) is None
+
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_one_that_is_not_there_is_an_error(self, value, monkeypatch):
+        monkeypatch.delenv("JUDGE_KEY", raising=False)
+        if value is not None:
+            monkeypatch.setenv("JUDGE_KEY", value)
+        with pytest.raises(UsageError, match="JUDGE_KEY: is not set, or empty"):
+            key_in("JUDGE_KEY")
 
 
 class TestFailureRate:

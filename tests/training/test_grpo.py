@@ -5,6 +5,8 @@ import pandas
 import pytest
 import soundfile
 import torch
+from accelerate import PartialState
+from forked import forked_together
 from tiny import make_judge, tone
 from trl import GRPOConfig
 
@@ -15,9 +17,9 @@ from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import encode_prompt, join_audio, placeholder_id
 from audio_judge.languages import LANGUAGES
 from audio_judge.training.collate import JudgeCollator
-from audio_judge.training.grpo import AudioGRPOTrainer, GroupSampler, group_rows, judge_metrics
+from audio_judge.training.grpo import AcrossProcesses, AudioGRPOTrainer, GroupSampler, group_rows, judge_metrics
 from audio_judge.training.reward_rows import make_row, make_rows, to_dataset
-from audio_judge.training.rewards import format_reward
+from audio_judge.training.rewards import format_reward, preference_reward
 from audio_judge.training.tuning import CheckpointError, add_lora, last_checkpoint, nf4_config, select_trainable
 
 
@@ -219,7 +221,40 @@ class TestTrainer:
         first, second = trainer.evaluate(), trainer.evaluate()
         assert first == second
         assert {"eval_coverage", "eval_agreement", "eval_format"} <= set(first)
+        assert first["eval_reward"] == first["eval_rewards/length_reward"] > 0
         assert any("eval_agreement" in row for row in trainer.state.log_history)
+
+    def test_validation_is_rewarded_as_training_is(self, tmp_path, judge, rows):
+        """The weighted sum of what applies; what got no reward at all is left out, not zero."""
+        model, processor = judge
+
+        def told(completions, log_metric, clip, **_):
+            log_metric("evaluator/failed", 0.25)
+            return [None if one == rows[0]["clip"] else 0.5 for one in clip]
+
+        def single(completions, task, **_):
+            return [1.0 if name == "explain" else None for name in task]
+
+        only_last = [rows[index] for index in (0, 1, 5)]
+        trainer = AudioGRPOTrainer(
+            model=model, processing_class=processor, args=config(tmp_path, reward_weights=[2.0, 3.0]),
+            reward_funcs=[told, single], train_dataset=to_dataset(rows), eval_dataset=to_dataset(only_last),
+        )  # fmt: skip
+        found = trainer.evaluate()
+        assert found["eval_rewards/told"] == 0.5
+        assert found["eval_rewards/single"] == 1.0
+        assert found["eval_reward"] == pytest.approx((3.0 + (2 * 0.5 + 3.0) + 2 * 0.5) / 3)
+        assert found["eval_evaluator/failed"] == 0.25
+
+    def test_reward_is_validated_during_training(self, tmp_path, judge, rows):
+        model, processor = judge
+        options = {"eval_strategy": "steps", "eval_steps": 1, "per_device_eval_batch_size": 4}
+        trainer = AudioGRPOTrainer(
+            model=model, processing_class=processor, args=config(tmp_path, **options), reward_funcs=[length_reward],
+            train_dataset=to_dataset(rows), eval_dataset=to_dataset(rows),
+        )  # fmt: skip
+        trainer.train()
+        assert [row["step"] for row in trainer.state.log_history if "eval_reward" in row] == [1, 2]
 
 
 class TestCheckpoints:
@@ -363,6 +398,43 @@ class TestGroupSampler:
             assert all(batch_of[first] == batch_of[second] for first, second in ([1, 2], [4, 5], [6, 7], [9, 10]))
             assert sorted(order) == list(range(12))
 
+    @pytest.mark.parametrize("processes", [1, 2, 3, 8])
+    @pytest.mark.parametrize("singles", [0, 1, 100, 101])
+    @pytest.mark.parametrize("size", [1, 2, 8])
+    def test_both_orders_meet_on_any_number_of_processes(self, processes, singles, size):
+        """193 pairs, four answers to a prompt; with one answer per process and step, 12 to the batch of three."""
+        answers = size * processes * (4 if size % 4 else 1)  # of all processes, a multiple of four
+        batch = answers // 4
+        groups = [[2 * n, 2 * n + 1] for n in range(193)] + [[386 + n] for n in range(singles)]
+        sampler = self.make(groups, generations=4, batch_size=batch)
+        order = list(sampler)
+        assert len(order) == len(sampler)
+        assert len(order) % answers == 0
+        together = set()
+        for start in range(0, len(order), answers):
+            heard = set(order[start : start + answers])
+            pairs = {index // 2 for index in heard if index < 386}
+            if batch > 1:
+                assert all({2 * pair, 2 * pair + 1} <= heard for pair in pairs)
+            together |= pairs
+        # All but what does not fill a last batch
+        assert len(together) >= 193 - batch // 2 - 1
+
+    def test_too_few_for_a_batch_is_an_error(self):
+        with pytest.raises(ValueError, match="3 prompts do not fill a batch of 4"):
+            self.make([[0, 1], [2]])
+
+    def test_batch_of_one_has_no_pairs(self):
+        assert sorted(self.make([[0, 1], [2]], batch_size=1, generations=1)) == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("groups", "batches"), [([[0, 1], [2, 3]], 2), ([[0, 1], [2], [3]], 1), ([[0], [1], [2]], 1)]
+    )
+    def test_odd_batches_are_filled_up(self, groups, batches):
+        order = list(self.make(groups, generations=1, batch_size=3))
+        assert len(order) == 3 * batches
+        assert {index for index in order if index < 2} <= {0, 1}
+
     def test_epochs_differ_and_repeat_themselves(self):
         groups = [[index] for index in range(8)]
         assert list(self.make(groups, 0)) == list(self.make(groups, 0))
@@ -375,6 +447,44 @@ class TestGroupSampler:
 
     def test_rows_of_a_pair_are_grouped(self):
         assert group_rows(["x", "", "x", "x"]) == [[0, 2], [1], [3]]
+
+
+BOTH_ORDERS = [
+    {"task": "compare", "rubrics": [], "verdicts": {"mos": verdict}, "pair": "p", "is_swapped": swapped}
+    for verdict, swapped in (("A", False), ("B", True))
+]
+
+
+class TestAcrossProcesses:
+    """Two forks hold one order of a pair each; alone, neither would have a partner."""
+
+    def columns(self, rows):
+        return {name: [row[name] for row in rows] for name in BOTH_ORDERS[0]}
+
+    def test_rewards_are_those_of_the_whole_batch(self, tmp_path):
+        said = ["[SpeechA]", "[SpeechA]", "[SpeechA]", "[SpeechB]"]
+        rows = [BOTH_ORDERS[0], BOTH_ORDERS[0], BOTH_ORDERS[0], BOTH_ORDERS[1]]
+        whole = preference_reward(said, **self.columns(rows))
+        assert whole == [1.0, 1.0, 1.0, 1.0]
+
+        def work():
+            rank = PartialState(cpu=True).process_index
+            own = slice(0, 3) if rank == 0 else slice(3, 4)  # shares need not be of one size
+            reward = AcrossProcesses(preference_reward)
+            found = reward(said[own], trainer_state=None, completion_ids=[[1]], **self.columns(rows[own]))
+            assert found == whole[own], found
+            assert preference_reward(said[own], **self.columns(rows[own])) == [None] * len(said[own])
+
+        forked_together(work, tmp_path)
+
+    def test_trainer_compares_across_processes(self, tmp_path, judge, rows):
+        trainer = make_trainer(tmp_path, judge, rows, preference_reward, per_device_train_batch_size=4)
+        assert isinstance(trainer.reward_funcs[0], AcrossProcesses)
+        assert trainer.reward_func_names == ["preference_reward"]
+
+    def test_batch_without_room_for_both_orders_is_refused(self, tmp_path, judge, rows):
+        with pytest.raises(ValueError, match=r"a batch of 2 answers has one prompt, .* 4 answers or more"):
+            make_trainer(tmp_path, judge, rows, preference_reward, per_device_train_batch_size=2, num_generations=2)
 
 
 class TestPrompts:
