@@ -305,6 +305,9 @@ class AudioJudgeConfig(PreTrainedConfig):
         question_token_id (`int`, *optional*, defaults to 1): Id of the token that opens a question of a decision prompt.
         span_size (`int`, *optional*, defaults to 0): Width of the head that answers `span` questions (when is it heard?);
             0 for a judge without one.
+        learned (`dict`, *optional*): What the judge was trained on, as the training scripts note it: `tasks`, each with its
+            `form` (`decision` for typed questions, `text` for its own words), `rubrics` and `languages`, and whether it was
+            asked about known `faults`. By this it is asked and read; `None` for a judge that does not say.
         tie_word_embeddings (`bool`, *optional*, defaults to `False`): Taken from `text_config` if that ties.
     """
 
@@ -324,6 +327,7 @@ class AudioJudgeConfig(PreTrainedConfig):
     audio_token_id: int = 0
     question_token_id: int = 1
     span_size: int = 0
+    learned: dict[str, Any] | None = None
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):

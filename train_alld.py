@@ -56,6 +56,7 @@ from audio_judge.training.alld.trainers import (
 )
 from audio_judge.training.arguments import CorpusArguments, at_most, option
 from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.notes import learned_from, note
 from audio_judge.training.tuning import select_trainable
 
 Split = Literal["train", "validation"]
@@ -258,6 +259,7 @@ class MeasureBefore(TrainerCallback):
 
 def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
     """Train and save; a single process measures before and after, several leave it to the stage `evaluate`."""
+    note(judge, collator.processor, learned_from(load_requests(args, "train", training_args.seed)))
     trainer = make_trainer(args, training_args, judge, collator)
 
     def log(when: str) -> None:

@@ -36,6 +36,7 @@ from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
 from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
 from audio_judge.training.grpo import AudioGRPOTrainer
+from audio_judge.training.notes import learned_from, note
 from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
 from audio_judge.training.tuning import CheckpointError, last_checkpoint, nf4_config
@@ -149,6 +150,7 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
     model, processor = load_model(args, quantize=args.load_in_4bit)
+    note(model, processor, learned_from(rows))
     return AudioGRPOTrainer(
         model=choose_trained(args, model),
         args=training_args,

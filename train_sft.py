@@ -29,6 +29,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,10 +45,10 @@ from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.data.mixtures import iterate, read_mixture
 from audio_judge.data.statistics import Statistics
 from audio_judge.data.weights import named_weights
+from audio_judge.judge.learned import Learned
 from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.assess import dimension_spans
-from audio_judge.tasks.faults import FAULT_QUESTIONS
 from audio_judge.training.arguments import (
     TuningArguments,
     at_most,
@@ -57,6 +58,7 @@ from audio_judge.training.arguments import (
     save_whole,
 )
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
+from audio_judge.training.notes import learned_from, note
 from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
 from audio_judge.training.tuning import hear_once, nf4_config
 
@@ -279,29 +281,15 @@ def check_dimensions(dataset: Any, weights: Mapping[str, float]) -> None:
     )
 
 
-def note_training(processor: Any, dataset: Any) -> None:
-    """Has a judge say what its examples were about: rubrics, in the order of our table, languages, and faults."""
-    rubrics, languages = set(processor.trained_rubrics or ()), set(processor.trained_languages or ())
-    for row in dataset:
-        example = read_example(row)
-        questions = example.get("questions", {}).items()
-        rubrics |= {name for name, question in questions if question["type"] == "score"}
-        rubrics |= set(example.get("scores", ()))
-        if "target" in example:
-            rubrics.add(example["target"]["rubric"])
-        languages.add(example.get("language", "en"))
-        asks_fault = any(name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in questions)
-        processor.trained_faults = processor.trained_faults or asks_fault
-    processor.trained_rubrics = [name for name in ALL_RUBRICS if name in rubrics]
-    processor.trained_languages = sorted(languages)
+def lessons(args: JudgeArguments, dataset: Any, training_args: SFTConfig) -> Learned:
+    """What the examples teach; of a stream, those that training comes to."""
+    seen = training_args.max_steps * training_args.train_batch_size * training_args.gradient_accumulation_steps
+    return learned_from(islice(dataset, seen * training_args.world_size) if args.streaming else dataset)
 
 
 def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict[str, Any]) -> SFTTrainer:
-    """The trainer of a judge, which shall tell how it was trained."""
+    """The trainer of a judge."""
     train_dataset = common["train_dataset"]
-    processor.answer_form = args.answer_form
-    if not args.streaming:  # all of a stream would be read for it
-        note_training(processor, train_dataset)
     processor.window_seconds = args.max_seconds or processor.window_seconds
     # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
     asks = args.lora_target is not None and asks_decisions(args, train_dataset)
@@ -348,6 +336,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     stopping = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []
     common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": stopping}
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
+    note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args))
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
     # A LoRA is merged into weights of full precision, whatever it was trained on

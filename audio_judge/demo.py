@@ -361,7 +361,8 @@ def _score_row(rubric: Rubric, score: Score, is_untrained: bool) -> str:
     def place(value: float) -> float:
         return 100 * min(max((value - score.low) / (score.high - score.low), 0.0), 1.0)
 
-    left, right = place(score.value - score.std), place(score.value + score.std)
+    std = score.std or 0.0  # a score that was read from a text has none
+    left, right = place(score.value - std), place(score.value + std)
     # A goodness is only defined on the scale itself
     value = min(max(score.value, rubric.low), rubric.high)
     best = {"high": "", "low": "low is best", "middle": "the middle is best"}[rubric.best]
@@ -371,11 +372,12 @@ def _score_row(rubric: Rubric, score: Score, is_untrained: bool) -> str:
     fill = (
         f'<i class="aj-fill" style="width:{place(score.value):.1f}%;background:{_colour(rubric.goodness(value))}"></i>'
     )
+    spread = "" if score.std is None else f"± {score.std:.2f}"
     band = f'<i class="aj-band" style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
     return (
         f'<div class="aj-row aj-wide" data-rubric="{escape(rubric.name)}"><span>{escape(rubric.label)}{hint}</span>'
         f'<span class="aj-track">{fill}{band}</span><span class="aj-value"><b>{score.value:.2f}</b> '
-        f'<small>± {score.std:.2f}</small></span><span class="aj-level">{escape(score.level)}</span></div>'
+        f'<small>{spread}</small></span><span class="aj-level">{escape(score.level)}</span></div>'
     )
 
 

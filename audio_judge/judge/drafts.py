@@ -6,6 +6,7 @@ words end where a tag would begin, at a line break if only one line is wanted, o
 of tokens is reached.
 """
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 from audio_judge.clips import Cause
 from audio_judge.judge import preferences
 from audio_judge.judge.judgement import Judgement, Preference
+from audio_judge.judge.requests import Reading
 from audio_judge.judge.results import values_of, worst_window
+from audio_judge.judge.spoken import TextQuestion
 from audio_judge.languages import get_language
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import (
@@ -33,7 +36,7 @@ from audio_judge.tasks import (
     faults,
     suggest,
 )
-from audio_judge.tasks.compare import Form
+from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.faults import FAULT_QUESTIONS, TYPE_OF_FAULT, addressed_types, distortions_by_cause
 
 _SENTENCE_END = re.compile(r"[。！？]|[.!?](?=\s|$)")
@@ -382,6 +385,27 @@ def described(judgement: Judgement, written: Written, language: str) -> Judgemen
 def compared(said: Preference, written: Written) -> Preference:
     """Add its reasons to a preference."""
     return replace(said, text=written.text, reasons=written.words, has_own_words=written.is_own)
+
+
+def said(reading: Reading, question: TextQuestion) -> Written:
+    """What a judge wrote in its own words, all of it: about the window with the lowest overall score, of those that can be read."""
+    texts = {
+        index: one.text for index, one in enumerate(reading.windows) if one.text is not None and one.problem is None
+    }
+    return _own_words(texts[min(texts, key=lambda index: reading.windows[index].values.get("mos", math.inf))], question)
+
+
+def said_of_pair(reading: Reading, question: TextQuestion, better: Verdict, rubric: str) -> Written:
+    """What a judge wrote about two clips, as A, B: about the window pair that is surest of the verdict."""
+    clearest = preferences.clearest_window(reading, rubric, better)
+    return _own_words(str(reading.windows[2 * clearest].text), question)
+
+
+def _own_words(text: str, question: TextQuestion) -> Written:
+    facts, (_, _, rest) = question.read(text), text.partition("\n\n")
+    if question.task == "compare":
+        return Written(text, facts.words or text.rpartition("\n")[0])
+    return Written(text, rest if question.task == "explain" else facts.words or text)
 
 
 def by_rule(drafts: Sequence[Draft]) -> list[Written]:

@@ -1,10 +1,11 @@
-"""Who a judge is: its name and version, and what it was trained on; it warns, once each, of what it was not."""
+"""Who a judge is: its name and version, what it was trained on and so how it is asked; it warns, once each, of what it was not."""
 
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
 from audio_judge.languages import check_language
@@ -17,12 +18,20 @@ class UntrainedRubricWarning(UserWarning):
     """A judge is asked for a rubric it was not trained on."""
 
 
+class UntrainedTaskWarning(UserWarning):
+    """A judge is asked for a task it was not trained on."""
+
+
+class UntrainedTaskError(ValueError):
+    """A judge is asked for what it cannot do, as it was not trained on that nor on anything that stands in for it."""
+
+
 class UntrainedLanguageWarning(UserWarning):
     """A judge is wanted to answer in a language it was not trained in."""
 
 
 class Identity:
-    """A judge by name, and by what its processor notes of its training."""
+    """A judge by name, and by what is noted of its training: in its configuration, or, of earlier versions, in its processor."""
 
     def __init__(self, reader: Reader, name: str, revision: str) -> None:
         self._reader = reader
@@ -35,28 +44,123 @@ class Identity:
         return f"{self.name} {self.revision}".strip()
 
     @property
+    def learned(self) -> Learned | None:
+        """What it learned; None of a judge that does not say, which is asked typed questions."""
+        return Learned.of(self._reader.model.config)
+
+    @property
     def rubrics(self) -> tuple[str, ...]:
-        """Names of the rubrics the judge was trained on; none if its processor does not say."""
-        return tuple(self._reader.processor.trained_rubrics or ())
+        """Names of the rubrics the judge was trained on; none if it does not say."""
+        if self.learned is not None:
+            return self.learned.scored
+        return tuple(getattr(self._reader.processor, "trained_rubrics", None) or ())
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes of the languages the judge was trained in; none if its processor does not say."""
-        return tuple(self._reader.processor.trained_languages or ())
+        """Codes of the languages the judge was trained in; none if it does not say."""
+        if self.learned is not None:
+            return self.learned.languages
+        return tuple(getattr(self._reader.processor, "trained_languages", None) or ())
 
     @property
     def dimensions(self) -> dict[str, Rubric]:
         """SpeechEval's dimensions that ``assess`` speaks of; if some are known to be trained, only those."""
         known = {name: rubric for name, rubric in SPEECHEVAL_RUBRICS.items() if name in self.rubrics}
+        decided = {name: rubric for name, rubric in known.items() if self._is_decided(name)}
         # `mos` is among them and almost every judge learned it; alone it does not speak for the others
-        return known if len(known) > 1 else dict(SPEECHEVAL_RUBRICS)
+        return next((some for some in (decided, known) if len(some) > 1), dict(SPEECHEVAL_RUBRICS))
 
     @property
     def fault_questions(self) -> dict[str, dict[str, Any]]:
         """Questions about known faults; none for a judge that is not known to have learned them."""
-        if not self._reader.processor.trained_faults:
-            return {}
-        return faults.all_questions(with_spans=self._reader.model.span_head is not None)
+        knows = self._reader.processor.trained_faults if self.learned is None else self.learned.has_faults
+        return faults.all_questions(with_spans=self._reader.model.span_head is not None) if knows else {}
+
+    # How it is asked
+
+    def way_to_score(self, rubric: str) -> str:
+        """The task by which it scores a rubric: the one that it learned it by, or another one that takes any rubric.
+
+        Raises:
+            UntrainedTaskError: If it learned to score no rubric, or only some in texts that speak of no other.
+        """
+        if self.learned is None:
+            is_decimal = getattr(self._reader.processor, "answer_form", DECIDE) == "decimal"
+            return "score" if is_decimal else DECIDE
+        ways = [way for way in (self.learned.way_to_score(rubric), *self._scores_anything) if way is not None]
+        if not ways:
+            raise self.unlearned(f"to score {rubric!r}")
+        return ways[0]
+
+    def says(self, task: str) -> bool:
+        """Whether a task in words is asked as a whole and read from the judge's text, numbers included.
+
+        Else numbers are decided, and only the words between them are the judge's, if it learned the task.
+
+        Raises:
+            UntrainedTaskError: If it learned neither the task nor to score whatever it is asked.
+        """
+        if self.learned is None:
+            return False
+        if task not in self.learned.tasks:
+            if not self._scores_anything:
+                raise self.unlearned(f"to {task}")
+            return False
+        # Suggestions state no scores, but follow from those of the dimensions that the judge knows
+        stated = self.learned.tasks[task].rubrics or tuple(name for name in self.dimensions if self._is_decided(name))
+        return len(stated) < 1 + (task == "suggest") or not all(map(self._is_decided, stated))
+
+    @property
+    def _scores_anything(self) -> list[str]:
+        """The tasks by which it can be asked for a rubric that it was not trained on: typed questions, and numbers in words."""
+        if self.learned is None:
+            return [DECIDE]
+        in_words = [task for task in (*LABELLED, "rate") if task in self.learned.tasks]
+        # Typed questions of another kind are typed questions, too
+        return [DECIDE] * self.learned.decides + in_words
+
+    def _is_decided(self, rubric: str) -> bool:
+        """Whether it learned to score a rubric by the probability of each answer."""
+        return self.learned is None or self.learned.way_to_score(rubric, (DECIDE, *LABELLED)) is not None
+
+    def writes(self, task: str) -> bool:
+        """Whether the judge writes the free words of a task; after a warning, once, they are made of what it decides if not."""
+        if self.learned is None or task in self.learned.tasks:
+            return True
+        message = f"{self.unlearned(f'to {task}')}: its words are made of what it decides"
+        self._warn(message, UntrainedTaskWarning, (task, ""))
+        return False
+
+    def way_to_detect(self) -> str:
+        """The task by which it tells real from fake speech, in a typed question or in a label.
+
+        Raises:
+            UntrainedTaskError: If it learned neither that nor any typed question.
+        """
+        return self._way(DETECT_QUESTION, "detect")
+
+    def way_to_compare(self) -> str:
+        """The task by which it compares, in a typed question or in a text.
+
+        Raises:
+            UntrainedTaskError: If it learned neither that nor any typed question.
+        """
+        return self._way(COMPARE_QUESTION, "compare")
+
+    def _way(self, question: str, task: str) -> str:
+        if self.learned is None or question in self.learned.tasks:
+            return question
+        if task in self.learned.tasks:
+            return task
+        error = self.unlearned(f"to {task}")
+        if not self.learned.decides:
+            raise error
+        self._warn(f"{error}. Check what it answers", UntrainedTaskWarning, (task, ""))
+        return question
+
+    def unlearned(self, what: str) -> UntrainedTaskError:
+        """The error that says what the judge learned in place of ``what``."""
+        return UntrainedTaskError(f"{self.name or 'this judge'} never learned {what}; it learned {self.learned}")
 
     def signed(self, said: Result) -> Result:
         """A result with the judge's name and version."""
@@ -79,8 +183,11 @@ class Identity:
                 self._warn(message, UntrainedRubricWarning, (rubric.name, rubric.definition))
         return asked
 
-    def asked_in(self, language: str) -> str:
-        """The language to ask in: the wanted one, or after a warning, once, one the judge was trained in."""
+    def asked_in(self, language: str, *, says: bool = False) -> str:
+        """The language to ask in: the wanted one, or after a warning, once, one the judge was trained in.
+
+        ``says`` is whether it answers in whole texts, which nobody translates.
+        """
         # Who notes rubrics but no languages was trained before there were others; who notes neither may know any
         known = self.languages or (("en",) if self.rubrics else ())
         if check_language(language) in (known or (language,)):
@@ -88,7 +195,7 @@ class Identity:
         asked_in = "en" if "en" in known else known[0]
         message = (
             f"{self.name or 'this judge'} was not trained in {language!r} but in {', '.join(known)}: it is asked in "
-            f"{asked_in!r}, and its words are made of what it decides"
+            f"{asked_in!r}, and its words are {'in that language' if says else 'made of what it decides'}"
         )
         self._warn(message, UntrainedLanguageWarning, (language, ""))
         return asked_in

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoProcessor
 
 from audio_judge.audio import AudioError, AudioSource
-from audio_judge.judge import drafts, preferences, results, streaming
+from audio_judge.judge import asking, drafts, preferences, results, streaming
 from audio_judge.judge.drafts import Draft, Words, Written
 from audio_judge.judge.identity import Identity
 from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Window
@@ -41,15 +41,13 @@ from audio_judge.judge.keywords import (
     profile_means_listener,
 )
 from audio_judge.judge.reader import Reader, State
-from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests, heard_by
+from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests
 from audio_judge.judge.results import unwrapped
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of, shipped_judge
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics import calibration
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, Scale, get_rubric
-from audio_judge.tasks import compare as compare_task
-from audio_judge.tasks import detect as detect_task
 from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.listeners import Listener, as_listener
 
@@ -151,8 +149,9 @@ class AudioJudge:
         Args:
             clips: One clip (path, bytes, (array, rate), {"array", "sampling_rate"}, data set row …), or a list of them.
             reference: The undegraded original of the clip, or a list with one per clip.
-            rubric: Name, ``Rubric``, or several; None for NISQA's five. Your own rubrics can be fitted to your ratings
-                with ``calibrate``.
+            rubric: Name, ``Rubric``, or several; None for NISQA's five, of a judge that says what it learned for those among
+                them that it did, or all that it did if it learned others. Your own rubrics can be fitted to your ratings with
+                ``calibrate``.
             scale: Scale of the values; None for the rubric's own.
             batch_size: Windows per forward pass.
             progress: Whether to show a bar on stderr.
@@ -163,9 +162,11 @@ class AudioJudge:
 
         Raises:
             AudioError: If a single clip cannot be judged.
+            AnswerError: If a single clip was judged in words that cannot be read.
+            UntrainedTaskError: If the judge learned to score in words, and not on this rubric.
             ValueError: If ``reference`` is a list and has not one per clip.
         """
-        rubrics = _rubrics(rubric)
+        rubrics = None if rubric is None else _rubrics(rubric)
         requests, is_single = as_requests(clips, reference)
         found = self.iter_scores(
             requests, rubrics, scale=scale, batch_size=batch_size, listener=listener, language=language
@@ -184,7 +185,7 @@ class AudioJudge:
         language: str = "en",
     ) -> Iterator[Judgement]:
         """As ``score``, one judgement after the other in the order of the requests, in constant memory."""
-        asked = self._asked(rubrics or list(RUBRICS.values()), listener, language)
+        asked = self._scores(rubrics or asking.usual_rubrics(self.identity), listener, language)
         yield from self._judgements(requests, asked, batch_size, scale)
 
     @overload
@@ -271,7 +272,7 @@ class AudioJudge:
             AudioError: If the clip cannot be read.
             ValueError: If the hop is shorter than 0.1 s or longer than the window.
         """
-        asked = Questionnaire(self.identity.trained(_rubrics(rubrics)), listener=as_listener(listener))
+        asked = self._scores(asking.usual_rubrics(self.identity) if rubrics is None else _rubrics(rubrics), listener)
         (request,), _ = as_requests(clip)
         for reading in self.reader.follow(request, asked, batch_size, window_seconds, hop_seconds):
             yield from results.windows_of(reading, asked.rubrics)
@@ -301,7 +302,7 @@ class AudioJudge:
         Raises:
             AudioError: If a chunk is not finite or not in [-1, 1], or the call is shorter than 0.1 s.
         """
-        asked = Questionnaire(self.identity.trained(_rubrics(rubrics)), listener=as_listener(listener))
+        asked = self._scores(asking.usual_rubrics(self.identity) if rubrics is None else _rubrics(rubrics), listener)
         size = window_seconds or self.processor.window_seconds
         pieces = streaming.pieces(chunks, sampling_rate, every_seconds, size)
         for reading in self.reader.listen(pieces, asked):
@@ -332,7 +333,7 @@ class AudioJudge:
         """
         plain = calibration.uncalibrated(get_rubric(rubric))
         requests, _ = as_requests([clip for clip, _ in rated_clips])
-        finished = self.reader.read(requests, Questionnaire([plain], listener=as_listener(listener)), batch_size)
+        finished = self.reader.read(requests, self._scores([plain], listener), batch_size)
         judged = (unwrapped([results.judgement_of(reading, [plain])]) for reading in finished)
         readings = [judgement[plain.name].value for judgement in judged]
         return calibration.calibrate(plain, readings, [rating for _, rating in rated_clips], self.identity.signature)
@@ -368,9 +369,9 @@ class AudioJudge:
             ValueError: If a question is not well formed, or about spans and the judge has no head for them.
         """
         requests, is_single = as_requests(clips, reference)
-        parsed = self.parse_questions(questions)
+        parsed, asked = self.parse_questions(questions), asking.decisions(self.identity, questions)
         answers: list[dict[str, Any]] = []
-        for reading in self.reader.read(requests, Questionnaire(more=questions), batch_size):
+        for reading in self.reader.read(requests, asked, batch_size):
             if reading.error is not None and is_single:
                 raise AudioError(reading.error)
             if reading.error is not None:
@@ -409,11 +410,10 @@ class AudioJudge:
     ) -> Authenticity | list[Authenticity]:
         """Say how likely speech is real, not made or altered by a machine: ``real``, 0 to 1, and a ``label``."""
         requests, is_single = as_requests(clips)
-        question = {"fake": detect_task.question(language=self.identity.asked_in(language))}
-        asked = Questionnaire(more=heard_by(as_listener(listener), question))
-        # The question is whether it is fake; the order of its answers is the processor's
-        (parsed,) = self.processor.parse_questions(asked.questions)
-        real = parsed.options.index("false")
+        asked, real = asking.detection(self.identity, as_listener(listener), language), 1
+        if asked.more:  # the question is whether it is fake; the order of its answers is the processor's
+            (parsed,) = self.processor.parse_questions(asked.questions)
+            real = parsed.options.index("false")
         readings = self.reader.read(requests, asked, batch_size)
         said = [self.identity.signed(results.authenticity_of(reading, real, language)) for reading in readings]
         return unwrapped(said) if is_single else said
@@ -454,11 +454,22 @@ class AudioJudge:
         """
         pairs, is_single = as_pairs(first, second)
         rubrics = _rubrics(rubric)
+        if self.identity.way_to_compare() == "compare":
+            asked = asking.spoken_comparison(
+                self.identity, rubrics, form, as_listener(listener), language, max_new_tokens
+            )
+            said = []
+            for reading in self.reader.read(pairs, asked, batch_size):
+                preference = self.identity.signed(results.preference_of(reading, rubrics))
+                if preference.better is not None and explain:
+                    written = drafts.said_of_pair(reading, asked.texts[0], preference.better, rubrics[0].name)
+                    preference = drafts.compared(preference, written)
+                said.append(preference)
+            return unwrapped(said) if is_single else said
         aspects = self._aspects(rubrics, form) if explain else []
         every = list({one.name: one for one in [*rubrics, *aspects]}.values())  # each is asked once
-        behalf, asked_in = as_listener(listener), self.identity.asked_in(language)
-        questions = heard_by(behalf, {one.name: compare_task.question(one, language=asked_in) for one in every})
-        asked = Questionnaire(more=questions, listener=behalf, language=asked_in, answer_language=language)
+        asked_in = self.identity.asked_in(language)
+        asked = asking.comparison(self.identity, every, as_listener(listener), asked_in, language, explain=explain)
         readings = list(self.reader.read(pairs, asked, batch_size))
         said = [self.identity.signed(results.preference_of(reading, every)) for reading in readings]
         names = [one.name for one in aspects]
@@ -499,8 +510,11 @@ class AudioJudge:
         whole.
         """
         requests, is_single = as_requests(clips, reference)
-        asked = self._asked(RUBRICS.values(), listener, language, self.identity.fault_questions)
-        said = self._in_words(requests, asked, drafts.EXPLANATION, batch_size, max_new_tokens)
+        if self.identity.says("explain"):
+            said = self._said("explain", requests, drafts.EXPLANATION, listener, language, batch_size, max_new_tokens)
+        else:
+            asked = self._scores(RUBRICS.values(), listener, language, "explain", self.identity.fault_questions)
+            said = self._in_words(requests, asked, drafts.EXPLANATION, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
     @overload
@@ -527,8 +541,11 @@ class AudioJudge:
             facts as ``assessment`` and ``faults``, or a list of them.
         """
         requests, is_single = as_requests(clips, reference)
-        asked = self._asked(self.dimensions.values(), listener, language, self.identity.fault_questions)
-        said = self._in_words(requests, asked, drafts.ASSESSMENT, batch_size, max_new_tokens)
+        if self.identity.says("assess"):
+            said = self._said("assess", requests, drafts.ASSESSMENT, listener, language, batch_size, max_new_tokens)
+        else:
+            asked = self._scores(self.dimensions.values(), listener, language, "assess", self.identity.fault_questions)
+            said = self._in_words(requests, asked, drafts.ASSESSMENT, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
     @overload
@@ -553,8 +570,11 @@ class AudioJudge:
             A ``Judgement`` with ``suggestions``, ``areas`` and ``faults``, or a list of them.
         """
         requests, is_single = as_requests(clips)
-        asked = self._asked(self.dimensions.values(), listener, language, self.identity.fault_questions)
-        said = self._in_words(requests, asked, drafts.SUGGESTIONS, batch_size, max_new_tokens)
+        if self.identity.says("suggest"):
+            said = self._said("suggest", requests, drafts.SUGGESTIONS, listener, language, batch_size, max_new_tokens)
+        else:
+            asked = self._scores(self.dimensions.values(), listener, language, "suggest", self.identity.fault_questions)
+            said = self._in_words(requests, asked, drafts.SUGGESTIONS, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
     @overload
@@ -573,8 +593,11 @@ class AudioJudge:
     ) -> Judgement | list[Judgement]:
         """Describe clips in running text, ``description``, that ends in the decided overall score."""
         requests, is_single = as_requests(clips, reference)
-        asked = self._asked(RUBRICS.values(), listener, language)
-        said = self._in_words(requests, asked, drafts.DESCRIPTION, batch_size, max_new_tokens)
+        if self.identity.says("describe"):
+            said = self._said("describe", requests, drafts.DESCRIPTION, listener, language, batch_size, max_new_tokens)
+        else:
+            asked = self._scores(RUBRICS.values(), listener, language, "describe")
+            said = self._in_words(requests, asked, drafts.DESCRIPTION, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
     # What the judge is
@@ -629,16 +652,17 @@ class AudioJudge:
 
     # How it answers
 
-    def _asked(
+    def _scores(
         self,
         rubrics: Iterable[Rubric],
         listener: str | Listener | None,
-        language: str,
+        language: str = "en",
+        task: str | None = None,
         about_faults: Questions | None = None,
     ) -> Questionnaire:
-        """Rubrics and, in the same pass, known faults, which are asked about as in training, whoever listens."""
-        known, asked_in = self.identity.trained(rubrics), self.identity.asked_in(language)
-        return Questionnaire(known, about_faults or {}, as_listener(listener), asked_in, language)
+        """What is asked for scores, alone or for the words of a task."""
+        behalf, beside = as_listener(listener), {"task": task, "about_faults": about_faults}
+        return asking.scores(self.identity, rubrics, behalf, language, **cast(Any, beside))
 
     def _aspects(self, rubrics: list[Rubric], form: Form) -> list[Rubric]:
         """What the reasons of a comparison may name."""
@@ -654,6 +678,26 @@ class AudioJudge:
         for reading in self.reader.read(requests, asked, batch_size):
             said = self.identity.signed(results.judgement_of(reading, asked.answered, scale))
             yield results.with_faults(said, reading, about_faults)
+
+    def _said(
+        self,
+        task: str,
+        requests: list[Request],
+        words: Words,
+        listener: str | Listener | None,
+        language: str,
+        batch_size: int,
+        max_new_tokens: int,
+    ) -> list[Judgement]:
+        """Judgements read from the judge's own texts; of a long clip, words are those about its worst window."""
+        asked = asking.text(self.identity, task, as_listener(listener), language, max_new_tokens)
+        said = []
+        for reading in self.reader.read(requests, asked, batch_size):
+            judgement = self.identity.signed(results.judgement_of(reading, asked.answered))
+            if judgement.error is None:
+                judgement = words.attach(judgement, drafts.said(reading, asked.texts[0]), asked.language)
+            said.append(judgement)
+        return said
 
     def _in_words(
         self, requests: list[Request], asked: Questionnaire, words: Words, batch_size: int, max_new_tokens: int

@@ -15,28 +15,30 @@ class Score:
     Args:
         rubric: Its name.
         value: Expected score on the scale that was asked, ``low`` to ``high``.
-        std: Expected standard deviation over listeners, on the same scale.
-        level: Name of the most likely level.
-        shares: Level name to the estimated share of listeners who would choose it, lowest level first; they sum to 1.
+        std: Expected standard deviation over listeners, on the same scale; None of a score that was read from a text.
+        level: Name of the most likely level, or of the one nearest to a score that was read from a text.
+        shares: Level name to the estimated share of listeners who would choose it, lowest level first; they sum to 1. Empty of
+            a score that was read from a text.
         low: Lowest score of the scale.
         high: Highest score of the scale.
     """
 
     rubric: str
     value: float
-    std: float
+    std: float | None
     level: str
     shares: dict[str, float] = field(repr=False)
     low: float = 1.0
     high: float = 5.0
 
     def __str__(self) -> str:
-        return f"{self.rubric} {self.value:.2f} ± {self.std:.2f} ({self.level})"
+        spread = "" if self.std is None else f" ± {self.std:.2f}"
+        return f"{self.rubric} {self.value:.2f}{spread} ({self.level})"
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row: value, std, level, shares, low, high; numbers rounded to 4 digits."""
         shares = {level: round(share, 4) for level, share in self.shares.items()}
-        numbers = {"value": round(self.value, 4), "std": round(self.std, 4)}
+        numbers = {"value": round(self.value, 4), "std": None if self.std is None else round(self.std, 4)}
         return numbers | {"level": self.level, "shares": shares, "low": self.low, "high": self.high}
 
 
@@ -74,7 +76,9 @@ class Judgement:
         description: Running text that ends in the overall score, if it was asked for.
         has_own_words: Whether the judge itself wrote all free words of the text; False if some were made of what it
             decided, because it wrote none that could stand there or left out what it hears.
-        error: Why there is no judgement; None if there is one.
+        coverage: Of a judge that was asked in words, how much of what it said could be read, 0 to 1: the share of windows
+            whose text could, or the probability of all allowed answers together. None if everything was decided.
+        error: Why there is no judgement; None if there is one. What the judge said, if that is why, is in ``text``.
         model: Name or folder of the judge.
         revision: Its revision, or the version of the package for the shipped judge.
     """
@@ -92,6 +96,7 @@ class Judgement:
     assessment: Assessment | None = field(default=None, repr=False)
     description: str | None = field(default=None, repr=False)
     has_own_words: bool = True
+    coverage: float | None = None
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -130,6 +135,7 @@ class Judgement:
             row["assessment"] = asdict(self.assessment)
         if self.description is not None:
             row["description"] = self.description
+        row |= _covered(self.coverage)
         return row if self.has_own_words else row | {"has_own_words": False}
 
     def to_row(self) -> dict[str, Any]:
@@ -162,6 +168,7 @@ class Preference:
         reasons: Why, in words; None if not asked for.
         text: The whole answer in words, raw.
         has_own_words: As in ``Judgement``.
+        coverage: As in ``Judgement``.
         error: Why there is no preference; None if there is one.
         model: As in ``Judgement``, like ``revision``.
     """
@@ -174,6 +181,7 @@ class Preference:
     reasons: str | None = None
     text: str | None = field(default=None, repr=False)
     has_own_words: bool = True
+    coverage: float | None = None
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -195,6 +203,7 @@ class Preference:
         row |= {"better": self.better, "probabilities": _rounded(self.probabilities), "rubrics": rubrics}
         if self.text is not None:
             row |= {"reasons": self.reasons, "text": self.text}
+        row |= _covered(self.coverage)
         return row if self.has_own_words else row | {"has_own_words": False}
 
     def to_row(self) -> dict[str, Any]:
@@ -208,6 +217,10 @@ class Preference:
 def _fault_row(fault: Cause) -> dict[str, Any]:
     spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
     return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
+
+
+def _covered(coverage: float | None) -> dict[str, float]:
+    return {} if coverage is None else {"coverage": round(coverage, 4)}
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:
@@ -224,6 +237,7 @@ class Authenticity:
         seconds: Its length.
         text: The verdict in the form of the detect task.
         timeline: Windows of a clip longer than one, with the probability under ``real``.
+        coverage: As in ``Judgement``.
         error: Why there is no verdict; None if there is one.
         model: As in ``Judgement``, like ``revision``.
     """
@@ -233,6 +247,7 @@ class Authenticity:
     seconds: float | None = None
     text: str | None = field(default=None, repr=False)
     timeline: tuple[Window, ...] = field(default=(), repr=False)
+    coverage: float | None = None
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -253,7 +268,8 @@ class Authenticity:
         if self.real is None:
             return row | {"error": self.error}
         row |= {"label": self.label, "real": round(self.real, 4), "seconds": self.seconds and round(self.seconds, 3)}
-        return row | ({"timeline": [window.to_dict() for window in self.timeline]} if self.timeline else {})
+        row |= {"timeline": [window.to_dict() for window in self.timeline]} if self.timeline else {}
+        return row | _covered(self.coverage)
 
     def to_row(self) -> dict[str, Any]:
         """A flat row for a table: the label, and under ``real`` its probability."""

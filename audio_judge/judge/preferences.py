@@ -6,10 +6,10 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from audio_judge.judge.requests import Reading
-from audio_judge.tasks.compare import TOKENS, Verdict
+from audio_judge.judge.spoken import VERDICTS
+from audio_judge.tasks.compare import Verdict
 
 Piece = TypeVar("Piece")
-VERDICTS: tuple[Verdict, ...] = tuple(TOKENS)
 # Leads smaller than rounding errors are none
 NO_LEAD = 1e-6
 MOST_ASPECTS = 3
@@ -43,22 +43,32 @@ def both_orders(reading: Reading, name: str) -> np.ndarray:
     """Average the two orders of each window of a pair, decided in turn as A, B and as B, A.
 
     Returns:
-        Probabilities of A, B and tie, of shape (windows, 3).
+        Probabilities of A, B and tie, of shape (windows, 3); NaN of a window that has no verdict in one of the orders.
     """
-    shares = np.array([window[name] for window in reading.probabilities], dtype=np.float64)  # (2 windows, 3)
+    unread = np.full(len(VERDICTS), np.nan)
+    shares = np.array(
+        [window.get(name, unread) for window in reading.probabilities], dtype=np.float64
+    )  # (2 windows, 3)
     # What the other order calls its A is our B
     return (shares[0::2] + shares[1::2][:, [1, 0, 2]]) / 2
 
 
 def clearest_window(reading: Reading, name: str, better: Verdict) -> int:
     """Find the number of the window pair that is surest of the verdict on the whole."""
-    return int(both_orders(reading, name)[:, VERDICTS.index(better)].argmax())
+    return int(np.nanargmax(both_orders(reading, name)[:, VERDICTS.index(better)]))
 
 
-def preference(reading: Reading, name: str) -> dict[str, float]:
-    """Length-weighted mean over the windows of ``both_orders``, as ``A``, ``B`` and ``tie`` to their probabilities."""
-    lengths = [end - start for start, end in reading.spans[0::2]]
-    shares = np.average(both_orders(reading, name), axis=0, weights=lengths)  # (3,)
+def preference(reading: Reading, name: str) -> dict[str, float] | None:
+    """Length-weighted mean over the windows of ``both_orders``, as ``A``, ``B`` and ``tie`` to their probabilities.
+
+    Returns:
+        None if no window has a verdict in both orders, which judges that compare in words may lack.
+    """
+    orders, lengths = both_orders(reading, name), np.array([end - start for start, end in reading.spans[0::2]])
+    is_read = ~np.isnan(orders[:, 0])
+    if not is_read.any():
+        return None
+    shares = np.average(orders[is_read], axis=0, weights=lengths[is_read])  # (3,)
     return dict(zip(VERDICTS, (shares / shares.sum()).tolist(), strict=True))
 
 

@@ -28,11 +28,11 @@ from audio_judge.audio import (
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
-from audio_judge.judge.requests import Pair, Questionnaire, Reading, Request, clip_name, part
+from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part
+from audio_judge.judge.spoken import TextQuestion, telling, variants
 from audio_judge.messages import clip_state, pair_state, text_messages
-from audio_judge.tasks import listeners
-from audio_judge.tasks import score as score_task
-from audio_judge.text_models.replies import Sampling
+from audio_judge.tasks import ParseError, listeners
+from audio_judge.text_models.replies import Completion, Sampling
 
 LONGEST_SECONDS = 2 * 3600.0
 
@@ -101,7 +101,7 @@ class Reader:
     def listen(self, pieces: Iterable[streaming.Piece], asked: Questionnaire) -> Iterator[Reading]:
         """Decide what is asked about a live call: a reading per piece, of all windows before as one and of the present one."""
         # Until where windows have ended, how much of that sounded, and the mean of what did
-        total, heard, before = 0.0, 0.0, {rubric.name: np.zeros(len(rubric.levels)) for rubric in asked.rubrics}
+        total, heard, before = 0.0, 0.0, Heard()
         for piece in pieces:
             (now,) = self.decide([clip_state(self._block(piece.audio))], asked)
             # All windows before are kept as one, of their length and mean: a call of hours takes no more memory
@@ -109,13 +109,11 @@ class Reader:
             known = [*earlier, ((piece.start, piece.end), now)]
             # A pause says nothing about the sound of a call, unless all of it has been silent
             length = 0.0 if heard and is_silent(piece.audio.samples) else piece.end - piece.start
-            reading = Reading(
-                Request(piece.audio), piece.end, [span for span, _ in known], [shares for _, shares in known]
-            )
+            reading = Reading(Request(piece.audio), piece.end, [span for span, _ in known], [one for _, one in known])
             reading.weights = [*([heard] if total else []), length]
             yield reading
             if piece.is_whole:
-                total, before = piece.end, {rubric.name: reading.mean(rubric.name) for rubric in asked.rubrics}
+                total, before = piece.end, _as_one(reading)
                 heard += 0.0 if is_silent(piece.audio.samples) else length
 
     # Windows
@@ -215,21 +213,19 @@ class Reader:
         """One forward pass over the waiting windows, whose answers go to their readings; empties the list."""
         if not waiting:
             return
-        decided = self.decide([state for _, state in waiting], asked)
-        for (reading, _), probabilities in zip(waiting, decided, strict=True):
-            reading.probabilities.append(probabilities)
+        for (reading, _), heard in zip(waiting, self.decide([state for _, state in waiting], asked), strict=True):
+            reading.windows.append(heard)
         waiting.clear()
 
-    def decide(self, states: list[State], asked: Questionnaire) -> list[dict[str, np.ndarray]]:
-        """Per window, name of question to probabilities (options,); in one batch."""
-        if not asked.rubrics or self.processor.answer_form != "decimal":
-            return self._decide_states(states, asked.questions)
-        numbers = self._read_decimals(states, asked)
-        others = {name: question for name, question in asked.questions.items() if name not in numbers[0]}
-        if not others:
-            return numbers
-        decided = self._decide_states(states, others)
-        return [read | answered for read, answered in zip(numbers, decided, strict=True)]
+    def decide(self, states: list[State], asked: Questionnaire) -> list[Heard]:
+        """What is asked about each window, in one batch: in typed questions, in labels, and in texts."""
+        heard = [Heard() for _ in states]
+        if asked.questions:
+            heard = [Heard(decided) for decided in self._decide_states(states, asked.questions)]
+        parts = [heard]
+        parts += [self._label(states, name, question) for name, question in asked.labels.items()]
+        parts += [self._say(states, question, asked.max_new_tokens) for question in asked.texts]
+        return [_together(several) for several in zip(*parts, strict=True)]
 
     def _decide_states(
         self, states: list[State], questions: Mapping[str, dict[str, Any]]
@@ -238,22 +234,56 @@ class Reader:
         answers = iter(self.model.decide(**self._on_device(inputs)))
         return [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
 
-    def _read_decimals(self, states: list[State], asked: Questionnaire) -> list[dict[str, np.ndarray]]:
-        """The papers' form: the probability of each number the grammar allows, gathered into the rubric's levels."""
-        results: list[dict[str, np.ndarray]] = [{} for _ in states]
+    # Answers in the judge's own words
+
+    def _label(self, states: list[State], name: str, question: TextQuestion) -> list[Heard]:
+        """The probability of each text that a task allows; of numbers gathered into the rubric's levels."""
+        texts = question.answers
+        found = self.log_probabilities([question.messages(state) for state in states], texts, whole=is_number(question))
+        heard = []
+        for row in found:  # (answers,)
+            total = np.logaddexp.reduce(row)
+            shares = np.exp(row - total)
+            if is_number(question):
+                values = np.array([float(text) for text in texts])
+                shares = _shared_out(values, shares, question.rubrics[0].level_values)
+            heard.append(Heard({name: shares}, coverage=min(float(np.exp(total)), 1.0)))
+        return heard
+
+    def _say(self, states: list[State], question: TextQuestion, max_new_tokens: int) -> list[Heard]:
+        """Whole texts, and what they state; of comparisons the probability of each verdict at its place in the text."""
+        conversations = [question.messages(state) for state in states]
+        heard = []
+        for conversation, said in zip(conversations, self.say(conversations, max_new_tokens), strict=True):
+            text = said.text.strip()
+            try:
+                facts = question.read(text)
+            except ParseError as error:
+                why = f"; it was cut off at {max_new_tokens} tokens" if said.cut_off else ""
+                heard.append(Heard(text=text, problem=f"{question.task}: {error}{why}", coverage=0.0))
+                continue
+            probabilities = {}
+            for name, texts in variants(text, question).items():
+                row = self.log_probabilities([conversation], texts)[0]  # (A, B and tie,)
+                probabilities[name] = np.exp(row - np.logaddexp.reduce(row))
+            heard.append(Heard(probabilities, facts.values, text, coverage=1.0))
+        return heard
+
+    def say(self, conversations: list[list[dict[str, Any]]], max_new_tokens: int) -> list[Completion]:
+        """Answer conversations greedily, in whole texts."""
+        return generate(self.model, self.processor, self.chat(conversations), Sampling(max_tokens=max_new_tokens))
+
+    def log_probabilities(
+        self, conversations: list[list[dict[str, Any]]], answers: Sequence[str], *, whole: bool = False
+    ) -> np.ndarray:
+        """Log-probability of each of several answers to each conversation, (conversations, answers).
+
+        An answer counts up to the token that tells it from all others, or with ``whole`` up to the end of the turn.
+        """
         end = self.processor.end_of_turn
-        for rubric in asked.asked:
-            grammar = score_task.grammar(rubric)
-            answers = self.processor.tokenizer([text + end for text in grammar], add_special_tokens=False).input_ids
-            request = score_task.ask(rubric, language=asked.language)
-            request = listeners.ask(request, asked.listener) if asked.listener else request
-            inputs = self.chat([text_messages(state, request) for state in states])
-            # (windows, answers) and (answers,)
-            log_probabilities = self.model.candidate_log_probabilities(candidates=answers, **inputs)
-            values = np.array([float(text) for text in grammar])
-            for result, row in zip(results, log_probabilities.softmax(-1).cpu().numpy(), strict=True):
-                result[rubric.name] = _shared_out(values, row, rubric.level_values)
-        return results
+        ids = self.processor.tokenizer([text + end for text in answers], add_special_tokens=False).input_ids
+        inputs = self.chat(conversations)
+        return self.model.candidate_log_probabilities(candidates=ids if whole else telling(ids), **inputs).cpu().numpy()
 
     # Words
 
@@ -267,9 +297,10 @@ class Reader:
     ) -> Iterator[Written]:
         """Write the free words of answers of one task, a batch at a time; no more states are in memory.
 
-        In a language that the judge was not asked in, words are made of what was decided, without a look at the clips.
+        In a language that the judge was not asked in, or by one that did not learn the task, words are made of what was decided,
+        without a look at the clips.
         """
-        if asked.answer_language != asked.language:
+        if asked.answer_language != asked.language or not asked.is_written:
             yield from by_rule(drafts)
             return
         remaining = iter(states)
@@ -321,6 +352,38 @@ class Reader:
 
     def _on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
         return {name: v.to(self.model.device) if torch.is_tensor(v) else v for name, v in inputs.items()}
+
+
+def is_number(question: TextQuestion) -> bool:
+    """Whether the allowed texts are numbers."""
+    return question.task == "score"
+
+
+def _together(parts: Sequence[Heard]) -> Heard:
+    """What several ways of asking found in one window."""
+    probabilities: dict[str, np.ndarray] = {}
+    values: dict[str, float] = {}
+    for one in parts:
+        probabilities |= one.probabilities
+        values |= one.values
+    covered = [one.coverage for one in parts if one.coverage is not None]
+    said = [one for one in parts if one.text is not None]
+    return Heard(
+        probabilities,
+        values,
+        said[0].text if said else None,
+        next((one.problem for one in said if one.problem is not None), None),
+        sum(covered) / len(covered) if covered else None,
+    )
+
+
+def _as_one(reading: Reading) -> Heard:
+    """The windows of a reading as if they were one."""
+    names = {name for window in reading.windows for name in window.values}
+    said = {name: reading.mean_said(name) for name in names}
+    probabilities = {name: reading.mean(name) for name in reading.windows[-1].probabilities}
+    values = {name: value for name, value in said.items() if value is not None}
+    return Heard(probabilities, values, coverage=reading.coverage)
 
 
 def _shared_out(values: np.ndarray, probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:

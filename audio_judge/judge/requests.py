@@ -12,9 +12,17 @@ from typing import Any
 import numpy as np
 
 from audio_judge.audio import Audio, AudioSource
+from audio_judge.judge.spoken import TextQuestion
 from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners
 from audio_judge.tasks.listeners import Listener
+
+# Long enough for a thought of eight lines and a paragraph, in tokens
+LONGEST_TEXT = 512
+
+
+class AnswerError(ValueError):
+    """What a judge said in its own words cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +57,25 @@ class Questionnaire:
     Args:
         rubrics: What is scored.
         more: Typed questions beside those about the rubrics, by name.
+        labels: Name of a rubric or of another question to what is asked in words instead of a typed question, and answered by
+            the probability of each allowed text.
+        texts: What is asked in words and answered in whole texts; they score the rubrics that are neither typed nor labels.
+        max_new_tokens: Longest of these texts.
         listener: On whose behalf the rubrics are asked about; None for nobody in particular.
         language: In which is asked.
         answer_language: Of level names and words.
+        is_written: Whether the judge writes free words itself; else they are made of what it decides.
     """
 
     rubrics: Sequence[Rubric] = ()
     more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    labels: Mapping[str, TextQuestion] = field(default_factory=dict)
+    texts: Sequence[TextQuestion] = ()
+    max_new_tokens: int = LONGEST_TEXT
     listener: Listener | None = None
     language: str = "en"
     answer_language: str = "en"
+    is_written: bool = True
 
     @cached_property
     def asked(self) -> list[Rubric]:
@@ -72,8 +89,10 @@ class Questionnaire:
 
     @cached_property
     def questions(self) -> dict[str, dict[str, Any]]:
-        """Those about the rubrics, on behalf of the listener, and those of ``more``, whoever listens."""
-        typed = {rubric.name: rubric.question(language=self.language) for rubric in self.asked}
+        """Typed ones: about the rubrics, on behalf of the listener, and those of ``more``, whoever listens."""
+        in_words = {*self.labels, *(rubric.name for question in self.texts for rubric in question.rubrics)}
+        asked = [rubric for rubric in self.asked if rubric.name not in in_words]
+        typed = {rubric.name: rubric.question(language=self.language) for rubric in asked}
         return heard_by(self.listener, typed) | dict(self.more)
 
 
@@ -87,6 +106,26 @@ def heard_by(listener: Listener | None, questions: dict[str, dict[str, Any]]) ->
     }
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What is known of one window.
+
+    Args:
+        probabilities: Question name to probabilities (options,).
+        values: Rubric name to the score that a text gives.
+        text: The text, as it was written; None if none was asked for.
+        problem: Why the text could not be read.
+        coverage: How much of what was said could be read: whether the text could, or the probability of all allowed texts
+            together; None if nothing was asked in words.
+    """
+
+    probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    text: str | None = None
+    problem: str | None = None
+    coverage: float | None = None
+
+
 @dataclass
 class Reading:
     """A request or a pair on its way through the windows: what has been decided so far, or what went wrong.
@@ -95,7 +134,7 @@ class Reading:
         request: A ``Request`` or a ``Pair``.
         seconds: Length of the clip or of the part that is judged; of a call, how much of it has been heard.
         spans: (start, end) of the windows read so far, in seconds. Digital silence before, after and a window long is in none.
-        probabilities: Per window that has been decided, question name to probabilities (options,).
+        windows: What is known of each window that has been judged.
         weights: What each window counts for in the mean; None for its length.
         error: What went wrong; None so far.
         is_read: Whether no window is missing.
@@ -104,7 +143,7 @@ class Reading:
     request: Any
     seconds: float = 0.0
     spans: list[tuple[float, float]] = field(default_factory=list)
-    probabilities: list[dict[str, np.ndarray]] = field(default_factory=list)
+    windows: list[Heard] = field(default_factory=list)
     weights: list[float] | None = None
     error: str | None = None
     is_read: bool = False
@@ -112,12 +151,44 @@ class Reading:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to be decided."""
-        return self.is_read and (self.error is not None or len(self.probabilities) == len(self.spans))
+        return self.is_read and (self.error is not None or len(self.windows) == len(self.spans))
+
+    @property
+    def probabilities(self) -> list[Mapping[str, np.ndarray]]:
+        """Per window, question name to probabilities (options,)."""
+        return [window.probabilities for window in self.windows]
+
+    @property
+    def lengths(self) -> list[float]:
+        """What each window counts for in a mean."""
+        return self.weights or [end - start for start, end in self.spans]  # the last window may be a short one
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing that was said could be read; None if something could, or nothing was said."""
+        problems = [window.problem for window in self.windows if window.problem is not None]
+        return problems[0] if problems and len(problems) == len(self.windows) else None
+
+    @property
+    def coverage(self) -> float | None:
+        """Weighted mean over the windows of how much could be read; None if nothing was asked in words."""
+        found = [window.coverage for window in self.windows]
+        if not found or any(one is None for one in found):
+            return None
+        return float(np.average(np.array(found, dtype=float), weights=self.lengths))
 
     def mean(self, name: str) -> np.ndarray:
         """Weighted mean over the windows of a question's probabilities (options,)."""
-        lengths = self.weights or [end - start for start, end in self.spans]  # the last window may be a short one
-        return np.average([window[name] for window in self.probabilities], axis=0, weights=lengths)
+        return np.average([window.probabilities[name] for window in self.windows], axis=0, weights=self.lengths)
+
+    def mean_said(self, name: str) -> float | None:
+        """Weighted mean of the scores that texts give, over the windows that could be read; None if there is none."""
+        said = [(window.values.get(name), length) for window, length in zip(self.windows, self.lengths, strict=True)]
+        read = [(value, length) for value, length in said if value is not None]
+        if not any(length for _, length in read):
+            return None
+        values, lengths = zip(*read, strict=True)
+        return float(np.average(values, weights=lengths))
 
     def joined(self, name: str) -> np.ndarray:
         """The probabilities of all frames of the clip (frames,) of a question about when; 0 where digital silence was left out."""

@@ -12,7 +12,7 @@ import numpy as np
 from audio_judge.audio import AudioError
 from audio_judge.judge import preferences
 from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score, Window
-from audio_judge.judge.requests import Pair, Reading, Request, clip_name
+from audio_judge.judge.requests import AnswerError, Pair, Reading, Request, clip_name
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import Rubric, Scale, convert
@@ -27,15 +27,29 @@ def judgement_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | Non
     said = Judgement(clip_name(reading.request.clip))
     if reading.error is not None:
         return replace(said, error=reading.error)
-    scores = {rubric.name: score_of(reading.mean(rubric.name), rubric, scale) for rubric in rubrics}
+    said = replace(said, seconds=reading.seconds, coverage=reading.coverage)
+    if reading.problem is not None:
+        return replace(said, error=reading.problem, text=reading.windows[0].text)
+    scores = {rubric.name: one for rubric in rubrics if (one := _score_in(reading, rubric, scale)) is not None}
+    if rubrics and not scores:
+        names = ", ".join(rubric.name for rubric in rubrics)
+        return replace(said, error=f"what the judge said gives no score of {names}", text=reading.windows[0].text)
     timeline = tuple(windows_of(reading, rubrics, scale))
-    return replace(said, seconds=reading.seconds, scores=scores, timeline=timeline if len(timeline) > 1 else ())
+    return replace(said, scores=scores, timeline=timeline if len(timeline) > 1 else ())
+
+
+def _score_in(reading: Reading, rubric: Rubric, scale: Scale | None) -> Score | None:
+    if rubric.name in reading.windows[0].probabilities:
+        return score_of(reading.mean(rubric.name), rubric, scale)
+    value = reading.mean_said(rubric.name)
+    return None if value is None else said_score(value, rubric, scale)
 
 
 def windows_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None = None) -> Iterator[Window]:
     """The scores of each window that was decided."""
-    for (start, end), decided in zip(reading.spans, reading.probabilities, strict=True):
-        scores = {rubric.name: score_of(decided[rubric.name], rubric, scale).value for rubric in rubrics}
+    for (start, end), heard in zip(reading.spans, reading.windows, strict=True):
+        alone = Reading(reading.request, end - start, [(0.0, 1.0)], [heard])
+        scores = {rubric.name: one.value for rubric in rubrics if (one := _score_in(alone, rubric, scale)) is not None}
         yield Window(start, end, scores)
 
 
@@ -54,14 +68,20 @@ def preference_of(reading: Reading, rubrics: Sequence[Rubric]) -> Preference:
     said = Preference(clip_name(pair.first.clip), clip_name(pair.second.clip))
     if reading.error is not None:
         return replace(said, error=reading.error)
-    shares = {rubric.name: preferences.preference(reading, rubric.name) for rubric in rubrics}
+    said = replace(said, coverage=reading.coverage)
+    found = {rubric.name: preferences.preference(reading, rubric.name) for rubric in rubrics}
+    shares = {name: one for name, one in found.items() if one is not None}
+    if rubrics[0].name not in shares:
+        silent = f"what the judge said gives no verdict on {rubrics[0].name} in both orders"
+        problem = next((window.problem for window in reading.windows if window.problem is not None), silent)
+        return replace(said, error=problem, text=reading.windows[0].text)
     overall = shares[rubrics[0].name]
     return replace(said, better=preferences.verdict(overall), probabilities=overall, rubrics=shares)
 
 
 def authenticity_of(reading: Reading, real: int, language: str) -> Authenticity:
     """A finished reading of the question ``fake`` as a verdict; ``real`` is the place of that answer."""
-    said = Authenticity(clip_name(reading.request.clip))
+    said = Authenticity(clip_name(reading.request.clip), coverage=reading.coverage)
     if reading.error is not None:
         return replace(said, error=reading.error)
     share = float(reading.mean("fake")[real])
@@ -100,9 +120,20 @@ def score_of(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
     return Score(rubric.name, value, std, level, by_level, low, high)
 
 
+def said_score(value: float, rubric: Rubric, scale: Scale | None) -> Score:
+    """A score that a judge gave in words, which says nothing of how listeners would differ."""
+    level = rubric.level_of(value)
+    if isinstance(rubric, CalibratedRubric):
+        value = rubric.calibrated(value)
+        level = rubric.level_of(value)
+    if scale is None:
+        return Score(rubric.name, value, None, level, {}, rubric.low, rubric.high)
+    return Score(rubric.name, convert(value, rubric.scale, scale), None, level, {}, scale.low, scale.high)
+
+
 def reward_of(judgement: Judgement, rubrics: Sequence[Rubric]) -> float:
-    """The mean goodness, 0 to 1, of a judgement's scores; 0 if there are none."""
-    if not judgement.scores:
+    """The mean goodness, 0 to 1, of a judgement's scores; 0 if one is missing."""
+    if not all(rubric.name in judgement.scores for rubric in rubrics):
         return 0.0
     # A calibrated score may lie beyond the ends of its scale
     values = [rubric.goodness(np.clip(judgement[rubric.name].value, rubric.low, rubric.high)) for rubric in rubrics]
@@ -115,8 +146,8 @@ def values_of(judgement: Judgement) -> dict[str, float]:
 
 
 def worst_window(judgement: Judgement) -> Window:
-    """The window of a long clip with the lowest overall score."""
-    return min(judgement.timeline, key=lambda window: window.scores["mos"])
+    """The window of a long clip with the lowest overall score; the first one if none has such a score."""
+    return min(judgement.timeline, key=lambda window: window.scores.get("mos", np.inf))
 
 
 def unwrapped(results: Sequence[Result]) -> Result:
@@ -124,8 +155,9 @@ def unwrapped(results: Sequence[Result]) -> Result:
 
     Raises:
         AudioError: If there is an error in its place; in a list it would stay with its clip.
+        AnswerError: If that is what the judge said, which cannot be read.
     """
     (result,) = results
     if result.error is not None:
-        raise AudioError(result.error)
+        raise (AudioError if result.text is None else AnswerError)(result.error)
     return result

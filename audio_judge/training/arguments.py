@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeVar
 from audio_judge.clips import Item
 from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.data.weights import named_weights
+from audio_judge.judge.learned import Learned
 from audio_judge.tasks.assess import TITLES
+from audio_judge.training.notes import write_note
 from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
 
 Thing = TypeVar("Thing")
@@ -114,8 +116,12 @@ def save_whole(trainer: Any, output_dir: Path, reload: Callable[[], Any] | None)
         trainer.save_model()  # pushes, too, if that is wanted
         return
     trainer.save_model(str(output_dir / "lora"), _internal_call=True)
+    learned = Learned.of(trainer.model.config)
     if trainer.is_world_process_zero():  # a second whole model: once is enough, and may be all that memory allows
         merged = merge_lora(reload(), str(output_dir / "lora"))
+        if learned is not None:
+            merged.config.learned = learned.note()
+            write_note(output_dir / "lora", learned)
         for part in (merged, trainer.processing_class):
             part.save_pretrained(output_dir)
             if trainer.args.push_to_hub:

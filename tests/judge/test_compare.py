@@ -44,7 +44,8 @@ class TestCompare:
         from audio_judge.tasks.compare import question
 
         states = [pair_state(FIRST[0], SECOND[0]), pair_state(SECOND[0], FIRST[0])]
-        forward, backward = (one["mos"] for one in judge.reader.decide(states, Questionnaire(more={"mos": question()})))
+        heard = judge.reader.decide(states, Questionnaire(more={"mos": question()}))
+        forward, backward = (one.probabilities["mos"] for one in heard)
         expected = (forward + backward[[1, 0, 2]]) / 2
         said = compare(judge, FIRST, SECOND)
         assert list(said.probabilities.values()) == pytest.approx(expected, abs=1e-5)

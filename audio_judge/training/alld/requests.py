@@ -36,8 +36,8 @@ def make_requests(
         seed: Of everything that is drawn.
 
     Returns:
-        Dicts with ``task, prompt`` (with audio), ``expert_prompt`` (text alone), ``chosen, seed`` and ``ratings``, one
-        dict of scores per clip.
+        Dicts with ``task, prompt`` (with audio), ``expert_prompt`` (text alone), ``chosen, seed``, the ``rubrics`` and
+        ``verdicts`` of the text to be learned, and ``ratings``, one dict of scores per clip.
 
     Raises:
         ValueError: If a task is another one, nothing can be asked, or a caption is about a clip that is not given.
@@ -102,7 +102,8 @@ def _request(example: Mapping[str, Any], ratings: list[dict[str, float]]) -> All
     facts = [describe.meta_tuple(scores) for scores in ratings]
     if example["task"] == "compare":
         facts = [f"SpeechA: {facts[0]}\nSpeechB: {facts[1]}"]
-    request = {name: example[name] for name in ("task", "prompt", "seed")}
+    request = {name: example[name] for name in ("task", "prompt", "seed", "rubrics")}
+    request |= {"verdicts": example.get("verdicts", {})}
     request |= {"expert_prompt": describe.expert_messages(facts[0], asked), "ratings": ratings}
     return request | {"chosen": example["completion"][0]["content"]}
 

@@ -1,0 +1,166 @@
+"""What a judge has learned, as its configuration notes it under ``learned``, and so how it is to be asked.
+
+    "learned": {"tasks": {"decide": {"form": "decision", "rubrics": ["mos"], "languages": ["en"]},
+                          "assess": {"form": "text", "rubrics": ["mos", "distortion"], "languages": ["en"]}},
+                "faults": false}
+
+Tasks have the names that training gives them. One of form ``decision`` is a typed question, answered by a probability per
+allowed answer; one of form ``text`` is answered in the judge's own words, which the task of that name writes and reads:
+``score`` in a number with one decimal, ``rate`` in one with two, ``categorize`` in the name of a level. The training scripts
+write the note, for judges of ours and for native audio language models; a judge without one is taken for one that was
+trained on decisions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+
+Form = Literal["decision", "text"]
+
+# Beside a LoRA, which has no configuration of a judge, the note is in a file of its own
+LEARNED_FILE = "learned.json"
+DECIDE, DETECT_QUESTION, COMPARE_QUESTION = "decide", "detect_question", "compare_question"
+# Texts of which each allowed one has a probability, so that a score is an expectation over them
+LABELLED = ("score", "categorize")
+# Texts that are written and then read: what they give is a number without a spread
+SAID = ("profile", "rate", "assess", "explain", "describe")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One task that a judge learned.
+
+    Args:
+        form: How it answers.
+        rubrics: Names of the rubrics that its answers were about; none of tasks that are about none, such as ``detect``.
+        languages: Codes of the languages of requests and answers.
+        layouts: Of ``compare`` in text: ``preference``, ``dimensions``, or both.
+    """
+
+    form: Form
+    rubrics: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ("en",)
+    layouts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.form not in ("decision", "text"):
+            raise ValueError(f"form {self.form!r}; decision or text is needed")
+
+    def merged(self, other: "Lesson") -> "Lesson":
+        """One lesson of two in the same task."""
+        return Lesson(
+            self.form,
+            in_order([*self.rubrics, *other.rubrics]),
+            tuple(sorted({*self.languages, *other.languages})),
+            tuple(sorted({*self.layouts, *other.layouts})),
+        )
+
+
+@dataclass(frozen=True)
+class Learned:
+    """All that a judge learned.
+
+    Args:
+        tasks: Name to lesson.
+        has_faults: Whether it was asked whether known faults are there.
+    """
+
+    tasks: Mapping[str, Lesson] = field(default_factory=dict)
+    has_faults: bool = False
+
+    @classmethod
+    def of(cls, config: Any) -> "Learned | None":
+        """Read the note of a model's configuration; None if it has none.
+
+        Raises:
+            ValueError: If the note is not well formed.
+        """
+        note = getattr(config, "learned", None)
+        return None if note is None else cls.from_note(note)
+
+    @classmethod
+    def from_note(cls, note: Any) -> "Learned":
+        """Read a note.
+
+        Raises:
+            ValueError: If it is not well formed.
+
+        Example:
+            >>> Learned.from_note({"tasks": {"score": {"form": "text", "rubrics": ["mos"]}}}).way_to_score("mos")
+            'score'
+        """
+        try:
+            tasks = {
+                str(name): Lesson(lesson["form"], **{k: tuple(value) for k, value in lesson.items() if k != "form"})
+                for name, lesson in note["tasks"].items()
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"`learned` of the configuration is {note!r}, no note of a training: {error}") from error
+        return cls(tasks, bool(note.get("faults")))
+
+    def note(self) -> dict[str, Any]:
+        """The note, JSON-able; what is empty is left out."""
+        tasks = {}
+        for name, lesson in self.tasks.items():
+            lists = {"rubrics": lesson.rubrics, "languages": lesson.languages, "layouts": lesson.layouts}
+            tasks[name] = {"form": lesson.form} | {key: list(value) for key, value in lists.items() if value}
+        return {"tasks": tasks, "faults": self.has_faults}
+
+    def merged(self, other: "Learned | None") -> "Learned":
+        """What a judge knows that learned one and then the other."""
+        if other is None:
+            return self
+        tasks = dict(self.tasks)
+        for name, lesson in other.tasks.items():
+            tasks[name] = tasks[name].merged(lesson) if name in tasks else lesson
+        return Learned(tasks, self.has_faults or other.has_faults)
+
+    @property
+    def rubrics(self) -> tuple[str, ...]:
+        """Names of all rubrics, in the order of our table, others behind them."""
+        return in_order(name for lesson in self.tasks.values() for name in lesson.rubrics)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Names of those of them that it learned to score, and not only to compare clips in."""
+        return tuple(name for name in self.rubrics if self.way_to_score(name))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of all languages."""
+        return tuple(sorted({code for lesson in self.tasks.values() for code in lesson.languages}))
+
+    @property
+    def decides(self) -> bool:
+        """Whether it learned typed questions."""
+        return any(lesson.form == "decision" for lesson in self.tasks.values())
+
+    def way_to_score(self, rubric: str, among: Sequence[str] = (DECIDE, *LABELLED, *SAID)) -> str | None:
+        """The task by which it learned to score a rubric, the one that tells most; None if it did not.
+
+        Example:
+            >>> learned = Learned({"detect": Lesson("text"), "assess": Lesson("text", ("mos", "distortion"))})
+            >>> learned.way_to_score("distortion"), learned.way_to_score("loudness")
+            ('assess', None)
+        """
+        return next((task for task in among if task in self.tasks and rubric in self.tasks[task].rubrics), None)
+
+    def __str__(self) -> str:
+        said = []
+        for name, lesson in self.tasks.items():
+            about = f" of {', '.join(lesson.rubrics)}" if lesson.rubrics else ""
+            said.append(f"{name}{about}" + (" in text" if lesson.form == "text" else ""))
+        return "; ".join(said) or "nothing"
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of rubrics, each once, in the order of our table; others behind them.
+
+    Example:
+        >>> in_order(["warmth", "noisiness", "mos", "noisiness"])
+        ('mos', 'noisiness', 'warmth')
+    """
+    given = list(dict.fromkeys(names))
+    return (*(name for name in ALL_RUBRICS if name in given), *(name for name in given if name not in ALL_RUBRICS))

@@ -1,0 +1,103 @@
+"""Notes in a model's configuration what it is trained on, from the examples themselves; ``audio_judge.judge.learned`` reads it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from audio_judge.data.examples import with_facts
+from audio_judge.data.files import read_example
+from audio_judge.judge.learned import DECIDE, LEARNED_FILE, Learned, Lesson
+from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks import TASKS
+from audio_judge.tasks.faults import FAULT_QUESTIONS
+
+
+def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
+    """Tell what examples teach, each a row of ``audio_judge.data.files``, the example itself, or a row to be rewarded.
+
+    Rubrics are those that are asked for, whatever else of a clip is rated; one on a scale of its own counts as the rubric that
+    it was made of, or not at all where it was turned round or cut in two.
+
+    Example:
+        >>> asked = {"mos": {"type": "score", "instructions": "How good?", "criteria": ["bad", "good"]}}
+        >>> print(learned_from([{"task": "decide", "questions": asked}]))
+        decide of mos
+    """
+    lessons: dict[str, dict[str, dict[str, None]]] = {}
+    has_faults = False
+    for row in examples:
+        example = read_example(row)
+        questions = example.get("questions")
+        lesson = lessons.setdefault(example["task"], {"form": {}, "rubrics": {}, "languages": {}, "layouts": {}})
+        lesson["form"]["text" if questions is None else "decision"] = None
+        lesson["languages"][example.get("language", "en")] = None
+        lesson["rubrics"] |= dict.fromkeys(_asked_in_text(example) if questions is None else _asked(example))
+        if questions is None and example["task"] == "compare":
+            lesson["layouts"][_layout(example)] = None
+        has_faults = has_faults or any(
+            name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in (questions or {}).items()
+        )
+    empty = Lesson("text", languages=())
+    tasks = {}
+    for task, lesson in lessons.items():
+        form, *others = lesson["form"]
+        if others:
+            raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
+        found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts")))  # type: ignore[arg-type]
+        tasks[task] = found.merged(empty)  # which puts the names in order
+    return Learned(tasks, has_faults)
+
+
+def _asked(example: Mapping[str, Any]) -> list[str]:
+    made = example.get("provenance", {})
+    if example["task"] == "compare_question":
+        return list(example["questions"])
+    scored = [name for name, question in example["questions"].items() if question["type"] == "score"]
+    return [name for name in scored if name in ALL_RUBRICS or name not in made]
+
+
+def _asked_in_text(example: Mapping[str, Any]) -> list[str]:
+    if example["task"] not in TASKS:
+        return []
+    facts = dict(example) if "rubrics" in example else with_facts(example)
+    return [*facts["rubrics"], *facts.get("verdicts", ())]
+
+
+def _layout(example: Mapping[str, Any]) -> str:
+    """That of a comparison; a row to be rewarded does not say it."""
+    thinks = example.get("reference", "").startswith("<think>")
+    return str(example.get("form", "dimensions" if thinks else "preference"))
+
+
+def note(model: Any, processor: Any, learned: Learned | None) -> None:
+    """Write into a model's configuration what it learns, besides what it is known to have learned before.
+
+    Args:
+        model: A judge or a native audio language model, wrapped by PEFT or not.
+        processor: That of the model; judges of earlier versions noted there what they were trained on.
+        learned: None leaves the note as it is.
+    """
+    known = Learned.of(model.config) or of_processor(processor)
+    if learned is not None:
+        known = learned if known is None else known.merged(learned)
+    model.config.learned = None if known is None else known.note()
+    if hasattr(processor, "trained_rubrics"):  # the configuration is the one place
+        processor.answer_form, processor.trained_faults = "decision", False
+        processor.trained_rubrics = processor.trained_languages = None
+
+
+def of_processor(processor: Any) -> Learned | None:
+    """What the processor of a judge of an earlier version notes; None if it notes nothing."""
+    rubrics = getattr(processor, "trained_rubrics", None)
+    if not rubrics:
+        return None
+    languages = tuple(processor.trained_languages or ("en",))
+    is_decimal = processor.answer_form == "decimal"
+    lesson = Lesson("text" if is_decimal else "decision", tuple(rubrics), languages)
+    return Learned({"score" if is_decimal else DECIDE: lesson}, bool(processor.trained_faults))
+
+
+def write_note(folder: Path, learned: Learned) -> None:
+    """Write a note beside a LoRA, which has no configuration of a judge."""
+    (folder / LEARNED_FILE).write_text(json.dumps(learned.note(), indent=2) + "\n", encoding="utf-8")
