@@ -4,7 +4,6 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 from tiny import DATA_SET_COLUMNS, make_backbones, tone, write_data_set, write_simulated, write_targets, write_votes
 from trl import SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import AudioJudgeConfig, AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.cli import main
 from audio_judge.data.files import load_examples, read_example
 from audio_judge.judge.native import load_audio_model
@@ -131,7 +130,8 @@ class TestRecipes:
         model = AudioJudgeForCausalLM.from_pretrained(tmp_path)
         processor = AudioJudgeProcessor.from_pretrained(tmp_path)
         assert processor.decision_config.chat_template
-        assert processor.answer_form == ("decision" if recipe in ("mini", "open") else "decimal")
+        asked = "decide" if recipe in ("mini", "open") else "score"
+        assert model.config.learned["tasks"][asked]["form"] == ("decision" if asked == "decide" else "text")
         assert "quantization_config" not in model.config.to_dict()
         batch = JudgeCollator(processor)([trainer.train_dataset[0]])
         assert supervised_losses(model, batch).token.isfinite().all()
@@ -338,7 +338,10 @@ class TestFiles:
         assert counts.total() >= 16
         logged = {name for row in trainer.state.log_history for name in row}
         assert {"decision_loss", "token_loss", "eval_pcc", "eval_pcc_loudness"} <= logged
-        assert AudioJudgeProcessor.from_pretrained(tmp_path).answer_form == "decision"
+        learned = AudioJudgeConfig.from_pretrained(tmp_path).learned["tasks"]
+        assert {name: lesson["form"] for name, lesson in learned.items()} == {
+            name: "decision" if name == "decide" else "text" for name in counts
+        }
 
     def test_no_example_twice_in_an_epoch_of_a_stream(self, files):
         both = [files / name for name in ("decide.parquet", "words.jsonl")]
@@ -436,15 +439,6 @@ def changed_weights(before, after, dtype=torch.float32):
 
 
 LORA = {"lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q|v)_proj", "learning_rate": 1e-2}
-
-
-class TestNoteTraining:
-    @pytest.mark.parametrize(("name", "expected"), [("clicks", True), ("fake", False)])
-    def test_known_faults_are_noted(self, name, expected):
-        processor = SimpleNamespace(trained_rubrics=None, trained_languages=None, trained_faults=False)
-        question = {"type": "noul", "instructions": "Are there clicks?"}
-        train_sft.note_training(processor, [{"task": "decide", "questions": {name: question}}])
-        assert processor.trained_faults is expected
 
 
 class TestNative:
@@ -576,7 +570,7 @@ class TestJastin:
         trainer = train("jastin", output, backbones, None, mixture=mixture, learning_rate=1e-3)
         assert trainer.state.global_step == 2
         assert set(tasks_of(trainer.train_dataset)) == {"rate"}
-        assert AudioJudgeProcessor.from_pretrained(output).answer_form == "decimal"
+        assert set(AudioJudgeConfig.from_pretrained(output).learned["tasks"]) == {"rate"}
         audio, text = make_backbones(backbones, "pe_audio_encoder")
         before = AudioJudgeForCausalLM.from_backbones(audio, text, adapter="bottleneck", dtype=torch.float32)
         old, new = before.state_dict(), AudioJudgeForCausalLM.from_pretrained(output).state_dict()

@@ -1,0 +1,71 @@
+"""What a judge is trained on, noted from the examples themselves."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from audio_judge.judge.learned import Learned, Lesson
+from audio_judge.training.notes import learned_from, note
+
+
+def question(kind="score", **more):
+    return {"type": kind, "instructions": "How is it?", "criteria": ["bad", "good"]} | more
+
+
+def text(task, **facts):
+    return {"task": task, "prompt": [], "completion": []} | facts
+
+
+class TestLearnedFrom:
+    def test_questions_are_decisions_and_the_others_text(self):
+        found = learned_from(
+            [{"task": "decide", "questions": {"mos": question()}}, text("score", rubrics=["loudness"])]
+        )
+        assert found.tasks == {"decide": Lesson("decision", ("mos",)), "score": Lesson("text", ("loudness",))}
+
+    def test_what_is_rated_and_not_asked_for_is_not_learned(self):
+        (lesson,) = learned_from([text("score", rubrics=["mos"], scores={"mos": 3, "noisiness": 2})]).tasks.values()
+        assert lesson.rubrics == ("mos",)
+
+    def test_a_rubric_turned_round_is_not_learned_but_one_on_another_scale_is(self):
+        asked = {"mos": question(), "noisiness_inverted": question(), "warmth": question()}
+        made = {"mos": ["scale"], "noisiness_inverted": ["invert"]}
+        found = learned_from([{"task": "decide", "questions": asked, "provenance": made}])
+        assert found.rubrics == ("mos", "warmth")
+
+    @pytest.mark.parametrize(("name", "expected"), [("clicks", True), ("fake", False)])
+    def test_known_faults_are_noted(self, name, expected):
+        assert learned_from([{"task": "decide", "questions": {name: question("noul")}}]).has_faults is expected
+
+    def test_comparisons_say_how_they_are_laid_out_and_in_what(self):
+        rows = [
+            text("compare", rubrics=[], verdicts={"mos": "A"}, form="dimensions", language="fr"),
+            text("compare", rubrics=[], verdicts={"noisiness": "A"}, reference="A wins.\n[SpeechA]"),  # to be rewarded
+        ]
+        expected = Lesson("text", ("mos", "noisiness"), ("en", "fr"), ("dimensions", "preference"))
+        assert learned_from(rows).tasks == {"compare": expected}
+
+    def test_examples_of_an_earlier_version_are_read(self):
+        old = {"task": "profile", "prompt": [], "completion": [{"role": "assistant", "content": "Loudness: 3.0"}]}
+        assert learned_from([old | {"scores": {"loudness": 3.0, "mos": 2.0}}]).rubrics == ("loudness",)
+
+    def test_a_task_in_two_forms_is_an_error(self):
+        with pytest.raises(ValueError, match="task odd: some examples are typed"):
+            learned_from([text("odd"), {"task": "odd", "questions": {}}])
+
+
+class TestNote:
+    LESSON = Learned({"detect": Lesson("text")})
+
+    def test_goes_on_from_what_the_judge_knew(self):
+        known = Learned({"decide": Lesson("decision", ("mos",))}, has_faults=True)
+        model = SimpleNamespace(config=SimpleNamespace(learned=known.note()))
+        note(model, None, self.LESSON)
+        assert Learned.of(model.config) == Learned(known.tasks | self.LESSON.tasks, has_faults=True)
+
+    def test_a_processor_of_an_earlier_version_hands_its_notes_over(self):
+        old = {"trained_rubrics": ["mos"], "trained_languages": None, "trained_faults": True, "answer_form": "decimal"}
+        model, processor = SimpleNamespace(config=SimpleNamespace()), SimpleNamespace(**old)
+        note(model, processor, self.LESSON)
+        assert Learned.of(model.config) == Learned({"score": Lesson("text", ("mos",))} | self.LESSON.tasks, True)
+        assert (processor.trained_rubrics, processor.answer_form) == (None, "decision")
