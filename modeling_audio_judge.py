@@ -5,7 +5,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 [`~AudioJudgeForCausalLM.candidate_log_probabilities`] (the papers' decimals, read as an expectation).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import torch
@@ -42,6 +42,9 @@ from .configuration_audio_judge import (
     frame_size,
 )
 from .processing_audio_judge import AudioJudgeProcessor
+
+# What language models and outputs call the keys and values of earlier tokens: transformers 5.24 gave them another name
+CACHE = "cache" if "cache" in {field.name for field in fields(BaseModelOutputWithPast)} else "past_key_values"
 
 
 @dataclass
@@ -98,7 +101,7 @@ class AudioJudgePreTrainedModel(PreTrainedModel):
         "AudioJudgeEncoderLayer",
         "AttentionLayer",
     ]  # those of the two backbones are merged in by `post_init`
-    _skip_keys_device_placement = ["past_key_values"]  # a cache may lie on several devices
+    _skip_keys_device_placement = [CACHE]  # it may lie on several devices
     _supports_flash_attn = True  # without these three, transformers dispatches no attention of the backbones but eager
     _supports_sdpa = True
     _supports_attention_backend = True
@@ -820,6 +823,7 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
         marks: torch.LongTensor | None = None,
+        cache: Cache | None = None,
         **kwargs,
     ) -> AudioJudgeModelOutputWithPast:
         r"""
@@ -829,9 +833,11 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             input_features_mask: (clips, time of the features), 1 where a frame or sample is real.
             marks: (questions, 2), row and column of the only tokens whose final states are wanted: `last_hidden_state` is
                 (questions, text hidden size) then. For prompts with questions, without a cache.
+            cache: What transformers before 5.24 calls `past_key_values`.
         """
+        cache = past_key_values if cache is None else cache
         # Later steps bring neither clips nor questions
-        prefill = past_key_values is None or past_key_values.get_seq_length() == 0
+        prefill = cache is None or cache.get_seq_length() == 0
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)  # (batch, length, text hidden size)
         audio = AudioJudgeAudioOutput()
@@ -855,17 +861,17 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
                 inputs_embeds=inputs_embeds,
                 attention_mask=attention_mask,
                 position_ids=position_ids,
-                past_key_values=past_key_values,
                 use_cache=use_cache,
+                **{CACHE: cache},
                 **kwargs,
             )
             if marks is not None:
                 outputs.last_hidden_state = outputs.last_hidden_state[marks[:, 0], marks[:, 1]]
         return AudioJudgeModelOutputWithPast(
             last_hidden_state=outputs.last_hidden_state,
-            past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            **{CACHE: outputs.get(CACHE)},
             audio_hidden_states=audio.pooler_output,
             audio_frames=audio.last_hidden_state,
             audio_frame_lengths=audio.frame_lengths,
@@ -935,7 +941,7 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             hidden_states[batch, at],
             attention_mask=mask[batch, 0, at][:, None],  # (batch, 1, marks, length)
             position_embeddings=tuple(part[batch, at] for part in rotation),
-            past_key_values=KnownKeys(keys, values),
+            **{CACHE: KnownKeys(keys, values)},
         )
         return decoder.norm(states)[row, place]
 
@@ -1053,6 +1059,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         span_marks: torch.LongTensor | None = None,
+        cache: Cache | None = None,
         **kwargs,
     ) -> AudioJudgeCausalLMOutputWithPast:
         r"""
@@ -1061,6 +1068,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             logits_to_keep: Positions whose logits are wanted; 0 means all.
             span_marks: (span questions, 3): row and column of the token that each question is read at, and the number of its
                 clip among all clips of the batch.
+            cache: What transformers before 5.24 calls `past_key_values`.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -1068,7 +1076,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             input_features_mask=input_features_mask,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
+            cache=past_key_values if cache is None else cache,
             inputs_embeds=inputs_embeds,
             use_cache=use_cache,
             **kwargs,
@@ -1083,9 +1091,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         return AudioJudgeCausalLMOutputWithPast(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            **{CACHE: outputs.get(CACHE)},
             span_logits=None
             if span_marks is None
             else self._span_logits(
@@ -1210,13 +1218,13 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         if tokens.shape[1] == 1:
             return first
         batch, number = first.shape
-        cache = prompt.past_key_values
+        cache = prompt[CACHE]
         cache.batch_repeat_interleave(number)  # (batch x candidates, ...): the prompts are read once for all candidates
         steps = tokens.repeat(batch, 1)  # (batch x candidates, steps), -1 past the end of a candidate
         # (batch x candidates, length + steps - 1)
         mask = torch.cat([attention_mask.repeat_interleave(number, 0), (steps[:, :-1] >= 0).long()], dim=1)
         positions = mask.cumsum(1)[:, -steps.shape[1] + 1 :] - 1  # (batch x candidates, steps - 1)
-        rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, past_key_values=cache)
+        rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, cache=cache)
         # (batch x candidates, steps - 1)
         following = rest.logits.float().log_softmax(-1).gather(2, steps[:, 1:, None].clamp(min=0))[..., 0]
         return first + following.masked_fill(steps[:, 1:] < 0, 0.0).sum(1).view(batch, number)
