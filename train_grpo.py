@@ -4,6 +4,10 @@
 # ///
 """Train a judge, or a native audio language model, on rewards of what it writes (GRPO), by a recipe.
 
+A first look, in a minute on a CPU: the mini judge on `examples/rated`, by `recipes/grpo/example.yaml`:
+
+    accelerate launch train_grpo.py
+
 The mini judge on a CPU, on two CPU processes, on from the last checkpoint; SQ-LLM on four GPUs with an evaluator:
 
     python train_grpo.py --config recipes/grpo/mini.yaml --data CORPUS --output_dir runs/mini-grpo
@@ -35,6 +39,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
 from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
+from audio_judge.training.example import command_line, tell, validation_table, what_next
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
@@ -134,15 +139,16 @@ def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
     return make_rewards(args.rewards or [], evaluator, named_weights(args.evaluator_weights))
 
 
-def note_results(trainer: AudioGRPOTrainer, name: str) -> None:
-    """Evaluates and adds the numbers to `results.json`, under `before` or `after`."""
+def note_results(trainer: AudioGRPOTrainer, name: str) -> dict[str, float]:
+    """Evaluates, adds the numbers to `results.json` under `before` or `after`, and gives them; none without prompts."""
     if trainer.eval_dataset is None:
-        return
+        return {}
     metrics, path = trainer.evaluate(), Path(trainer.args.output_dir) / "results.json"
     if trainer.is_world_process_zero():
         path.parent.mkdir(parents=True, exist_ok=True)
         known = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(json.dumps(known | {name: metrics}, indent=2) + "\n")
+    return metrics
 
 
 def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
@@ -171,17 +177,19 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
         # The first process takes away what is not whole, then the others find the same checkpoint
         with trainer.accelerator.main_process_first():
             resume = last_checkpoint(str(training_args.output_dir))
-    if not resume:
-        note_results(trainer, "before")
+    before = {} if resume else note_results(trainer, "before")
     trainer.train(resume_from_checkpoint=resume)
-    note_results(trainer, "after")
+    after = note_results(trainer, "after")
     reload = None if args.lora_target is None else lambda: load_model(args, quantize=False)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
+    tell(trainer, validation_table(before, after) if before else "")
     return trainer
 
 
 if __name__ == "__main__":
     try:
-        main(*TrlParser([GRPOArguments, GRPOConfig]).parse_args_and_config())  # type: ignore[list-item]
+        parser = TrlParser([GRPOArguments, GRPOConfig])  # type: ignore[list-item]
+        done = main(*parser.parse_args_and_config(command_line(__file__)))
+        tell(done, what_next(__file__, str(done.args.output_dir)))
     except (EvaluatorDownError, CheckpointError) as error:
         sys.exit(f"stopped: {error}\nCheckpoints are whole; go on with --resume_from_checkpoint last")

@@ -4,6 +4,10 @@
 # ///
 r"""Train a judge, or a native audio language model, on rated clips, by a recipe.
 
+A first look, in a minute on a CPU: the mini judge on `examples/rated`, by `recipes/sft/example.yaml`:
+
+    accelerate launch train_sft.py
+
 Mini judge on a CPU, on two CPU processes, on from the last checkpoint; SpeechQualityLLM on a GPU, and on several; SQ-LLM, a
 native audio language model:
 
@@ -58,6 +62,7 @@ from audio_judge.training.arguments import (
     save_whole,
 )
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
+from audio_judge.training.example import command_line, logged_validation, tell, what_next
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
 from audio_judge.training.tuning import hear_once, nf4_config
@@ -342,8 +347,12 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     # A LoRA is merged into weights of full precision, whatever it was trained on
     reload = None if args.lora_target is None else lambda: load_judge(args, quantize=False)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
+    best = trainer.state.best_global_step if training_args.load_best_model_at_end else None
+    tell(trainer, logged_validation(trainer.state.log_history, best))
     return trainer
 
 
 if __name__ == "__main__":
-    main(*TrlParser([JudgeArguments, SFTConfig]).parse_args_and_config())  # type: ignore[list-item]
+    parser = TrlParser([JudgeArguments, SFTConfig])  # type: ignore[list-item]
+    done = main(*parser.parse_args_and_config(command_line(__file__)))
+    tell(done, what_next(__file__, str(done.args.output_dir)))
