@@ -54,7 +54,7 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import CorpusArguments, at_most, option
+from audio_judge.training.arguments import CorpusArguments, at_most, option, refuse_idle
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.tuning import select_trainable
@@ -98,6 +98,11 @@ class AlldArguments(CorpusArguments):
         for name, value in needed.items():
             if not value:
                 raise ValueError(f"`{name}` is missing: give it in the recipe or as --{name}")
+        super().__post_init__()
+        if self.loss == "dpo":
+            refuse_idle(self, ("temperature",), "it is of `loss: distill`")
+        if self.captions is not None:
+            refuse_idle(self, ("max_train_clips",), "all of `captions` are learned from")
 
     @property
     def task_weights(self) -> dict[str, float]:

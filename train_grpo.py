@@ -38,7 +38,7 @@ from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, save_whole
+from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, refuse_idle, save_whole
 from audio_judge.training.example import command_line, tell, validation_table, what_next
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.notes import learned_from, note
@@ -54,7 +54,6 @@ class GRPOArguments(TuningArguments):
     model: str = option("", "judge or native audio language model to train: folder or Hub id")
     lora_r: int = option(8, "rank of the LoRA")
     lora_dropout: float = option(0.0, "dropout of the LoRA")
-    corpus: str = option("simulated", "reader of `data`; see `audio-judge ls corpora`")
     train_file: str | None = option(None, "examples that `audio-judge data` wrote, .jsonl or .parquet")
     eval_file: str | None = option(None, "the same for validation")
     held_out_phrasings: bool = option(False, "of `data`: validate in phrasings that no training uses")
@@ -81,14 +80,17 @@ class GRPOArguments(TuningArguments):
         """Check what no single field can tell."""
         if not self.model:
             raise ValueError("`model` is missing: a trained judge, as rewards only sharpen what a model can do")
-        if (self.data is None) == (self.train_file is None):
+        if bool(self.data) == bool(self.train_file):
             raise ValueError("give either `data`, the folder of a corpus, or `train_file`")
+        super().__post_init__()
+        if self.data is not None:
+            refuse_idle(self, ("eval_file",), "`data` has a validation split of its own")
         weights = read_weights(self.rewards or [])
         if (EVALUATOR in weights) != (self.evaluator is not None):
             raise ValueError(f"rewards {', '.join(weights)}: `evaluator` and its reward are given together")
-        given = [f.name for f in fields(self) if f.name.startswith("evaluator_") and vars(self)[f.name] != f.default]
-        if given and self.evaluator is None:
-            raise ValueError(f"{', '.join(given)}: there is no `evaluator`; leave them out, or name one")
+        if self.evaluator is None:
+            names = [field.name for field in fields(self) if field.name.startswith("evaluator_")]
+            refuse_idle(self, names, "`evaluator` is not given")
 
 
 def load_rows(args: GRPOArguments, split: str, seed: int) -> list[RewardRow]:

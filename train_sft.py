@@ -45,7 +45,7 @@ from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import Item, RatedClip
 from audio_judge.data.examples import DECIDE
 from audio_judge.data.files import load_examples, read_example, to_dataset, write_examples
-from audio_judge.data.instructions import Manner, make_instructions
+from audio_judge.data.instructions import COMPARE_QUESTION, DETECT_QUESTION, Manner, make_instructions
 from audio_judge.data.mixtures import iterate, read_mixture
 from audio_judge.data.statistics import Statistics
 from audio_judge.data.weights import named_weights
@@ -59,6 +59,7 @@ from audio_judge.training.arguments import (
     choose_trained,
     option,
     read_dimension_weights,
+    refuse_idle,
     save_whole,
 )
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
@@ -108,8 +109,6 @@ class JudgeArguments(TuningArguments):
 
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
-        self._check_model()
-        _ = self.weights_of_dimensions  # names what is wrong with them
         given = {"data": self.data, "train_file": self.train_file, "mixture": self.mixture}
         sources = [name for name, value in given.items() if value]
         if len(sources) != 1:
@@ -118,6 +117,9 @@ class JudgeArguments(TuningArguments):
                 f"train on exactly one of `data`, `train_file` and `mixture`; given: {found}; an empty one, such as "
                 "--mixture '', takes back that of a recipe"
             )
+        super().__post_init__()
+        self._check_model()
+        _ = self.weights_of_dimensions  # names what is wrong with them
         if self.data and self.eval_file:
             raise ValueError("`data` has a validation split of its own; leave `eval_file` out")
         if self.streaming and not self.train_file:
@@ -138,6 +140,12 @@ class JudgeArguments(TuningArguments):
         given = [f.name for f in fields(self) if f.name in JUDGE_ONLY and vars(self)[f.name] != f.default]
         if self.native and given:
             raise ValueError(f"{', '.join(given)}: only judges of our own have that; leave it out with `native`")
+        if self.model:
+            refuse_idle(
+                self, ("adapter", "adapter_tokens", "span_size"), "they shape a new judge, and `model` has its own"
+            )
+        if self.adapter == "bottleneck":
+            refuse_idle(self, ("adapter_tokens",), "`bottleneck` makes a token of every frame")
 
     @property
     def weights_of_dimensions(self) -> dict[str, float]:
@@ -194,12 +202,15 @@ def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, 
             manner = Manner(args.with_reference)
             train = make_dataset(clips["train"], args.task_weights, seed, manner, variants=args.variants)
             return train, make_dataset(clips["validation"], [args.asking], seed, replace(manner, all_rubrics=True))
+        evaluates = training_args.eval_strategy != "no" or training_args.eval_on_start
+        if not evaluates:
+            refuse_idle(args, ("eval_file",), "`eval_strategy` is no")
         if args.mixture:
             files = [mix(args.mixture, training_args)]
         else:
             files = [Path(file) for file in args.train_file or []]
         train = load_examples(files, streaming=args.streaming)
-        evaluation = load_evaluation(args, training_args) if training_args.eval_strategy != "no" else None
+        evaluation = load_evaluation(args, training_args) if evaluates else None
     if args.streaming:
         # Accelerate would have one process make all batches, and cut them in parts by their first dimension
         settings: Any = training_args.accelerator_config
@@ -268,7 +279,7 @@ def load_evaluation(args: JudgeArguments, training_args: SFTConfig) -> Any:
 def asks_decisions(args: JudgeArguments, dataset: Any) -> bool:
     """Whether any example is a typed question."""
     if args.data:
-        return DECIDE in args.task_weights
+        return bool({DECIDE, DETECT_QUESTION, COMPARE_QUESTION} & set(args.task_weights))
     return any("questions" in read_example(row) for row in dataset)
 
 
@@ -296,11 +307,14 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
     """The trainer of a judge."""
     train_dataset = common["train_dataset"]
     processor.window_seconds = args.max_seconds or processor.window_seconds
-    # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
-    asks = args.lora_target is not None and asks_decisions(args, train_dataset)
+    # Of a stream without LoRA nobody has to know, and all of it may be read to find none
+    asks = (args.streaming and args.lora_target is None) or asks_decisions(args, train_dataset)
+    if not asks:
+        refuse_idle(args, ("decision_weight", "level_weight"), "no example is a typed question")
     reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
     reading |= {"dimension_weights": args.weights_of_dimensions}
     collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
+    # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
     trained = choose_trained(args, model, [processor.question_token_id] if asks else [])
     if args.hear_once:
         hear_once(model.model.audio_tower)

@@ -179,7 +179,9 @@ class TestArguments:
             parser.parse_args_and_config(["--config", str(tmp_path / "recipe.yaml")])
 
     def test_tasks_have_weights(self):
-        args = train_alld.AlldArguments(model="m", data="d", expert="e", tasks=["describe=3", "compare"])
+        args = train_alld.AlldArguments(
+            model="m", data="d", corpus="nisqa", expert="e", tasks=["describe=3", "compare"]
+        )
         assert args.task_weights == {"describe": 3.0, "compare": 1.0}
 
 

@@ -47,7 +47,7 @@ def start(tmp_path_factory, backbones):
 
 
 def arguments(recipe, output, start, corpus, **options):
-    given = SMALL | {"model": start, "data": corpus, "output_dir": output} | options
+    given = SMALL | {"model": start, "data": corpus, "corpus": "simulated", "output_dir": output} | options
     pairs = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     return [
         "--config",
@@ -148,7 +148,7 @@ class TestRecipes:
         assert "audio_tower" not in recipe["lora_target"]
 
     def test_every_recipe_is_tested(self):
-        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "mini_score", "sq_llm"}
+        assert {path.stem for path in RECIPES.glob("*.yaml")} == {"example", "mini", "mini_score", "sq_llm"}
 
 
 class TestArguments:
@@ -162,8 +162,10 @@ class TestArguments:
             ({"evaluator": "http://localhost:1/v1"}, "given together"),
             (
                 {"evaluator_thinking": "false", "evaluator_max_tokens": 9},
-                "evaluator_thinking, evaluator_max_tokens: there",
+                "`evaluator_thinking`, `evaluator_max_tokens`: cannot act, since `evaluator` is not given",
             ),
+            ({"eval_file": "x.jsonl"}, "`eval_file`: cannot act, since `data` has a validation split"),
+            ({"lora_r": 4}, "`lora_r`: cannot act"),
         ],
     )
     def test_contradictions_are_errors(self, tmp_path, options, message):
@@ -173,7 +175,7 @@ class TestArguments:
     def test_unknown_key_is_an_error(self, tmp_path):
         (tmp_path / "recipe.yaml").write_text("reward: [format]\n")
         with pytest.raises(ValueError, match="reward"):
-            parse("--config", str(tmp_path / "recipe.yaml"), "--model", "x", "--data", "y")
+            parse("--config", str(tmp_path / "recipe.yaml"), "--model", "x", "--data", "y", "--corpus", "table")
 
 
 class TestDataSet:

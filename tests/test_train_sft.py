@@ -39,7 +39,7 @@ ENCODER_OF = {
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
-WHOLE = {"sq_llm"}
+WHOLE = {"sq_llm", "example"}
 # Mixtures with no rated validation split
 UNEVALUATED = {"jastin", "sq_llm"}
 # What makes a real recipe small; everything else is as in the file
@@ -75,9 +75,10 @@ def nisqa(tmp_path_factory):
 
 def source(recipe, output, data):
     """What a recipe is trained on, as it says; None takes back what it says."""
-    mixture = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text()).get("mixture")
+    said = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text())
+    mixture = said.get("mixture")
     if data is None:
-        return {"mixture": ""} if mixture else {}
+        return {name: "" for name in ("mixture", "corpus", "tasks") if name in said}
     if not mixture:
         return {"data": data}
     path = output / "mixture.yaml"
@@ -92,6 +93,8 @@ def arguments(recipe, output, backbones, data, **options):
     audio, text = make_backbones(backbones, ENCODER_OF[recipe], tie=recipe in ("mini", "open", "jastin"))
     paths = {"audio_backbone": audio, "text_backbone": text, "output_dir": output} | source(recipe, output, data)
     given = SMALL | paths | options
+    if recipe == "jastin":
+        del given["adapter_tokens"]  # its adapter makes a token of every frame
     return command(recipe, given)
 
 
@@ -173,7 +176,8 @@ class TestArguments:
     def parse(self, tmp_path, *given, **recipe):
         recipe = {
             "model": "judge",
-            "data": "corpus",
+            "data": "folder",
+            "corpus": "nisqa",
             "output_dir": str(tmp_path),
             "use_cpu": True,
             "bf16": False,
@@ -218,11 +222,34 @@ class TestArguments:
             ({"streaming": True}, "`streaming` is for `train_file`"),
             ({"answer_form": "decimal", "tasks": ["decide"]}, "needs 'score' among the tasks"),
             ({"model": None, "audio_backbone": "a", "text_backbone": "t", "lora_target": ".*"}, "put `adapter` among"),
+            ({"corpus": None}, "`corpus` is missing, the reader of folder"),
+            ({"adapter": "bottleneck"}, "`adapter`: cannot act, since they shape a new judge"),
+            ({"lora_r": 4}, "`lora_r`: cannot act, since `lora_target` is not given"),
         ],
     )
     def test_contradictions_are_errors(self, tmp_path, recipe, message):
         with pytest.raises(ValueError, match=message):
             self.parse(tmp_path, **recipe)
+
+    @pytest.mark.parametrize("source", [{"train_file": ["x.parquet"]}, {"mixture": "x.yaml"}])
+    @pytest.mark.parametrize("option", [{"tasks": ["score"]}, {"with_reference": "always"}, {"variants": 2}])
+    def test_what_says_how_data_is_asked_cannot_act_elsewhere(self, tmp_path, source, option):
+        with pytest.raises(ValueError, match=f"`{next(iter(option))}`: cannot act, since examples are made of `data`"):
+            self.parse(tmp_path, **{"data": None, "corpus": None, **source, **option})
+
+    def test_learning_rate_of_a_frozen_encoder_is_an_error(self, tmp_path, backbones, simulated):
+        with pytest.raises(ValueError, match="`encoder_learning_rate`: cannot act"):
+            train("mini", tmp_path, backbones, simulated, encoder_learning_rate=1e-4)
+
+    def test_an_empty_text_takes_back_what_a_recipe_says(self, tmp_path):
+        said = {"data": None, "train_file": ["x.parquet"], "tasks": ["score"], "corpus": "nisqa"}
+        args, _ = self.parse(tmp_path, "--tasks", "", "--corpus", "", **said)
+        assert (args.tasks, args.corpus) == (None, None)
+
+    def test_the_way_back_is_named(self, tmp_path):
+        said = {"data": None, "train_file": ["x.parquet"], "tasks": ["score"], "with_reference": "always"}
+        with pytest.raises(ValueError, match="give --corpus '' --tasks '' --with_reference never"):
+            self.parse(tmp_path, **said)
 
 
 class TestTraining:
@@ -255,7 +282,6 @@ class TestTraining:
             "max_steps": 12,
             "early_stopping_patience": 2,
             "learning_rate": 1e-12,
-            "encoder_learning_rate": 1e-12,
         }
         trainer = train("mini", tmp_path, backbones, simulated, **options)
         assert trainer.state.global_step == 3  # nothing can get better, so two evaluations after the first are enough
@@ -277,7 +303,7 @@ class TestTraining:
 
     def test_two_processes_take_the_step_of_one(self, tmp_path, backbones, simulated):
         """Two processes with half the batch each, whose items differ in number, end with the weights of one process."""
-        options = {"max_steps": 1, "optim": "sgd", "learning_rate": 0.1, "encoder_learning_rate": 0.1}
+        options = {"max_steps": 1, "optim": "sgd", "learning_rate": 0.1}
         # What is remembered is in bfloat16, whose last digits depend on the batch
         options |= {"eval_steps": 1, "lr_scheduler_type": "constant", "decision_weight": 1.0, "hear_once": "false"}
         train("mini", tmp_path / "one", backbones, simulated, **options | {"per_device_train_batch_size": 4})

@@ -43,11 +43,12 @@ from audio_judge.tasks import (
     rate,
 )
 from audio_judge.tasks.common import LackingError
-from audio_judge.tasks.compare import Form
+from audio_judge.tasks.compare import FORMS, Form
 
 DETECT_QUESTION = "detect_question"
 COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
+UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 
 
@@ -63,6 +64,8 @@ class Manner:
         paraphrases: Wordings that ``augment`` may use besides our own.
         listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
             ``tasks.listeners``, else the standard of the corpus, if there is one.
+        comparison_form: Form in which ``compare`` is answered: ``preference``, a text that ends in a token, or
+            ``dimensions``, SQ-LLM's verdict for each of its dimensions; ``any``: both, where the verdicts fit both.
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
@@ -79,6 +82,7 @@ class Manner:
     augment: Mapping[Kind, float] = field(default_factory=dict)
     paraphrases: Sequence[Paraphrase] = ()
     listener: float = 0.0
+    comparison_form: Literal["any", "preference", "dimensions"] = "any"
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
@@ -92,6 +96,8 @@ class Manner:
             raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
         if self.fault_questions not in ("some", "all"):
             raise ValueError(f"fault_questions {self.fault_questions!r}; some or all is needed")
+        if self.comparison_form not in ("any", *FORMS):
+            raise ValueError(f"comparison_form {self.comparison_form!r}; any, {' or '.join(FORMS)} is needed")
         if not 0 <= self.listener <= 1 or self.partners < 1:
             raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
         for code, weight in (self.languages or {}).items():
@@ -149,7 +155,7 @@ class Instructor:
             for example in self._make(item, task, rng):
                 yield example | spoken | {"corpus": _clips(item)[0].corpus, "scores": _scores_of(item)}
         # Only now, so that no clip is compared with itself or with a later one
-        if isinstance(item, RatedClip) and any(task in self.weights for task in COMPARING):
+        if any(task in self.weights for task in COMPARING) and isinstance(item, RatedClip) and not _incomparable(item):
             self._partners(item).append(item)
 
     def _draw_language(self, seed: str) -> str:
@@ -172,16 +178,14 @@ class Instructor:
         if isinstance(item, RatedPair):
             if task not in COMPARING:
                 return "a pair, which is for compare and compare_question only"
-            return "" if overall_of(item) else "a pair without a preference overall or for naturalness"
+            if not overall_of(item):
+                return "a pair without a preference overall or for naturalness"
+            return "" if task != "compare" or self._forms(comparison_of(item)) else UNFIT
         if self.manner.with_reference == "always" and _hears_reference(task) and item.reference is None:
             return "no reference"
         if task in COMPARING:
-            if "mos" not in item.ratings:
-                return "no overall rating (mos) to compare by"
-            known = self._partners(item)
-            return (
-                "" if any(one.path != item.path for one in known) else "no earlier clip of its corpus to compare with"
-            )
+            alone = not any(one.path != item.path for one in self._partners(item))
+            return _incomparable(item) or ("no earlier clip of its corpus to compare with" if alone else "")
         return _reason("detect" if task == DETECT_QUESTION else task, item)
 
     def _partners(self, clip: RatedClip) -> deque[RatedClip]:
@@ -312,13 +316,22 @@ class Instructor:
     def _comparisons(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
         """One example, or both orders; the form is drawn where the verdicts fit both."""
         target = comparison_of(pair)
-        form: Form = rng.choice(_forms(target))
+        forms = self._forms(target)
+        if not forms:
+            self.lacking["compare", UNFIT] += 1
+            return
+        form = rng.choice(forms)
         orders = [False, True] if self.manner.both_orders else [rng.random() < 0.5]
         for is_swapped in orders:
             first, second = (pair.second, pair.first) if is_swapped else (pair.first, pair.second)
             own = compare.swapped(target) if is_swapped else target
             example = self._comparison(pair, own, form, is_swapped, pair_state(first, second), rng)
             yield self._with_listener(example, first, rng)
+
+    def _forms(self, target: Comparison) -> list[Form]:
+        """The forms that are wanted and that the verdicts fit."""
+        wanted = FORMS if self.manner.comparison_form == "any" else (self.manner.comparison_form,)
+        return [form for form in wanted if form in _forms(target)]
 
     def _comparison_questions(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
         shares = preference_shares(pair)
@@ -429,6 +442,11 @@ def _clips(item: Item) -> tuple[RatedClip, ...]:
 
 def _scores_of(item: Item) -> dict[str, float]:
     return {} if isinstance(item, RatedPair) else {name: rating.value for name, rating in item.ratings.items()}
+
+
+def _incomparable(clip: RatedClip) -> str:
+    """Why the ratings of a clip cannot be held against those of another one; empty if they can."""
+    return _reason("compare", clip) if "mos" in clip.ratings else "no overall rating (mos) to compare by"
 
 
 def _reason(task: str, clip: RatedClip) -> str:

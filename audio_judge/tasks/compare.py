@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from audio_judge.languages import (
     LANGUAGES,
@@ -53,6 +53,7 @@ from audio_judge.tasks.thoughts import check_free_text, items, join_thought, spl
 
 Verdict = Literal["A", "B", "tie"]
 Form = Literal["preference", "dimensions"]
+FORMS: tuple[Form, ...] = get_args(Form)
 
 TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
 GAP = 0.5  # points of a scale of five by which an aspect must differ to be named

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +15,8 @@ from audio_judge.training.notes import write_note
 from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
 
 Thing = TypeVar("Thing")
+# What says how examples of `data` are made
+OF_DATA = ("corpus", "corpus_options", "tasks", "with_reference", "variants", "held_out_phrasings")
 
 
 def option(default: Any, text: str) -> Any:
@@ -22,15 +24,42 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+def refuse_idle(args: Any, names: Sequence[str], reason: str) -> None:
+    """Refuse options that were given and cannot act, as what they ask for would not be done.
+
+    Args:
+        args: A dataclass of options.
+        names: Of those that cannot act as the others stand.
+        reason: Why, such as "`lora_target` is not given".
+
+    Raises:
+        ValueError: If any of them is not what it is without being given; how to take back what a recipe says is named.
+    """
+    idle = [f for f in fields(args) if f.name in names and getattr(args, f.name) != f.default]
+    if not idle:
+        return
+    back = " ".join(f"--{f.name} {chr(39) * 2 if f.default is None else str(f.default).lower()}" for f in idle)
+    shown = ", ".join(f"`{f.name}`" for f in idle)
+    raise ValueError(f"{shown}: cannot act, since {reason}; to take back what a recipe says, give {back}")
+
+
 @dataclass
 class CorpusArguments:
-    """The corpus that a script reads by itself."""
+    """The corpus that a script reads by itself; an empty text takes back what a recipe says."""
 
-    corpus: str = option("nisqa", "reader of `data`; see `audio-judge ls corpora`")
+    corpus: str | None = option(None, "reader of `data`; see `audio-judge ls corpora`")
     data: str | None = option(None, "folder of a corpus with its splits, or data set: hf://datasets/OWNER/NAME")
     corpus_options: list[str] | None = option(None, "of `data`: arguments of its reader, NAME=VALUE")  # noqa: RUF009
     tasks: list[str] | None = option(None, "of `data`: tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
     max_seconds: float | None = option(None, "longer clips are cut; the encoder's own limit holds too")
+
+    def __post_init__(self) -> None:
+        """Take back what an empty text takes back, and ask for the reader."""
+        for one in fields(self):
+            if getattr(self, one.name) in ("", [""]) and one.default is None:
+                setattr(self, one.name, None)
+        if self.data is not None and self.corpus is None:
+            raise ValueError(f"`corpus` is missing, the reader of {self.data}; see `audio-judge ls corpora`")
 
     def read(self, split: str) -> Iterator[Item]:
         """Read the clips and pairs of a split, ``train`` or ``validation``, of `data`.
@@ -38,7 +67,7 @@ class CorpusArguments:
         Raises:
             ValueError: If the corpus does not tell its splits apart.
         """
-        corpus = Corpus(self.corpus, str(self.data), split, options=read_options(self.corpus_options or []))
+        corpus = Corpus(str(self.corpus), str(self.data), split, options=read_options(self.corpus_options or []))
         if not corpus.tells_splits:
             raise ValueError(
                 f"{self.corpus} {self.data}: does not tell its splits apart, so what is trained on would be validated on, "
@@ -59,6 +88,16 @@ class TuningArguments(CorpusArguments):
     lora_alpha: int = option(32, "scaling of the LoRA")
     lora_dropout: float = option(0.05, "dropout of the LoRA")
     with_reference: Literal["never", "sometimes", "always"] = option("never", "of `data`: is a clean reference heard?")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot act."""
+        super().__post_init__()
+        if self.data is None:
+            refuse_idle(
+                self, OF_DATA, "examples are made of `data` alone, and those of files and mixtures are made already"
+            )
+        if self.lora_target is None:
+            refuse_idle(self, ("lora_r", "lora_alpha", "lora_dropout"), "`lora_target` is not given")
 
 
 def read_dimension_weights(given: Mapping[str, float] | Sequence[str]) -> dict[str, float]:

@@ -265,7 +265,9 @@ class AudioSFTTrainer(WeightedSFTTrainer):
             return optimizer
         # Its groups, with and without weight decay, are each cut in two
         named = (self.model if model is None else model).named_parameters()
-        encoder = {id(parameter) for name, parameter in named if ENCODER in name}
+        encoder = {id(parameter) for name, parameter in named if ENCODER in name and parameter.requires_grad}
+        if not encoder:
+            raise ValueError("`encoder_learning_rate`: cannot act, since nothing of the encoder is trained")
         groups = []
         for group in optimizer.param_groups:
             for rate, in_encoder in ((group["lr"], False), (self.encoder_learning_rate, True)):

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -268,6 +269,11 @@ class TestCompare:
         assert not list(make_instructions(clips, ["compare"], seed=0, lacking=lacking))
         assert lacking["compare", "no earlier clip of its corpus to compare with"] == 3
 
+    def test_unrated_clips_are_no_partners(self):
+        strange = replace(nisqa_clip("b"), ratings={"mos": Rating(3.0), "hiss": Rating(2.0)})
+        examples = make([clip("a"), strange, nisqa_clip("c", 4), clip("d"), nisqa_clip("e", 2)], ["compare"])
+        assert {block["path"] for one in examples for block in audio_blocks(one)} == {"c.wav", "e.wav"}
+
     def test_only_so_many_earlier_clips_are_kept(self):
         examples = make([nisqa_clip(f"{k}", 1 + k / 10) for k in range(20)], ["compare"], partners=1)
         for example in examples[::2]:
@@ -281,6 +287,18 @@ class TestCompare:
         for example in examples:
             if example["form"] == "dimensions":
                 assert compare.parse(answer(example), strict=True).verdicts == example["verdicts"]
+
+    def test_one_form_only(self):
+        clips = [speecheval_clip(f"{k}", 1 + k % 4) for k in range(20)]
+        examples = make(clips, ["compare"], comparison_form="dimensions")
+        assert len(examples) > 30
+        assert {example["form"] for example in examples} == {"dimensions"}
+
+    def test_a_form_that_does_not_fit_is_counted(self):
+        lacking, manner = Counter(), Manner(comparison_form="dimensions")
+        items = [RatedPair(clip("a"), clip("b"), {"mos": "A"}), *(nisqa_clip(f"{k}", 1 + k) for k in range(2))]
+        assert not list(make_instructions(items, ["compare"], seed=0, manner=manner, lacking=lacking))
+        assert lacking["compare", "verdicts that the form of comparison cannot hold"] == 2
 
     def test_naturalness_alone_is_the_preference(self):
         pair = RatedPair(clip("a"), clip("b"), {"naturalness": "B"})

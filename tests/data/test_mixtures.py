@@ -354,6 +354,14 @@ def published(tmp_path_factory):
     return root
 
 
+def test_all_of_speecheval_at_once(published):
+    """Unrated clips, of which some are only real or fake, are no partners of comparisons."""
+    values = {"corpora": [{"reader": "speecheval", "path": str(published / "SpeechEval")}]}
+    tasks = ("assess", "compare", "suggest", "detect")
+    made = [e for seed in range(4) for e in iterate(mixture_of(values | {"tasks": tasks, "seed": seed}))]
+    assert {example["task"] for example in made} == set(tasks)
+
+
 # What each recipe makes of the tiny corpora: corpora, tasks of a weight that cannot be missed, rubrics asked for
 EXPECTED = {
     "alld": ({"captions", "NISQA"}, {"describe", "compare", "score"}, {"mos"}),
