@@ -2,10 +2,10 @@
 # requires-python = ">=3.11"
 # dependencies = ["audio-judge[train]"]
 # ///
-"""Align a judge with a text-only expert that reads the ratings of what the judge hears (ALLD), by a recipe.
+"""Align a judge, or a native audio language model, with a text-only expert that reads the ratings of the clips (ALLD), by a recipe.
 
-With NISQA's clips and captions that a language model wrote, first on one GPU, then on several; the mini judge on a CPU,
-whose expert is trained on the spot; on from the last checkpoint; only measure a judge's descriptions:
+Qwen2-Audio on NISQA's clips and captions that a language model wrote, first on one GPU, then on several; the mini judge on
+a CPU, whose expert is trained on the spot; on from the last checkpoint; only measure descriptions:
 
     python train_alld.py --config recipes/alld/nisqa.yaml --data NISQA_Corpus --captions captions.jsonl --stage sample
     python train_alld.py --config recipes/alld/nisqa.yaml --data ... --captions ... --stage reference
@@ -19,7 +19,8 @@ whose expert is trained on the spot; on from the last checkpoint; only measure a
 One process samples and asks the expert by itself where that has not been done; each stage but `expert` goes on where it was
 killed.
 Keys of a recipe are fields of `AlldArguments` and of TRL's `DPOConfig`; the command line wins over the recipe. The
-output folder gets the judge, `descriptions.json` (measured before and after) and the texts that were measured.
+output folder gets the model (a LoRA is merged into it), `descriptions.json` (measured before and after) and the texts that
+were measured.
 """
 
 import json
@@ -32,10 +33,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import DPOConfig, SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import AudioJudgeProcessor
 from audio_judge.batch.lines import rows_by_id
 from audio_judge.clips import RatedClip
+from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.data.weights import named_weights
+from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
     check_shared_tokenizer,
@@ -45,38 +48,42 @@ from audio_judge.training.alld.expert import (
 )
 from audio_judge.training.alld.metrics import evaluate_answers
 from audio_judge.training.alld.requests import ALLD_TASKS, AlldRequest, make_requests
-from audio_judge.training.alld.samples import sample_id, sample_rejected
+from audio_judge.training.alld.samples import Collator, sample_id, sample_rejected
 from audio_judge.training.alld.trainers import (
     AudioDistillTrainer,
     AudioDPOTrainer,
     DistillationCollator,
+    NativeDistillationCollator,
+    NativePreferenceCollator,
     PreferenceCollator,
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import CorpusArguments, at_most, option, refuse_idle
-from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, refuse_idle, save_whole
+from audio_judge.training.collate import JudgeCollator, NativeCollator
 from audio_judge.training.notes import learned_from, note
-from audio_judge.training.tuning import select_trainable
+from audio_judge.training.tuning import nf4_config
 
 Split = Literal["train", "validation"]
 
 
 @dataclass
-class AlldArguments(CorpusArguments):
+class AlldArguments(TuningArguments):
     """What is aligned, with whom, and on what."""
 
-    model: str = option("", "judge to train: folder or Hub id")
-    expert: str = option("", "text-only language model with the judge's tokenizer: folder or Hub id")
+    model: str = option("", "judge or native audio language model to train: folder or Hub id")
+    expert: str = option("", "text-only language model with its tokenizer: folder or Hub id")
     expert_revision: str | None = option(None, "branch, tag or commit of the expert")
     stage: Literal["train", "expert", "sample", "reference", "evaluate"] = option("train", "what to do")
     loss: Literal["dpo", "distill"] = option("dpo", "preferences between whole texts, or divergence at every token")
     temperature: float = option(1.0, "of both distributions, for distill")
     sft_weight: float = option(0.0, "weight of the cross-entropy of the chosen texts beside either loss")
-    dtype: Literal["float32", "bfloat16"] = option("float32", "of the judge's weights")
     expert_dtype: Literal["float32", "bfloat16"] = option("float32", "of the expert's weights")
-    trainable: list[str] | None = option(None, "regexes of what is trained; all of it if not given")  # noqa: RUF009
     captions: str | None = option(None, "the expert's texts about training clips; our own writers' if not given")
+    captions_reader: Literal["captions", "alld"] = option(
+        "captions", "who wrote them: `audio-judge caption`, or the paper"
+    )
+    captions_options: list[str] | None = option(None, "arguments of their reader, such as root=FOLDER")  # noqa: RUF009
     max_train_clips: int | None = option(None, "random choice of so many training clips; not for captions")
     max_eval_clips: int | None = option(None, "random choice of so many validation clips")
     samples: str | None = option(None, "file of the judge's samples; samples.jsonl in the output folder if not given")
@@ -103,6 +110,9 @@ class AlldArguments(CorpusArguments):
             refuse_idle(self, ("temperature",), "it is of `loss: distill`")
         if self.captions is not None:
             refuse_idle(self, ("max_train_clips",), "all of `captions` are learned from")
+        else:
+            refuse_idle(self, ("captions_reader", "captions_options"), "`captions` is not given")
+        refuse_idle(self, ("with_reference",), "the expert reads ratings of single clips")
 
     @property
     def task_weights(self) -> dict[str, float]:
@@ -115,18 +125,33 @@ class AlldArguments(CorpusArguments):
         return Sampling(self.sample_temperature, self.sample_top_p, self.sample_tokens)
 
 
-def load_judge(args: AlldArguments) -> tuple[Any, JudgeCollator]:
-    """The judge, and what reads clips for it; clips are cropped at the same place when sampled and when learned."""
-    judge = AudioJudgeForCausalLM.from_pretrained(args.model, dtype=getattr(torch, args.dtype))
-    processor = AudioJudgeProcessor.from_pretrained(args.model)
-    return judge, JudgeCollator(processor, max_seconds=args.max_seconds, random_crop=True)
+def load_judge(args: AlldArguments, *, quantize: bool = False) -> tuple[Any, Collator]:
+    """The model, and what reads clips for it; clips are cropped at the same place when sampled and when learned."""
+    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
+    if quantize:
+        options["quantization_config"] = nf4_config(whole_judge=True)
+    judge, processor = load_audio_model(args.model, **options)
+    if is_native(processor):
+        return judge, NativeCollator(processor, args.max_seconds)
+    return judge, JudgeCollator(processor, **hearing(args, processor))
+
+
+def is_native(processor: Any) -> bool:
+    """Whether a processor is that of a native audio language model."""
+    return not isinstance(processor, AudioJudgeProcessor)
+
+
+def hearing(args: AlldArguments, processor: Any) -> dict[str, Any]:
+    """How a collator reads clips; of a native audio language model it keeps their beginning."""
+    return {"max_seconds": args.max_seconds} | ({} if is_native(processor) else {"random_crop": True})
 
 
 def load_requests(args: AlldArguments, split: Split, seed: int) -> list[AlldRequest]:
     """Requests about a split; captions are about training clips, so validation is held against our own writers."""
     clips = [clip for clip in args.read(split) if isinstance(clip, RatedClip) and "mos" in clip.ratings]
     if split == "train" and args.captions is not None:
-        return make_requests(clips, captions=args.captions, seed=seed)
+        captions = Corpus(args.captions_reader, args.captions, options=read_options(args.captions_options or []))
+        return make_requests(clips, captions=captions.read(), seed=seed)
     limit = args.max_train_clips if split == "train" else args.max_eval_clips
     return make_requests(at_most(clips, limit, seed), args.task_weights, seed=seed)
 
@@ -136,6 +161,11 @@ def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:
     if Path(args.expert).exists():
         raise ValueError(f"{args.expert}: exists already; remove it or give another place for the expert")
     judge, collator = load_judge(args)
+    if isinstance(collator, NativeCollator):
+        raise ValueError(
+            f"{args.model}: the expert of a native audio language model is the text model of its family, such as "
+            "Qwen/Qwen2-7B-Instruct for Qwen2-Audio; name it as `expert`"
+        )
     config = SFTConfig(
         output_dir=args.expert,
         max_steps=args.expert_steps,
@@ -156,7 +186,7 @@ def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:
 
 
 def load_samples(
-    args: AlldArguments, requests: list[AlldRequest], judge: Any, collator: JudgeCollator, training_args: DPOConfig
+    args: AlldArguments, requests: list[AlldRequest], judge: Any, collator: Collator, training_args: DPOConfig
 ) -> list[str]:
     """The judge's own answer to each request, drawn now where that has not been done."""
     path = Path(args.samples or Path(str(training_args.output_dir)) / "samples.jsonl")
@@ -188,7 +218,7 @@ def _alone(training_args: DPOConfig, message: str, stage: str) -> None:
 
 
 def preferences(
-    args: AlldArguments, split: Split, judge: Any, collator: JudgeCollator, expert: Any, training_args: DPOConfig
+    args: AlldArguments, split: Split, judge: Any, collator: Collator, expert: Any, training_args: DPOConfig
 ) -> Any:
     """Pairs of a split with the expert's log-probabilities, which are computed now where they are not known."""
     requests = load_requests(args, split, training_args.seed)
@@ -214,28 +244,30 @@ def preferences(
     return preference_dataset(requests, rejected, pairs)
 
 
-def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
+def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: Collator) -> Any:
     """The trainer of either loss with its data, after a check that judge and expert share their tokenizer."""
     processor = collator.processor
-    hearing: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True}
+    reading = hearing(args, processor)
     expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
     splits: tuple[Split, ...] = ("train", "validation")
-    common: dict[str, Any] = {"model": judge, "args": training_args, "processing_class": processor}
+    trained = choose_trained(args, judge)
+    common: dict[str, Any] = {"model": trained, "args": training_args, "processing_class": processor}
     if args.loss == "distill":
         requests = [load_requests(args, split, training_args.seed) for split in splits]
         check_shared_tokenizer(processor, expert, [request["chosen"] for request in requests[0][:1000]])
         data = [distillation_dataset(some) for some in requests]
         own: Any = {"expert": load_expert(args), "temperature": args.temperature, "sft_weight": args.sft_weight}
-        own |= {"data_collator": DistillationCollator(processor, expert, **hearing)}
+        beside = NativeDistillationCollator if is_native(processor) else DistillationCollator
+        own |= {"data_collator": beside(processor, expert, **reading)}
         return AudioDistillTrainer(train_dataset=data[0], eval_dataset=data[1], **common, **own)
     if args.sft_weight:  # TRL's own mixture; for distill the trainer adds it
         training_args.loss_type, training_args.loss_weights = ["sigmoid", "sft"], [1.0, args.sft_weight]
     data = [preferences(args, split, judge, collator, expert, training_args) for split in splits]
-    made = PreferenceCollator(processor, **hearing)
+    made = (NativePreferenceCollator if is_native(processor) else PreferenceCollator)(processor, **reading)
     return AudioDPOTrainer(train_dataset=data[0], eval_dataset=data[1], data_collator=made, **common)
 
 
-def measure(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator, when: str) -> dict:
+def measure(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: Collator, when: str) -> dict:
     """Greedy answers about validation clips, held against the ratings; texts and numbers go to the output folder."""
     requests = load_requests(args, "validation", training_args.seed)
     output = Path(str(training_args.output_dir))
@@ -262,7 +294,7 @@ class MeasureBefore(TrainerCallback):
             self.log("before")
 
 
-def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: JudgeCollator) -> Any:
+def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: Collator) -> Any:
     """Train and save; a single process measures before and after, several leave it to the stage `evaluate`."""
     note(judge, collator.processor, learned_from(load_requests(args, "train", training_args.seed)))
     trainer = make_trainer(args, training_args, judge, collator)
@@ -276,7 +308,8 @@ def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: J
         trainer.add_callback(MeasureBefore(log))
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
-    trainer.save_model()
+    reload = None if args.lora_target is None else lambda: load_judge(args)[0]
+    save_whole(trainer, Path(str(training_args.output_dir)), reload)
     if is_alone:
         log("after")
     return trainer
@@ -290,7 +323,7 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
     set_seed(training_args.seed)
     if args.stage == "expert":
         return make_expert(args, training_args)
-    judge, collator = load_judge(args)
+    judge, collator = load_judge(args, quantize=args.load_in_4bit)
     if args.stage == "evaluate":
         return measure(args, training_args, judge, collator, "evaluated")
     if args.stage == "sample":
@@ -300,7 +333,6 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
     if args.stage == "reference":
         expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
         return [preferences(args, split, judge, collator, expert, training_args) for split in ("train", "validation")]
-    select_trainable(judge, args.trainable or ["."])
     return train(args, training_args, judge, collator)
 
 

@@ -7,13 +7,16 @@ import pytest
 import soundfile
 import torch
 import yaml
+from evaluators import TEMPLATE
+from native_models import qwen2_audio
 from safetensors.torch import load_file
-from tiny import DATA_SET_COLUMNS, make_judge, make_tokenizer, tone, write_data_set, write_simulated
+from tiny import DATA_SET_COLUMNS, make_judge, make_tokenizer, text_config, tone, write_data_set, write_simulated
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
 from audio_judge.batch.lines import rows_by_id
+from audio_judge.judge.native import load_audio_model
 from audio_judge.messages import audio_blocks
 from audio_judge.training.alld.trainers import AudioDistillTrainer
 
@@ -133,7 +136,63 @@ class TestRecipes:
         assert {path.stem for path in RECIPES.glob("*.yaml")} == {"mini", "nisqa"}
         for recipe in ("mini", "nisqa"):
             args, training_args = parse(recipe, tmp_path, "judge", "expert", data="corpus")
+            assert recipe == "mini" or yaml.safe_load((RECIPES / "nisqa.yaml").read_text())["learning_rate"] == 1e-5
             assert (args.loss, training_args.beta, training_args.save_total_limit) == ("dpo", 0.1, 2)
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """Folders of a tiny Qwen2-Audio and of an expert with its tokenizer."""
+    folder = tmp_path_factory.mktemp("native")
+    torch.manual_seed(0)
+    model, processor = qwen2_audio(hidden_size=64, intermediate_size=128)
+    for part in (model, processor):
+        part.save_pretrained(folder / "model")
+    tokenizer = processor.tokenizer
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder / "expert")
+    AutoModelForCausalLM.from_config(text_config(len(tokenizer))).save_pretrained(folder / "expert")
+    return folder / "model", folder / "expert"
+
+
+class TestNative:
+    """The paper's own: Qwen2-Audio, aligned with the text model of its family."""
+
+    @pytest.mark.parametrize("loss", ["dpo", "distill"])
+    def test_nisqa_in_full(self, tmp_path, native, nisqa, loss):
+        run("nisqa", tmp_path, *native, data=nisqa, captions=nisqa / "captions.jsonl", loss=loss)
+        before, after = weights(native[0]), weights(tmp_path)
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        for part in ("audio_tower", "multi_modal_projector", "language_model"):
+            assert any(part in name for name in changed)
+        assert set(json.loads((tmp_path / "descriptions.json").read_text())) == {"before", "after"}
+
+    @pytest.mark.parametrize("quantized", [False, True])
+    def test_lora_is_merged(self, tmp_path, native, nisqa, quantized):
+        target = r".*language_model\.layers\.\d+\.self_attn\.(q|v)_proj"
+        options = {"lora_target": target, "load_in_4bit": quantized, "learning_rate": 1e-2}
+        run("nisqa", tmp_path, *native, data=nisqa, captions=nisqa / "captions.jsonl", **options)
+        before, after = weights(native[0]), weights(tmp_path)
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        assert {name.rpartition("layers.0.")[2] for name in changed} == {
+            "self_attn.q_proj.weight",
+            "self_attn.v_proj.weight",
+        }
+        assert not (tmp_path / "lora" / "ref").exists()
+        assert load_audio_model(str(tmp_path))[0].config.model_type == "qwen2_audio"
+
+    def test_expert_is_not_made_of_it(self, tmp_path, native, nisqa):
+        with pytest.raises(ValueError, match="the text model of its family, such as Qwen/Qwen2-7B-Instruct"):
+            run("nisqa", tmp_path, native[0], tmp_path / "expert", data=nisqa, stage="expert")
+
+    def test_published_captions(self, tmp_path, native, nisqa):
+        row = {"query": "?", "response": "It hums. The MOS is 1.2.", "audios": ["/theirs/NISQA_Corpus/0.wav"]}
+        (tmp_path / "theirs.json").write_text(json.dumps([row | {"audios": [str(nisqa / "0.wav")]}]))
+        options = {"captions": tmp_path / "theirs.json", "captions_reader": "alld"}
+        args, _ = parse("nisqa", tmp_path / "out", *native, data=nisqa, **options)
+        (request,) = train_alld.load_requests(args, "train", 0)
+        assert request["chosen"] == "It hums. The MOS is 1.2."
+        assert request["ratings"][0]["noisiness"] == 1.2
 
 
 class TestStages:

@@ -39,7 +39,7 @@ ENCODER_OF = {
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
-WHOLE = {"sq_llm", "example"}
+WHOLE = {"sq_llm", "example", "alld_captions", "alld_ab"}
 # Mixtures with no rated validation split
 UNEVALUATED = {"jastin", "sq_llm"}
 # What makes a real recipe small; everything else is as in the file
@@ -579,6 +579,39 @@ class TestSqLLM:
         assert [name for name in layers if re.fullmatch(target, name)] == [
             name for name in layers if "language_model.layers" in name
         ]
+
+
+class TestAlld:
+    """ALLD's supervised stages with a tiny Qwen2-Audio."""
+
+    @pytest.mark.parametrize(("recipe", "task"), [("alld_captions", "describe"), ("alld_ab", "compare")])
+    def test_two_steps_train_all_weights(self, recipe, task, tmp_path, native):
+        for name in "ab":
+            soundfile.write(tmp_path / f"{name}.wav", tone(0.5, 400, 16_000), 16_000)
+        a, b = (str(tmp_path / f"{name}.wav") for name in "ab")
+        rows = [
+            {"task": "describe", "audio": [a], "text": "Clear. The MOS is 3.4.", "truth": 3.4},
+            {"task": "compare", "audio": [a, b], "text": "A is cleaner.\n[SpeechA]", "truth": {"mos": "A"}},
+        ]
+        (tmp_path / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        mixture = part_of_mixture(recipe, tmp_path, lambda _: True)
+        output = tmp_path / "out"
+        options = {"native": native, "mixture": mixture, "learning_rate": 1e-3, "bf16": "false"}
+        trainer = run(whole_arguments(recipe, output, **options))
+        assert set(tasks_of(trainer.train_dataset)) == {task}
+        changed = changed_weights(native, output)
+        for part in ("audio_tower", "multi_modal_projector", "language_model", "lm_head"):
+            assert any(part in name for name in changed)
+
+    @pytest.mark.parametrize("recipe", ["alld_captions", "alld_ab"])
+    def test_values_are_the_published_ones(self, recipe):
+        published = {
+            "native": "Qwen/Qwen2-Audio-7B", "num_train_epochs": 2, "learning_rate": 1e-5,
+            "per_device_train_batch_size": 4, "logging_steps": 5,
+        }  # fmt: skip
+        given = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text())
+        assert {name: given[name] for name in published} == published
+        assert not {"lora_target", "trainable"} & set(given)
 
 
 class TestJastin:

@@ -48,6 +48,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--pairs", type=whole_number, default=0, metavar="N", help="comparisons of neighbours, too (default: 0)"
     )
+    asked.add_argument(
+        "--two-step",
+        action="store_true",
+        help="comparisons in two calls, as in ALLD: reasons, then which clip is better; without ties",
+    )
     asked.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of wordings and replies (default: 0)")
     output = parser.add_argument_group(OUTPUT)
     output.add_argument("--out", required=True, metavar="FILE", help=".jsonl file; continued if it exists")
@@ -61,8 +66,9 @@ def caption(options: argparse.Namespace) -> int:
     with warnings_once():
         try:
             corpus = _corpus(options.corpus, options.clips, options.split, options.option)
-            items = _items(corpus, options.limit, options.pairs)
-            writing = _write(teacher(options, out), items, out, diverse=options.diverse, seed=options.seed)
+            items = _items(corpus, options.limit, options.pairs, ties=not options.two_step)
+            how: dict[str, Any] = {"diverse": options.diverse, "seed": options.seed, "two_step": options.two_step}
+            writing = _write(teacher(options, out), items, out, **how)
             report = asyncio.run(writing)
         except TeacherUnavailableError as error:
             raise UsageError(f"{options.teacher}: {error}; the same command goes on where it stopped") from error
@@ -80,7 +86,7 @@ def caption(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
-async def _write(client: "Client", items: Iterator[RatedClip | RatedPair], out: Path, **how: int) -> "CaptionReport":
+async def _write(client: "Client", items: Iterator[RatedClip | RatedPair], out: Path, **how: Any) -> "CaptionReport":
     from audio_judge.data.captions import write_captions
 
     async with client:
@@ -96,17 +102,20 @@ def _corpus(name: str, path: str, split: str, given: list[str]) -> "Corpus":
     return Corpus(name, path, split, options=options)
 
 
-def _items(corpus: "Corpus", limit: int | None, most_pairs: int) -> Iterator[RatedClip | RatedPair]:
+def _items(corpus: "Corpus", limit: int | None, most_pairs: int, ties: bool) -> Iterator[RatedClip | RatedPair]:
     """Clips of the corpus, each followed by its comparison with the clip before as long as pairs are wanted."""
     earlier: RatedClip | None = None
     pairs = 0
     for item in islice(corpus.read(), limit):
-        yield item
+        if isinstance(item, RatedClip) or ties or item.preferences.get("mos") != "tie":
+            yield item
         if not isinstance(item, RatedClip) or pairs >= most_pairs:
             continue
         if earlier is not None and earlier.path != item.path and "mos" in earlier.ratings and "mos" in item.ratings:
-            yield _pair(earlier, item)
-            pairs += 1
+            pair = _pair(earlier, item)
+            if ties or pair.preferences["mos"] != "tie":
+                yield pair
+                pairs += 1
         earlier = item
 
 

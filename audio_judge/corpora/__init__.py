@@ -65,6 +65,7 @@ CORPORA = {
     "table": Known("any csv, tsv or jsonl of ratings; needs the option columns", "table.read_on_our_scales"),
     "pairs": Known("any csv, tsv or jsonl of comparisons; needs the option columns", "table.read_pairs"),
     "captions": Known("descriptions and A/B tests written by `audio-judge caption`", "captions.read_captions"),
+    "alld": Known("ALLD's published descriptions and A/B tests of NISQA's clips", "alld.read_alld"),
     "simulated": Known(
         "a corpus made by audio_judge.corpora.simulate",
         "simulated.read_simulated",

@@ -1,7 +1,8 @@
 """ALLD's data step: a text-only expert writes descriptions of clips, and comparisons of two, from their ratings.
 
 Every reply is checked against the ratings it was written from; one that fails is asked for again with another seed, and
-then reported in a file of its own, so that the captions hold valid rows only. A run that was killed goes on where it
+then reported in a file of its own, so that the captions hold valid rows only. Comparisons may be written in two steps, as
+the paper's are. A run that was killed goes on where it
 stopped: finished rows are kept, and replies that had arrived come from the client's cache.
 
     async with Client(Endpoint("http://localhost:8000/v1", "Qwen/Qwen3-8B"), cache=Path("replies")) as client:
@@ -30,7 +31,8 @@ from audio_judge.tasks.thoughts import split_thought
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Sampling
 
-# Temperature and top-p of the captions that follow the greedy one, as in ALLD
+# Temperature and top-p of the one caption that follows the greedy one, and of several, as in ALLD's README and files
+SECOND = (1.1, 0.9)
 GRID = ((0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95))
 # So many calls in a row without an answer mean that the server is gone, not that a request is odd
 GIVE_UP_AFTER = 20
@@ -41,6 +43,21 @@ COMPARISON_REQUESTS = (
     "these aspects only: {aspects}. Use no numbers. Close with the verdict {token}.",
     "Explain to a colleague how the two clips differ and how that leads to the verdict: {reason}. What differs clearly: "
     "{aspects}. No ratings in the text, please. The last thing you write is {token}.",
+)
+# In two steps, as ALLD does it: reasons first, from which a second call tells the winner
+REASONING_REQUESTS = (
+    "Compare the two clips as if you had heard both: which one is better follows from mos. Pick one to three of the other "
+    "aspects, those that differ clearly (by more than half a point), say how the clips differ in them, and finish with "
+    "your preference and why. Do not quote ratings.",
+    "Run an A/B test of SpeechA and SpeechB. The one with the higher mos wins. Argue with up to three aspects whose gap "
+    "is plain, more than half a point, in words and without numbers, and say in the end which one you prefer and for what "
+    "reason.",
+    "Write a listener's comparison of the two clips: one to three aspects with an obvious difference (half a point or "
+    "more), what that does to the listening, and then the preference that the overall ratings (mos) call for. No numbers.",
+)
+SUMMARY_REQUEST = (
+    "{comparison}\n\nThat was a comparison of SpeechA and SpeechB. Which of them does it find better? Reply with {a} or {b} "
+    "and nothing else."
 )
 _REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "neither was preferred"}
 
@@ -68,30 +85,35 @@ class CaptionReport:
 
 @dataclass(frozen=True)
 class _Job:
-    """One caption that is wanted: its row without the text, what to ask, and what the reply must end in."""
+    """One caption that is wanted: its row without the text, what to ask, what the reply must end in, in how many calls."""
 
     row: dict[str, Any]
     messages: list[dict[str, Any]]
     sampling: Sampling
     truth: float | Comparison
+    is_two_step: bool = False
 
 
 def samplings(diverse: int, seed: int = 0) -> list[Sampling]:
-    """List how the captions of one clip are drawn: one greedy, and the grid of temperature and top-p.
+    """List how the captions of one clip are drawn: one greedy, then one as in ALLD's README or several as in its files.
 
     Args:
-        diverse: Captions besides the greedy one; above four the grid is gone through again with the next seed.
+        diverse: Captions besides the greedy one. A single one is drawn at temperature 1.1 and top-p 0.9; several go
+            through the grid of both, above four once more with the next seed.
 
     Raises:
         ValueError: If ``diverse`` is negative.
 
     Example:
+        >>> [(one.temperature, one.top_p) for one in samplings(1)]
+        [(0.0, 1.0), (1.1, 0.9)]
         >>> [(one.temperature, one.top_p) for one in samplings(2)]
         [(0.0, 1.0), (0.9, 0.85), (0.9, 0.95)]
     """
     if diverse < 0:
         raise ValueError(f"diverse {diverse}; 0 or more is needed")
-    drawn = [Sampling(*GRID[index % len(GRID)], seed=seed + index // len(GRID)) for index in range(diverse)]
+    grid = (SECOND,) if diverse == 1 else GRID
+    drawn = [Sampling(*grid[index % len(grid)], seed=seed + index // len(grid)) for index in range(diverse)]
     return [Sampling(seed=seed), *drawn]
 
 
@@ -104,6 +126,7 @@ async def write_captions(
     seed: int = 0,
     tries: int = 3,
     tolerance: float = 0.1,
+    two_step: bool = False,
 ) -> CaptionReport:
     """Have a language model describe clips and compare pairs, one JSON line per caption, in the order of the items.
 
@@ -116,16 +139,21 @@ async def write_captions(
         diverse: Captions of each besides the greedy one.
         tries: How many replies are asked for before a caption is given up.
         tolerance: How far the score in a description may be from the rating.
+        two_step: Whether pairs are compared in two calls, as in ALLD: one finds the winner in the ratings and argues, a
+            second one is shown nothing but that text and answers ``[SpeechA]`` or ``[SpeechB]``, which becomes its last
+            line. Without it, one call is told who won.
 
     Raises:
-        ValueError: If an item lacks what the reply is checked against, or ``out`` is not ours.
+        ValueError: If an item lacks what the reply is checked against, is a tie that is to be compared in two steps, or
+            ``out`` is not ours.
         RuntimeError: If another run is writing the same file.
         TeacherUnavailableError: If the language model answers nothing any more.
     """
     with alone(out, "file"):
         done, sent = set(rows_by_id(out)), client.counts.sent
         kept: Counter[str] = Counter()
-        waiting = _unfinished(_jobs(items, samplings(diverse, seed), seed, client.backend.identity), done, kept)
+        jobs = _jobs(items, samplings(diverse, seed), seed, client.backend.identity, two_step)
+        waiting = _unfinished(jobs, done, kept)
         written, failed = await _write_rows(client, waiting, out, tries, tolerance)
         return CaptionReport(written, kept.total(), failed, client.counts.sent - sent)
 
@@ -160,7 +188,11 @@ def _unfinished(jobs: Iterable[_Job], done: set[str], kept: Counter[str]) -> Ite
 
 
 def _jobs(
-    items: Iterable[RatedClip | RatedPair], settings: list[Sampling], seed: int, identity: Mapping[str, Any]
+    items: Iterable[RatedClip | RatedPair],
+    settings: list[Sampling],
+    seed: int,
+    identity: Mapping[str, Any],
+    two_step: bool,
 ) -> Iterator[_Job]:
     """All captions that are wanted; the request of a clip is worded differently from variant to variant."""
     for item in items:
@@ -168,15 +200,18 @@ def _jobs(
         paths = [clip.path for clip in clips]
         wording = random.Random(f"{seed} {paths}").randrange(1000)
         for variant, sampling in enumerate(settings):
-            task, messages, truth = _request(item, wording + variant)
+            task, messages, truth = _request(item, wording + variant, two_step)
+            in_two = two_step and task == "compare"
             # The id of a row is made of all that its text depends on, so that a changed request is asked anew
-            facts = [task, paths, messages, asdict(sampling), dict(identity)]
+            facts = [task, paths, messages, asdict(sampling), dict(identity), *([SUMMARY_REQUEST] if in_two else [])]
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
             row = {"id": key, "task": task, "audio": paths, "variant": variant}
-            yield _Job(row | {"model": dict(identity)}, messages, sampling, truth)
+            yield _Job(row | {"model": dict(identity)}, messages, sampling, truth, in_two)
 
 
-def _request(item: RatedClip | RatedPair, wording: int) -> tuple[str, list[dict[str, Any]], float | Comparison]:
+def _request(
+    item: RatedClip | RatedPair, wording: int, two_step: bool
+) -> tuple[str, list[dict[str, Any]], float | Comparison]:
     # Gives the task, what the expert is asked, and what its reply must end in
     if isinstance(item, RatedClip):
         if "mos" not in item.ratings:
@@ -184,13 +219,20 @@ def _request(item: RatedClip | RatedPair, wording: int) -> tuple[str, list[dict[
         request = describe.EXPERT_REQUESTS[wording % len(describe.EXPERT_REQUESTS)]
         return "describe", describe.expert_messages(_facts(item), request), item.ratings["mos"].value
     target = _comparison(item)
+    facts = f"SpeechA: {_facts(item.first)}\nSpeechB: {_facts(item.second)}"
+    if two_step:
+        if target.preferred == "tie":
+            raise ValueError(
+                f"{item.first.path}, {item.second.path}: a tie; compared in two steps, one of the clips wins"
+            )
+        request = REASONING_REQUESTS[wording % len(REASONING_REQUESTS)]
+        return "compare", describe.expert_messages(facts, request), target
     aspects = [get_rubric(name).label for name in target.verdicts if name != "mos"]
     request = COMPARISON_REQUESTS[wording % len(COMPARISON_REQUESTS)].format(
         aspects=", ".join(aspects) or "none",
         token=compare.TOKENS[target.preferred],
         reason=_REASONS[target.preferred],
     )
-    facts = f"SpeechA: {_facts(item.first)}\nSpeechB: {_facts(item.second)}"
     return "compare", describe.expert_messages(facts, request), target
 
 
@@ -219,15 +261,39 @@ async def _caption(client: Client, tries: int, tolerance: float, job: _Job) -> d
     for attempt in range(tries):
         sampling = _other_draw(job.sampling, attempt)
         outcome = await client.ask(job.messages, sampling)
-        if isinstance(outcome, Failure):
-            return job.row | {"reason": outcome.kind, "message": outcome.message}
+        reply = outcome if isinstance(outcome, Failure) else outcome.text
+        if job.is_two_step and isinstance(reply, str):
+            reply = await _with_winner(client, reply)
+        if isinstance(reply, Failure):
+            return job.row | {"reason": reply.kind, "message": reply.message}
         try:
-            text = read_caption(outcome.text, job.truth, tolerance)
+            text = read_caption(reply, job.truth, tolerance)
         except ParseError as error:
             message = str(error)
         else:
             return job.row | {"sampling": asdict(sampling), "truth": _truth(job.truth), "text": text}
     return job.row | {"reason": "invalid", "message": f"{tries} replies, the last one: {message}"}
+
+
+async def _with_winner(client: Client, reply: str) -> str | Failure:
+    """ALLD's second step: the comparison, with a last line of what a call that sees nothing else says of it."""
+    try:
+        comparison = split_thought(reply)[1].strip()
+    except ParseError:
+        return reply  # which nobody can read, as will be said
+    asked = SUMMARY_REQUEST.format(comparison=comparison, a=compare.TOKENS["A"], b=compare.TOKENS["B"])
+    outcome = await client.ask([{"role": "user", "content": asked}])
+    if isinstance(outcome, Failure):
+        return outcome
+    # As it stands: what is no single token is found out by the check of the whole, also where the comparison names one
+    return f"{comparison}\n{_without_thought(outcome.text).strip(' .*') or 'no answer'}"
+
+
+def _without_thought(reply: str) -> str:
+    try:
+        return split_thought(reply)[1].strip()
+    except ParseError:
+        return ""
 
 
 def _truth(truth: float | Comparison) -> Any:

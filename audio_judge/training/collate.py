@@ -20,6 +20,7 @@ from transformers.decision import label_token_ids, prepare_inputs
 from audio_judge.audio import AudioError
 from audio_judge.configuration_audio_judge import count_frames
 from audio_judge.data.files import read_example
+from audio_judge.judge.generation import judge_inputs, left_padded
 from audio_judge.judge.native import Messages, encode_prompt, join_audio, template_options, without_payload
 from audio_judge.messages import HeardClip, audio_blocks, read_clips
 from audio_judge.processing_audio_judge import is_span, without_spans
@@ -153,6 +154,17 @@ class JudgeCollator:
     def _read_clips(self, example: Mapping[str, Any]) -> list[HeardClip]:
         crop_seed = example.get("seed", 0) if self.random_crop else None
         return read_clips(audio_blocks(example), self.processor.sampling_rate, self.max_seconds, crop_seed)
+
+    def prompts(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Make one batch, padded on the left, of the prompts of examples, which a judge is to answer."""
+        clips = [clip for example in examples for clip in self.read_clips(example)]
+        texts = [self.processor.apply_chat_template(one["prompt"], add_generation_prompt=True) for one in examples]
+        return judge_inputs(self.processor, texts, clips)
+
+    def answer_tokens(self, prompt: Messages, answer: str) -> list[int]:
+        """Cut an answer and its end of turn into the tokens that are learned."""
+        made = self._text_prompt({"prompt": prompt, "completion": [{"role": "assistant", "content": answer}]})
+        return made.ids[made.weights > 0].tolist()
 
     def _optional_views(self, example: Mapping[str, Any]) -> set[str]:
         """The views beyond the usual ones that the request of an example asks about, as when the judge is used."""
@@ -408,6 +420,16 @@ class NativeCollator:
             **join_audio([prompt.audio for prompt in prompts]),
         }
 
+    def prompts(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Make one batch, padded on the left, of the prompts of examples, which a model is to answer."""
+        return left_padded(
+            self.processor, [encode_prompt(self.processor, one["prompt"], self.max_seconds) for one in examples]
+        )
+
+    def answer_tokens(self, prompt: Messages, answer: str) -> list[int]:
+        """Cut an answer and its end of turn into the tokens that are learned."""
+        return answer_ids(self.processor, prompt, [{"role": "assistant", "content": answer}])
+
     def _answer(self, prompt: Messages, completion: Messages) -> tuple[list[int], torch.Tensor]:
         """Ids of an answer, and the weight of each in the loss."""
         if not self.dimension_weights:
@@ -470,6 +492,16 @@ def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[i
     if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
         return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return tokenizer(_written_answer(processor, prompt, completion), add_special_tokens=False)["input_ids"]
+
+
+def end_of_turn(processor: Any) -> str:
+    """Tell what ends an answer, by the chat template of a judge or of a native audio language model."""
+    if hasattr(processor, "end_of_turn"):
+        return processor.end_of_turn
+    if processor.chat_template is None:
+        return processor.tokenizer.eos_token
+    asked, said = ([{"role": role, "content": text}] for role, text in (("user", "?"), ("assistant", "yes")))
+    return _written_answer(processor, asked, said).removeprefix("yes")
 
 
 def _written_answer(processor: Any, prompt: Messages, completion: Messages) -> str:

@@ -1,4 +1,5 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
+import json
 import re
 
 from rated_table import data, folder, run  # noqa: F401
@@ -31,6 +32,22 @@ class TestCaption:
         code = run(capsys, "data", "captions", "captions.jsonl", "--tasks", "describe,compare", "--out", "x.jsonl")[0]
         assert code == 0
         assert {example["task"] for example in read_examples(folder / "x.jsonl")} == {"describe", "compare"}
+
+    def test_two_steps_leave_out_ties(self, capsys, folder):
+        (folder / "clips.csv").write_text("path,mos\na.wav,3\nb.wav,3\nc.wav,2\n")
+
+        def reply(request, _times):
+            text = request["messages"][0]["content"]
+            if "Mean ratings: SpeechA" in text:
+                return "SpeechA it is."
+            return expert(request) if "Mean ratings" in text else "[SpeechA]"
+
+        with serving(reply) as stub:
+            code, _, errors = self.ask(capsys, stub.url, "--pairs", "9", "--two-step")
+        assert code == 0, errors
+        written = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
+        pairs = [row for row in written if row["task"] == "compare"]
+        assert [(row["audio"], row["text"]) for row in pairs] == [(["b.wav", "c.wav"], "SpeechA it is.\n[SpeechA]")]
 
     def test_table_without_ratings(self, capsys, folder):
         (folder / "clips.csv").write_text("path,other\na.wav,1\n")

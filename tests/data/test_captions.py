@@ -65,6 +65,9 @@ class TestSamplings:
         found = [(one.temperature, one.top_p) for one in samplings(4)]
         assert found == [(0.0, 1.0), (0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95)]
 
+    def test_a_single_one_is_drawn_as_the_readme_says(self):
+        assert [(one.temperature, one.top_p) for one in samplings(1)] == [(0.0, 1.0), (1.1, 0.9)]
+
     def test_no_two_are_alike_beyond_the_grid(self):
         assert len(set(samplings(11))) == 12
 
@@ -146,6 +149,42 @@ class TestWriteCaptions:
             write(stub.url, tmp_path, [pair()])
         text = stub.requests[0]["messages"][-1]["content"]
         assert 'SpeechA: {"mos": 4.0, "noi": 4.0}\nSpeechB: {"mos": 2.0, "noi": 2.0}' in text
+
+    def test_two_steps_reason_first_and_then_name_the_winner(self, tmp_path):
+        """The first call is told the ratings and no winner, the second one sees the comparison alone."""
+
+        def reply(request, _times):
+            if "Mean ratings" in request["messages"][0]["content"]:
+                return "<think>4 beats 2.</think>SpeechA is cleaner, so I prefer it."
+            return "[SpeechA]."
+
+        with serving(reply) as stub:
+            report = write(stub.url, tmp_path, [pair(), clip()], two_step=True, diverse=1)
+        texts = [row["text"] for row in rows(tmp_path) if row["task"] == "compare"]
+        assert texts == ["SpeechA is cleaner, so I prefer it.\n[SpeechA]"] * 2
+        reasoning, summary = (
+            [r for r in stub.requests if key in r["messages"][0]["content"]] for key in ("mos", "find")
+        )
+        assert not any("[Speech" in request["messages"][0]["content"] for request in reasoning)
+        assert {(r["temperature"], r["top_p"]) for r in reasoning} >= {(0.0, 1.0), (1.1, 0.9)}
+        (asked,) = {request["messages"][0]["content"] for request in summary}
+        assert asked.startswith("SpeechA is cleaner, so I prefer it.\n\n")
+        assert "mos" not in asked
+        assert {request["temperature"] for request in summary} == {0.0}
+        assert report.failed == 2  # the descriptions, to which this teacher has no answer
+
+    @pytest.mark.parametrize("said", ["[SpeechB]", "SpeechA", "I think [SpeechA] is", "", "[SpeechA] or [SpeechB]"])
+    def test_second_step_that_names_another_or_none_is_invalid(self, said, tmp_path):
+        def reply(request, _times):
+            return "SpeechA is cleaner.\n[SpeechA]" if "Mean ratings" in request["messages"][0]["content"] else said
+
+        with serving(reply) as stub:
+            report = write(stub.url, tmp_path, [pair()], two_step=True, tries=2)
+        assert (report.written, report.failed) == (0, 1)
+
+    def test_no_tie_in_two_steps(self, tmp_path):
+        with pytest.raises(ValueError, match="a tie; compared in two steps"):
+            write("http://localhost:1", tmp_path, [pair("tie")], two_step=True)
 
     def test_an_invalid_reply_is_asked_for_with_another_seed(self, tmp_path):
         def reply(request, times):

@@ -21,7 +21,8 @@ from trl.trainer.utils import selective_log_softmax
 
 from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.training.alld.requests import AlldRequest, digest_of
-from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.alld.samples import Collator
+from audio_judge.training.collate import end_of_turn
 
 
 def model_identity(name: str, revision: str | None = None) -> str:
@@ -47,7 +48,8 @@ def check_shared_tokenizer(processor: Any, expert: Any, texts: Iterable[str] = (
     """Make sure that judge and expert cut texts into the same tokens and end an answer with the same one.
 
     Args:
-        processor: The judge's ``AudioJudgeProcessor``; its own special tokens need not be the expert's.
+        processor: That of the judge, or of the native audio language model; its own special tokens need not be the
+            expert's.
         expert: Its tokenizer.
         texts: Answers to try.
 
@@ -66,7 +68,7 @@ def check_shared_tokenizer(processor: Any, expert: Any, texts: Iterable[str] = (
             f"{expert.name_or_path}: {len(moved)} of the judge's {len(ordinary)} tokens have another id for the "
             f"expert, such as {moved[0]!r}: {own[moved[0]]} and {other.get(moved[0])}; {fix}"
         )
-    end = processor.end_of_turn
+    end = end_of_turn(processor)
     shown = expert.apply_chat_template([turn("user", "?"), turn("assistant", "yes")], tokenize=False)
     if f"yes{end}" not in shown:
         raise ValueError(
@@ -90,12 +92,6 @@ def expert_prompt_ids(expert: Any, request: Mapping[str, Any]) -> list[int]:
     ]
 
 
-def judge_answer_ids(collator: JudgeCollator, request: Mapping[str, Any], answer: str) -> list[int]:
-    """Cut an answer to a request and its end of turn into the tokens that the judge is trained on."""
-    prompt = collator._text_prompt({"prompt": request["prompt"], "completion": [turn("assistant", answer)]})
-    return prompt.ids[prompt.weights > 0].tolist()
-
-
 @torch.no_grad()
 def answer_log_probabilities(
     model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
@@ -114,7 +110,7 @@ def answer_log_probabilities(
 def reference_log_probabilities(
     model: Any,
     tokenizer: Any,
-    collator: JudgeCollator,
+    collator: Collator,
     answered: Sequence[tuple[AlldRequest, str]],
     cache: Path,
     *,
@@ -138,7 +134,8 @@ def reference_log_probabilities(
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{digest_of(identity)}.jsonl"
     read = [
-        (expert_prompt_ids(tokenizer, request), judge_answer_ids(collator, request, text)) for request, text in answered
+        (expert_prompt_ids(tokenizer, request), collator.answer_tokens(request["prompt"], text))
+        for request, text in answered
     ]
     keys = [digest_of(sequence) for sequence in read]
     with FileLock(f"{path}.lock"):  # of several processes one computes, the others find the values there

@@ -18,8 +18,7 @@ from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import ParseError, compare, describe
 from audio_judge.text_models.replies import GREEDY
 from audio_judge.training.alld.requests import AlldRequest
-from audio_judge.training.alld.samples import write_answers
-from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.alld.samples import Collator, write_answers
 
 
 def named_aspects(text: str) -> list[tuple[str, bool]]:
@@ -118,7 +117,7 @@ def _mean(values: Iterable[float]) -> float | None:
 
 def evaluate_answers(
     model: Any,
-    collator: JudgeCollator,
+    collator: Collator,
     requests: Sequence[AlldRequest],
     *,
     max_tokens: int = 192,

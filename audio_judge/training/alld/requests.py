@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
-from audio_judge.corpora.captions import read_captions
 from audio_judge.data.instructions import Instructor, Manner
 from audio_judge.messages import audio_blocks
 from audio_judge.tasks import describe
@@ -22,7 +20,7 @@ def make_requests(
     clips: Sequence[RatedClip],
     tasks: Mapping[str, float] | Sequence[str] = ALLD_TASKS,
     *,
-    captions: str | Path | None = None,
+    captions: Iterable[Item] | None = None,
     seed: int = 0,
 ) -> list[AlldRequest]:
     """Make what the judge is asked about clips, what the expert is asked in its place, and the text to be learned.
@@ -31,8 +29,8 @@ def make_requests(
         clips: Rated clips; each needs an overall rating.
         tasks: Weights of ``describe`` and ``compare``, or those of equal weight; not for captions, which are what they
             are.
-        captions: File of ``audio-judge caption`` about these clips, whose texts are learned, one request per caption.
-            None for our own writers, one request per clip.
+        captions: What ``read_captions`` or ``read_alld`` gives about these clips, whose texts are learned, one request per
+            caption. None for our own writers, one request per clip.
         seed: Of everything that is drawn.
 
     Returns:
@@ -49,7 +47,7 @@ def make_requests(
     rated = {clip.path: clip for clip in readable}
     requests = [
         _request(example, [_scores(rated[block["path"]]) for block in audio_blocks(example)])
-        for example in (_of_captions(captions, rated, seed) if captions else _of_clips(readable, tasks, seed))
+        for example in (_of_clips(readable, tasks, seed) if captions is None else _of_captions(captions, rated, seed))
     ]
     if not requests:
         raise ValueError(f"{len(clips)} clips make no request; overall ratings (mos) are needed")
@@ -64,26 +62,26 @@ def _of_clips(
         yield from instructor.examples(clip, index)
 
 
-def _of_captions(path: str | Path, rated: Mapping[str, RatedClip], seed: int) -> Iterator[dict[str, Any]]:
+def _of_captions(captions: Iterable[Item], rated: Mapping[str, RatedClip], seed: int) -> Iterator[dict[str, Any]]:
     """Examples of the order that a caption speaks of, with the ratings that the captions themselves lack."""
     instructors = {RatedClip: Instructor(["describe"], seed), RatedPair: Instructor(["compare"], seed)}
-    for index, caption in enumerate(read_captions(path)):
-        item = _with_ratings(caption, rated, path)
+    for index, caption in enumerate(captions):
+        item = _with_ratings(caption, rated)
         for example in instructors[type(item)].examples(item, index):
             # A comparison is asked in both orders; the other one's text has its clips exchanged
             if example["completion"][0]["content"] == caption.extra["caption"]:
                 yield example
 
 
-def _with_ratings(caption: Item, rated: Mapping[str, RatedClip], path: str | Path) -> Item:
+def _with_ratings(caption: Item, rated: Mapping[str, RatedClip]) -> Item:
     try:
         if isinstance(caption, RatedPair):
             return replace(caption, first=rated[caption.first.path], second=rated[caption.second.path])
         clip = rated[caption.path]
     except KeyError as error:
         raise ValueError(
-            f"{path}: a caption of {error.args[0]}, which is not among the {len(rated)} rated clips; "
-            "give the folder and the split of the corpus that the captions were written for"
+            f"a caption of {error.args[0]}, which is not among the {len(rated)} rated clips; give the folder and the split "
+            "of the corpus that the captions were written for"
         ) from error
     return replace(clip, extra=clip.extra | caption.extra)
 

@@ -9,35 +9,39 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from audio_judge.batch.lines import Appender, rows_by_id
-from audio_judge.judge.generation import generate, judge_inputs
+from audio_judge.judge.generation import generate
+from audio_judge.judge.native import placeholder_id
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
 from audio_judge.training.alld.requests import AlldRequest, digest_of
-from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.collate import JudgeCollator, NativeCollator, end_of_turn
+
+Collator = JudgeCollator | NativeCollator
 
 
 def write_answers(
-    model: Any, collator: JudgeCollator, requests: Sequence[AlldRequest], sampling: Sampling = GREEDY
+    model: Any, collator: Collator, requests: Sequence[AlldRequest], sampling: Sampling = GREEDY
 ) -> list[tuple[str, bool]]:
-    """Have a judge answer one batch of requests; the collator reads the clips as it does in training.
+    """Have a judge, or a native model, answer one batch of requests; the collator reads the clips as it does in training.
 
-    The ``seed`` of a request and that of ``sampling`` seed each row on its own.
+    The ``seed`` of a request and that of ``sampling`` seed each row on its own. No placeholder of audio is drawn.
 
     Returns:
         Text, and whether it was ended by the model rather than by ``sampling.max_tokens``.
     """
     processor = collator.processor
-    clips = [clip for request in requests for clip in collator.read_clips(request)]
-    texts = [processor.apply_chat_template(request["prompt"], add_generation_prompt=True) for request in requests]
-    end = processor.tokenizer.convert_tokens_to_ids(processor.end_of_turn)
-    inputs, seeds = judge_inputs(processor, texts, clips), [request["seed"] for request in requests]
-    answers = generate(model, processor, inputs, sampling, stops=end, seeds=seeds)
+    ends = processor.tokenizer(end_of_turn(processor), add_special_tokens=False)["input_ids"]
+    inputs, seeds = collator.prompts(requests), [request["seed"] for request in requests]
+    if isinstance(collator, NativeCollator):  # not every native model brings its audio to its own precision
+        inputs = {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in inputs.items()}
+    silent = [placeholder_id(model)]
+    answers = generate(model, processor, inputs, sampling, stops=ends[:1], seeds=seeds, suppress_tokens=silent)
     return [(answer.text.strip(), not answer.cut_off) for answer in answers]
 
 
 def sample_rejected(
     model: Any,
-    collator: JudgeCollator,
+    collator: Collator,
     requests: Sequence[AlldRequest],
     out: Path,
     *,
@@ -48,8 +52,8 @@ def sample_rejected(
     """Write the judge's own answers, one JSON line per request, going on where a killed run stopped.
 
     Args:
-        model: An ``AudioJudgeForCausalLM`` in evaluation mode.
-        collator: Reads the clips.
+        model: A judge or a native audio language model, in evaluation mode.
+        collator: Of that model; reads the clips.
         requests: As ``make_requests`` makes them.
         out: File that is continued if it exists. A row holds ``id, task, audio, chosen, rejected, complete``.
         sampling: How answers are drawn.

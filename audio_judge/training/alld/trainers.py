@@ -9,8 +9,9 @@ Judge and expert must share their tokenizer for both losses: per token there is 
 sequence the sums would run over texts cut into pieces of different length. ``train_alld.py`` runs everything, and
 ``audio_judge.training.alld.metrics`` measures what comes of it.
 
-Left out: LoRA, sampling on several devices at once, and sharding of the expert (so no ZeRO-3 for the token-level
-variant).
+Judges of our own and native audio language models alike (the paper's is Qwen2-Audio), in full or with LoRA.
+
+Left out: sampling on several devices at once, and sharding of the expert (so no ZeRO-3 for the token-level variant).
 """
 
 import json
@@ -25,7 +26,7 @@ from trl import DPOTrainer
 
 from audio_judge.training.alld.expert import expert_prompt_ids, turn
 from audio_judge.training.alld.requests import AlldRequest
-from audio_judge.training.collate import IGNORED, JudgeCollator
+from audio_judge.training.collate import IGNORED, JudgeCollator, NativeCollator
 from audio_judge.training.sft import MODEL_INPUTS, predicting
 
 
@@ -52,10 +53,8 @@ def preference_dataset(
     return Dataset.from_list(rows)
 
 
-class PreferenceCollator(JudgeCollator):
-    """Makes batches for ``AudioDPOTrainer``: all rows with the chosen text, then all with the rejected one."""
-
-    _already_read: dict[str, Any]
+class _BothSides:
+    """The batches of ``AudioDPOTrainer``: all rows with the chosen text, then all with the rejected one."""
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """Make one batch of rows of ``preference_dataset``.
@@ -64,21 +63,42 @@ class PreferenceCollator(JudgeCollator):
             The model's inputs and ``completion_mask``, (2 pairs, length); ``ref_chosen_logps, ref_rejected_logps``
             (pairs,).
         """
-        self._already_read = {}
         examples = [json.loads(row["example"]) for row in rows]
         sides = [example | _completion(example[side]) for side in ("chosen", "rejected") for example in examples]
-        made = super().__call__(sides)
-        batch = {name: made[name] for name in MODEL_INPUTS} | {"completion_mask": (made["labels"] != IGNORED).long()}
+        made = super().__call__(sides)  # type: ignore[misc]  # that of a collator
+        batch = inputs_of(made) | {"completion_mask": (made["labels"] != IGNORED).long()}
         return batch | {
             name: torch.tensor([row[name] for row in rows]) for name in ("ref_chosen_logps", "ref_rejected_logps")
         }
 
+
+class PreferenceCollator(_BothSides, JudgeCollator):
+    """Makes batches for ``AudioDPOTrainer`` of a judge; the clips that both texts of a pair are about are read once."""
+
+    _already_read: dict[str, Any]
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """As for any model."""
+        self._already_read = {}
+        return super().__call__(rows)
+
     def _read_clips(self, example: Mapping[str, Any]) -> Any:
-        """As the base class, but the clips that both texts of a pair are about are read once."""
         key = json.dumps([example["prompt"], example["seed"]])
         if key not in self._already_read:
             self._already_read[key] = super()._read_clips(example)
         return self._already_read[key]
+
+
+class NativePreferenceCollator(_BothSides, NativeCollator):
+    """Makes batches for ``AudioDPOTrainer`` of a native audio language model."""
+
+
+def inputs_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Take what goes into a model out of a batch of a collator, or of ``DistillationCollator``."""
+    if "marks" in batch:  # a judge's, which has more in it
+        return {name: batch[name] for name in MODEL_INPUTS}
+    own = {name: value for name, value in batch.items() if not name.startswith("expert_")}
+    return {name: value for name, value in own.items() if name not in ("labels", "loss_weights")}
 
 
 def _completion(text: str) -> dict[str, Any]:
@@ -89,6 +109,11 @@ class AudioDPOTrainer(DPOTrainer):
     """TRL's trainer on batches of ``PreferenceCollator``; the reference's log-probabilities come with them."""
 
     model: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "ref" in getattr(self.model, "peft_config", {}):
+            self.model.delete_adapter("ref")  # TRL's copy of a LoRA as the reference, which is the expert here
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset  # the collator tokenizes, since it must read the clips anyway
@@ -102,11 +127,11 @@ def distillation_dataset(requests: Sequence[AlldRequest]) -> Dataset:
     return Dataset.from_list([{"example": json.dumps(request)} for request in requests])
 
 
-class DistillationCollator(JudgeCollator):
-    """Makes batches for ``AudioDistillTrainer``; ``expert`` is the tokenizer of the expert, which shares the judge's."""
+class _BesideExpert:
+    """The batches of ``AudioDistillTrainer``; ``expert`` is the tokenizer of the expert, which shares the judge's."""
 
     def __init__(self, processor: Any, expert: Any, **kwargs: Any) -> None:
-        super().__init__(processor, **kwargs)
+        super().__init__(processor, **kwargs)  # type: ignore[call-arg]  # that of a collator
         self.expert = expert
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
@@ -117,7 +142,7 @@ class DistillationCollator(JudgeCollator):
             ``expert_input_ids, expert_attention_mask, expert_labels`` (batch, expert's length).
         """
         requests = [json.loads(row["example"]) for row in rows]
-        made = super().__call__([request | _completion(request["chosen"]) for request in requests])
+        made = super().__call__([request | _completion(request["chosen"]) for request in requests])  # type: ignore[misc]
         prompts = [torch.tensor(expert_prompt_ids(self.expert, request)) for request in requests]
         answers = [row[row != IGNORED] for row in made["labels"]]  # (answer tokens,) each, end of turn included
         ids = [torch.cat(parts) for parts in zip(prompts, answers, strict=True)]
@@ -125,12 +150,20 @@ class DistillationCollator(JudgeCollator):
             torch.cat([torch.full_like(prompt, IGNORED), answer])
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
-        batch = {name: made[name] for name in (*MODEL_INPUTS, "labels")}
-        return batch | {
+        return inputs_of(made) | {
+            "labels": made["labels"],
             "expert_input_ids": pad_sequence(ids, True, 0),
             "expert_attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0),
             "expert_labels": pad_sequence(labels, True, IGNORED),
         }
+
+
+class DistillationCollator(_BesideExpert, JudgeCollator):
+    """Makes batches for ``AudioDistillTrainer`` of a judge."""
+
+
+class NativeDistillationCollator(_BesideExpert, NativeCollator):
+    """Makes batches for ``AudioDistillTrainer`` of a native audio language model."""
 
 
 def answer_divergence(judge: torch.Tensor, expert: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -188,8 +221,11 @@ class AudioDistillTrainer(AudioDPOTrainer):
     ) -> Any:
         """Mean over the answer tokens of this batch; there are no outputs."""
         keep = predicting(inputs["labels"])  # (batch, length)
-        own = {name: inputs[name] for name in MODEL_INPUTS}
-        logits = model(**own, logits_to_keep=keep, use_cache=False).logits.float()  # (answer tokens, vocabulary)
+        own = inputs_of(inputs)
+        if self.accelerator.unwrap_model(model).config.model_type == "audio_judge":  # which can leave out the rest
+            logits = model(**own, logits_to_keep=keep, use_cache=False).logits.float()  # (answer tokens, vocabulary)
+        else:
+            logits = model(**own, use_cache=False).logits[keep].float()  # (answer tokens, vocabulary)
         with torch.no_grad():
             read = {name: inputs[f"expert_{name}"] for name in ("input_ids", "attention_mask")}
             # (answer tokens, expert's vocabulary): the same answers in the same order, behind other prompts

@@ -11,12 +11,12 @@ from trl import DPOConfig, SFTConfig
 
 from audio_judge.batch.lines import rows_by_id
 from audio_judge.clips import RatedClip, Rating
+from audio_judge.corpora.captions import read_captions
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
     answer_log_probabilities,
     check_shared_tokenizer,
     expert_prompt_ids,
-    judge_answer_ids,
     language_model_of,
     model_identity,
     reference_log_probabilities,
@@ -132,7 +132,7 @@ class TestMakeRequests:
         verdicts = {"mos": "B", "noisiness": "B"}
         compare = {"task": "compare", "audio": [clips[0].path, clips[2].path], "truth": verdicts}
         compare["text"] = "SpeechB is better in noisiness.\n[SpeechB]"
-        made = make_requests(clips, captions=self.write(tmp_path / "captions.jsonl", describe, compare))
+        made = make_requests(clips, captions=read_captions(self.write(tmp_path / "captions.jsonl", describe, compare)))
         assert [request["chosen"] for request in made] == [describe["text"], compare["text"]]
         assert made[0]["ratings"][0]["loudness"] == 1.0
         assert [rating["mos"] for rating in made[1]["ratings"]] == [1.0, 3.0]
@@ -140,8 +140,8 @@ class TestMakeRequests:
 
     def test_caption_of_an_unknown_clip_is_an_error(self, clips, tmp_path):
         row = {"task": "describe", "audio": ["other.wav"], "text": "It hisses. The MOS is 1.0.", "truth": 1.0}
-        with pytest.raises(ValueError, match=r"captions.jsonl: a caption of other.wav, which is not among the 4 rated"):
-            make_requests(clips, captions=self.write(tmp_path / "captions.jsonl", row))
+        with pytest.raises(ValueError, match=r"a caption of other.wav, which is not among the 4 rated"):
+            make_requests(clips, captions=read_captions(self.write(tmp_path / "captions.jsonl", row)))
 
 
 class TestSampleRejected:
@@ -255,7 +255,7 @@ class TestReferenceLogProbabilities:
             [*requests[0]["expert_prompt"], {"role": "assistant", "content": requests[0]["chosen"]}], tokenize=False
         )
         ids = loaded[1](text.removesuffix("\n"), return_tensors="pt")["input_ids"]
-        count = len(judge_answer_ids(tiny[1], requests[0], requests[0]["chosen"]))
+        count = len(tiny[1].answer_tokens(requests[0]["prompt"], requests[0]["chosen"]))
         logits = loaded[0](ids).logits[0].log_softmax(1)
         wanted = logits[:-1].gather(1, ids[0, 1:, None])[-count:].sum().item()
         assert found[0] == pytest.approx(wanted, abs=1e-3)
@@ -306,7 +306,7 @@ class TestTrainExpert:
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "expert")
         check_shared_tokenizer(tiny[1].processor, tokenizer)
         prompt = expert_prompt_ids(tokenizer, requests[0])
-        answer = judge_answer_ids(tiny[1], requests[0], requests[0]["chosen"])
+        answer = tiny[1].answer_tokens(requests[0]["prompt"], requests[0]["chosen"])
         trained, untrained = (
             answer_log_probabilities(one, [prompt], [answer])[0] for one in (model, language_model_of(tiny[0]).eval())
         )
@@ -363,7 +363,7 @@ class TestPreferenceCollator:
         texts = [*(request["chosen"] for request in requests[:2]), "noisy", "bad"]
         for row, text in enumerate(texts):
             ids = batch["input_ids"][row][batch["completion_mask"][row].bool()]
-            assert ids.tolist() == judge_answer_ids(tiny[1], requests[row % 2], text)
+            assert ids.tolist() == tiny[1].answer_tokens(requests[row % 2]["prompt"], text)
             assert tiny[1].processor.tokenizer.decode(ids) == f"{text}<|im_end|>"
         assert batch["ref_chosen_logps"].tolist() == [-3.0, -1.0]
         assert torch.equal(batch["input_features"][:2], batch["input_features"][2:])
@@ -458,7 +458,7 @@ class TestAudioDistillTrainer:
     def by_hand(self, tiny, loaded, request, temperature):
         """Sum of the divergences over the tokens of the chosen text, and their number."""
         row = tiny[1]([request | {"completion": [{"role": "assistant", "content": request["chosen"]}]}])
-        answer = judge_answer_ids(tiny[1], request, request["chosen"])
+        answer = tiny[1].answer_tokens(request["prompt"], request["chosen"])
         own = tiny[0](**{name: row[name] for name in MODEL_INPUTS}).logits[0]
         learned = (row["labels"][0] != -100).nonzero()[:, 0]
         read = torch.tensor([expert_prompt_ids(loaded[1], request) + answer])
