@@ -234,6 +234,17 @@ class AudioGRPOTrainer(GRPOTrainer):
         # A list with an entry per answer, which TRL shuffles and splits as it does tensors
         return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
 
+    def _calculate_rewards(self, *args: Any) -> torch.Tensor:
+        """Leave out an answer that lacks a reward which others to its prompt have, such as a grade that failed.
+
+        TRL would sum up the others and compare it as if the missing one were zero.
+        """
+        rewards = super()._calculate_rewards(*args)  # (answers of all processes, functions)
+        missing = rewards.view(-1, self.num_generations, rewards.shape[1]).isnan()  # (prompts, answers, functions)
+        lacking = (missing & ~missing.all(1, keepdim=True)).any(2).flatten()  # (answers of all processes,)
+        self._metrics["train"]["rewards/left_out"].append(lacking.float().mean().item())
+        return rewards.masked_fill(lacking[:, None], torch.nan)
+
     def _get_per_token_logps_and_entropies(
         self,
         model: Any,
@@ -295,7 +306,7 @@ class AudioGRPOTrainer(GRPOTrainer):
         return named
 
     def _rewards_of(self, answers: list[str], columns: dict[str, list[Any]]) -> dict[str, float]:
-        """Mean rewards of validation answers, of all processes; what got no reward at all does not count."""
+        """Mean rewards of validation answers, of all processes; what lacks a grade or got no reward does not count."""
         told: list[tuple[str, float]] = []
         completions = [[{"role": "assistant", "content": answer}] for answer in answers]  # as in training
         columns = {name: column for name, column in columns.items() if name != "prompt"} | {
@@ -313,10 +324,22 @@ class AudioGRPOTrainer(GRPOTrainer):
         weights = self.reward_weights.tolist()
         sums = [
             sum(weight * value for weight, value in zip(weights, row, strict=True) if value is not None)
-            for row in rows
-            if any(value is not None for value in row)
+            for row, failed in zip(rows, gather_object(self._has_failed(values, columns["task"])), strict=True)
+            if not failed and any(value is not None for value in row)
         ]
         return metrics | ({"reward": sum(sums) / len(sums)} if sums else {})
+
+    def _has_failed(self, values: Sequence[Sequence[float | None]], tasks: Sequence[str]) -> list[bool]:
+        """Whether each answer lacks a reward that applies to its task."""
+        graded = [
+            (reward, own)
+            for reward, own in zip(self.reward_funcs, values, strict=True)
+            if hasattr(reward, "applies_to")
+        ]
+        return [
+            any(reward.applies_to(task) and own[index] is None for reward, own in graded)
+            for index, task in enumerate(tasks)
+        ]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """What could not be written whole is taken away."""

@@ -376,6 +376,10 @@ class EvaluatorReward:
     def __init__(self, evaluator: Evaluator, weights: Mapping[str, float] = WEIGHTS) -> None:
         self.evaluator, self.weights = evaluator, dict(weights)
 
+    def applies_to(self, task: str) -> bool:
+        """Whether answers of a task are graded, so that one without a grade is one whose grade failed."""
+        return form_of(task) is not None
+
     def __call__(
         self,
         completions: Sequence[Completion],

@@ -246,6 +246,51 @@ class TestTrainer:
         assert found["eval_reward"] == pytest.approx((3.0 + (2 * 0.5 + 3.0) + 2 * 0.5) / 3)
         assert found["eval_evaluator/failed"] == 0.25
 
+    def test_answer_whose_grade_failed_is_left_out(self, tmp_path, judge, rows):
+        """Not compared as if the grade were zero: the answers beside it are compared with each other alone."""
+        grades = [None, 0.2, 0.6, 0.7]
+
+        def graded(completions, **_):
+            return grades
+
+        def form(completions, **_):
+            return [1.0, 0.5, 0.5, 0.5]
+
+        model, processor = judge
+        options = {"num_generations": 4, "per_device_train_batch_size": 4, "reward_weights": [4.5, 0.5]}
+        trainer = AudioGRPOTrainer(
+            model=model, processing_class=processor, args=config(tmp_path, **options), reward_funcs=[graded, form],
+            train_dataset=to_dataset(rows),
+        )  # fmt: skip
+        advantages = trainer._generate_and_score_completions([rows[0]] * 4)["advantages"]
+        totals = torch.tensor([4.5 * grade + 0.25 for grade in grades[1:]])
+        assert advantages[0] == 0
+        assert torch.allclose(advantages[1:], (totals - totals.mean()) / (totals.std() + 1e-4), atol=1e-4)
+        assert trainer._metrics["train"]["rewards/left_out"] == [0.25]
+        # What applies to none of the answers to a prompt is another thing
+        grades[:] = [None] * 4
+        advantages = trainer._generate_and_score_completions([rows[0]] * 4)["advantages"]
+        assert advantages[0] > 0 > advantages[1]
+
+    def test_validation_answer_whose_grade_failed_does_not_count(self, tmp_path, judge, rows):
+        class Graded:
+            __name__ = "graded"
+
+            def applies_to(self, task):
+                return task == "explain"
+
+            def __call__(self, completions, task, **_):
+                return [None if name == "compare" or not number else 0.5 for number, name in enumerate(task)]
+
+        model, processor = judge
+        trainer = AudioGRPOTrainer(
+            model=model, processing_class=processor, args=config(tmp_path),
+            reward_funcs=[Graded(), lambda completions, **_: [1.0] * len(completions)],
+            train_dataset=to_dataset(rows), eval_dataset=to_dataset(rows),
+        )  # fmt: skip
+        # Of four explanations one has no grade; of two comparisons none is to have one
+        assert trainer.evaluate()["eval_reward"] == pytest.approx((3 * 1.5 + 2 * 1.0) / 5)
+
     def test_reward_is_validated_during_training(self, tmp_path, judge, rows):
         model, processor = judge
         options = {"eval_strategy": "steps", "eval_steps": 1, "per_device_eval_batch_size": 4}
