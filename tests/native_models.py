@@ -68,7 +68,7 @@ def feature_extractor():
 
 
 class VoxtralTokenizer(PreTrainedTokenizerFast):
-    """What VoxtralProcessor wants of Mistral's tokenizer; token 24 is the placeholder, 375 of them per 30 s."""
+    """What VoxtralProcessor wants of Mistral's tokenizer; 375 placeholders per 30 s."""
 
     def apply_chat_template(self, conversations, **_):
         rows, clips = [], []
@@ -78,7 +78,7 @@ class VoxtralTokenizer(PreTrainedTokenizerFast):
                 if block["type"] == "audio":
                     samples, _ = soundfile.read(io.BytesIO(base64.b64decode(block["base64"])), dtype="float32")
                     clips.append(samples)
-                    ids += [24] * 375
+                    ids += [self.convert_tokens_to_ids("[AUDIO]")] * 375
                 else:
                     ids += self(block["text"], add_special_tokens=False)["input_ids"]
             rows.append([*ids, 1])
@@ -158,13 +158,15 @@ def flamingo():
 
 def voxtral():
     tokenizer = VoxtralTokenizer(
-        tokenizer_object=make_tokenizer()._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>"
-    )
+        tokenizer_object=make_tokenizer()._tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>",
+        additional_special_tokens=["[AUDIO]"],
+    )  # fmt: skip
     audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64,
              "hidden_size": 16, "max_source_positions": 1500, "vocab_size": 10}  # fmt: skip
     config = VoxtralConfig(
-        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "llama"}, audio_token_id=24
-    )
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "llama"},
+        audio_token_id=tokenizer.convert_tokens_to_ids("[AUDIO]"),
+    )  # fmt: skip
     return VoxtralForConditionalGeneration(config), VoxtralProcessor(feature_extractor(), tokenizer)
 
 

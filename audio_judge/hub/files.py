@@ -22,6 +22,14 @@ PROCESSOR_MAY = (
     "preprocessor_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "vocab.txt", "tokenizer.model",
 )  # fmt: skip
+# Of native audio language models: what each must have one of, and what may lie beside
+NATIVE_NEEDS = (
+    ("processor_config.json", "preprocessor_config.json"), ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json"),
+)  # fmt: skip
+NATIVE_MAY = (
+    "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "video_preprocessor_config.json", "decision.json",
+    *PROCESSOR_MAY,
+)  # fmt: skip
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -104,20 +112,59 @@ def select_files(folder: str | Path, processor: str | Path | None = None) -> dic
     if is_adapter(folder):
         chosen[ADAPTER_CONFIG] = folder / ADAPTER_CONFIG
     else:
-        kind = read_json(folder / "config.json").get("model_type")
-        if kind != "audio_judge":
-            raise UsageError(f"{folder}: model_type {kind!r}; push judges here, others with their own push_to_hub")
         names = ("config.json", "generation_config.json")
         chosen |= {name: folder / name for name in names if (folder / name).is_file()}
+    chosen |= _native_processor(folder, place) if is_native(folder, place) else _own_processor(folder, place)
+    results = sorted((folder / ".eval_results").glob("*.yaml"))
+    return chosen | {f".eval_results/{path.name}": path for path in results}
+
+
+def is_native(folder: str | Path, processor: str | Path | None = None) -> bool:
+    """Say whether a folder holds a native audio language model, or a LoRA of one, rather than a judge of our own.
+
+    Args:
+        folder: Of the weights.
+        processor: Where the processor is; None for the folder itself.
+    """
+    if not is_adapter(folder):
+        return bool(read_json(Path(folder) / "config.json").get("model_type") != "audio_judge")
+    place = Path(processor or folder)
+    return not any((place / name).is_file() for name in ("decision_template.jinja", *CODE_FILES))
+
+
+def _own_processor(folder: Path, place: Path) -> dict[str, Path]:
     if missing := [name for name in PROCESSOR_NEEDS if not (place / name).is_file()]:
         raise UsageError(f"{place}: no {', '.join(missing)}; save the processor there, too (processor.save_pretrained)")
-    chosen |= {name: place / name for name in PROCESSOR_NEEDS + PROCESSOR_MAY if (place / name).is_file()}
+    chosen = {name: place / name for name in PROCESSOR_NEEDS + PROCESSOR_MAY if (place / name).is_file()}
     # Its own code only if it is complete: files of two versions need not fit each other
     has_code = all((folder / name).is_file() for name in CODE_FILES)
     source = folder if has_code else Path(__file__).parents[1]
-    chosen |= {name: source / name for name in CODE_FILES}
-    results = sorted((folder / ".eval_results").glob("*.yaml"))
-    return chosen | {f".eval_results/{path.name}": path for path in results}
+    return chosen | {name: source / name for name in CODE_FILES}
+
+
+def _native_processor(folder: Path, place: Path) -> dict[str, Path]:
+    if not is_adapter(folder):
+        _check_native(folder)
+    lacking = [names for names in NATIVE_NEEDS if not any((place / name).is_file() for name in names)]
+    if lacking:
+        missing = ", ".join(" or ".join(names) for names in lacking)
+        raise UsageError(f"{place}: no {missing}; save the processor there, too (processor.save_pretrained)")
+    names = dict.fromkeys([*(name for names in NATIVE_NEEDS for name in names), *NATIVE_MAY])
+    return {name: place / name for name in names if (place / name).is_file()}
+
+
+def _check_native(folder: Path) -> None:
+    """Make sure that a folder holds a model that hears, and needs no code but that of transformers."""
+    from transformers import AutoConfig
+
+    from audio_judge.judge.native import audio_model_class
+
+    if "auto_map" in read_json(folder / "config.json"):
+        raise UsageError(f"{folder}: it needs code of its own, which is not pushed; use its own push_to_hub")
+    try:
+        audio_model_class(AutoConfig.from_pretrained(folder), str(folder))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{error}; judges and audio language models are pushed, others with push_to_hub") from error
 
 
 def processor_folder(source: Path) -> Path:

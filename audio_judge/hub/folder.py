@@ -28,6 +28,7 @@ from audio_judge.hub.files import (
     check_base,
     check_repo,
     is_adapter,
+    is_native,
     processor_folder,
     read_json,
     select_files,
@@ -79,9 +80,10 @@ def write_folder(
         else:
             shutil.copyfile(path, target / name)
     # From here on the target is read: handler and card describe what is uploaded, not where it came from
-    (target / "handler.py").write_text(handler_text(target), encoding="utf-8")
-    required = REQUIREMENTS + (ADAPTER_REQUIREMENTS if is_adapter(target) else ())
-    (target / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
+    if not is_native(target):  # endpoints know the models of transformers
+        (target / "handler.py").write_text(handler_text(target), encoding="utf-8")
+        required = REQUIREMENTS + (ADAPTER_REQUIREMENTS if is_adapter(target) else ())
+        (target / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
     if results is not None:
         _write_results(target, results)
     if facts is None:
@@ -162,16 +164,17 @@ def merge(adapter: str | Path, target: str | Path, base: str | None = None) -> P
     Raises:
         UsageError: If the judge cannot be loaded, or training's packages are not there.
     """
-    from transformers import AutoModelForCausalLM, AutoProcessor
+    from audio_judge.judge.native import load_audio_model
 
     adapter, target = Path(adapter), Path(target)
     name = base or base_of(adapter)
     try:
         from audio_judge.training.tuning import merge_lora
 
-        merged = merge_lora(AutoModelForCausalLM.from_pretrained(name), str(adapter))
-        place = str(adapter) if (adapter / PROCESSOR_NEEDS[0]).is_file() else name
-        processor = AutoProcessor.from_pretrained(place)
+        model, processor = load_audio_model(name)
+        merged = merge_lora(model, str(adapter))
+        if (adapter / PROCESSOR_NEEDS[0]).is_file():
+            processor = type(processor).from_pretrained(adapter)
     except ImportError as error:
         raise UsageError(f"{error}; merging needs: pip install 'audio-judge[train]'") from error
     except (OSError, ValueError, RuntimeError) as error:

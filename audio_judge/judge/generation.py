@@ -133,7 +133,8 @@ def stop_tokens(processor: Any) -> tuple[list[int], list[int]]:
     tokenizer = processor.tokenizer
     texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
     tags = {index for index, text in enumerate(texts) if "<" in text} | set(tokenizer.all_special_ids)
-    tags.add(tokenizer.convert_tokens_to_ids(processor.end_of_turn))  # not every tokenizer calls it special
+    # Not every tokenizer calls it special, and not every template has one
+    tags |= set(tokenizer(processor.end_of_turn, add_special_tokens=False)["input_ids"][:1])
     return sorted(tags), [index for index, text in enumerate(texts) if "\n" in text]
 
 

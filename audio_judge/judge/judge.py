@@ -18,7 +18,6 @@ from typing import Any, TypeVar, Unpack, cast, overload
 import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoProcessor
 
 from audio_judge.audio import AudioError, AudioSource
 from audio_judge.judge import asking, drafts, preferences, results, streaming
@@ -40,6 +39,7 @@ from audio_judge.judge.keywords import (
     Writing,
     profile_means_listener,
 )
+from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.reader import Reader, State
 from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests
 from audio_judge.judge.results import unwrapped
@@ -66,8 +66,8 @@ class AudioJudge:
     ``language`` mean everywhere what they mean in ``score``, and ``batch_size`` counts windows per forward pass.
 
     Args:
-        model: An ``AudioJudgeForCausalLM``.
-        processor: The ``AudioJudgeProcessor`` that belongs to it.
+        model: An ``AudioJudgeForCausalLM``, or a native audio language model of transformers.
+        processor: What belongs to it.
         name: What its judgements call it.
         revision: Branch, tag, commit or package version that its judgements note.
 
@@ -93,8 +93,9 @@ class AudioJudge:
         """Load a judge.
 
         Args:
-            name: A judge that ships with the package, ``mini`` (None means it) or ``open``; a folder; or a Hub id. A folder
-                whose name is that of a shipped judge is given as ``./open``, or as a ``Path``.
+            name: A judge that ships with the package, ``mini`` (None means it) or ``open``; a folder; or a Hub id, also of a
+                native audio language model such as Qwen2-Audio, trained as a judge or unchanged. A folder whose name is that
+                of a shipped judge is given as ``./open``, or as a ``Path``.
             device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda:1`` ….
             dtype: Of the weights; ``auto`` keeps the checkpoint's, but takes bfloat16 for a judge of 100 million weights
                 or more in float32 on a CUDA device that supports it, to save time and memory.
@@ -103,6 +104,7 @@ class AudioJudge:
 
         Raises:
             OSError: If there is no judge of that name.
+            ValueError: If a model of that name does not hear, or cannot be asked in words.
         """
         from audio_judge.version import __version__
 
@@ -111,7 +113,7 @@ class AudioJudge:
         if revision is not None:
             hub["revision"] = revision
         # Loaded before it is moved: `device_map` would need accelerate, which only training installs
-        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, **hub)
+        model, processor = load_audio_model(place, dtype=dtype, **hub)
         if device == "auto":
             device = (
                 str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
@@ -121,7 +123,7 @@ class AudioJudge:
         commit = vars(model.config).get("_commit_hash") or revision
         return cls(
             model.to(torch.device(device)),
-            AutoProcessor.from_pretrained(place, **hub),
+            processor,
             str(name or DEFAULT_JUDGE),
             commit or ("local" if shipped is None else __version__),
         )
@@ -604,7 +606,7 @@ class AudioJudge:
 
     @property
     def model(self) -> Any:
-        """The ``AudioJudgeForCausalLM``, in evaluation mode."""
+        """The ``AudioJudgeForCausalLM``, or a native model with its methods, in evaluation mode."""
         return self.reader.model
 
     @model.setter
@@ -613,7 +615,7 @@ class AudioJudge:
 
     @property
     def processor(self) -> Any:
-        """The ``AudioJudgeProcessor`` that belongs to the model."""
+        """The ``AudioJudgeProcessor`` that belongs to the model, or that of a native model with its methods."""
         return self.reader.processor
 
     @property

@@ -1,15 +1,18 @@
-"""Any audio language model as a judge: our own, and those of transformers.
+"""Audio language models of transformers: loaded, checked that they hear, and asked in words.
 
 What ``AutoModelForMultimodalLM`` and ``AutoProcessor`` load is taken (Qwen-Omni's thinkers, Qwen2-Audio, Audio Flamingo 3,
-Voxtral, Granite Speech, Gemma 3n, Phi-4 …), if it hears and can be asked in words. ``encode_prompt`` is what generation
-and reinforcement learning feed a model with, ``NativeCollator`` makes batches for TRL's ``SFTTrainer``. Left out: typed
-decisions, which need the marks of our own judge.
+Voxtral, Granite Speech, Gemma 3n, Phi-4 …), if it hears and can be asked in words: configuration and processor say so, no list of
+models does. ``encode_prompt`` is what generation and reinforcement learning feed a model with, ``answer_ids`` what it learns to
+write after that. ``audio_judge.judge.native_model`` makes a judge of such a model.
 """
 
 import base64
+import inspect
 import io
+import json
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +23,13 @@ from audio_judge.messages import audio_blocks, read_clips
 logger = logging.getLogger(__name__)
 
 Messages = Sequence[Mapping[str, Any]]
-# Where the class of ``AutoModelForMultimodalLM`` is not the one that is asked about sound, or there is none
-_CLASSES = {
-    "qwen2_5_omni": "Qwen2_5OmniThinkerForConditionalGeneration",
-    "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration",
-    "audioflamingo3": "AudioFlamingo3ForConditionalGeneration",
-    "musicflamingo": "MusicFlamingoForConditionalGeneration",
-}
+# What a family of models needs of its own, here and nowhere else:
+# the entry of a configuration that holds the part that listens and writes, of models that speak, too,
+LISTENING_PARTS = ("thinker_config",)
+# processors that leave prompts to Mistral's own tokenizer, which has no template and takes files,
+WITHOUT_TEMPLATE = ("VoxtralProcessor",)
+# and masks that a processor leaves out for a single clip, which the model needs beside longer ones: to the features
+LACKING_MASKS = {"audio_attention_mask": "audio_input_features"}  # Phi-4
 # Put before a chat template that takes text only, such as Granite Speech's: placeholders go into the text
 _BLOCKS_TO_TEXT = """
 {%- set flat = namespace(messages=[]) -%}
@@ -56,7 +59,7 @@ class EncodedPrompt(NamedTuple):
 
 
 def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
-    """Load a judge or a native audio language model, and its processor.
+    """Load a judge or a native audio language model, or a LoRA of one, and its processor.
 
     Args:
         name: Folder or Hub id. Of Qwen-Omni only the thinker is loaded, which is the part that listens and writes.
@@ -71,44 +74,110 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
     hub = {option: options[option] for option in ("revision", "trust_remote_code") if option in options}
+    whole, spoken = _places(name, hub)
     # Read as a dictionary: no registration of our classes is needed, and no code of the repo runs
-    if PreTrainedConfig.get_config_dict(name, **hub)[0].get("model_type") == "audio_judge":
-        return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(name, **hub)
-    model_class = _model_class(AutoConfig.from_pretrained(name, **hub), name)
-    processor = AutoProcessor.from_pretrained(name, **hub)
-    if processor.chat_template is None and not _is_mistral(processor):
-        raise ValueError(f"{name}: its {type(processor).__name__} has no chat template, so it cannot be asked in words")
-    return model_class.from_pretrained(name, **options), processor
-
-
-def _model_class(config: Any, name: str) -> Any:
-    import transformers
-
-    if config.model_type in _CLASSES:
-        return getattr(transformers, _CLASSES[config.model_type])
-    known: Mapping[type, Any] = transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING
-    is_remote = "AutoModelForMultimodalLM" in (getattr(config, "auto_map", None) or {})
-    if not is_remote and (type(config) not in known or "audio" not in known[type(config)].input_modalities):
-        raise ValueError(
-            f"{name}: a model of type {config.model_type!r} does not take audio; one that transformers' "
-            "AutoModelForMultimodalLM loads and that hears is needed, such as a judge, Qwen2-Audio, Voxtral or Granite Speech"
+    if PreTrainedConfig.get_config_dict(whole, **hub)[0].get("model_type") == "audio_judge":
+        return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(
+            spoken, **hub
         )
-    return transformers.AutoModelForMultimodalLM
+    model_class = audio_model_class(AutoConfig.from_pretrained(whole, **hub), name)
+    processor = AutoProcessor.from_pretrained(spoken, **hub)
+    model = model_class.from_pretrained(name, **options)
+    check_hears(model, processor, name)
+    return model, processor
 
 
-def template_options(processor: Any) -> dict[str, str]:
-    """What ``apply_chat_template`` needs to write messages of blocks: nothing, or a template in place of a text-only one."""
+def _places(name: str, hub: Mapping[str, Any]) -> tuple[str, str]:
+    """Where the configuration of the whole model is, and where its processor; a LoRA may have left either with its model."""
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    if (Path(name) / "config.json").is_file():
+        return name, name
+    revision = {"revision": hub["revision"]} if "revision" in hub else {}
+    found = find_adapter_config_file(name, **revision)
+    if found is None:
+        return name, name
+    base = json.loads(Path(found).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return base, name if (Path(found).parent / "processor_config.json").is_file() else base
+
+
+def audio_model_class(config: Any, name: str) -> Any:
+    """Find the class of transformers that listens and writes, by a configuration; ``name`` is said in errors.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    if "AutoModelForMultimodalLM" in (getattr(config, "auto_map", None) or {}):
+        return transformers.AutoModelForMultimodalLM
+    part = next((getattr(config, key) for key in LISTENING_PARTS if hasattr(config, key)), config)
+    # A few models that are asked in words are found under the second only, such as Audio Flamingo 3
+    mappings: tuple[Any, ...] = (transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
+    for known in (mapping[type(part)] for mapping in mappings if type(part) in mapping):
+        if {"audio", "text"} <= set(known.input_modalities) and not part.is_encoder_decoder:
+            return known
+    raise ValueError(
+        f"{name}: a model of type {config.model_type!r} does not take audio; one that transformers' "
+        "AutoModelForMultimodalLM loads and that hears is needed, such as a judge, Qwen2-Audio, Voxtral or Granite Speech"
+    )
+
+
+def check_hears(model: Any, processor: Any, name: str) -> None:
+    """Make sure that a clip in a prompt reaches a native model: as tokens, and as features that it takes.
+
+    Where either is missing, transformers answers without a word from what is left of the prompt.
+
+    Raises:
+        ValueError: If a clip gets lost on the way, or the model cannot be asked in words.
+    """
+    kind = type(processor).__name__
+    try:
+        rate = hearing_part(processor).sampling_rate
+    except AttributeError:
+        raise ValueError(f"{name}: its {kind} has no part that hears") from None
+    if processor.chat_template is None and not _is_mistral(processor):
+        raise ValueError(f"{name}: its {kind} has no chat template, so it cannot be asked in words")
+    prompt = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": "What is heard?"}]}]
+    hiss = np.random.default_rng(0).normal(0, 0.1, rate).astype(np.float32)  # (samples,) of one second
+    try:
+        encoded = encode(processor, prompt, [hiss])
+    except Exception as error:  # whatever the code of others makes of it
+        raise ValueError(f"{name}: its {kind} cannot put a clip into a prompt: {error}") from error
+    if not (tokens := encoded.ids.count(placeholder_id(model))):
+        raise ValueError(
+            f"{name}: a prompt with a clip holds no audio token; the chat template of its {kind} drops clips"
+        )
+    features = [key for key, value in encoded.audio.items() if value.is_floating_point()]
+    taken = inspect.signature(model.forward).parameters
+    if not features or not set(features) <= set(taken):
+        raise ValueError(
+            f"{name}: a prompt with a clip holds {tokens} audio tokens but the features {', '.join(features) or 'none'}; "
+            f"{type(model).__name__} takes {', '.join(taken)}, so it would not hear the clip"
+        )
+
+
+def template_options(processor: Any) -> dict[str, Any]:
+    """What ``apply_chat_template`` needs to write messages of blocks: a template in place of a text-only one, and no thought.
+
+    A thought would stand where an answer is read or learned.
+    """
     from jinja2 import TemplateError
 
     if _is_mistral(processor):
         return {}
+    thinking = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    message = [{"role": "user", "content": [{"type": "audio"}]}]
     try:
-        written = processor.apply_chat_template([{"role": "user", "content": [{"type": "audio"}]}], tokenize=False)
+        written = processor.apply_chat_template(message, tokenize=False, **thinking)
     except (TypeError, TemplateError):  # a list where a text is needed
         written = ""
     if processor.audio_token in written:
-        return {}
-    return {"chat_template": _BLOCKS_TO_TEXT.replace("PLACEHOLDER", processor.audio_token) + processor.chat_template}
+        return thinking
+    return thinking | {
+        "chat_template": _BLOCKS_TO_TEXT.replace("PLACEHOLDER", processor.audio_token) + processor.chat_template
+    }
 
 
 def hearing_part(processor: Any) -> Any:
@@ -126,19 +195,66 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
         AudioError: If a clip cannot be read.
     """
     rate = hearing_part(processor).sampling_rate
-    clips = [clip.samples for clip in read_clips(audio_blocks({"prompt": prompt}), rate, max_seconds)]
+    heard = read_clips(audio_blocks({"prompt": prompt}), rate, max_seconds)
+    return encode(processor, prompt, [clip.samples for clip in heard])
+
+
+def encode(processor: Any, prompt: Messages, clips: Sequence[np.ndarray]) -> EncodedPrompt:
+    """Make the inputs of a model, on the CPU, from a prompt and its clips, (samples,) each at the model's rate."""
     encoded = processor.apply_chat_template(
-        [_with_clips(prompt, clips, processor)],
+        [_with_clips(prompt, list(clips), processor)],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=True,
         return_tensors="pt",
+        **({} if _is_mistral(processor) else {"sanitize_control_tokens": True}),
         **template_options(processor),
     )
     audio = {name: torch.as_tensor(value) for name, value in encoded.items() if name not in _NOT_AUDIO}
-    if "audio_input_features" in audio:  # Phi-4 gives a single clip no mask, but beside longer ones it needs one
-        audio.setdefault("audio_attention_mask", torch.ones(audio["audio_input_features"].shape[:2], dtype=torch.bool))
+    for mask, features in LACKING_MASKS.items():
+        if features in audio:
+            audio.setdefault(mask, torch.ones(audio[features].shape[:2], dtype=torch.bool))
     return EncodedPrompt(torch.as_tensor(encoded["input_ids"])[0].tolist(), audio)
+
+
+def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[int]:
+    """Tokenize what the chat template writes for an answer: its text and its end of turn.
+
+    Args:
+        processor: Of a judge or of a native audio language model.
+        prompt: Messages before the answer.
+        completion: The answer, one message.
+
+    Raises:
+        ValueError: If the template writes the prompt in another way once it is answered.
+    """
+    tokenizer = processor.tokenizer
+    if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
+        return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    return tokenizer(written_answer(processor, prompt, completion), add_special_tokens=False)["input_ids"]
+
+
+def written_answer(processor: Any, prompt: Messages, completion: Messages) -> str:
+    """Write an answer as the chat template does, with its end of turn; arguments and errors are those of ``answer_ids``."""
+    shown = [without_payload(message) for message in prompt]
+    answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
+    options = template_options(processor)
+    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False, **options)
+    whole = processor.apply_chat_template([*shown, *answer], tokenize=False, **options)
+    if not whole.startswith(before):
+        raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
+    # What stands after the end of turn is no part of the answer, and nobody waits for it when a model writes
+    return whole[len(before) :].rstrip("\n")
+
+
+def end_of_turn(processor: Any) -> str:
+    """Tell what ends an answer, by the chat template of a judge or of a native audio language model."""
+    if hasattr(processor, "end_of_turn"):
+        return str(processor.end_of_turn)
+    if processor.chat_template is None:
+        return str(processor.tokenizer.eos_token)
+    asked, said = ([{"role": role, "content": text}] for role, text in (("user", "?"), ("assistant", "yes")))
+    return written_answer(processor, asked, said).rpartition("yes")[2]
 
 
 def join_audio(prompts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -168,7 +284,9 @@ def _stacked(tensors: list[torch.Tensor]) -> torch.Tensor:
 def placeholder_id(model: Any) -> int:
     """Look up the token that stands for audio in a prompt, which an answer must not hold; of a model wrapped by PEFT, too."""
     config = model.config
-    return int(config.audio_token_id if hasattr(config, "audio_token_id") else config.audio_config.audio_token_id)
+    parts = (config, getattr(config, "audio_config", None))
+    found = [getattr(part, key, None) for part in parts for key in ("audio_token_id", "audio_token_index")]
+    return int(next(number for number in found if number is not None))
 
 
 def without_payload(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,8 +318,8 @@ def _with_clips(prompt: Messages, clips: list[np.ndarray], processor: Any) -> li
 
 
 def _is_mistral(processor: Any) -> bool:
-    """Whether a processor leaves prompts to Mistral's own tokenizer, which has no template and takes files."""
-    return type(processor).__name__ == "VoxtralProcessor"
+    """Whether a processor leaves prompts to Mistral's own tokenizer."""
+    return type(processor).__name__ in WITHOUT_TEMPLATE
 
 
 def _wav(samples: np.ndarray, sampling_rate: int) -> str:

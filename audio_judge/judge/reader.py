@@ -28,6 +28,7 @@ from audio_judge.audio import (
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
+from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part
 from audio_judge.judge.spoken import TextQuestion, telling, variants
 from audio_judge.messages import clip_state, pair_state, text_messages
@@ -48,8 +49,7 @@ class Reader:
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
-        self.model = model.eval()
-        self.processor = processor
+        self.model, self.processor = as_judge(model.eval(), processor)
         self.longest_seconds = LONGEST_SECONDS
 
     def read(self, requests: Iterable[Request | Pair], asked: Questionnaire, batch_size: int) -> Iterator[Reading]:
@@ -128,6 +128,7 @@ class Reader:
         """
         source, reference, late = self._source(request), None, 0.0
         if request.reference is not None:
+            self._check_two(request.clip)
             times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
             source, reference, shift = align(read_audio(source), read_audio(request.reference, **times))
             late = max(shift, 0.0)
@@ -155,6 +156,7 @@ class Reader:
 
     def pair_windows(self, pair: Pair) -> Iterator[tuple[float, float, State]]:
         """The states of two clips, window by window, each as A, B and as B, A."""
+        self._check_two(pair.first.clip)
         size = self.processor.window_seconds
         sources = [self._source(one) for one in (pair.first, pair.second)]
         sounding = [sound_span(source) for source in sources]
@@ -182,6 +184,12 @@ class Reader:
             return state
         names = f"{clip_name(pair.first.clip)} / {clip_name(pair.second.clip)}"
         raise AudioError(f"{names}: changed while they were being judged")
+
+    def _check_two(self, clip: AudioSource) -> None:
+        if isinstance(self.processor, NativeProcessor) and not self.processor.hears_two:
+            raise AudioError(
+                f"{clip_name(clip)}: this judge takes one clip at a time, so it cannot compare, nor hear a reference"
+            )
 
     def _source(self, request: Request) -> AudioSource:
         self.seconds(request)
@@ -335,6 +343,8 @@ class Reader:
 
     def chat(self, conversations: list[list[dict[str, Any]]], heads: Sequence[str] = ()) -> dict[str, Any]:
         """Model inputs of conversations that the judge shall answer, padded on the left; ``heads`` begin the answers."""
+        if isinstance(self.processor, NativeProcessor):
+            return self._on_device(self.processor.chat_inputs(conversations, heads))
         texts = [
             self.processor.apply_chat_template(conversation, add_generation_prompt=True)
             for conversation in conversations

@@ -21,7 +21,7 @@ from audio_judge.audio import AudioError
 from audio_judge.configuration_audio_judge import count_frames
 from audio_judge.data.files import read_example
 from audio_judge.judge.generation import judge_inputs, left_padded
-from audio_judge.judge.native import Messages, encode_prompt, join_audio, template_options, without_payload
+from audio_judge.judge.native import Messages, answer_ids, encode_prompt, join_audio, written_answer
 from audio_judge.messages import HeardClip, audio_blocks, read_clips
 from audio_judge.processing_audio_judge import is_span, without_spans
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
@@ -441,7 +441,7 @@ class NativeCollator:
                 f"dimension_weights: {type(tokenizer).__name__} does not tell which characters a token stands for; leave "
                 "them out with this model"
             )
-        text = _written_answer(self.processor, prompt, completion)
+        text = written_answer(self.processor, prompt, completion)
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         offsets = torch.tensor(encoded["offset_mapping"])  # (answer tokens, 2)
         return encoded["input_ids"], answer_weights(text, offsets, self.dimension_weights)
@@ -475,42 +475,3 @@ def text_examples(dataset: Any) -> Any:
 
 def _is_text(row: Mapping[str, Any]) -> bool:
     return "prompt" in read_example(row)
-
-
-def answer_ids(processor: Any, prompt: Messages, completion: Messages) -> list[int]:
-    """Tokenize what the chat template writes for an answer: its text and its end of turn.
-
-    Args:
-        processor: Of a judge or of a native audio language model.
-        prompt: Messages before the answer.
-        completion: The answer, one message.
-
-    Raises:
-        ValueError: If the template writes the prompt in another way once it is answered.
-    """
-    tokenizer = processor.tokenizer
-    if processor.chat_template is None:  # Mistral's tokenizers have their format in code, and end a turn with eos
-        return tokenizer(completion[0]["content"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-    return tokenizer(_written_answer(processor, prompt, completion), add_special_tokens=False)["input_ids"]
-
-
-def end_of_turn(processor: Any) -> str:
-    """Tell what ends an answer, by the chat template of a judge or of a native audio language model."""
-    if hasattr(processor, "end_of_turn"):
-        return processor.end_of_turn
-    if processor.chat_template is None:
-        return processor.tokenizer.eos_token
-    asked, said = ([{"role": role, "content": text}] for role, text in (("user", "?"), ("assistant", "yes")))
-    return _written_answer(processor, asked, said).removeprefix("yes")
-
-
-def _written_answer(processor: Any, prompt: Messages, completion: Messages) -> str:
-    shown = [without_payload(message) for message in prompt]
-    answer = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in completion]
-    options = template_options(processor)
-    before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False, **options)
-    whole = processor.apply_chat_template([*shown, *answer], tokenize=False, **options)
-    if not whole.startswith(before):
-        raise ValueError(f"the chat template rewrites the prompt once it is answered: {before[-60:]!r} is gone")
-    # What stands after the end of turn is no part of the answer, and nobody waits for it when a model writes
-    return whole[len(before) :].rstrip("\n")

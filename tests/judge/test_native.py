@@ -20,8 +20,8 @@ from trl import GRPOConfig, SFTConfig
 from audio_judge.data.files import read_example
 from audio_judge.data.files import to_dataset as examples_dataset
 from audio_judge.judge.generation import generate_answers
-from audio_judge.judge.native import encode_prompt, join_audio, load_audio_model, placeholder_id
-from audio_judge.training.collate import NativeCollator, answer_ids, text_examples
+from audio_judge.judge.native import answer_ids, encode_prompt, join_audio, load_audio_model, placeholder_id
+from audio_judge.training.collate import NativeCollator, text_examples
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.reward_rows import make_rows, to_dataset
 from audio_judge.training.sft import NativeSFTTrainer

@@ -14,7 +14,8 @@ from audio_judge.judge.native import placeholder_id
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
 from audio_judge.training.alld.requests import AlldRequest, digest_of
-from audio_judge.training.collate import JudgeCollator, NativeCollator, end_of_turn
+from audio_judge.judge.native import end_of_turn
+from audio_judge.training.collate import JudgeCollator, NativeCollator
 
 Collator = JudgeCollator | NativeCollator
 

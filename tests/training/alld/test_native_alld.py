@@ -26,7 +26,8 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.collate import NativeCollator, end_of_turn
+from audio_judge.judge.native import end_of_turn
+from audio_judge.training.collate import NativeCollator
 from audio_judge.training.tuning import add_lora
 
 REJECTED, REFERENCES = ["noisy", "bad"], [(-3.0, -2.0), (-1.0, -4.0)]
