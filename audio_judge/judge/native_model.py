@@ -22,6 +22,8 @@ from audio_judge.messages import audio_blocks, text_messages
 from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
 LONGEST_WINDOW = 30.0
+# More tokens than that are read with the prompt rather than dictated one by one
+MOST_DICTATED = 32
 
 _ASKED = ImmutableSandboxedEnvironment().from_string(DECISION_PROMPT)
 
@@ -42,7 +44,6 @@ class NativeProcessor:
 
     Attributes:
         window_seconds: Length that longer recordings are cut to: as in training, else what the model hears at once.
-        answer_form: As in ``AudioJudgeProcessor``, like ``trained_rubrics``, ``trained_languages`` and ``trained_faults``.
         decision_config: Labels and temperatures of typed questions.
     """
 
@@ -58,9 +59,7 @@ class NativeProcessor:
         # Whisper's features end there, without a word about what is cut off
         heard_at_once = float(getattr(hearing, "chunk_length", None) or LONGEST_WINDOW)
         self.window_seconds = min(trained_seconds or heard_at_once, heard_at_once)
-        self.answer_form, self.trained_faults = "decision", False
-        self.trained_rubrics: list[str] | None = None
-        self.trained_languages: list[str] | None = None
+        self.answer_form, self.trained_faults = "decision", False  # notes of training are in the configuration
         self.decision_config = DecisionConfig()
 
     @cached_property
@@ -175,7 +174,8 @@ class NativeModel:
     def candidate_log_probabilities(self, candidates: Sequence[Sequence[int]], **inputs: torch.Tensor) -> torch.Tensor:
         """Log-probability of writing each candidate after each prompt, as ``AudioJudgeForCausalLM`` has it.
 
-        An end of turn that all candidates have in common counts only where one is the beginning of another.
+        An end of turn that all candidates have in common counts only where one is the beginning of another, and a long
+        beginning that all have in common is taken as written.
 
         Args:
             candidates: Token ids of each.
@@ -185,6 +185,15 @@ class NativeModel:
             (batch, candidates).
         """
         answers = self._told_apart([tuple(ids) for ids in candidates])
+        common = _common(answers)
+        if common > MOST_DICTATED:
+            ids, mask = inputs["input_ids"], inputs["attention_mask"]  # (batch, length) each
+            written = ids.new_tensor([answers[0][:common]]).expand(len(ids), -1)  # (batch, common)
+            inputs |= {
+                "input_ids": torch.cat([ids, written], 1),
+                "attention_mask": torch.cat([mask, written * 0 + 1], 1),
+            }
+            answers = [ids[common:] for ids in answers]
         found: dict[tuple[int, ...], torch.Tensor] = {}  # log-probabilities (batch, vocabulary) of what follows
         for begun in _longest({ids[:-1] for ids in answers}):
             following = self._logits(inputs, begun).log_softmax(-1)
@@ -199,8 +208,8 @@ class NativeModel:
             ValueError: If two labels begin alike for longer than the others.
         """
         ids = [self.tokenizer(label, add_special_tokens=False)["input_ids"] for label in labels]
-        common = next((step for step, some in enumerate(zip(*ids, strict=False)) if len(set(some)) > 1), None)
-        if common is None or len({one[common] for one in ids}) < len(labels):
+        common = _common(ids)
+        if len({one[common] for one in ids}) < len(labels):
             raise ValueError(f"the labels {', '.join(labels)} do not differ in one token for this model's tokenizer")
         return ids[0][:common], [one[common] for one in ids]
 
@@ -257,6 +266,12 @@ def in_words(question: Any) -> str:
         'Is there hum?\nAnswer Yes or No only.'
     """
     return _ASKED.render(state="", question=vars(question)).strip()
+
+
+def _common(answers: Sequence[Sequence[int]]) -> int:
+    """How many tokens all begin with, without the last one of the shortest."""
+    differ = (step for step, some in enumerate(zip(*answers, strict=False)) if len(set(some)) > 1)
+    return next(differ, min(map(len, answers)) - 1)
 
 
 def _has_beginnings(candidates: Sequence[tuple[int, ...]]) -> bool:

@@ -9,6 +9,7 @@ from transformers.decision import parse_questions
 
 from audio_judge import AudioJudge
 from audio_judge.audio import AudioError
+from audio_judge.judge import native_model
 from audio_judge.judge.native import check_hears, encode
 from audio_judge.judge.native_model import NativeModel, in_words
 from audio_judge.messages import clip_state, text_messages
@@ -106,6 +107,15 @@ class TestCandidates:
         for text, row in zip(ids, found[0], strict=True):
             following = logits(judge, words, *text).log_softmax(-1)[:-1]
             assert float(row) == pytest.approx(float(following[range(len(text)), text].sum()), abs=1e-3)
+
+    def test_a_long_beginning_is_read_with_the_prompt(self, monkeypatch):
+        judge = AudioJudge(*qwen2_audio())
+        inputs, texts = judge.reader.chat([text_messages(clip_state(clip()[0]), "Rate.")]), [[40, 41, 42], [40, 41, 43]]
+        whole = judge.model.candidate_log_probabilities(candidates=texts, **inputs)
+        monkeypatch.setattr(native_model, "MOST_DICTATED", 1)
+        cut = judge.model.candidate_log_probabilities(candidates=texts, **inputs)
+        assert cut.log_softmax(1).tolist()[0] == pytest.approx(whole.log_softmax(1).tolist()[0], abs=1e-4)
+        assert (cut > whole).all()
 
     def test_one_that_begins_another_is_told_by_its_end(self):
         judge = AudioJudge(*qwen2_audio())
