@@ -20,9 +20,9 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.utils import selective_log_softmax
 
 from audio_judge.batch.lines import Appender, rows_by_id
+from audio_judge.judge.native import end_of_turn
 from audio_judge.training.alld.requests import AlldRequest, digest_of
 from audio_judge.training.alld.samples import Collator
-from audio_judge.judge.native import end_of_turn
 
 
 def model_identity(name: str, revision: str | None = None) -> str:

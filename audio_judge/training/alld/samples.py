@@ -10,11 +10,10 @@ from tqdm import tqdm
 
 from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.judge.generation import generate
-from audio_judge.judge.native import placeholder_id
+from audio_judge.judge.native import end_of_turn, placeholder_id
 from audio_judge.messages import audio_blocks
 from audio_judge.text_models.replies import GREEDY, Sampling
 from audio_judge.training.alld.requests import AlldRequest, digest_of
-from audio_judge.judge.native import end_of_turn
 from audio_judge.training.collate import JudgeCollator, NativeCollator
 
 Collator = JudgeCollator | NativeCollator

@@ -13,7 +13,7 @@ from trl import DPOConfig
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.judge.generation import generate_answers
-from audio_judge.judge.native import placeholder_id
+from audio_judge.judge.native import end_of_turn, placeholder_id
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import check_shared_tokenizer, expert_prompt_ids, reference_log_probabilities
 from audio_judge.training.alld.requests import make_requests
@@ -26,7 +26,6 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.judge.native import end_of_turn
 from audio_judge.training.collate import NativeCollator
 from audio_judge.training.tuning import add_lora
 
