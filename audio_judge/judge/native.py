@@ -73,7 +73,7 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM
     from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
-    hub = {option: options[option] for option in ("revision", "trust_remote_code") if option in options}
+    hub: dict[str, Any] = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
     whole, spoken = _places(name, hub)
     # Read as a dictionary: no registration of our classes is needed, and no code of the repo runs
     if PreTrainedConfig.get_config_dict(whole, **hub)[0].get("model_type") == "audio_judge":

@@ -47,9 +47,6 @@ class NativeProcessor:
         decision_config: Labels and temperatures of typed questions.
     """
 
-    # What is asked and how it is checked is the same for every judge
-    parse_questions = AudioJudgeProcessor.parse_questions
-
     def __init__(self, processor: Any, trained_seconds: float | None = None) -> None:
         self.processor, self.tokenizer = processor, processor.tokenizer
         if self.tokenizer.pad_token is None:
@@ -76,6 +73,12 @@ class NativeProcessor:
         except (ValueError, IndexError, TypeError):
             return False
         return True
+
+    def parse_questions(self, questions: Mapping[str, Any]) -> list[Any]:
+        """Check typed questions: what is asked, and how, is the same for every judge."""
+        # Of a processor it needs no more than the settings of decisions
+        check: Any = AudioJudgeProcessor.parse_questions
+        return list(check(self, questions))
 
     def decision_inputs(self, requests: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[Any]]]:
         """Make prompts of decision requests, as ``AudioJudgeProcessor.decision_inputs`` does; states hold arrays.
