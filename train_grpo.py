@@ -158,7 +158,7 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
     model, processor = load_model(args, quantize=args.load_in_4bit)
-    note(model, processor, learned_from(rows))
+    note(model, processor, learned_from(rows), args.max_seconds)
     return AudioGRPOTrainer(
         model=choose_trained(args, model),
         args=training_args,

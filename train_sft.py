@@ -26,7 +26,7 @@ In place of `--data`, any task on any corpus, from examples that were written be
 
 Keys of a recipe are fields of `JudgeArguments` and of TRL's `SFTConfig`; the command line wins over the recipe. The
 output folder is a whole judge (weights, processor, decision template); `--push_to_hub` uploads it. A native audio
-language model (`native`) learns the tasks that are answered in text; `audio_judge.judge.native` loads it again.
+language model (`native`) learns the tasks that are answered in text.
 """
 
 import re
@@ -355,7 +355,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     stopping = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []
     common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": stopping}
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
-    note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args))
+    note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args), args.max_seconds)
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
     # A LoRA is merged into weights of full precision, whatever it was trained on

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tiny import DATA_SET_COLUMNS, make_backbones, tone, write_data_set, write_simulated, write_targets, write_votes
 from trl import SFTConfig, TrlParser
 
-from audio_judge import AudioJudgeConfig, AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import AudioJudge, AudioJudgeConfig, AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.cli import main
 from audio_judge.data.files import load_examples, read_example
 from audio_judge.judge.native import load_audio_model
@@ -467,6 +467,13 @@ def changed_weights(before, after, dtype=torch.float32):
 LORA = {"lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q|v)_proj", "learning_rate": 1e-2}
 
 
+def learned_score(judge):
+    """The score of a tone on a rubric that the judge learned to score in digits."""
+    name = judge.identity.learned.tasks["score"].rubrics[0]
+    assert judge.identity.way_to_score(name) == "score"
+    return judge.score((tone(0.5), 48_000), rubric=name)[name]
+
+
 class TestNative:
     """A native audio language model of transformers in place of a judge."""
 
@@ -478,7 +485,7 @@ class TestNative:
         return [*parts, "--train_file", str(files / "decide.parquet"), str(files / "words.jsonl")]
 
     def test_two_steps_in_full_on_what_is_answered_in_text(self, tmp_path, native, files, caplog):
-        trainer = run(self.arguments(tmp_path, native, files, learning_rate=1e-3))
+        trainer = run(self.arguments(tmp_path, native, files, learning_rate=1e-3, max_seconds=1.5))
         assert trainer.state.global_step == 2
         count = len(trainer.train_dataset)
         assert f"4 of {count + 4} examples are typed questions" in caplog.text
@@ -491,6 +498,9 @@ class TestNative:
         batch = NativeCollator(processor)([trainer.train_dataset[0]])
         del batch["loss_weights"]
         assert model(**batch).loss.isfinite()
+        judge = AudioJudge.from_pretrained(tmp_path, device="cpu")
+        assert learned_score(judge).shares  # in numbers, as it learned, and not in typed questions
+        assert (judge.processor.window_seconds, judge.languages) == (1.5, ("en",))
 
     @pytest.mark.parametrize("quantized", [False, True])
     def test_lora_is_merged_into_a_whole_model(self, quantized, tmp_path, native, files):
@@ -504,6 +514,10 @@ class TestNative:
             "layers.0.self_attn.v_proj.weight",
         }
         assert "quantization_config" not in load_audio_model(str(tmp_path))[0].config.to_dict()
+        whole, lora = (AudioJudge.from_pretrained(place, device="cpu") for place in (tmp_path, tmp_path / "lora"))
+        assert whole.identity.learned == lora.identity.learned
+        if not quantized:  # that one was trained on packed weights and merged into whole ones
+            assert learned_score(whole).value == pytest.approx(learned_score(lora).value, abs=1e-3)
 
     def test_judge_of_our_own_is_an_error(self, tmp_path, judge, files):
         for part in judge("audio_judge_encoder", "pooled_linear"):

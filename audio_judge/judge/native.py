@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from audio_judge.judge.learned import LEARNED_FILE
 from audio_judge.messages import audio_blocks, read_clips
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     processor = AutoProcessor.from_pretrained(spoken, **hub)
     model = model_class.from_pretrained(name, **options)
     check_hears(model, processor, name)
-    return model, processor
+    return _with_note(model, name, hub), processor
 
 
 def _places(name: str, hub: Mapping[str, Any]) -> tuple[str, str]:
@@ -99,6 +100,19 @@ def _places(name: str, hub: Mapping[str, Any]) -> tuple[str, str]:
         return name, name
     base = json.loads(Path(found).read_text(encoding="utf-8"))["base_model_name_or_path"]
     return base, name if (Path(found).parent / "processor_config.json").is_file() else base
+
+
+def _with_note(model: Any, name: str, hub: Mapping[str, Any]) -> Any:
+    """A model with the note of what a LoRA learned, which lies beside it and not in the configuration of the whole."""
+    from transformers.utils import cached_file
+
+    if (Path(name) / "config.json").is_file():
+        return model
+    revision = {"revision": hub["revision"]} if "revision" in hub else {}
+    found = cached_file(name, LEARNED_FILE, _raise_exceptions_for_missing_entries=False, **revision)
+    if found is not None:
+        model.config.learned = json.loads(Path(found).read_text(encoding="utf-8"))
+    return model
 
 
 def audio_model_class(config: Any, name: str) -> Any:

@@ -161,6 +161,8 @@ def save_whole(trainer: Any, output_dir: Path, reload: Callable[[], Any] | None)
         if learned is not None:
             merged.config.learned = learned.note()
             write_note(output_dir / "lora", learned)
+        if seconds := getattr(trainer.model.config, "window_seconds", None):
+            merged.config.window_seconds = seconds
         for part in (merged, trainer.processing_class):
             part.save_pretrained(output_dir)
             if trainer.args.push_to_hub:

@@ -70,18 +70,21 @@ def _layout(example: Mapping[str, Any]) -> str:
     return str(example.get("form", "dimensions" if thinks else "preference"))
 
 
-def note(model: Any, processor: Any, learned: Learned | None) -> None:
+def note(model: Any, processor: Any, learned: Learned | None, max_seconds: float | None = None) -> None:
     """Write into a model's configuration what it learns, besides what it is known to have learned before.
 
     Args:
         model: A judge or a native audio language model, wrapped by PEFT or not.
         processor: That of the model; judges of earlier versions noted there what they were trained on.
         learned: None leaves the note as it is.
+        max_seconds: What clips are cut to, so that longer ones are judged in windows of that length.
     """
     known = Learned.of(model.config) or of_processor(processor)
     if learned is not None:
         known = learned if known is None else known.merged(learned)
     model.config.learned = None if known is None else known.note()
+    if max_seconds and not hasattr(processor, "window_seconds"):  # that of a native model has no place for it
+        model.config.window_seconds = max_seconds
     if hasattr(processor, "trained_rubrics"):  # the configuration is the one place
         processor.answer_form, processor.trained_faults = "decision", False
         processor.trained_rubrics = processor.trained_languages = None
