@@ -4,14 +4,26 @@ import base64
 import io
 
 import soundfile
+import torch
 from tiny import make_tokenizer
 from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
     AudioFlamingo3Processor,
+    Gemma4AudioFeatureExtractor,
+    Gemma4Config,
+    Gemma4ForConditionalGeneration,
+    Gemma4Processor,
     GlmAsrConfig,
     GlmAsrForConditionalGeneration,
     GlmAsrProcessor,
+    GraniteSpeechConfig,
+    GraniteSpeechFeatureExtractor,
+    GraniteSpeechForConditionalGeneration,
+    GraniteSpeechProcessor,
+    MusicFlamingoConfig,
+    MusicFlamingoForConditionalGeneration,
+    MusicFlamingoProcessor,
     Phi4MultimodalConfig,
     Phi4MultimodalFeatureExtractor,
     Phi4MultimodalForCausalLM,
@@ -23,6 +35,10 @@ from transformers import (
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
+    Qwen3ASRConfig,
+    Qwen3ASRFeatureExtractor,
+    Qwen3ASRForConditionalGeneration,
+    Qwen3ASRProcessor,
     Qwen3OmniMoeProcessor,
     Qwen3OmniMoeThinkerConfig,
     Qwen3OmniMoeThinkerForConditionalGeneration,
@@ -31,6 +47,8 @@ from transformers import (
     VoxtralProcessor,
     WhisperFeatureExtractor,
 )
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_base import ImageProcessingMixin
 
 QWEN = {
@@ -222,6 +240,103 @@ def phi():
     return Phi4MultimodalForCausalLM(config), processor
 
 
+class Gemma4WithoutImages(WithoutImages, Gemma4Processor):
+    """Of Gemma 4."""
+
+
+def gemma():
+    named = {f"{name}_token": f"<|{name}|>" for name in ("image", "boi", "eoi", "audio", "boa", "eoa", "video")}
+    tokenizer = tokenizer_with(**named)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in named.items()}
+    audio = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "output_proj_dims": 16,
+             "subsampling_conv_channels": [128, 4]}  # fmt: skip
+    text = {"vocab_size": len(tokenizer), "vocab_size_per_layer_input": len(tokenizer), "hidden_size_per_layer_input": 4,
+            "head_dim": 8, "global_head_dim": 8, "num_kv_shared_layers": 0, "layer_types": ["full_attention"]}  # fmt: skip
+    config = Gemma4Config(
+        text_config=TEXT | text, audio_config=audio, vision_config=None, audio_token_id=ids["audio_token"],
+        image_token_id=ids["image_token"], boa_token_id=ids["boa_token"], boi_token_id=ids["boi_token"],
+    )  # fmt: skip
+    processor = Gemma4WithoutImages(
+        Gemma4AudioFeatureExtractor(), ImageProcessingMixin(), tokenizer, None,
+        chat_template=TEMPLATE.replace("PLACEHOLDER", "<|audio|>"),
+    )  # fmt: skip
+    return Gemma4ForConditionalGeneration(config), processor
+
+
+class GraniteFeatures(GraniteSpeechFeatureExtractor):
+    """Granite Speech's own need torchaudio: the same shapes, of logarithms of plain magnitudes."""
+
+    def __init__(self):
+        SequenceFeatureExtractor.__init__(self, feature_size=80, sampling_rate=16_000, padding_value=0.0)
+        self.melspec_kwargs = {"hop_length": 160}
+        self.projector_window_size, self.projector_downsample_rate = 15, 5
+
+    def __call__(self, audios, device="cpu"):
+        audio, lengths = self._get_audios_and_audio_lengths(audios)
+        spectrum = torch.stft(audio.float(), 158, 160, window=torch.hann_window(158), return_complex=True)
+        bands = spectrum.abs().clamp(min=1e-5).log10().transpose(1, 2)  # (clips, frames, 80)
+        bands = bands[:, : bands.shape[1] // 2 * 2]
+        sizes = self._get_num_audio_features(lengths)
+        mask = torch.arange(max(sizes))[None] < torch.tensor(sizes)[:, None]
+        features = {"input_features": bands.reshape(len(bands), -1, 160), "input_features_mask": mask}
+        return BatchFeature(features | {"audio_embed_sizes": sizes})
+
+
+def granite():
+    """Its template takes text only, as that of the real one, and its features are called otherwise."""
+    tokenizer = tokenizer_with("<|audio|>")
+    encoder = {"input_dim": 160, "num_layers": 2, "hidden_dim": 16, "feedforward_mult": 2, "num_heads": 2, "dim_head": 8,
+               "output_dim": 8, "context_size": 20, "max_pos_emb": 32, "model_type": "granite_speech_encoder"}  # fmt: skip
+    projector = {"model_type": "blip_2_qformer", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                 "intermediate_size": 32, "encoder_hidden_size": 16, "cross_attention_frequency": 1,
+                 "vocab_size": 8}  # fmt: skip
+    config = GraniteSpeechConfig(
+        text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "granite"}, encoder_config=encoder,
+        projector_config=projector, audio_token_index=tokenizer.convert_tokens_to_ids("<|audio|>"),
+        has_lora_adapter=False,
+    )  # fmt: skip
+    template = (
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    processor = GraniteSpeechProcessor(GraniteFeatures(), tokenizer, chat_template=template)
+    return GraniteSpeechForConditionalGeneration(config), processor
+
+
+def music_flamingo():
+    named = {"audio_token_id": "<sound>", "audio_bos_token_id": "<|sound_bos|>", "audio_eos_token_id": "<|sound_eos|>"}
+    tokenizer = tokenizer_with(*named.values())
+    audio = {"num_mel_bins": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+             "hidden_size": 16, "max_source_positions": 100, "model_type": "audioflamingo3_encoder"}  # fmt: skip
+    config = MusicFlamingoConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "model_type": "qwen2"},
+        **{name: tokenizer.convert_tokens_to_ids(token) for name, token in named.items()},
+    )  # fmt: skip
+    template = TEMPLATE.replace("PLACEHOLDER", "<sound>")
+    processor = MusicFlamingoProcessor(feature_extractor(), tokenizer, chat_template=template)
+    return MusicFlamingoForConditionalGeneration(config), processor
+
+
+def qwen3_asr():
+    named = {"audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"}
+    tokenizer = tokenizer_with(**named)
+    audio = {"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "d_model": 16,
+             "max_source_positions": 100, "n_window": 50, "n_window_infer": 100, "output_dim": 32,
+             "downsample_hidden_size": 8, "initializer_range": 0.3}  # fmt: skip
+    config = Qwen3ASRConfig(
+        audio_config=audio, text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 8, "model_type": "qwen3"},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
+    )  # fmt: skip
+    template = TEMPLATE.replace("PLACEHOLDER", "<|audio_start|><|audio_pad|><|audio_end|>")
+    processor = Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(feature_size=16), tokenizer, chat_template=template)
+    return Qwen3ASRForConditionalGeneration(config), processor
+
+
 # Those that are trained in the tests, and those that are asked only
 NATIVE = {"qwen2_5_omni": omni, "qwen2_audio": qwen2_audio, "audioflamingo3": flamingo, "voxtral": voxtral}
-ASKED = NATIVE | {"qwen3_omni_moe": omni_moe, "glmasr": glm, "phi4_multimodal": phi}
+ASKED = NATIVE | {
+    "qwen3_omni_moe": omni_moe, "glmasr": glm, "phi4_multimodal": phi, "gemma4": gemma, "granite_speech": granite,
+    "musicflamingo": music_flamingo, "qwen3_asr": qwen3_asr,
+}  # fmt: skip
+# A prompt of these holds one clip
+ONE_CLIP = ("audioflamingo3", "musicflamingo", "glmasr", "qwen3_asr")

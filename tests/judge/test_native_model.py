@@ -3,7 +3,7 @@
 import pytest
 import soundfile
 import torch
-from native_models import ASKED, TEMPLATE, glm, phi, qwen2_audio
+from native_models import ASKED, ONE_CLIP, TEMPLATE, glm, phi, qwen2_audio
 from tiny import tone
 from transformers.decision import parse_questions
 
@@ -16,7 +16,6 @@ from audio_judge.messages import clip_state, text_messages
 from audio_judge.tasks import score
 
 RATE = 16_000
-ONE_CLIP = ("audioflamingo3", "glmasr")
 QUESTIONS = {
     "hum": {"type": "noul", "instructions": "Is there hum?"},
     "kind": {"type": "choice", "instructions": "What is heard?", "criteria": {"speech": None, "music": "songs"}},
