@@ -1,4 +1,4 @@
-"""The commands ``run``, ``score``, ``report``, ``hub`` and ``ls`` of ``python -m eval`` and ``audio-judge eval``.
+"""The commands ``run``, ``score``, ``label``, ``report``, ``hub`` and ``ls`` of ``python -m eval`` and ``audio-judge eval``.
 
 Exit codes: 0 all went well, 1 some items could not be judged (their rows say why), 2 the request was unusable, 130 interrupted.
 """
@@ -43,6 +43,12 @@ SCORE_EXAMPLES = """examples:
 Columns of predictions: id (item or file name), rubrics, preference, real (probability), text (raw answer); of the truth, unless
 the data of the benchmark are there: truth.RUBRIC, truth.preference, truth.label, truth.text; and condition, system, speaker."""
 
+LABEL_EXAMPLES = """examples:
+  python -m eval label /data/unrated --peer audiobox-aesthetics --out pseudo.jsonl
+
+Rows have the path and, on the scales of our rubrics, what the peer gives: for the reader `table` (recipes/data/jastin.yaml). A run
+that was stopped goes on with the same command."""
+
 REPORT_EXAMPLES = """examples:
   python -m eval report runs/mini
   python -m eval report runs/* --html report.html --markdown report.md"""
@@ -68,7 +74,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m eval"
         SystemExit: After ``--help``, and with code 2 for an unknown option.
     """
     options = _parser(program).parse_args(arguments)
-    commands = {"run": run, "score": score, "report": report, "hub": hub, "ls": ls}
+    commands = {"run": run, "score": score, "label": label, "report": report, "hub": hub, "ls": ls}
     stopped = "stopped; the same command goes on from here"
     return exit_code(f"{program} {options.command}", lambda: commands[options.command](options), stopped)
 
@@ -81,6 +87,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     for name, add, summary, examples in (
         ("run", _add_run_options, "Judge benchmarks and compute the figures.", RUN_EXAMPLES),
         ("score", _add_score_options, "Compute the figures of predictions that are there.", SCORE_EXAMPLES),
+        ("label", _add_label_options, "Have a peer score clips that nobody rated, to train on.", LABEL_EXAMPLES),
         ("report", _add_report_options, "Write the figures of runs for people.", REPORT_EXAMPLES),
         ("hub", _add_hub_options, "Write the figures of a run for the Hub.", HUB_EXAMPLES),
         ("ls", _add_ls_options, "List benchmarks, or peers, with what they need.", LS_EXAMPLES),
@@ -141,6 +148,12 @@ def _add_score_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write predictions.jsonl and metrics.json there, too"
     )
+
+
+def _add_label_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clips", nargs="+", metavar="CLIPS", help="files, folders, globs or lists")
+    parser.add_argument("--peer", required=True, metavar="NAME", help="one that needs no original; see `ls peers`")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".jsonl file; continued if it is there")
 
 
 def _add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -292,6 +305,15 @@ def score(options: argparse.Namespace) -> int:
         lines.write(options.out / FILE, map(vars, rows))
     print(markdown(found, [benchmark]), end="")
     return 0
+
+
+def label(options: argparse.Namespace) -> int:
+    """Write a peer's scores of clips, and say how many could not be scored."""
+    from .labels import label_clips
+
+    scored, failed = label_clips(options.clips, options.peer, options.out)
+    print(f"{options.out}: {scored} clips scored" + (f", {failed} could not be; their rows say why" if failed else ""))
+    return 1 if failed else 0
 
 
 def report(options: argparse.Namespace) -> int:

@@ -170,7 +170,7 @@ class Augmented:
         return self.rating.value
 
     def request(self, task: str) -> str | None:
-        """Write the wording that ``decide``, ``score`` or ``categorize`` is to use; None if it may take its own."""
+        """Write the wording that ``decide``, ``score``, ``categorize`` or ``rate`` is to use; None if it may take its own."""
         return None if self.question is None else with_answer_form(self.question, task, self.rubric)
 
 
@@ -179,7 +179,7 @@ def with_answer_form(question: str, task: str, rubric: Rubric) -> str:
 
     Args:
         question: Text with the fields of ``Rubric.fill``.
-        task: ``decide``, ``score`` or ``categorize``; a ValueError if it is another one.
+        task: ``decide``, ``score``, ``categorize`` or ``rate``; a ValueError if it is another one.
 
     Example:
         >>> with_answer_form("Any noise?", "score", INVERTED["noisiness"])
@@ -189,12 +189,13 @@ def with_answer_form(question: str, task: str, rubric: Rubric) -> str:
         "decide": "",
         "score": "Answer with one number from {low} to {high}; {good_end} is best.",
         "categorize": "Answer with one of these: {levels}.",
+        "rate": "The scale goes from {low} to {high}: {ends}.",
     }
     if task not in forms:
         raise ValueError(f"task {task!r} has no augmented request; known: {', '.join(forms)}")
     if rubric.levels == YES_NO:
-        forms["score"] = "Answer {high} for yes and {low} for no."
-    says_so = {"score": "{high}", "categorize": "{levels}"}.get(task, "")
+        forms["score"] = forms["rate"] = "Answer {high} for yes and {low} for no."
+    says_so = {"score": "{high}", "categorize": "{levels}", "rate": "{high}"}.get(task, "")
     return question if says_so and says_so in question else f"{question} {forms[task]}".strip()
 
 

@@ -59,8 +59,8 @@ class Manner:
     Args:
         with_reference: Whether the reference is heard too; ``sometimes`` is every other time, where there is one.
         all_rubrics: Whether every rated rubric is asked for, as evaluation wants it; else a random choice.
-        augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes scale and
-            invert.
+        augment: Chance of each kind of ``audio_judge.data.augment.KINDS``; only for training. ``rate`` takes all but
+            numbers.
         paraphrases: Wordings that ``augment`` may use besides our own.
         listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
             ``tasks.listeners``, else the standard of the corpus, if there is one.
@@ -260,17 +260,18 @@ class Instructor:
 
     def _ratings(self, clip: RatedClip, rng: random.Random) -> Iterator[Example]:
         names = list(clip.ratings)
-        # Thresholds, numbers and paraphrases are no requests of the rate task, which spells out its scale
-        chances: dict[Kind, float] = {
-            kind: chance for kind, chance in self.manner.augment.items() if kind in ("scale", "invert")
-        }
+        # Numbers stand for levels, which the rate task does not name
+        chances: dict[Kind, float] = {kind: p for kind, p in self.manner.augment.items() if kind != "numbers"}
         for name in names if self.manner.all_rubrics else [rng.choice(names)]:
             asked = Augmented(get_rubric(name), clip.ratings[name])
             if chances:
-                asked = augment_with_chances(asked.rubric, asked.rating, chances, rng)
+                asked = augment_with_chances(
+                    asked.rubric, asked.rating, chances, rng, paraphrases=self.manner.paraphrases
+                )
             cues = wordings("rate_cues", self._language)[self.manner.held_out]
             places: tuple[rate.Place, ...] = ("start", "middle", "end")
-            how = self._phrasing("rate", rng)
+            own = asked.request("rate")
+            how = self._phrasing("rate", rng) | ({} if own is None else {"phrasing": own, "language": "en"})
             request = rate.ask(asked.rubric, cue=rng.randrange(len(cues)), place=rng.choice(places), **how)
             request, named = self._name_listener(request, clip, rng)
             content = rate.content(request, *clip_state(clip))

@@ -15,6 +15,7 @@ from audio_judge.data.instructions import (
     check_weights,
     make_instructions,
 )
+from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
     assessment_of,
     comparison_of,
@@ -238,6 +239,19 @@ class TestRate:
                 else step["to"][0] + 0.75 * (step["to"][1] - step["to"][0])
             )
             assert float(answer(example)) == pytest.approx(expected, abs=0.006)
+
+    def test_a_threshold_is_asked_and_answered(self):
+        for example in make([clip(f"{k}", mos=4) for k in range(10)], ["rate"], augment={"binary": 1.0}):
+            reached = example["provenance"][0]["threshold"] <= 4
+            assert answer(example) == f"{float(reached):.2f}"
+            assert "Answer 1 for yes and 0 for no." in request(example)
+
+    def test_paraphrases_spell_out_the_scale(self):
+        wording = Paraphrase("How about the {label}?", "casual")
+        clips = [clip(f"{k}", mos=4) for k in range(60)]
+        examples = make(clips, ["rate"], augment={"paraphrase": 1.0}, paraphrases=(wording,))
+        assert any("How about the overall quality?" in request(example) for example in examples)
+        assert all("from 1 to 5: 1 means bad and 5 means excellent." in request(example) for example in examples)
 
     def test_all_rubrics_for_evaluation(self):
         examples = make([nisqa_clip()], ["rate"], all_rubrics=True)

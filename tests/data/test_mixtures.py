@@ -345,6 +345,12 @@ def published(tmp_path_factory):
         "truth": {"mos": "A"},
     }
     lines(root / "captions.jsonl", described, compared)
+    (root / "BVCC").mkdir()
+    (root / "BVCC" / "train_mos_list.txt").write_text("".join(f"sys1-utt{k}.wav,{2 + k}\n" for k in range(3)))
+    axes = ("production_quality", "production_complexity", "content_enjoyment", "content_usefulness")
+    lines(root / "pseudo.jsonl", *({"path": f"/c/{k}.wav"} | dict.fromkeys(axes, 3.0 + k) for k in range(3)))
+    wording = {"text": "How about the {label}?", "style": "casual", "source": "Rate it.", "model": {}, "seed": 0}
+    lines(root / "wordings.jsonl", wording)
     for name, rubric in PROXY_RUBRICS.items():
         scores = (rubric.low, rubric.high, rubric.low)
         rows = [
@@ -366,12 +372,19 @@ def test_all_of_speecheval_at_once(published):
 EXPECTED = {
     "alld_captions": ({"captions"}, {"describe"}, {"mos"}),
     "alld_ab": ({"captions"}, {"compare"}, set()),
-    "jastin": ({"QualiSpeech", "SpeechEval", "AudioMOS-2025", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
+    "jastin": ({"BVCC", "QualiSpeech", "SpeechEval", "pseudo", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
-    "sq_llm": ({"SpeechEval", "SpeechJudge"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
+    "sq_llm": ({"SpeechEval"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
 }
+
+
+def placed(name, published, tmp_path):
+    """A recipe that reads the tiny corpora."""
+    path = tmp_path / f"{name}.yaml"
+    path.write_text((RECIPES / f"{name}.yaml").read_text().replace("/data/", f"{published}/"))
+    return path
 
 
 class TestRecipes:
@@ -380,9 +393,7 @@ class TestRecipes:
 
     @pytest.mark.parametrize("name", EXPECTED)
     def test_makes_examples_of_published_layouts(self, name, published, tmp_path):
-        path = tmp_path / f"{name}.yaml"
-        path.write_text((RECIPES / f"{name}.yaml").read_text().replace("/data/", f"{published}/"))
-        mixture = read_mixture(path)
+        mixture = read_mixture(placed(name, published, tmp_path))
         found, corpora, tasks, rubrics = Statistics(), *EXPECTED[name]
         seeds = [replace(mixture, seed=seed) for seed in range(4)]  # so small a corpus does not draw every task at once
         examples = [example for one in seeds for example in iterate(one, found)]
@@ -394,7 +405,7 @@ class TestRecipes:
 
     @pytest.mark.parametrize("name", EXPECTED)
     def test_refuses_to_learn_from_what_it_is_tested_on(self, name, published, tmp_path):
-        mixture = read_mixture(RECIPES / f"{name}.yaml")
-        corpora = [replace(one, path=one.path.replace("/data", str(published))) for one in mixture.tested_on]
+        mixture = read_mixture(placed(name, published, tmp_path))
+        corpora = mixture.tested_on
         with pytest.raises(SplitError):
             check_leakage(replace(mixture, corpora=tuple(corpora), tested_on=tuple(corpora)))
