@@ -15,13 +15,16 @@ EXAMPLES = """examples:
   audio-judge serve --judge open
   audio-judge serve --judge runs/mini --port 8080 --device cuda:0
   audio-judge serve --judge me/my-judge --trust-remote-code
+  audio-judge serve --judge Qwen/Qwen2-Audio-7B-Instruct --device cuda
   audio-judge serve -- --model-timeout 60 --enable-cors
 
-Becomes `transformers serve`: typed questions at /v1/systemone, chat at /v1/chat/completions. Options after -- are its own."""
+Becomes `transformers serve`: typed questions at /v1/systemone, and of a native audio language model chat at
+/v1/chat/completions. Options after -- are its own."""
 
 # Several questions in one prompt need it
 ATTENTION = ("--attn-implementation", "sdpa")
 SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve")
+NATIVE_SERVER = ("-c", "from audio_judge.judge.serving import main; main()", "serve")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     judge = parser.add_argument_group(JUDGE)
     judge.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
     judge.add_argument(
-        "--trust-remote-code", action="store_true", help="run the code of a repository on the Hub; needed for those"
+        "--trust-remote-code", action="store_true", help="run the code of a judge on the Hub; needed for those of ours"
     )
     judge.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     judge.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
@@ -68,10 +71,22 @@ def server_command(options: argparse.Namespace) -> list[str]:
         judge = str(Path(judge).expanduser().resolve())
         if not Path(judge, "config.json").is_file():
             raise UsageError(f"--judge {judge}: no config.json; name the folder of a judge")
-    elif not options.trust_remote_code:
+    native = _is_native(judge)
+    if not native and not is_local(judge) and not options.trust_remote_code:
         raise UsageError(
             f"--judge {judge}: serving runs code of this repository; look at it, then add --trust-remote-code"
         )
-    flags = ["--trust-remote-code", "--device", options.device, "--dtype", options.dtype, *ATTENTION]
+    # Of a native model the code is that of transformers, which knows how each pays attention
+    flags = ["--trust-remote-code"] * (not native or options.trust_remote_code) + ([] if native else [*ATTENTION])
+    flags += ["--device", options.device, "--dtype", options.dtype]
     flags += ["--host", options.host, "--port", str(options.port)]
-    return [sys.executable, *SERVER, judge, *flags, *options.server_options]
+    return [sys.executable, *(NATIVE_SERVER if native else SERVER), judge, *flags, *options.server_options]
+
+
+def _is_native(judge: str) -> bool:
+    from audio_judge.judge.native import is_native
+
+    try:
+        return is_native(judge)
+    except OSError:  # nothing is known of it yet; who loads it says why
+        return False

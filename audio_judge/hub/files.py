@@ -27,7 +27,7 @@ NATIVE_NEEDS = (
     ("processor_config.json", "preprocessor_config.json"), ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json"),
 )  # fmt: skip
 NATIVE_MAY = (
-    "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "video_preprocessor_config.json", "decision.json",
+    "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "video_preprocessor_config.json",
     *PROCESSOR_MAY,
 )  # fmt: skip
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"

@@ -69,15 +69,14 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: If the model does not listen, or cannot be asked in words.
     """
-    from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
+    from transformers import AutoConfig, AutoProcessor
 
     from audio_judge.modeling_audio_judge import AudioJudgeForCausalLM
     from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
     hub: dict[str, Any] = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
     whole, spoken = _places(name, hub)
-    # Read as a dictionary: no registration of our classes is needed, and no code of the repo runs
-    if PreTrainedConfig.get_config_dict(whole, **hub)[0].get("model_type") == "audio_judge":
+    if not is_native(whole, **hub):
         return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(
             spoken, **hub
         )
@@ -86,6 +85,14 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     model = model_class.from_pretrained(name, **options)
     check_hears(model, processor, name)
     return _with_note(model, name, hub), processor
+
+
+def is_native(name: str, **hub: Any) -> bool:
+    """Say whether a folder or Hub id is that of a model of transformers rather than of a judge of our own."""
+    from transformers import PreTrainedConfig
+
+    # Read as a dictionary: no registration of our classes is needed, and no code of the repo runs
+    return bool(PreTrainedConfig.get_config_dict(name, **hub)[0].get("model_type") != "audio_judge")
 
 
 def _places(name: str, hub: Mapping[str, Any]) -> tuple[str, str]:

@@ -40,6 +40,13 @@ class TestServerCommand:
             serve.server_command(options_of("--judge", "me/judge"))
         assert "me/judge" in serve.server_command(options_of("--judge", "me/judge", "--trust-remote-code"))
 
+    def test_native_model_brings_no_code(self, tmp_path):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_audio"}))
+        command = serve.server_command(options_of("--judge", tmp_path))
+        assert command[1:4] == [*serve.NATIVE_SERVER]
+        assert "--trust-remote-code" not in command
+        assert "--attn-implementation" not in command
+
     def test_folder_must_hold_a_judge(self, tmp_path):
         with pytest.raises(UsageError, match=r"no config.json"):
             serve.server_command(options_of("--judge", tmp_path))
