@@ -22,14 +22,14 @@ def main() -> None:
     from transformers.cli.serving.systemone import SystemOneHandler
     from transformers.cli.transformers import main as transformers_main
 
-    ModelManager._load_model = load_model  # type: ignore[method-assign]
+    ModelManager._load_model = load_model  # type: ignore[assignment,method-assign]
     SystemOneHandler._answer = staticmethod(answer)  # type: ignore[method-assign,assignment]
     transformers_main()
 
 
 def load_model(manager: Any, model_id_and_revision: str, **_: Any) -> Any:
     """Load a model as a judge is loaded, in place of ``ModelManager._load_model``."""
-    name, _, revision = model_id_and_revision.partition("@")
+    name, revision = model_id_and_revision.split("@", 1)
     how = {"attn_implementation": manager.attn_implementation, "quantization_config": manager.get_quantization_config()}
     given = {key: value for key, value in how.items() if value is not None}
     return load_audio_model(name, revision=revision, dtype=manager.dtype, device_map=manager.device, **given)[0]
