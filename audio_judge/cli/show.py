@@ -50,10 +50,14 @@ def _renderer(judge: str | None) -> Callable[["Example"], str]:
         return _plain
     from transformers import AutoProcessor
 
+    from audio_judge.judge.native import is_native
     from audio_judge.training.collate import JudgeCollator
 
     try:
-        processor = AutoProcessor.from_pretrained(place_of(judge))
+        place = place_of(judge)
+        processor = AutoProcessor.from_pretrained(place)
+        if is_native(place):
+            return _native_renderer(processor)
         collator = JudgeCollator(processor)
     except (OSError, ValueError, AttributeError) as error:
         raise UsageError(f"--judge {judge or DEFAULT_JUDGE} cannot be loaded: {error}") from error
@@ -63,6 +67,20 @@ def _renderer(judge: str | None) -> Callable[["Example"], str]:
             return str(processor.tokenizer.decode(collator._prompt(example).ids))
         messages, template = [*example["prompt"], *example["completion"]], processor.chat_template
         return str(processor.tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False))
+
+    return render
+
+
+def _native_renderer(processor: Any) -> Callable[["Example"], str]:
+    """The template of a native audio language model, which learns no typed questions; of Mistral's there is none."""
+    from audio_judge.judge.native import template_options, without_payload, written_answer
+
+    def render(example: "Example") -> str:
+        if "questions" in example or processor.chat_template is None:
+            return _plain(example)
+        shown, options = [without_payload(one) for one in example["prompt"]], template_options(processor)
+        before = processor.apply_chat_template(shown, add_generation_prompt=True, tokenize=False, **options)
+        return before + written_answer(processor, example["prompt"], example["completion"])
 
     return render
 

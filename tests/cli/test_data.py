@@ -4,6 +4,7 @@ import re
 
 import pytest
 import soundfile
+from native_models import qwen2_audio
 from rated_table import OPTION, data, folder, run  # noqa: F401
 from tiny import tone
 
@@ -85,6 +86,15 @@ class TestData:
         assert code == 0
         assert output.count("===") == 2
         assert '"targets"' in output
+
+    def test_show_in_the_template_of_a_native_model(self, capsys, folder):
+        for part in qwen2_audio():
+            part.save_pretrained(folder / "native")
+        data(capsys, "--tasks", "score", "--out", "x.jsonl")
+        code, output, errors = run(capsys, "data", "show", "x.jsonl", "--number", "1", "--judge", "native")
+        assert code == 0, errors
+        assert "<|im_start|>user\n<|audio_bos|><|AUDIO|><|audio_eos|>\n" in output
+        assert re.search(r"<\|im_start\|>assistant\n\d\.\d<\|im_end\|>", output)
 
 
 class TestJastinProxies:
