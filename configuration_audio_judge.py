@@ -308,6 +308,7 @@ class AudioJudgeConfig(PreTrainedConfig):
         learned (`dict`, *optional*): What the judge was trained on, as the training scripts note it: `tasks`, each with its
             `form` (`decision` for typed questions, `text` for its own words), `rubrics` and `languages`, and whether it was
             asked about known `faults`. By this it is asked and read; `None` for a judge that does not say.
+        head_bias (`bool`, *optional*, defaults to `False`): Whether the head of the language model has a bias.
         tie_word_embeddings (`bool`, *optional*, defaults to `False`): Taken from `text_config` if that ties.
     """
 
@@ -328,6 +329,7 @@ class AudioJudgeConfig(PreTrainedConfig):
     question_token_id: int = 1
     span_size: int = 0
     learned: dict[str, Any] | None = None
+    head_bias: bool = False
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):

@@ -6,6 +6,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 """
 
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from itertools import pairwise
 
 import torch
@@ -736,6 +737,17 @@ class SpanHead(nn.Module):
         return logits.float().masked_fill(~length_mask(lengths, frames.shape[1]), -torch.inf)
 
 
+@torch.no_grad()
+def fill_new_rows(weight: torch.Tensor, first: int):
+    """
+    Starts the rows of new tokens, from `first` on, near the mean of the others, with the same numbers each time: what is
+    trained beside them fits the next model made of the same backbones, too.
+    """
+    known = weight[: first : 1 + first // 8192].float().cpu()  # (some tokens, hidden size)
+    noise = torch.randn(len(weight) - first, weight.shape[1], generator=torch.Generator().manual_seed(0))
+    weight[first:] = (known.mean(0) + 0.1 * known.std(0) * noise).to(weight)
+
+
 def build_adapter(config: AudioJudgeConfig) -> nn.Module:
     """The adapter that `config.adapter` names."""
     return {"pooled_linear": PooledLinearAdapter, "bottleneck": BottleneckAdapter}[config.adapter](config)
@@ -759,6 +771,12 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         self.language_model = AutoModel.from_config(config.text_config)
         self.frame_steps = audio_frame_steps(config.audio_config)
         self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()  # each decoder has another name for them
+
+    def set_input_embeddings(self, value: nn.Module):
+        self.language_model.set_input_embeddings(value)
 
     def encode_audio(
         self, input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None
@@ -851,11 +869,18 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             # Trainers that don't know audio drop it on the way; that must not pass in silence
             raise ValueError("`input_ids` holds audio placeholders but no `input_features` came with them.")
         is_asked = input_ids is not None and prefill and bool((input_ids == self.config.question_token_id).any())
-        if is_asked:
+        if input_ids is not None and getattr(self.config.text_config, "hidden_size_per_layer_input", 0):
+            # Gemma 3n and 4 have a second table of embeddings, which no new token is in
+            known = input_ids < self.config.text_config.vocab_size_per_layer_input
+            kwargs["per_layer_inputs"] = self.language_model.get_per_layer_inputs(input_ids.where(known, 0))
+        if is_asked and self._takes_positions():
             attention_mask, position_ids = self._separate_questions(input_ids, attention_mask, inputs_embeds.dtype)
         if marks is not None and is_asked and self._skips_unread_tokens(inputs_embeds.device):
             states = self._states_at(marks, inputs_embeds, attention_mask, position_ids)  # (questions, hidden size)
             outputs = BaseModelOutputWithPast(last_hidden_state=states)
+        elif is_asked and not self._takes_positions():
+            states = self._states_apart(input_ids, inputs_embeds, attention_mask)  # (batch, length, hidden size)
+            outputs = BaseModelOutputWithPast(last_hidden_state=states if marks is None else states[*marks[:, :2].T])
         else:
             outputs = self.language_model(
                 inputs_embeds=inputs_embeds,
@@ -876,6 +901,41 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             audio_frames=audio.last_hidden_state,
             audio_frame_lengths=audio.frame_lengths,
         )
+
+    def _takes_positions(self) -> bool:
+        """Whether the language model can be told where each token stands and what it attends to; not if it counts by itself."""
+        config = self.config.text_config
+        # Layers with a state of their own, such as linear attention, cannot leave out what a mask hides
+        kinds = set(getattr(config, "layer_types", None) or ())
+        counts = getattr(config, "alibi", False) or kinds - {"full_attention", "sliding_attention", "chunked_attention"}
+        return not counts and "position_ids" in signature(self.language_model.forward).parameters
+
+    def _states_apart(
+        self, input_ids: torch.Tensor, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Final states (batch, length, hidden size) of a prompt whose questions are read one by one, in rows of their own."""
+        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask  # (batch, length)
+        question = (input_ids == self.config.question_token_id).cumsum(1)  # as in `_separate_questions`
+        counts = question.max(1).values.tolist()
+        owner = [
+            row for row, count in enumerate(counts) for _ in range(max(1, count))
+        ]  # a prompt without any is a row, too
+        asked = [number for count in counts for number in range(min(1, count), count + 1)]
+        # (length of a row,) each, the columns of what is read before a question and of the question
+        rows = [
+            (((question[row] == 0) | (question[row] == number)) & real[row].bool()).nonzero()[:, 0]
+            for row, number in zip(owner, asked)
+        ]
+        pad = nn.utils.rnn.pad_sequence
+        outputs = self.language_model(
+            inputs_embeds=pad([inputs_embeds[row, columns] for row, columns in zip(owner, rows)], batch_first=True),
+            attention_mask=pad([torch.ones_like(columns) for columns in rows], batch_first=True),
+            use_cache=False,
+        )
+        states = torch.zeros_like(inputs_embeds)
+        for row, columns, own in zip(owner, rows, outputs.last_hidden_state):
+            states = states.index_put((torch.full_like(columns, row), columns), own[: len(columns)].to(states))
+        return states
 
     def _separate_questions(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, dtype: torch.dtype
@@ -959,15 +1019,23 @@ class KnownKeys(Cache):
 class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
     """The whole judge: `generate` writes words, `decide` reads probabilities."""
 
-    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
     _tp_plan = {"lm_head": "colwise_gather_output"}
 
     def __init__(self, config: AudioJudgeConfig):
         super().__init__(config)
         self.model = AudioJudgeModel(config)
-        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=config.head_bias)
         self.span_head = SpanHead(config) if config.span_size else None
+        embeddings = self.get_input_embeddings()
+        tied = next(name for name, module in self.named_modules() if module is embeddings)
+        self._tied_weights_keys = {"lm_head.weight": f"{tied}.weight"}
         self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module):
+        self.model.set_input_embeddings(value)
 
     @classmethod
     def from_backbones(
@@ -983,7 +1051,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         trust_remote_code: bool = False,
     ) -> "AudioJudgeForCausalLM":
         """
-        Joins two pretrained models; only the adapter between them (and the embeddings of the new tokens) starts untrained.
+        Joins two pretrained models; only the adapter between them (and the embeddings of the new tokens, the same ones each
+        time) starts untrained.
 
         `AudioJudgeProcessor.from_backbones` with the same arguments makes the processor to match.
 
@@ -1004,8 +1073,15 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         causal = AutoModelForCausalLM.from_pretrained(
             text, dtype=dtype, quantization_config=quantization_config, **remote
         )
-        if len(processor.tokenizer) > causal.get_input_embeddings().num_embeddings:
+        if getattr(causal.config.get_text_config(), "num_attention_heads", None) is None:
+            raise ValueError(
+                f"{text}: a {causal.config.model_type} has no attention; a judge needs a decoder that has."
+            )
+        known = len(causal.get_input_embeddings().weight)
+        if len(processor.tokenizer) > known:
             causal.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
+            for part in (causal.get_input_embeddings(), causal.get_output_embeddings()):
+                fill_new_rows(part.weight, known)
         tower = encoder_part(AutoModel.from_pretrained(audio, dtype=dtype, **remote))
         config = AudioJudgeConfig(
             audio_config=AutoConfig.from_pretrained(audio, **remote)
@@ -1017,17 +1093,26 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             span_size=span_size,
             audio_token_id=processor.audio_token_id,
             question_token_id=processor.question_token_id,
+            head_bias=causal.get_output_embeddings().bias is not None,
             dtype=causal.dtype,
         )
         with torch.device("meta"):  # its parts are replaced by the loaded ones at once
             model = cls(config)
-        model.model.audio_tower, model.model.language_model = tower, causal.get_decoder()
+        decoder = type(model.model.language_model)  # some are inside another module of the causal model
+        model.model.audio_tower = tower
+        model.model.language_model = next(part for part in causal.modules() if type(part) is decoder)
         model.lm_head = causal.get_output_embeddings()
         model.model.adapter = build_adapter(config).to(tower.device, tower.dtype)
         if span_size:
             model.span_head = SpanHead(config).to(tower.device, tower.dtype)
         model.tie_weights()
         model.generation_config = causal.generation_config
+        ends = causal.generation_config.eos_token_id
+        ends = {
+            processor.tokenizer.convert_tokens_to_ids(processor.end_of_turn),
+            *([ends] if isinstance(ends, int) else ends or []),
+        }
+        model.generation_config.eos_token_id = sorted(ends)
         if quantization_config is not None:
             model._adopt_quantizer(causal)
         return model.eval()
@@ -1040,6 +1125,14 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         self.hf_quantizer, self.quantization_method = causal.hf_quantizer, causal.quantization_method
         self.config.quantization_config = causal.hf_quantizer.quantization_config
         self.is_quantized, self.is_loaded_in_4bit = True, causal.is_loaded_in_4bit
+
+    def read(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (..., vocabulary) of final states (..., text hidden size), scaled and capped as the language model does it."""
+        logits, config = self.lm_head(states), self.config.text_config
+        logits = logits * (getattr(config, "logit_scale", None) or 1.0)  # Cohere
+        logits = logits / (getattr(config, "logits_scaling", None) or 1.0)  # Granite
+        cap = getattr(config, "final_logit_softcapping", None)  # Gemma
+        return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def get_audio_features(self, *args, **kwargs) -> BaseModelOutputWithPooling:
         """See [`~AudioJudgeModel.get_audio_features`]."""
@@ -1082,7 +1175,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             **kwargs,
         )
         # (batch, kept, vocabulary)
-        logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
+        logits = self.read(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
         loss = None
         if labels is not None:
             loss = self.loss_function(
@@ -1169,7 +1262,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         most = max(map(len, option_ids))
         # (questions, most options), -1 past the last option of a question
         ids = marks.new_tensor([[*options, *[-1] * (most - len(options))] for options in option_ids])
-        logits = self.lm_head(states).float().gather(1, ids.clamp(min=0))
+        logits = self.read(states).float().gather(1, ids.clamp(min=0))
         if temperatures:
             logits = logits / logits.new_tensor(temperatures)[:, None]
         shares = logits.masked_fill(ids < 0, -torch.inf).softmax(-1)  # (questions, most options)

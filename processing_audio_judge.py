@@ -38,10 +38,21 @@ AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split
 # What a `span` question looks like in the prompt; transformers knows the other three types only
 SPAN_INSTRUCTIONS = "When is this heard: {}?"
 
-# How a turn begins and ends: {style: (before everything, before the role, after the role, end of turn, after the turn)}
+
+def named_turns(begin: str, start: str, middle: str, end: str, after: str) -> dict[str, str]:
+    """
+    How a conversation is written whose turns name their role: what stands before all, before each role, between a system
+    message and a request (`RULED`), after a request (`CLOSE`), and after an answer, the end that is learned and the rest.
+    """
+    opening = {role.upper(): f"{start}{role}{middle}" for role in ("system", "user", "assistant")}
+    between = {"RULED": end + after + opening["USER"], "CLOSE": end + after}
+    return opening | between | {"BEGIN": begin, "END": end, "AFTER": after}
+
+
+# Turns whose tokens tell them
 TURNS = {
-    "llama3": ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", ""),
-    "chatml": ("", "<|im_start|>", "\n", "<|im_end|>", "\n"),
+    "llama3": named_turns("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", ""),
+    "chatml": named_turns("", "<|im_start|>", "\n", "<|im_end|>", "\n"),
 }
 
 CHAT_TEMPLATE = """
@@ -55,23 +66,26 @@ CHAT_TEMPLATE = """
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro -%}
-{{- 'BEGIN' -}}
+{{- BEGIN -}}
 {%- for message in messages -%}
-    {{- 'TURN' ~ message['role'] ~ 'ROLE' -}}
     {%- if message['role'] == 'assistant' -%}
-        {%- generation -%}{{- content(message) ~ 'END' -}}{%- endgeneration -%}
+        {{- ASSISTANT -}}
+        {%- generation -%}{{- content(message) ~ END -}}{%- endgeneration -%}
+        {{- AFTER -}}
+    {%- elif message['role'] == 'system' -%}
+        {{- SYSTEM ~ content(message) ~ RULED -}}
     {%- else -%}
-        {{- content(message) ~ 'END' -}}
+        {%- if loop.first or loop.previtem['role'] != 'system' -%}{{- USER -}}{%- endif -%}
+        {{- content(message) ~ CLOSE -}}
     {%- endif -%}
-    {{- 'AFTER' -}}
 {%- endfor -%}
-{%- if add_generation_prompt -%}{{- 'TURNassistantROLE' -}}{%- endif -%}
+{%- if add_generation_prompt -%}{{- ASSISTANT -}}{%- endif -%}
 """
 
 # One prompt for all questions: the clips first, then each question with the place where its answer is read
 DECISION_TEMPLATE = """
 {%- macro text(x) -%}{{ "" if x is none else x if x is string else x|tojson }}{%- endmacro -%}
-{{- 'BEGINTURNuserROLE' -}}
+{{- BEGIN ~ USER -}}
 {%- if state is string or state is mapping -%}{{ text(state) }}
 {%- else -%}
     {%- for block in state -%}
@@ -90,17 +104,88 @@ DECISION_TEMPLATE = """
         {%- endif -%}
         {%- if question.type != 'noul' or description -%}{{ '\n' ~ label ~ ' ' ~ description }}{%- endif -%}
     {%- endfor -%}
-    {{- 'ENDAFTERTURNassistantROLE<|mark|>' -}}
+    {{- CLOSE ~ ASSISTANT ~ '<|mark|>' -}}
 {%- endfor -%}
 """
 
 
-def fill_turns(template: str, style: str) -> str:
-    """The template with the turn tokens of a style of `TURNS`."""
-    # In capitals, which the templates have for these only
-    for name, token in zip(("BEGIN", "TURN", "ROLE", "END", "AFTER"), TURNS[style], strict=True):
-        template = template.replace(name, token.replace("\n", "\\n"))
-    return template
+def fill_turns(template: str, turns: dict[str, str]) -> str:
+    """The template with the texts of some turns."""
+    # Names in capitals, which the templates have for these only; a string in JSON is one in Jinja
+    names = re.compile(rf"\b({'|'.join(turns)})\b")
+    return names.sub(lambda name: json.dumps(turns[name[0]], ensure_ascii=False), template)
+
+
+def find_turns(tokenizer: Any) -> dict[str, str]:
+    """
+    The turns that a language model knows: those of its chat template; without one, those that its special tokens are of; else
+    plain words, each turn ended by its end of text; chatml, whose tokens are new to it, if there is no such.
+    """
+    if tokenizer.chat_template is not None:
+        return own_turns(tokenizer)
+    vocabulary = tokenizer.get_vocab()
+    for turns in TURNS.values():
+        if all(token in vocabulary for token in turn_tokens(turns)[:1]):
+            return turns
+    if tokenizer.eos_token is None:
+        return TURNS["chatml"]
+    first = tokenizer("a").input_ids[:1]
+    begin = tokenizer.bos_token if tokenizer.bos_token and first == [tokenizer.bos_token_id] else ""
+    return named_turns(begin, "", ":\n", tokenizer.eos_token, "\n")
+
+
+def turn_tokens(turns: dict[str, str]) -> list[str]:
+    """Special tokens of some turns of `TURNS`, the one that begins a turn first."""
+    return list(dict.fromkeys(re.findall(r"<\|\w+\|>", turns["USER"] + turns["BEGIN"] + turns["END"])))
+
+
+def own_turns(tokenizer: Any) -> dict[str, str]:
+    """
+    The turns of a tokenizer's chat template, from what it writes around messages; a default system message is left out, like
+    the date that some models have in it.
+    """
+
+    def write(*messages: str, **options: Any) -> str:
+        roles = ("user", "assistant", "user") if messages[0] == "@1@" else ("system", "user")
+        turns = [{"role": role, "content": text} for role, text in zip(roles, messages)]
+        return tokenizer.apply_chat_template(turns, tokenize=False, **options)
+
+    whole = write("@1@", "@2@", "@3@")
+    before, rest = whole.split("@1@", 1)
+    answering, rest = rest.split("@2@", 1)
+    between = rest.split("@3@", 1)[0]  # from an answer to the next request
+    begin = tokenizer.bos_token or ""
+    if begin in between or not before.startswith(begin):  # it may be what begins each turn
+        begin = ""
+    for turns in TURNS.values():
+        known = turns["USER"] + "@1@" + turns["CLOSE"] + turns["ASSISTANT"] + "@2@" + turns["END"] + turns["AFTER"]
+        if known + turns["USER"] + "@3@" in whole:
+            return turns | {"BEGIN": begin or turns["BEGIN"] * (turns["BEGIN"] in before)}
+    # The end of an answer is its first special token; where there is none, the end of text is learned in its place
+    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.content in between]
+    end = min((between[: between.index(token) + len(token)] for token in special), key=len, default=None)
+    if end is None:
+        end, after = tokenizer.eos_token or "", between
+    else:
+        after = between.removeprefix(end)
+    user = common_end(before.removeprefix(begin), after)
+    if before.removeprefix(begin) != user:  # a default system message, after which a turn begins as after an answer
+        user = user.lstrip("\n")
+    close = write("@1@").split("@1@", 1)[1]
+    close = close if answering.startswith(close) else ""
+    turns = {"BEGIN": begin, "USER": user, "CLOSE": close, "ASSISTANT": answering.removeprefix(close), "END": end}
+    turns["AFTER"] = after.removesuffix(user)
+    try:
+        system, rest = write("@0@", "@1@").split("@0@", 1)
+        turns["SYSTEM"], turns["RULED"] = system.removeprefix(begin), rest.split("@1@", 1)[0]
+    except Exception:  # refused in an error of Jinja's, or left out in silence: it then begins the request
+        turns["SYSTEM"], turns["RULED"] = user, "\n\n"
+    return turns
+
+
+def common_end(one: str, other: str) -> str:
+    """The longest text that both end with."""
+    return next(one[start:] for start in range(len(one) + 1) if other.endswith(one[start:]))
 
 
 class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
@@ -441,11 +526,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         cls, feature_extractor: Any, tokenizer: Any, audio_config: Any, *, audio_seq_length: int | None
     ) -> "AudioJudgeProcessor":
         """Joins a feature extractor and a tokenizer, which gains the judge's tokens and the templates of its chat style."""
-        vocabulary = tokenizer.get_vocab()
-        # The style that the language model knows
-        style = next((name for name, turn in TURNS.items() if turn[1] in vocabulary), "chatml")
-        turn_tokens = [token for token in TURNS[style] if token.startswith("<|")]
-        added = [token.strip() for token in (*turn_tokens, AUDIO, QUESTION, MARK, SPLIT)]
+        vocabulary, turns = tokenizer.get_vocab(), find_turns(tokenizer)
+        added = [*(turn_tokens(turns) if tokenizer.chat_template is None else ()), AUDIO, QUESTION, MARK, SPLIT]
         # Special: where a request holds one of them, transformers makes it mere text
         tokenizer.add_tokens(
             [AddedToken(token, special=True, normalized=False) for token in added if token not in vocabulary]
@@ -455,13 +537,13 @@ class AudioJudgeProcessor(ProcessorMixin):
         processor = cls(
             feature_extractor,
             tokenizer,
-            chat_template=fill_turns(CHAT_TEMPLATE, style),
+            chat_template=fill_turns(CHAT_TEMPLATE, turns),
             frame_steps=audio_frame_steps(audio_config),
             audio_seq_length=audio_seq_length,
             max_seconds=encoder_of_extractor(feature_extractor).longest_clip(feature_extractor),
         )
         processor.decision_config = DecisionConfig(
-            labels={"noul": yes_and_no(tokenizer)}, chat_template=fill_turns(DECISION_TEMPLATE, style)
+            labels={"noul": yes_and_no(tokenizer)}, chat_template=fill_turns(DECISION_TEMPLATE, turns)
         )
         return processor
 
@@ -490,7 +572,8 @@ class AudioJudgeProcessor(ProcessorMixin):
     @property
     def end_of_turn(self) -> str:
         """The token that ends an answer."""
-        return next(end for _, start, _, end, _ in TURNS.values() if f"'{start}" in self.chat_template)
+        end = re.search(r"content\(message\) ~ (['\"])(.+?)\1 -?}}{%-? endgeneration", self.chat_template)[2]
+        return json.loads(f'"{end}"').strip()
 
     @property
     def unused_input_names(self) -> list[str]:

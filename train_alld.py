@@ -59,10 +59,21 @@ from audio_judge.training.alld.trainers import (
     distillation_dataset,
     preference_dataset,
 )
-from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, refuse_idle, save_whole
+from audio_judge.training.arguments import (
+    TuningArguments,
+    at_most,
+    check_sharding,
+    choose_trained,
+    option,
+    quantization,
+    refuse_idle,
+    save_whole,
+    settle_precision,
+    watch_weights,
+)
 from audio_judge.training.collate import JudgeCollator, NativeCollator
 from audio_judge.training.notes import learned_from, note
-from audio_judge.training.tuning import nf4_config
+from audio_judge.training.tuning import whole_weights
 
 Split = Literal["train", "validation"]
 
@@ -125,11 +136,11 @@ class AlldArguments(TuningArguments):
         return Sampling(self.sample_temperature, self.sample_top_p, self.sample_tokens)
 
 
-def load_judge(args: AlldArguments, *, quantize: bool = False) -> tuple[Any, Collator]:
+@whole_weights()
+def load_judge(args: AlldArguments, quantized: Any = None) -> tuple[Any, Collator]:
     """The model, and what reads clips for it; clips are cropped at the same place when sampled and when learned."""
     options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
-    if quantize:
-        options["quantization_config"] = nf4_config(whole_judge=True)
+    options |= {} if quantized is None else {"quantization_config": quantized}
     judge, processor = load_audio_model(args.model, **options)
     if is_native(processor):
         return judge, NativeCollator(processor, args.max_seconds)
@@ -206,6 +217,7 @@ def load_samples(
     return [rows[key]["rejected"] for key in keys]
 
 
+@whole_weights()
 def load_expert(args: AlldArguments) -> Any:
     """The expert in evaluation mode, as it is never trained, in a precision of its own."""
     dtype = getattr(torch, args.expert_dtype)
@@ -252,6 +264,7 @@ def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, coll
     splits: tuple[Split, ...] = ("train", "validation")
     trained = choose_trained(args, judge)
     common: dict[str, Any] = {"model": trained, "args": training_args, "processing_class": processor}
+    common |= {"callbacks": [watch_weights(args)]}
     if args.loss == "distill":
         requests = [load_requests(args, split, training_args.seed) for split in splits]
         check_shared_tokenizer(processor, expert, [request["chosen"] for request in requests[0][:1000]])
@@ -300,7 +313,8 @@ def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: C
     trainer = make_trainer(args, training_args, judge, collator)
 
     def log(when: str) -> None:
-        found = measure(args, training_args, judge, collator, when)
+        with trainer.accelerator.autocast():
+            found = measure(args, training_args, judge, collator, when)
         trainer.log({f"{when}_{name}": value for name, value in found.items() if value is not None})
 
     is_alone = training_args.world_size == 1
@@ -323,7 +337,10 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
     set_seed(training_args.seed)
     if args.stage == "expert":
         return make_expert(args, training_args)
-    judge, collator = load_judge(args, quantize=args.load_in_4bit)
+    if args.stage == "train":
+        check_sharding(args, training_args, needs_whole="the expert of distill" if args.loss == "distill" else "")
+        settle_precision(args, training_args)
+    judge, collator = load_judge(args, quantization(args, training_args, whole_judge=True))
     if args.stage == "evaluate":
         return measure(args, training_args, judge, collator, "evaluated")
     if args.stage == "sample":

@@ -38,13 +38,24 @@ from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
-from audio_judge.training.arguments import TuningArguments, at_most, choose_trained, option, refuse_idle, save_whole
+from audio_judge.training.arguments import (
+    TuningArguments,
+    at_most,
+    check_sharding,
+    choose_trained,
+    option,
+    quantization,
+    refuse_idle,
+    save_whole,
+    settle_precision,
+    watch_weights,
+)
 from audio_judge.training.example import command_line, tell, validation_table, what_next
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
-from audio_judge.training.tuning import CheckpointError, last_checkpoint, nf4_config
+from audio_judge.training.tuning import CheckpointError, last_checkpoint, whole_weights
 
 
 @dataclass
@@ -112,11 +123,11 @@ def corpus_examples(args: GRPOArguments, split: str, seed: int) -> Any:
     return make_instructions(args.read(split), weights, seed=seed, manner=manner)
 
 
-def load_model(args: GRPOArguments, *, quantize: bool) -> tuple[Any, Any]:
+@whole_weights()
+def load_model(args: GRPOArguments, quantized: Any = None) -> tuple[Any, Any]:
     """The model in its precision, and its processor."""
     options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
-    if quantize:
-        options["quantization_config"] = nf4_config(whole_judge=True)
+    options |= {} if quantized is None else {"quantization_config": quantized}
     return load_audio_model(args.model, **options)
 
 
@@ -157,7 +168,9 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
     """The trainer of a recipe with its data; a slip in rewards or data shows before the model is loaded."""
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
-    model, processor = load_model(args, quantize=args.load_in_4bit)
+    check_sharding(args, training_args, needs_whole="writing answers")
+    settle_precision(args, training_args)
+    model, processor = load_model(args, quantization(args, training_args, whole_judge=True))
     note(model, processor, learned_from(rows), args.max_seconds)
     return AudioGRPOTrainer(
         model=choose_trained(args, model),
@@ -167,6 +180,7 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
         eval_dataset=to_dataset(evaluation) if evaluation else None,
         processing_class=processor,
         max_seconds=args.max_seconds,
+        callbacks=[watch_weights(args)],
     )
 
 
@@ -182,7 +196,7 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
     before = {} if resume else note_results(trainer, "before")
     trainer.train(resume_from_checkpoint=resume)
     after = note_results(trainer, "after")
-    reload = None if args.lora_target is None else lambda: load_model(args, quantize=False)[0]
+    reload = None if args.lora_target is None else lambda: load_model(args)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
     tell(trainer, validation_table(before, after) if before else "")
     return trainer

@@ -56,17 +56,21 @@ from audio_judge.tasks.assess import dimension_spans
 from audio_judge.training.arguments import (
     TuningArguments,
     at_most,
+    check_sharding,
     choose_trained,
     option,
+    quantization,
     read_dimension_weights,
     refuse_idle,
     save_whole,
+    settle_precision,
+    watch_weights,
 )
 from audio_judge.training.collate import JudgeCollator, NativeCollator, text_examples
 from audio_judge.training.example import command_line, logged_validation, tell, what_next
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
-from audio_judge.training.tuning import hear_once, nf4_config
+from audio_judge.training.tuning import hear_once, whole_weights
 
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = (
@@ -132,9 +136,12 @@ class JudgeArguments(TuningArguments):
         whole = [name for name in ("model", "native") if vars(self)[name]]
         if len(whole) + any(backbones) != 1 or any(backbones) != all(backbones):
             raise ValueError("give exactly one of `model`, `native`, and both `audio_backbone` and `text_backbone`")
-        adapts = any(re.search(pattern, "model.adapter.linear.weight") for pattern in self.trainable or [])
-        if self.lora_target and all(backbones) and not adapts:
-            raise ValueError("the adapter of a new judge is untrained: with LoRA, put `adapter` among `trainable`")
+        new = {"adapter": "model.adapter.linear.weight"} | (
+            {"span_head": "span_head.key.weight"} if self.span_size else {}
+        )
+        for part, weight in new.items():
+            if self.lora_target and all(backbones) and not any(re.search(one, weight) for one in self.trainable or []):
+                raise ValueError(f"the {part} of a new judge is untrained: with LoRA, put `{part}` among `trainable`")
         if self.native and self.answer_form != "decimal":
             raise ValueError("a native audio language model answers in text: give `answer_form: decimal`")
         given = [f.name for f in fields(self) if f.name in JUDGE_ONLY and vars(self)[f.name] != f.default]
@@ -163,29 +170,27 @@ class JudgeArguments(TuningArguments):
         return named_weights(self.tasks or [self.asking])
 
 
-def load_judge(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
+@whole_weights()
+def load_judge(args: JudgeArguments, quantized: Any = None) -> tuple[Any, Any]:
     """The judge and its processor, from a judge or from two backbones, or a native audio language model and its own."""
+    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
+    options |= {} if quantized is None else {"quantization_config": quantized}
     if args.native:
-        return load_native(args, quantize=quantize)
-    quantization = nf4_config(whole_judge=bool(args.model)) if quantize else None
-    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype), "quantization_config": quantization}
+        return load_native(args, options)
     if args.model:
         model = AudioJudgeForCausalLM.from_pretrained(args.model, **options)
         return model, AudioJudgeProcessor.from_pretrained(args.model)
     parts: dict[str, Any] = {"audio": args.audio_backbone, "text": args.text_backbone}
     parts |= {"adapter": args.adapter, "adapter_tokens": args.adapter_tokens}
     model = AudioJudgeForCausalLM.from_backbones(**parts, span_size=args.span_size, **options)
-    if quantize:  # the quantizer has put the language model on the accelerator, and nobody moves a quantized model
+    if quantized is not None:  # on the accelerator already, and nobody moves a quantized model
         for part in (model.model.audio_tower, model.model.adapter):
             part.to(model.lm_head.weight.device)
     return model, AudioJudgeProcessor.from_backbones(**parts)
 
 
-def load_native(args: JudgeArguments, *, quantize: bool) -> tuple[Any, Any]:
+def load_native(args: JudgeArguments, options: dict[str, Any]) -> tuple[Any, Any]:
     """A native audio language model and its processor."""
-    options: dict[str, Any] = {"dtype": getattr(torch, args.dtype)}
-    if quantize:
-        options["quantization_config"] = nf4_config(whole_judge=True)
     model, processor = load_audio_model(str(args.native), **options)
     if isinstance(processor, AudioJudgeProcessor):
         raise ValueError(f"{args.native}: a judge of our own; give it as `model`")
@@ -350,16 +355,22 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     train_dataset, eval_dataset = load_datasets(args, training_args)
     if args.weights_of_dimensions and not args.streaming:
         check_dimensions(train_dataset, args.weights_of_dimensions)
-    model, processor = load_judge(args, quantize=args.load_in_4bit)
+    reads_digits = not args.native and args.answer_form == "decimal" and training_args.eval_strategy != "no"
+    check_sharding(args, training_args, needs_whole="evaluating scores in digits" if reads_digits else "")
+    settle_precision(args, training_args)
+    quantized = quantization(args, training_args, whole_judge=not args.audio_backbone)
+    model, processor = load_judge(args, quantized)
     make_trainer = native_trainer if args.native else judge_trainer
-    stopping = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []
-    common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": stopping}
+    callbacks: list[Any] = [watch_weights(args)]
+    if args.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+    common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": callbacks}
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
     note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args), args.max_seconds)
     resume: Any = training_args.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume == "last" or resume)
     # A LoRA is merged into weights of full precision, whatever it was trained on
-    reload = None if args.lora_target is None else lambda: load_judge(args, quantize=False)[0]
+    reload = None if args.lora_target is None else lambda: load_judge(args)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
     best = trainer.state.best_global_step if training_args.load_best_model_at_end else None
     tell(trainer, logged_validation(trainer.state.log_history, best))

@@ -22,7 +22,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS, RUBRICS, get_rubric
 from audio_judge.training.collate import JudgeCollator, NativeCollator
-from audio_judge.training.sft import supervised_losses
+from audio_judge.training.sft import MODEL_INPUTS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -123,10 +123,22 @@ def train(*given, **options):
     return train_sft.main(*parse(*given, **options))
 
 
+def check_same_logits(trainer, saved, batch):
+    """What was saved says what is in memory, to the precision of float32."""
+    inputs = {name: batch[name] for name in MODEL_INPUTS if name in batch}
+    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # without autocast
+    for module in trained.modules():
+        module.__dict__.pop("forward", None)  # an encoder that remembers what it heard does so in half precision
+    with torch.no_grad():
+        own, loaded = (model.float().eval()(**inputs).logits for model in (trained, saved))
+    torch.testing.assert_close(loaded, own, atol=1e-4, rtol=1e-4)
+
+
 class TestRecipes:
     @pytest.mark.parametrize("recipe", sorted(set(ENCODER_OF) - UNEVALUATED))
     def test_two_steps_leave_a_whole_judge(self, recipe, tmp_path, backbones, simulated, nisqa):
-        trainer = train(recipe, tmp_path, backbones, simulated if recipe in ("mini", "open") else nisqa)
+        data = simulated if recipe in ("mini", "open") else nisqa
+        trainer = train(recipe, tmp_path, backbones, data, load_in_4bit="false")
         assert trainer.state.global_step == 2
         assert all(-1 <= row["eval_pcc"] <= 1 for row in trainer.state.log_history if "eval_pcc" in row)
         assert sum("eval_pcc" in row for row in trainer.state.log_history) == 2
@@ -136,8 +148,7 @@ class TestRecipes:
         asked = "decide" if recipe in ("mini", "open") else "score"
         assert model.config.learned["tasks"][asked]["form"] == ("decision" if asked == "decide" else "text")
         assert "quantization_config" not in model.config.to_dict()
-        batch = JudgeCollator(processor)([trainer.train_dataset[0]])
-        assert supervised_losses(model, batch).token.isfinite().all()
+        check_same_logits(trainer, model, JudgeCollator(processor)([trainer.train_dataset[0]]))
 
     @pytest.mark.parametrize(
         ("recipe", "tuned"),
@@ -156,6 +167,24 @@ class TestRecipes:
         assert language
         assert all(".q_proj." in name or ".k_proj." in name for name in language)
 
+    def test_trained_weights_move_beside_4_bits(self, tmp_path, backbones, nisqa, capsys, caplog):
+        """The recipe's own learning rate is too small for weights in bfloat16: the adapter's norm stayed as it was."""
+        options = {"eval_strategy": "no", "load_best_model_at_end": False, "warmup_steps": 0}
+        trainer = train("speechqualityllm_single_ast_tuned", tmp_path, backbones, nisqa, **options)
+        share = float(re.search(r"step 2 changed (\S+)% of the trained weights", capsys.readouterr().out)[1])
+        assert share > 99
+        assert "whole tensors as they were" not in caplog.text
+        kinds = {parameter.dtype for parameter in trainer.model.parameters() if parameter.requires_grad}
+        assert kinds == {torch.float32}
+        assert trainer.model.model.lm_head.weight.dtype == torch.bfloat16
+
+    @pytest.mark.parametrize("quantized", [False, True])
+    def test_computes_in_float32_if_bf16_is_off(self, quantized, tmp_path, backbones, nisqa):
+        options = {"bf16": "false", "load_in_4bit": quantized}
+        trainer = train("speechqualityllm_single_ast_tuned", tmp_path, backbones, nisqa, **options)
+        assert trainer.state.global_step == 2
+        assert trainer.model.model.lm_head.weight.dtype == torch.float32
+
     def test_every_recipe_is_tested(self):
         assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF) | WHOLE
 
@@ -170,6 +199,9 @@ class TestRecipes:
         from accelerate.commands.config.config_args import ClusterConfig
 
         assert ClusterConfig.from_yaml_file(path).num_processes == 8
+
+
+NEW = {"model": None, "audio_backbone": "a", "text_backbone": "t"}
 
 
 class TestArguments:
@@ -221,7 +253,8 @@ class TestArguments:
             ({"eval_file": ["x.parquet"]}, "leave `eval_file` out"),
             ({"streaming": True}, "`streaming` is for `train_file`"),
             ({"answer_form": "decimal", "tasks": ["decide"]}, "needs 'score' among the tasks"),
-            ({"model": None, "audio_backbone": "a", "text_backbone": "t", "lora_target": ".*"}, "put `adapter` among"),
+            (NEW | {"lora_target": ".*"}, "put `adapter` among"),
+            (NEW | {"lora_target": ".*", "trainable": ["adapter"], "span_size": 8}, "put `span_head` among"),
             ({"corpus": None}, "`corpus` is missing, the reader of folder"),
             ({"adapter": "bottleneck"}, "`adapter`: cannot act, since they shape a new judge"),
             ({"lora_r": 4}, "`lora_r`: cannot act, since `lora_target` is not given"),
@@ -384,6 +417,19 @@ class TestFiles:
             given = {"train_file": files / name, **UNTESTED}
             parsed = parse("speechqualityllm_single_ast_tuned", tmp_path, backbones, None, **given)
             assert train_sft.asks_decisions(parsed[0], train_sft.load_datasets(*parsed)[0]) == asks
+
+    @pytest.mark.parametrize("tie", [True, False])
+    def test_lora_is_saved_as_it_was_trained(self, tie, tmp_path, backbones, files):
+        """With its adapter and the token of questions, into backbones that are joined anew."""
+        _, text = make_backbones(backbones, tie=tie)
+        options = {"text_backbone": text, "answer_form": "decision", "load_in_4bit": "false", "learning_rate": 1e-2}
+        options |= {"train_file": files / "decide.parquet"} | UNTESTED
+        trainer = train("speechqualityllm_single_ast_tuned", tmp_path, backbones, None, **options)
+        lora = load_file(tmp_path / "lora" / "adapter_model.safetensors")
+        assert any("trainable_tokens_delta" in name for name in lora)
+        processor = AudioJudgeProcessor.from_pretrained(tmp_path)
+        batch = JudgeCollator(processor)([trainer.train_dataset[0]])
+        check_same_logits(trainer, AudioJudgeForCausalLM.from_pretrained(tmp_path), batch)
 
     def test_chooses_as_many_as_are_wanted(self, tmp_path, backbones, files):
         options = {"train_file": files / "words.jsonl", "eval_file": files / "evaluation.parquet", "max_train_clips": 5}

@@ -1,18 +1,22 @@
 """What the training scripts share: fields of a recipe, a random choice of items, what is trained and how it is saved."""
 
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
+
 from audio_judge.clips import Item
 from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.learned import Learned
 from audio_judge.tasks.assess import TITLES
+from audio_judge.training.checks import TrainedWeights
 from audio_judge.training.notes import write_note
-from audio_judge.training.tuning import add_lora, merge_lora, select_trainable
+from audio_judge.training.tuning import add_lora, merge_lora, nf4_config, select_trainable
 
 Thing = TypeVar("Thing")
 # What says how examples of `data` are made
@@ -80,7 +84,9 @@ class CorpusArguments:
 class TuningArguments(CorpusArguments):
     """How much of a model is trained, and what it hears."""
 
-    dtype: Literal["float32", "bfloat16"] = option("float32", "of the loaded weights")
+    dtype: Literal["float32", "bfloat16"] = option(
+        "float32", "of weights that are not trained, with `bf16`; else float32"
+    )
     load_in_4bit: bool = option(False, "language model in nf4 with double quantization")
     trainable: list[str] | None = option(None, "regexes of what is trained in full; all, or none with LoRA")  # noqa: RUF009
     lora_target: str | None = option(None, "regex of the whole names of the layers that get LoRA")
@@ -117,6 +123,63 @@ def read_dimension_weights(given: Mapping[str, float] | Sequence[str]) -> dict[s
     names = {"overall": "mos"} | {name: name for name in TITLES if name != "mos"}
     weights = named_weights(texts, default=None, known=names, option="dimension_weights")
     return {names[name]: weight for name, weight in weights.items()}
+
+
+def sharding(training_args: Any) -> Literal["none", "optimizer", "weights"]:
+    """What processes share out among them: DeepSpeed's stages 1 and 2 the optimizer, its stage 3 and FSDP the weights, too."""
+    if training_args.fsdp or os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        return "weights"
+    plugin = training_args.deepspeed_plugin
+    if plugin is None or not plugin.zero_stage:
+        return "none"
+    return "weights" if plugin.zero_stage == 3 else "optimizer"
+
+
+def check_sharding(args: Any, training_args: Any, *, needs_whole: str = "") -> None:
+    """Refuse what does not go with weights that processes share out among them.
+
+    Args:
+        args: Of the recipe.
+        training_args: Of the trainer.
+        needs_whole: What of this run needs whole weights in every process, if anything does.
+
+    Raises:
+        ValueError: If the two do not go together; says which configuration does.
+    """
+    shared = sharding(training_args)
+    if shared != "none" and vars(args).get("load_in_4bit"):
+        raise ValueError("weights in 4 bits are not shared out: launch with recipes/accelerate/ddp.yaml")
+    if shared == "weights" and needs_whole:
+        raise ValueError(
+            f"{needs_whole} needs whole weights in every process: launch with recipes/accelerate/zero2.yaml or ddp.yaml"
+        )
+
+
+def settle_precision(args: Any, training_args: Any) -> None:
+    """Have ``dtype`` be what the run leaves possible, and say so if that is another one than wanted."""
+    if args.dtype == "float32":
+        return
+    reason = ""
+    if sharding(training_args) == "weights" and training_args.deepspeed_plugin is None:
+        reason = "FSDP shards weights of one precision only"
+    elif not (training_args.bf16 or training_args.fp16):
+        reason = "bf16 and fp16 are off"  # without autocast, weights in bfloat16 do not meet trained ones
+    if reason:
+        print(f"{reason}: all weights are loaded in float32", flush=True)
+        args.dtype = "float32"
+
+
+def quantization(args: TuningArguments, training_args: Any, *, whole_judge: bool) -> Any:
+    """The 4 bits of a recipe, computing as the rest does; None if it wants none."""
+    if not args.load_in_4bit:
+        return None
+    half = torch.bfloat16 if training_args.bf16 else torch.float16
+    return nf4_config(whole_judge, half if training_args.bf16 or training_args.fp16 else torch.float32)
+
+
+def watch_weights(args: Any) -> TrainedWeights:
+    """The callback that stops a run where nothing reaches what shall be trained, and tells how much a step changes."""
+    return TrainedWeights(chosen=bool(args.trainable or vars(args).get("lora_target")))
 
 
 def at_most(items: list[Thing], limit: int | None, seed: int) -> list[Thing]:

@@ -28,10 +28,11 @@ from trl import GRPOTrainer
 from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import EncodedPrompt, Messages, encode_prompt, join_audio, placeholder_id
 from audio_judge.tasks import Facts, ParseError, read_facts
+from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.reward_rows import RewardRow
 from audio_judge.training.rewards import COMPARING, REWARDS, Reward, preference_reward
 from audio_judge.training.sft import correlation
-from audio_judge.training.tuning import CheckpointError, same_dtypes
+from audio_judge.training.tuning import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class AcrossProcesses:
 # The trainer
 
 
-class AudioGRPOTrainer(GRPOTrainer):
+class AudioGRPOTrainer(CheckedTrainer, GRPOTrainer):
     """Trains a judge, or a native audio language model, on rows of ``make_rows``, packed by ``to_dataset``.
 
     The audio inputs of each answer are kept beside it, as a list, so that prompts with one and with two clips mix and
@@ -230,6 +231,10 @@ class AudioGRPOTrainer(GRPOTrainer):
         self._audio = [encoded[key].audio for key in keys]
         return [encoded[key].ids for key in keys], None, join_audio(self._audio)
 
+    def _generate(self, prompts: list[Messages]) -> Any:
+        with self.accelerator.autocast():  # which wraps `forward` of the whole only, not what a LoRA is in
+            return super()._generate(prompts)
+
     def _generate_and_score_completions(self, inputs: list[RewardRow]) -> dict[str, Any]:
         # A list with an entry per answer, which TRL shuffles and splits as it does tensors
         return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
@@ -286,15 +291,16 @@ class AudioGRPOTrainer(GRPOTrainer):
         rows, share = [dataset[index] for index in range(len(dataset))], self.accelerator.num_processes
         model = self.accelerator.unwrap_model(self.model)
         mine = rows[self.accelerator.process_index :: share]
-        own = generate_answers(
-            model,
-            self.processing_class,
-            [row["prompt"] for row in mine],
-            max_new_tokens=self.max_completion_length,
-            eos_token_id=self.eos_token_ids,
-            max_seconds=self.max_seconds,
-            batch_size=self.args.per_device_eval_batch_size,
-        )
+        with self.accelerator.autocast():
+            own = generate_answers(
+                model,
+                self.processing_class,
+                [row["prompt"] for row in mine],
+                max_new_tokens=self.max_completion_length,
+                eos_token_id=self.eos_token_ids,
+                max_seconds=self.max_seconds,
+                batch_size=self.args.per_device_eval_batch_size,
+            )
         # Gathered with their numbers, since each process has every `share`-th row
         numbers = range(self.accelerator.process_index, len(rows), share)
         answers = dict(gather_object(list(zip(numbers, own, strict=True))))
@@ -352,10 +358,6 @@ class AudioGRPOTrainer(GRPOTrainer):
                 f"{folder} could not be written ({error}); the checkpoints before it are whole: make room and go on "
                 "with --resume_from_checkpoint last"
             ) from error
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        with same_dtypes(self.model):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
 
 def _means_by_name(told: Sequence[tuple[str, float]]) -> dict[str, float]:

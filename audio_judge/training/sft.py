@@ -15,8 +15,8 @@ from trl import SFTTrainer
 
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks import score
+from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.collate import IGNORED, rubric_level
-from audio_judge.training.tuning import same_dtypes
 
 MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask")
 ENCODER = "audio_tower."
@@ -98,7 +98,7 @@ def span_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (losses * real).sum(1) / real.sum(1)
 
 
-class WeightedSFTTrainer(SFTTrainer):
+class WeightedSFTTrainer(CheckedTrainer, SFTTrainer):
     """Counts the items of a step by their weights, over all its micro-batches and processes."""
 
     # `compute_loss` divides by the items of all micro-batches of a step; nobody shall divide by their number again
@@ -249,14 +249,11 @@ class AudioSFTTrainer(WeightedSFTTrainer):
                     [answer + self.processing_class.end_of_turn for answer in answers], add_special_tokens=False
                 )["input_ids"]
                 prompts = _prompts_only(inputs, rows, self.processing_class.tokenizer.pad_token_id)
-                log_probabilities = model.candidate_log_probabilities(candidates=ids, **prompts)
+                with self.accelerator.autocast():  # which wraps `forward` of the whole only
+                    log_probabilities = model.candidate_log_probabilities(candidates=ids, **prompts)
                 # (rows, answers) and (answers,)
                 values = torch.tensor([rubric_level(get_rubric(name), float(answer)) for answer in answers])
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        with same_dtypes(self.model):
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """As the base class, with the encoder in groups of its own if it has its own learning rate."""

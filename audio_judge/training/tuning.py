@@ -18,8 +18,12 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.trainer_utils import get_last_checkpoint
 
 from audio_judge.configuration_audio_judge import audio_frame_steps, count_frames
+from audio_judge.training.checks import in_float32
 
 logger = logging.getLogger(__name__)
+
+# Share of an update that is left after rounding with which a merged model is kept in its precision
+ENOUGH = 0.95
 
 
 class CheckpointError(RuntimeError):
@@ -46,8 +50,24 @@ def _is_whole(checkpoint: Path) -> bool:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    # Written before it; a disk that was full may have left them out
-    return (checkpoint / "optimizer.pt").exists() and (checkpoint / "scheduler.pt").exists()
+    # Written before it; a disk that was full may have left them out. The last three are DeepSpeed's and FSDP's
+    optimizers = ("optimizer.pt", "latest", "optimizer.bin", "optimizer_0")
+    return any((checkpoint / name).exists() for name in optimizers) and (checkpoint / "scheduler.pt").exists()
+
+
+@contextmanager
+def whole_weights() -> Iterator[None]:
+    """Have each process make models whole: ZeRO-3 would share them out as they are made, before they are put together."""
+    from transformers.integrations import deepspeed
+
+    reference = deepspeed._hf_deepspeed_config_weak_ref
+    config = None if reference is None else reference()
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        if config is not None:
+            deepspeed.set_hf_deepspeed_config(config)
 
 
 def hear_once(tower: nn.Module) -> None:
@@ -78,19 +98,6 @@ def hear_once(tower: nn.Module) -> None:
     tower.forward = remember  # the instance's own, so that names of weights and what is saved stay as they are
 
 
-@contextmanager
-def same_dtypes(model: nn.Module) -> Iterator[None]:
-    """Load a checkpoint into a model and leave every parameter in its precision.
-
-    PEFT brings a LoRA that it loads to float32; with 4-bit weights it was trained in bfloat16 before.
-    """
-    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
-    yield
-    for name, parameter in model.named_parameters():
-        if parameter.dtype != dtypes[name]:
-            parameter.data = parameter.data.to(dtypes[name])
-
-
 def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:
     r"""Train the parameters whose names match and freeze all others.
 
@@ -118,6 +125,7 @@ def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:
         raise ValueError(f"{quantized[0]} is quantized and cannot be trained; leave it out and use `lora_target`")
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in selected)
+    in_float32(model)
     return [name for name in parameters if name in selected]
 
 
@@ -146,7 +154,7 @@ def add_lora(
         target: Regular expression that the whole name of a layer must match, such as
             ``.*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)``; the encoder may have layers of the same names.
         trainable: Patterns as in ``select_trainable``; the modules that own these parameters are saved with the LoRA.
-        tokens: Ids of tokens whose embeddings are trained, such as the judge's own that the language model never saw.
+        tokens: Ids of tokens whose input embeddings are trained, such as the judge's own that the language model never saw.
         rank: Of the update.
         alpha: Scaling of the update, divided by the rank.
         dropout: Before the update, 0 to 1.
@@ -168,20 +176,78 @@ def add_lora(
     modules = list(dict.fromkeys(name.rpartition(".")[0] for name in selected))
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target, modules_to_save=modules or None,
-        trainable_token_indices={"embed_tokens": list(tokens)} if tokens else None, task_type="CAUSAL_LM",
+        trainable_token_indices=list(tokens) or None, task_type="CAUSAL_LM",
     )  # fmt: skip
-    return get_peft_model(model, config)
+    wrapped = get_peft_model(model, config)
+    in_float32(wrapped)
+    return wrapped
 
 
 def merge_lora(base: Any, folder: str) -> Any:
-    """Fold the LoRA of a folder, and the modules saved with it, into the unquantized model that it was trained on."""
-    from peft import PeftModel
+    """Fold the LoRA of a folder, and the modules saved with it, into the unquantized model that it was trained on.
 
-    return PeftModel.from_pretrained(base, folder).merge_and_unload()
+    Args:
+        base: The model; its precision is kept if it can hold the update, else float32 is taken.
+        folder: What PEFT has saved.
+
+    Returns:
+        The whole model, all of it in one precision.
+    """
+    from peft import PeftConfig, PeftModel
+
+    config, dtype = PeftConfig.from_pretrained(folder), base.get_input_embeddings().weight.dtype
+    # PEFT loads what was trained in full, or token by token, in the precision of what it takes the place of
+    for name in config.modules_to_save or []:
+        base.get_submodule(name).float()
+    if config.trainable_token_indices:
+        base.get_input_embeddings().float()
+    wrapped = PeftModel.from_pretrained(base, folder)
+    kept = update_kept(wrapped, dtype)
+    if kept < ENOUGH:
+        print(f"only {kept:.0%} of what was trained would be left in {dtype}: written in float32", flush=True)
+        dtype = torch.float32
+        wrapped.float()
+    return wrapped.merge_and_unload().to(dtype)
 
 
-def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
-    """Describe a language model in 4 bits: nf4 with double quantization, computing in bfloat16.
+@torch.no_grad()
+def update_kept(model: nn.Module, dtype: torch.dtype) -> float:
+    """Measure how much of what a LoRA, and modules trained beside it, change is left once weights are rounded.
+
+    Rounding to bfloat16 takes away what is less than about 0.4 % of a weight; a short run, or one with small steps, may
+    have changed no more than that.
+
+    Args:
+        model: Wrapped by PEFT.
+        dtype: To which weights would be rounded.
+
+    Returns:
+        Projection of the rounded update on the update, mean over the tensors that were changed; 1 is all of it.
+    """
+    shares = [
+        float((((weight + change).to(dtype).float() - weight) * change).sum() / change.square().sum())
+        for weight, change in _changes(model)
+        if change.any()
+    ]
+    return sum(shares) / len(shares) if shares else 1.0
+
+
+def _changes(model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Weights before and what is added to them, float32 both."""
+    from peft.tuners.lora import LoraLayer
+    from peft.utils.other import ModulesToSaveWrapper
+
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            yield module.get_base_layer().weight.float(), module.get_delta_weight("default").float()
+        elif isinstance(module, ModulesToSaveWrapper):
+            own = module.modules_to_save["default"].parameters()
+            for before, after in zip(module.original_module.parameters(), own, strict=True):
+                yield before.float(), after.float() - before.float()
+
+
+def nf4_config(whole_judge: bool, compute: torch.dtype = torch.bfloat16) -> BitsAndBytesConfig:
+    """Describe a language model in 4 bits: nf4 with double quantization, computing in another precision.
 
     In a whole judge, ours or a native audio language model, encoders, adapter and head stay as they are.
     """
@@ -194,6 +260,6 @@ def nf4_config(whole_judge: bool) -> BitsAndBytesConfig:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=compute,
         llm_int8_skip_modules=skipped if whole_judge else None,
     )

@@ -26,6 +26,7 @@ from trl import DPOTrainer
 
 from audio_judge.training.alld.expert import expert_prompt_ids, turn
 from audio_judge.training.alld.requests import AlldRequest
+from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.collate import IGNORED, JudgeCollator, NativeCollator
 from audio_judge.training.sft import MODEL_INPUTS, predicting
 
@@ -105,7 +106,7 @@ def _completion(text: str) -> dict[str, Any]:
     return {"completion": [turn("assistant", text)]}
 
 
-class AudioDPOTrainer(DPOTrainer):
+class AudioDPOTrainer(CheckedTrainer, DPOTrainer):
     """TRL's trainer on batches of ``PreferenceCollator``; the reference's log-probabilities come with them."""
 
     model: Any
