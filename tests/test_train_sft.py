@@ -422,7 +422,7 @@ class TestFiles:
     def test_lora_is_saved_as_it_was_trained(self, tie, tmp_path, backbones, files):
         """With its adapter and the token of questions, into backbones that are joined anew."""
         _, text = make_backbones(backbones, tie=tie)
-        options = {"text_backbone": text, "answer_form": "decision", "load_in_4bit": "false", "learning_rate": 1e-2}
+        options = {"text_backbone": text, "answer_form": "decision", "load_in_4bit": "false", "dtype": "float32"}
         options |= {"train_file": files / "decide.parquet"} | UNTESTED
         trainer = train("speechqualityllm_single_ast_tuned", tmp_path, backbones, None, **options)
         lora = load_file(tmp_path / "lora" / "adapter_model.safetensors")
