@@ -10,7 +10,18 @@ import yaml
 from evaluators import TEMPLATE
 from native_models import qwen2_audio
 from safetensors.torch import load_file
-from tiny import DATA_SET_COLUMNS, make_judge, make_tokenizer, text_config, tone, write_data_set, write_simulated
+from tiny import (
+    DATA_SET_COLUMNS,
+    audio,
+    chat_inputs,
+    check_same_logits,
+    make_judge,
+    make_tokenizer,
+    text_config,
+    tone,
+    write_data_set,
+    write_simulated,
+)
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, TrlParser
 
@@ -105,7 +116,9 @@ class TestRecipes:
         assert any("language_model.layers" in name for name in changed)
         assert any("adapter" in name for name in changed)
         assert not any("audio_tower" in name for name in changed)
-        AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        saved = AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        inputs = chat_inputs(trainer.processing_class, [audio(0.5, 48_000), {"type": "text", "text": "rate"}])
+        check_same_logits(trainer, saved, inputs)
         found = json.loads((tmp_path / "descriptions.json").read_text())
         assert set(found) == {"before", "after"}
         assert len((tmp_path / "descriptions_after.jsonl").read_text().splitlines()) == 2

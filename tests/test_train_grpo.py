@@ -11,7 +11,7 @@ import yaml
 from forked import Forked, forked_together, run_script
 from safetensors.torch import load_file
 from stub import serving
-from tiny import DATA_SET_COLUMNS, make_judge, write_data_set, write_simulated
+from tiny import DATA_SET_COLUMNS, audio, chat_inputs, check_same_logits, make_judge, write_data_set, write_simulated
 from trl import GRPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
@@ -89,7 +89,9 @@ class TestRecipes:
         assert set(results) == {"before", "after"}
         assert {"eval_coverage", "eval_agreement"} <= set(results["before"])
         assert len(list((tmp_path / "completions").glob("*.parquet"))) >= 2
-        AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        saved = AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        inputs = chat_inputs(trainer.processing_class, [audio(0.5, 48_000), {"type": "text", "text": "rate"}])
+        check_same_logits(trainer, saved, inputs)
         assert AudioJudgeProcessor.from_pretrained(tmp_path).decision_config.chat_template
         before, after = weights(start), weights(tmp_path)
         assert set(before) == set(after)
@@ -123,6 +125,8 @@ class TestRecipes:
         assert {row["step"] for row in validated} == {1, 2}
         assert all(0 < row["eval_rewards/evaluator_reward"] < 1 for row in validated)
         assert (tmp_path / "lora" / "adapter_model.safetensors").exists()
+        inputs = chat_inputs(trainer.processing_class, [audio(0.5, 48_000), {"type": "text", "text": "rate"}])
+        check_same_logits(trainer, AudioJudgeForCausalLM.from_pretrained(tmp_path), inputs)
         before, after = weights(start), weights(tmp_path)
         changed = {name for name in before if not torch.equal(before[name], after[name])}
         assert changed

@@ -12,7 +12,16 @@ import yaml
 from forked import forked_together, run_script
 from native_models import omni, qwen2_audio
 from safetensors.torch import load_file
-from tiny import DATA_SET_COLUMNS, make_backbones, tone, write_data_set, write_simulated, write_targets, write_votes
+from tiny import (
+    DATA_SET_COLUMNS,
+    check_same_logits,
+    make_backbones,
+    tone,
+    write_data_set,
+    write_simulated,
+    write_targets,
+    write_votes,
+)
 from trl import SFTConfig, TrlParser
 
 from audio_judge import AudioJudge, AudioJudgeConfig, AudioJudgeForCausalLM, AudioJudgeProcessor
@@ -123,15 +132,11 @@ def train(*given, **options):
     return train_sft.main(*parse(*given, **options))
 
 
-def check_same_logits(trainer, saved, batch):
-    """What was saved says what is in memory, to the precision of float32."""
-    inputs = {name: batch[name] for name in MODEL_INPUTS if name in batch}
-    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # without autocast
-    for module in trained.modules():
-        module.__dict__.pop("forward", None)  # an encoder that remembers what it heard does so in half precision
-    with torch.no_grad():
-        own, loaded = (model.float().eval()(**inputs).logits for model in (trained, saved))
-    torch.testing.assert_close(loaded, own, atol=1e-4, rtol=1e-4)
+def inputs_of(collator, trainer):
+    """What a model takes of a batch of one training example."""
+    batch = collator([trainer.train_dataset[0]])
+    names = MODEL_INPUTS if isinstance(collator, JudgeCollator) else set(batch) - {"labels", "loss_weights"}
+    return {name: batch[name] for name in names if name in batch}
 
 
 class TestRecipes:
@@ -148,7 +153,7 @@ class TestRecipes:
         asked = "decide" if recipe in ("mini", "open") else "score"
         assert model.config.learned["tasks"][asked]["form"] == ("decision" if asked == "decide" else "text")
         assert "quantization_config" not in model.config.to_dict()
-        check_same_logits(trainer, model, JudgeCollator(processor)([trainer.train_dataset[0]]))
+        check_same_logits(trainer, model, inputs_of(JudgeCollator(processor), trainer))
 
     @pytest.mark.parametrize(
         ("recipe", "tuned"),
@@ -334,10 +339,13 @@ class TestTraining:
         rest = tmp_path / "rest.yaml"
         rest.write_text(yaml.safe_dump({name: value for name, value in recipe.items() if name not in made}))
         given = whole_arguments("mini", output, model=tmp_path / "first", trainable="adapter", **mixture)
-        run(["--config", str(rest), *given[2:]])
+        trainer = run(["--config", str(rest), *given[2:]])
         first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second"))
         changed = {name for name in first if not torch.equal(first[name], second[name])}
         assert changed == {name for name in first if ".adapter." in name}
+        processor = AudioJudgeProcessor.from_pretrained(output)
+        saved = AudioJudgeForCausalLM.from_pretrained(output)
+        check_same_logits(trainer, saved, inputs_of(JudgeCollator(processor), trainer))
 
     def test_two_processes_take_the_step_of_one(self, tmp_path, backbones, simulated):
         """Two processes with half the batch each, whose items differ in number, end with the weights of one process."""
@@ -428,8 +436,8 @@ class TestFiles:
         lora = load_file(tmp_path / "lora" / "adapter_model.safetensors")
         assert any("trainable_tokens_delta" in name for name in lora)
         processor = AudioJudgeProcessor.from_pretrained(tmp_path)
-        batch = JudgeCollator(processor)([trainer.train_dataset[0]])
-        check_same_logits(trainer, AudioJudgeForCausalLM.from_pretrained(tmp_path), batch)
+        saved = AudioJudgeForCausalLM.from_pretrained(tmp_path)
+        check_same_logits(trainer, saved, inputs_of(JudgeCollator(processor), trainer))
 
     def test_chooses_as_many_as_are_wanted(self, tmp_path, backbones, files):
         options = {"train_file": files / "words.jsonl", "eval_file": files / "evaluation.parquet", "max_train_clips": 5}
@@ -564,7 +572,10 @@ class TestNative:
             "layers.0.self_attn.q_proj.weight",
             "layers.0.self_attn.v_proj.weight",
         }
-        assert "quantization_config" not in load_audio_model(str(tmp_path))[0].config.to_dict()
+        saved, processor = load_audio_model(str(tmp_path))
+        assert "quantization_config" not in saved.config.to_dict()
+        if not quantized:
+            check_same_logits(trainer, saved, inputs_of(NativeCollator(processor), trainer))
         whole, lora = (AudioJudge.from_pretrained(place, device="cpu") for place in (tmp_path, tmp_path / "lora"))
         assert whole.identity.learned == lora.identity.learned
         if not quantized:  # that one was trained on packed weights and merged into whole ones
@@ -583,6 +594,7 @@ def part_of_mixture(name, root, wanted):
     mixture["corpora"] = [corpus for corpus in mixture["corpora"] if wanted(corpus)]
     assert mixture["corpora"]
     del mixture["tested_on"]
+    mixture.pop("paraphrases", None)  # a file that a language model writes
     path = root / f"{name}.yaml"
     path.write_text(yaml.safe_dump(mixture))
     return path
@@ -679,17 +691,22 @@ class TestAlld:
         assert not {"lora_target", "trainable"} & set(given)
 
 
+def proxy_mixture(root):
+    """Jastin's mixture of the proxies alone, of which two tones each are written below `root`."""
+    (root / "proxies").mkdir()
+    for name, rubric in PROXY_RUBRICS.items():
+        rows = []
+        for score, frequency in ((rubric.low, 300), (rubric.high, 700)):
+            path = root / f"{name}{frequency}.wav"
+            soundfile.write(path, tone(0.5, frequency), 48_000)
+            rows.append(json.dumps({"path": str(path), "score": score, "reference": str(path)}) + "\n")
+        (root / "proxies" / f"{name}.jsonl").write_text("".join(rows))
+    return part_of_mixture("jastin", root, lambda corpus: "proxies" in corpus["path"])
+
+
 class TestJastin:
     def test_two_steps_leave_the_encoder_alone(self, tmp_path, backbones):
-        (tmp_path / "proxies").mkdir()
-        for name, rubric in PROXY_RUBRICS.items():
-            rows = []
-            for score, frequency in ((rubric.low, 300), (rubric.high, 700)):
-                path = tmp_path / f"{name}{frequency}.wav"
-                soundfile.write(path, tone(0.5, frequency), 48_000)
-                rows.append(json.dumps({"path": str(path), "score": score, "reference": str(path)}) + "\n")
-            (tmp_path / "proxies" / f"{name}.jsonl").write_text("".join(rows))
-        mixture = part_of_mixture("jastin", tmp_path, lambda corpus: corpus["reader"] == "table")
+        mixture = proxy_mixture(tmp_path)
         output = tmp_path / "out"
         trainer = train("jastin", output, backbones, None, mixture=mixture, learning_rate=1e-3)
         assert trainer.state.global_step == 2
@@ -697,8 +714,11 @@ class TestJastin:
         assert set(AudioJudgeConfig.from_pretrained(output).learned["tasks"]) == {"rate"}
         audio, text = make_backbones(backbones, "pe_audio_encoder")
         before = AudioJudgeForCausalLM.from_backbones(audio, text, adapter="bottleneck", dtype=torch.float32)
-        old, new = before.state_dict(), AudioJudgeForCausalLM.from_pretrained(output).state_dict()
+        saved = AudioJudgeForCausalLM.from_pretrained(output)
+        old, new = before.state_dict(), saved.state_dict()
         changed = {name for name in old if not torch.equal(old[name], new[name])}
         assert not any("audio_tower" in name for name in changed)
+        processor = AudioJudgeProcessor.from_pretrained(output)
+        check_same_logits(trainer, saved, inputs_of(JudgeCollator(processor), trainer))
         assert any("language_model.layers" in name for name in changed)
         assert any("adapter" in name for name in changed)

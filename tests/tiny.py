@@ -280,3 +280,13 @@ def chat_inputs(processor: AudioJudgeProcessor, *prompts: list[dict[str, Any]], 
             processor_kwargs={"text_kwargs": {"padding": True, "padding_side": side}},
         )
     )
+
+
+def check_same_logits(trainer: Any, saved: Any, inputs: dict[str, torch.Tensor]) -> None:
+    """What was saved says what is in memory, to the precision of float32."""
+    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)  # without autocast
+    for module in trained.modules():
+        module.__dict__.pop("forward", None)  # an encoder that remembers what it heard does so in half precision
+    with torch.no_grad():
+        own, loaded = (model.float().eval()(**inputs).logits for model in (trained, saved))
+    torch.testing.assert_close(loaded, own, atol=1e-4, rtol=1e-4)
