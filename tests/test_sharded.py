@@ -16,6 +16,7 @@ from forked import forked_together, run_script
 from safetensors.torch import load_file
 from test_train_sft import SMALL, command, proxy_mixture
 from tiny import make_backbones
+from transformers import AutoModelForCausalLM
 from transformers.integrations import deepspeed
 
 from audio_judge import AudioJudgeForCausalLM
@@ -72,15 +73,13 @@ class TestTwoSteps:
         forked_together(lambda: run_script(ROOT / "train_sft.py", command("jastin", given)), tmp_path)
         share = re.search(r"step 2 changed (\S+)% of the trained weights", (tmp_path / "process0.txt").read_text())
         assert float(share[1]) > 99
-        before = AudioJudgeForCausalLM.from_backbones(audio, text, adapter="bottleneck", dtype=torch.float32)
-        saved = AudioJudgeForCausalLM.from_pretrained(output)
+        saved, key = AudioJudgeForCausalLM.from_pretrained(output), "model.language_model.layers.0.mlp.up_proj.weight"
         assert saved.dtype == torch.float32
-        moved = {key for key, tensor in before.state_dict().items() if not torch.equal(tensor, saved.state_dict()[key])}
-        assert {key.split(".")[1] for key in moved} >= {"adapter", "language_model"}
-        # Steps of 1e-5, which bfloat16 would have lost from weights of 0.15
-        key = "model.language_model.layers.0.mlp.up_proj.weight"
-        step = (saved.state_dict()[key] - before.state_dict()[key]).abs()
-        assert 1e-6 < float(step.mean()) < 3e-5
+        # Two steps of 1e-5 at most, which bfloat16 would have lost from weights of 0.15
+        before = AutoModelForCausalLM.from_pretrained(text).model.layers[0].mlp.up_proj.weight
+        if name != "fsdp2":  # DeepSpeed rounds all weights once as it begins
+            before = before.bfloat16().float()
+        assert 1e-6 < float((saved.get_parameter(key) - before).abs().mean()) < 2e-5
         assert set(load_file(output / "checkpoint-2" / "model.safetensors")) == set(
             load_file(output / "model.safetensors")
         )
