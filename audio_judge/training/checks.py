@@ -232,7 +232,7 @@ class CheckedTrainer:
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """As the base class; what was trained in float32 is loaded in it, even if most weights are frozen in less."""
         if self._in_full:
-            state_dict = dict(self.model.state_dict() if state_dict is None else state_dict) | self._in_full
+            state_dict = {**(self.model.state_dict() if state_dict is None else state_dict), **self._in_full}
         super()._save(output_dir, state_dict)  # type: ignore[misc]
         config = Path(output_dir or self.args.output_dir) / "config.json"
         if self.args.should_save and config.exists():

@@ -237,6 +237,7 @@ def _changes(model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     from peft.tuners.lora import LoraLayer
     from peft.utils.other import ModulesToSaveWrapper
 
+    module: Any
     for module in model.modules():
         if isinstance(module, LoraLayer):
             yield module.get_base_layer().weight.float(), module.get_delta_weight("default").float()
