@@ -237,10 +237,10 @@ def _changes(model: nn.Module) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     from peft.tuners.lora import LoraLayer
     from peft.utils.other import ModulesToSaveWrapper
 
-    module: Any
     for module in model.modules():
         if isinstance(module, LoraLayer):
-            yield module.get_base_layer().weight.float(), module.get_delta_weight("default").float()
+            layer: Any = module
+            yield layer.get_base_layer().weight.float(), layer.get_delta_weight("default").float()
         elif isinstance(module, ModulesToSaveWrapper):
             own = module.modules_to_save["default"].parameters()
             for before, after in zip(module.original_module.parameters(), own, strict=True):
