@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 RUN_EXAMPLES = """examples:
   python -m eval run --judge checkpoints/mini --tasks nisqa_test,speecheval_assess,qualispeech --data-root /data --out runs/mini
   python -m eval run --judge peer:nisqa --judge peer:dnsmos --judge checkpoints/mini --data my_ratings.csv --out runs/own
-  python -m eval run --judge native:Qwen/Qwen2-Audio-7B-Instruct --tasks qualispeech --data qualispeech=/data/QualiSpeech --out runs/qwen
+  python -m eval run --judge Qwen/Qwen2-Audio-7B-Instruct --tasks qualispeech --data qualispeech=/data/QualiSpeech --out runs/qwen
   python -m eval run --judge "http://localhost:8000/v1#Qwen2.5-Omni-7B" --tasks speecheval_compare --data-root /data --out runs/omni
   accelerate launch --num_processes 4 -m eval run --judge org/judge --tasks nisqa_test --data-root /data --out runs/org
 
@@ -99,7 +99,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", action="append", required=True, metavar="JUDGE", help=(
-        "mini, open, a folder or a Hub id; native:REPO, http(s)://HOST/v1#MODEL, predictions:FILE, peer:NAME; repeatable"
+        "mini, open, a folder or a Hub id; http(s)://HOST/v1#MODEL, predictions:FILE, peer:NAME; repeatable"
     ))  # fmt: skip
     parser.add_argument("--tasks", metavar="NAMES", help="benchmarks, separated by commas; see `ls`")
     _add_data_options(parser)

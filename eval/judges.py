@@ -1,7 +1,6 @@
 """What can be judged with, behind one small interface: ``rubrics_for`` says what a judge can answer, ``answer`` answers.
 
 * ``mini``, ``open``, a folder or Hub id: our judge, whose numbers are read from probabilities;
-* ``native:REPO``: any ``AutoModelForMultimodalLM`` of transformers, asked in words;
 * ``http(s)://HOST/v1#MODEL``: any model behind an OpenAI-compatible server that takes audio, asked in words;
 * ``predictions:FILE``: answers that were given before, in the form of ``predictions.jsonl``;
 * ``peer:NAME``: a measure of others, see ``eval.peers``.
@@ -19,15 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import soundfile
-import torch
 
 from audio_judge.audio import AudioError, read_audio, resample
 from audio_judge.batch.shards import this_shard
 from audio_judge.errors import UsageError
-from audio_judge.judge.generation import generate, left_padded
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Preference
-from audio_judge.judge.native import EncodedPrompt, encode_prompt, load_audio_model
 from audio_judge.judge.preferences import verdict
 from audio_judge.judge.requests import Request
 from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
@@ -103,8 +99,6 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
         if kind in ("http", "https"):  # the colon of the address is none of ours
             return ServedJudge(spec, concurrency=batch_size)
         place = this_shard().device(device)
-        if kind == "native":
-            return NativeJudge(rest, device=place, batch_size=batch_size, revision=revision)
         return OwnJudge(AudioJudge.from_pretrained(spec, device=place, revision=revision), batch_size)
     except (OSError, ValueError) as error:
         raise UsageError(f"judge {spec}: {error}") from error
@@ -216,10 +210,24 @@ def _detected(detection: Any) -> Answer:
     return Answer({"is_real": detection.label == "real", "real": float(detection.real)})
 
 
-class WritingJudge:
-    """What judges that are asked in words have in common; a subclass writes the answers to messages."""
+class ServedJudge:
+    """A model behind an OpenAI-compatible server, which is asked in words and sent audio as wav.
 
-    facts: dict[str, Any]
+    The key is in ``AUDIO_JUDGE_API_KEY``.
+
+    Args:
+        address: ``http://HOST/v1#MODEL``; without a model the one that the server lists.
+        first_wait: Pause before the second attempt, in seconds.
+    """
+
+    def __init__(
+        self, address: str, *, concurrency: int = 8, max_tokens: int = MAX_TOKENS, first_wait: float = 1.0
+    ) -> None:
+        self.url, _, model = address.partition("#")
+        self.key = os.environ.get(API_KEY_VARIABLE)
+        self.model = model or served_model(self.url, api_key=self.key)
+        self.concurrency, self.sampling, self.first_wait = concurrency, Sampling(max_tokens=max_tokens), first_wait
+        self.facts = {"kind": "endpoint", "model": self.model, "url": self.url}
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
         """Say which rubrics it can answer: all of them."""
@@ -240,7 +248,7 @@ class WritingJudge:
         return answers
 
     def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """Answer messages in words.
+        """Answer messages in words, several at a time.
 
         Args:
             messages: Content of one user message each, audio blocks with a path.
@@ -248,76 +256,6 @@ class WritingJudge:
         Returns:
             One text each, or why there is none.
         """
-        raise NotImplementedError
-
-    def controlled(self) -> "Scoring":
-        """Return what ``eval.controls`` can bench."""
-        return Scoring(self)
-
-
-class NativeJudge(WritingJudge):
-    """An audio language model of transformers, greedy, so many messages per forward pass."""
-
-    def __init__(
-        self,
-        repo: str,
-        *,
-        device: str,
-        batch_size: int = 8,
-        revision: str | None = None,
-        max_new_tokens: int = MAX_TOKENS,
-    ) -> None:
-        hub = {} if revision is None else {"revision": revision}
-        model, self.processor = load_audio_model(repo, dtype="auto", **hub)
-        self.model: Any = model.to(torch.device(device)).eval()
-        self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
-        self.facts = {"kind": "native", "model": repo, "revision": revision, "device": device}
-
-    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """Answer messages in words, in batches."""
-        results: list[str | Exception] = []
-        for start in range(0, len(messages), self.batch_size):
-            results += self._batch(messages[start : start + self.batch_size])
-        return results
-
-    def _batch(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """A clip that cannot be read leaves its message without an answer, and the others as they are."""
-        ready: list[Any] = []
-        for blocks in messages:
-            try:
-                ready.append(encode_prompt(self.processor, [{"role": "user", "content": blocks}]))
-            except (AudioError, OSError) as error:
-                ready.append(error)
-        prompts = [one for one in ready if isinstance(one, EncodedPrompt)]
-        texts = iter(self._generate(prompts) if prompts else [])
-        return [next(texts) if isinstance(one, EncodedPrompt) else one for one in ready]
-
-    def _generate(self, prompts: list[EncodedPrompt]) -> list[str]:
-        inputs = left_padded(self.processor, prompts, self.model.dtype)
-        # Greedy, so that a run can be repeated
-        written = generate(self.model, self.processor, inputs, Sampling(max_tokens=self.max_new_tokens))
-        return [one.text.strip() for one in written]
-
-
-class ServedJudge(WritingJudge):
-    """A model behind an OpenAI-compatible server, which is sent audio as wav; the key is in ``AUDIO_JUDGE_API_KEY``.
-
-    Args:
-        address: ``http://HOST/v1#MODEL``; without a model the one that the server lists.
-        first_wait: Pause before the second attempt, in seconds.
-    """
-
-    def __init__(
-        self, address: str, *, concurrency: int = 8, max_tokens: int = MAX_TOKENS, first_wait: float = 1.0
-    ) -> None:
-        self.url, _, model = address.partition("#")
-        self.key = os.environ.get(API_KEY_VARIABLE)
-        self.model = model or served_model(self.url, api_key=self.key)
-        self.concurrency, self.sampling, self.first_wait = concurrency, Sampling(max_tokens=max_tokens), first_wait
-        self.facts = {"kind": "endpoint", "model": self.model, "url": self.url}
-
-    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        """Answer messages in words, several at a time."""
         return asyncio.run(self._write(messages))
 
     async def _write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
@@ -336,6 +274,10 @@ class ServedJudge(WritingJudge):
                 return outcome.text if isinstance(outcome, Reply) else RuntimeError(outcome.message)
 
             return [one async for one in in_order(ask, messages, 2 * self.concurrency)]
+
+    def controlled(self) -> "Scoring":
+        """Return what ``eval.controls`` can bench."""
+        return Scoring(self)
 
 
 def _sent(block: dict[str, Any]) -> dict[str, Any]:
@@ -472,7 +414,7 @@ class MeasuredScoring:
 class Scoring:
     """A judge that writes as ``eval.controls`` wants it."""
 
-    judge: WritingJudge
+    judge: ServedJudge
 
     def score(self, clips: Sequence[str], rubric: Iterable[Rubric | str] = ("mos",)) -> list[dict[str, float]]:
         """Score clips; a score that could not be read is missing."""
