@@ -8,6 +8,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 from dataclasses import dataclass, fields, replace
 from inspect import signature
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -1096,6 +1097,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             head_bias=causal.get_output_embeddings().bias is not None,
             dtype=causal.dtype,
         )
+        for part in (config.audio_config, config.text_config):
+            if Path(part._name_or_path).is_dir():  # where it lay here is nobody else's business
+                part._name_or_path = ""
         with torch.device("meta"):  # its parts are replaced by the loaded ones at once
             model = cls(config)
         decoder = type(model.model.language_model)  # some are inside another module of the causal model

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from audio_judge.configuration_audio_judge import AudioJudgeNisqaConfig as AudioJudgeNisqaConfig
     from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig as AudioJudgeSpokenConfig
     from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
+    from audio_judge.judge.identity import UntrainedTaskError as UntrainedTaskError
+    from audio_judge.judge.identity import UntrainedTaskWarning as UntrainedTaskWarning
     from audio_judge.judge.judge import AudioJudge as AudioJudge
     from audio_judge.judge.judgement import Authenticity as Authenticity
     from audio_judge.judge.judgement import Judgement as Judgement
     from audio_judge.judge.judgement import Preference as Preference
     from audio_judge.judge.judgement import Score as Score
     from audio_judge.judge.judgement import Window as Window
+    from audio_judge.judge.requests import AnswerError as AnswerError
     from audio_judge.judge.requests import Request as Request
     from audio_judge.modeling_audio_judge import AudioJudgeDistillMosEncoder as AudioJudgeDistillMosEncoder
     from audio_judge.modeling_audio_judge import AudioJudgeEncoder as AudioJudgeEncoder
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 # What the package gives, and where it is imported from when it is first asked for; type checkers read the imports above
 _HOMES = {
     "Analysis": "analysis",
+    "AnswerError": "judge.requests",
     "AudioJudge": "judge.judge",
     "AudioJudgeConfig": "configuration_audio_judge",
     "AudioJudgeEncoder": "modeling_audio_judge",
@@ -68,6 +72,8 @@ _HOMES = {
     "Scale": "rubrics.rubric",
     "Score": "judge.judgement",
     "UntrainedRubricWarning": "judge.identity",
+    "UntrainedTaskError": "judge.identity",
+    "UntrainedTaskWarning": "judge.identity",
     "Window": "judge.judgement",
     "analyze": "analysis",
 }

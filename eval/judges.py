@@ -1,6 +1,7 @@
 """What can be judged with, behind one small interface: ``rubrics_for`` says what a judge can answer, ``answer`` answers.
 
-* ``mini``, ``open``, a folder or Hub id: our judge, whose numbers are read from probabilities;
+* ``mini``, ``open``, a folder or Hub id: a judge, ours or a native audio language model, asked and read in the form that it
+  learned, as ``AudioJudge`` does: from probabilities where it learned decisions, from its own texts where it learned those;
 * ``http(s)://HOST/v1#MODEL``: any model behind an OpenAI-compatible server that takes audio, asked in words;
 * ``predictions:FILE``: answers that were given before, in the form of ``predictions.jsonl``;
 * ``peer:NAME``: a measure of others, see ``eval.peers``.
@@ -22,6 +23,7 @@ import soundfile
 from audio_judge.audio import AudioError, read_audio, resample
 from audio_judge.batch.shards import this_shard
 from audio_judge.errors import UsageError
+from audio_judge.judge.identity import UntrainedTaskError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Preference
 from audio_judge.judge.preferences import verdict
@@ -112,8 +114,33 @@ class OwnJudge:
         self.facts = {"kind": "own", "model": judge.name, "revision": judge.revision, "device": str(judge.model.device)}
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
-        """Say which rubrics it can answer: all of them."""
+        """Say which rubrics it can answer: all of them, or of a judge that says what it learned in words those that it did."""
+        try:
+            return self._known(task, rubrics)
+        except UntrainedTaskError as error:
+            return str(error)
+
+    def _known(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...]:
+        identity = self.judge.identity
+        if task == "detect":
+            identity.way_to_detect()
+        elif task == "compare":
+            identity.way_to_compare()
+        elif is_of_numbers(task):
+            ways = {rubric.name: self._way(rubric.name) for rubric in rubrics}
+            known = tuple(rubric for rubric in rubrics if ways[rubric.name])
+            if rubrics and not known:
+                identity.way_to_score(rubrics[0].name)  # which raises
+            return known
+        else:
+            identity.says(task)
         return tuple(rubrics)
+
+    def _way(self, rubric: str) -> str | None:
+        try:
+            return self.judge.identity.way_to_score(rubric)
+        except UntrainedTaskError:
+            return None
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions of one task."""
@@ -162,22 +189,24 @@ class OwnJudge:
 
 def _scored(judgement: Judgement) -> Answer:
     if judgement.error is not None:
-        return Answer(error=judgement.error)
+        return _unanswered(judgement)
     rows = {name: score.to_dict() for name, score in judgement.scores.items()}
     levels = {name: row["level"] for name, row in rows.items()}
-    spread = {key: {name: row[key] for name, row in rows.items()} for key in ("std", "shares")}
+    # What was read from a text has neither spread nor shares
+    spread = {key: {name: row[key] for name, row in rows.items() if row["shares"]} for key in ("std", "shares")}
+    spread = {key: found for key, found in spread.items() if found}
     return Answer({"scores": {name: row["value"] for name, row in rows.items()}, "levels": levels} | spread)
 
 
 def _preferred(said: Preference, turned: Preference, names: Sequence[str]) -> Answer:
     if said.error is not None or turned.error is not None:
-        return Answer(error=said.error or turned.error)
-    shares = {name: dict(said.rubrics[name]) for name in names}
+        return _unanswered(said if said.error is not None else turned)
+    shares = {name: dict(said.rubrics[name]) for name in names if name in said.rubrics}
     found: dict[str, Any] = {
         "preferences": {name: verdict(one) for name, one in shares.items()},
         "probabilities": shares,
     }
-    found["swapped"] = {name: verdict(turned.rubrics[name]) for name in names}
+    found["swapped"] = {name: verdict(turned.rubrics[name]) for name in names if name in turned.rubrics}
     if said.text is None:
         return Answer(found)
     return Answer(found | {"answer": said.reasons or said.text, "own_words": said.has_own_words}, (said.text,))
@@ -186,13 +215,17 @@ def _preferred(said: Preference, turned: Preference, names: Sequence[str]) -> An
 def _said(task: str, judgement: Judgement) -> Answer:
     """The words say what is not a score; the scores are the decided ones."""
     if judgement.error is not None:
-        return Answer(error=judgement.error)
+        return _unanswered(judgement)
     decided = (_scored(judgement).prediction or {}) if states(task, "scores") else {}
     if judgement.text is None:
         return Answer(decided) if decided else Answer(error="no answer")
     said = stated(task, _facts(task, judgement), judgement.text)
     own = {"own_words": judgement.has_own_words}
     return Answer(decided | {key: value for key, value in said.items() if key not in decided} | own, (judgement.text,))
+
+
+def _unanswered(said: Judgement | Preference) -> Answer:
+    return Answer(None, () if said.text is None else (said.text,), said.error)
 
 
 def _facts(task: str, judgement: Judgement) -> Facts:

@@ -14,7 +14,7 @@ from audio_judge.batch import lines
 from audio_judge.errors import UsageError
 
 WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
-SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline")
+SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline", "coverage")
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
 ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language")
@@ -120,7 +120,7 @@ class RowWriter:
         """Write what is said about the clip of an input row, with the settings of the run, and flush it."""
         kept = keep(row, self.reserved)
         if not self.is_csv:
-            said = {**settings, "error": answer.error} if answer.error is not None else {**answer.row, **settings}
+            said = {**answer.row, **settings} | ({} if answer.error is None else {"error": answer.error})
             self.rows.write({**kept, **said})
             return
         # Of an answer, only its own columns count: another of its keys may be the name of an input's

@@ -20,4 +20,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def assess(options: argparse.Namespace) -> int:
     """Assess clips dimension by dimension, and sum it up in words."""
-    return write_words(prepare(options, rubrics=lambda judge: judge.dimensions), "assess", "assessed")
+    return write_words(prepare(options, rubrics=lambda judge: judge.rubrics_of("assess")), "assess", "assessed")

@@ -294,8 +294,8 @@ def for_people(output: Output, write: Callable[[Any], str] = str) -> Callable[[A
 
 def result_of(said: "Authenticity | Preference", without: Sequence[str]) -> Answer:
     """A result as it writes itself, but for what stands in the row anyway."""
-    if said.error is not None:
-        return Answer(error=said.error)
+    if said.error is not None:  # what was said is kept, if that is what cannot be read
+        return Answer({} if said.text is None else {"text": said.text}, error=said.error)
     row = {name: value for name, value in said.to_dict().items() if name not in without}
     return Answer(row, said, cells=(said.to_row(),))
 

@@ -79,7 +79,7 @@ def compare(options: argparse.Namespace) -> int:
         ("better", "p_a", "p_b", "p_tie", *(f"{name}_lead" for name in names), "reasons"),
         partial(in_chunks, asked.batch_size, ask, partial(_compared, names=names)),
         asked.columns.identity,
-        ("better", "probabilities", "by_rubric", "reasons", "text", "has_own_words"),
+        ("better", "probabilities", "by_rubric", "reasons", "text", "has_own_words", "coverage"),
         for_people(asked.output),
         unit="pair",
     )

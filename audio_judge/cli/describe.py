@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from audio_judge.cli.common import prepare
 from audio_judge.cli.judgements import write_words
 from audio_judge.cli.options import EXIT_CODES, add_word_options
-from audio_judge.rubrics.rubric import RUBRICS
 
 if TYPE_CHECKING:
     from audio_judge.judge.judgement import Judgement
@@ -25,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def describe(options: argparse.Namespace) -> int:
     """Describe clips in running text."""
-    return write_words(prepare(options, rubrics=RUBRICS), "describe", "described", _description)
+    return write_words(
+        prepare(options, rubrics=lambda judge: judge.rubrics_of("describe")), "describe", "described", _description
+    )
 
 
 def _description(judgement: "Judgement") -> str:

@@ -43,7 +43,7 @@ def detect(options: argparse.Namespace) -> int:
         columns,
         partial(in_chunks, asked.batch_size, ask, partial(result_of, without=("clip", "model", "revision"))),
         asked.columns.identity,
-        (*columns, "timeline"),
+        (*columns, "timeline", "coverage"),
         for_people(asked.output),
     )
     return finish(job, asked)

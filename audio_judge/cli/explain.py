@@ -5,7 +5,6 @@ import argparse
 from audio_judge.cli.common import prepare
 from audio_judge.cli.judgements import write_words
 from audio_judge.cli.options import EXIT_CODES, add_word_options
-from audio_judge.rubrics.rubric import RUBRICS
 
 EXAMPLES = f"""examples:
   audio-judge explain clip.wav
@@ -22,4 +21,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Say the scores of clips and the reasons in words."""
-    return write_words(prepare(options, rubrics=RUBRICS), "explain", "explained")
+    return write_words(prepare(options, rubrics=lambda judge: judge.rubrics_of("explain")), "explain", "explained")

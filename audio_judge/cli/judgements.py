@@ -96,8 +96,8 @@ def _shown_name(item: Item, columns: Any) -> str:
 
 
 def _scored(judgement: "Judgement", names: Sequence[str]) -> Answer:
-    if judgement.error is not None:
-        return Answer(error=judgement.error)
+    if judgement.error is not None:  # what was said is kept, if that is what cannot be read
+        return Answer({} if judgement.text is None else {"text": judgement.text}, error=judgement.error)
     return Answer(result_row(judgement, names), judgement)
 
 
@@ -110,7 +110,7 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
 
     Returns:
         JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds``, the windows of a long clip in ``timeline``, and
-        what there is of ``WORDS``.
+        what there is of ``WORDS`` and ``coverage``.
 
     Example:
         >>> from audio_judge.judge.judgement import Judgement, Score
@@ -119,7 +119,7 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
         {'mos': 3.5}
     """
     details = judgement.to_dict()
-    scores = {name: details["scores"][name] for name in rubrics}
+    scores = {name: details["scores"][name] for name in rubrics if name in details["scores"]}
     row: dict[str, Any] = {
         "scores": {name: score["value"] for name, score in scores.items()},
         **{key: {name: score[key] for name, score in scores.items()} for key in ("std", "level", "shares")},
@@ -127,8 +127,10 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
     }
     if judgement.timeline:
         windows = details["timeline"]
-        row["timeline"] = [w | {"scores": {name: w["scores"][name] for name in rubrics}} for w in windows]
-    return row | {name: details[name] for name in WORDS if name in details}
+        row["timeline"] = [
+            w | {"scores": {name: w["scores"][name] for name in scores if name in w["scores"]}} for w in windows
+        ]
+    return row | {name: details[name] for name in (*WORDS, "coverage") if name in details}
 
 
 def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def score(options: argparse.Namespace) -> int:
     """Score clips and write a row for each."""
     check = _check_explained if options.explain else None
-    asked = prepare(options, for_people=options.table, rubrics=RUBRICS, check=check)
+    asked = prepare(options, for_people=options.table, rubrics=lambda judge: judge.usual_rubrics, check=check)
     return write_words(asked, "explain", "scored") if options.explain else write_scores(asked, "score")
 
 

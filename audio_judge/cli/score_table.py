@@ -29,9 +29,14 @@ class ScoreTable:
 
     def line(self, name: str, judgement: "Judgement") -> str:
         """The row of one clip: scores, then the level of the first rubric and what else is less than best."""
-        scores = [(one, judgement.scores[one.name]) for one in self.rubrics]
-        cells = [f"{said.value:>{max(5, len(one.name))}.{_digits(one)}f}" for one, said in scores]
-        words, *flaws = [said.level for one, said in scores if one is self.rubrics[0] or said.level != one.best_level]
+        # A judge that scores in words may have said nothing about one
+        found = [(one, judgement.scores.get(one.name)) for one in self.rubrics]
+        cells = [
+            f"{'-' if said is None else format(said.value, f'.{_digits(one)}f'):>{max(5, len(one.name))}}"
+            for one, said in found
+        ]
+        scores = [(one, said) for one, said in found if said is not None]
+        words, *flaws = [said.level for one, said in scores if one is scores[0][0] or said.level != one.best_level]
         in_words = f"{words}: {', '.join(flaws)}" if flaws else words
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
 

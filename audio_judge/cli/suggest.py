@@ -20,4 +20,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def suggest(options: argparse.Namespace) -> int:
     """Say what to improve in clips."""
-    return write_words(prepare(options, rubrics=lambda judge: judge.dimensions), "suggest", "advised on")
+    return write_words(prepare(options, rubrics=lambda judge: judge.rubrics_of("suggest")), "suggest", "advised on")

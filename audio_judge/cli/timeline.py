@@ -19,7 +19,6 @@ from audio_judge.cli.options import (
     positive_float,
 )
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import RUBRICS
 
 if TYPE_CHECKING:
     from audio_judge.judge.judgement import Window
@@ -51,7 +50,7 @@ def timeline(options: argparse.Namespace) -> int:
     """Score recordings window by window."""
     from audio_judge.audio import AudioError
 
-    asked = prepare(options, rubrics=RUBRICS)
+    asked = prepare(options, rubrics=lambda judge: judge.usual_rubrics)
     names = asked.names
     how: dict[str, Any] = {"window_seconds": options.window_seconds, "hop_seconds": options.hop_seconds}
     how |= {"rubrics": asked.rubrics, "batch_size": asked.batch_size, "listener": asked.listener}

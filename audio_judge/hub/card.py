@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,13 +13,15 @@ from safetensors import safe_open
 from yaml import YAMLError, safe_load
 
 from audio_judge.errors import UsageError
-from audio_judge.hub.files import INDEX, is_adapter, read_json, template_text, trained_rubrics, weight_files
+from audio_judge.hub import usage
+from audio_judge.hub.files import INDEX, is_adapter, learned_of, read_json, template_text, weight_files
 from audio_judge.hub.licences import allows_commerce, parts_of, strictest, strictness
-from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.judge.learned import DECIDE
 
 LIBRARY, PIPELINE_TAG = "transformers", "audio-text-to-text"
 TAGS = ("audio", "audio-judge", "decision", "custom_code")
 # Ids of metrics on the Hub
+_READ_AS = {DECIDE: "a probability per level", "score": "a number in digits", "categorize": "the name of a level"}
 METRIC_IDS = {"pcc": "pearsonr", "srcc": "spearmanr", "mae": "mae", "accuracy": "accuracy", "f1": "f1"}
 
 
@@ -156,19 +159,23 @@ def write_card(
     adapter = is_adapter(folder)
     facts, is_bound = _licensed(folder, replace(facts, title=facts.title or repo.rpartition("/")[2]))
     processor = read_json(folder / "processor_config.json")
-    rubrics = trained_rubrics(processor)  # of a judge that does not say, a guess: good for an example, not as a claim
+    noted = learned_of(folder)
+    learned = noted or usage.UNKNOWN
     card = ModelCard.from_template(
         ModelCardData(**_metadata(facts, repo, results, base_model if adapter else None)),
         template_str=template_text("model_card.md"),
-        facts=facts,
+        facts=replace(facts, recipe=_without_places(facts.recipe)),
         is_bound=is_bound,
         repo=repo,
         adapter=adapter,
         base=base_model,
         shape=judge_shape(folder),
         window=f"{processor.get('window_seconds', 10.0):g}",
-        rubrics=rubrics if processor.get("trained_rubrics") else [],
-        example=json.dumps({name: ALL_RUBRICS[name].question() for name in rubrics[:1]}),
+        rate=f"{processor.get('feature_extractor', {}).get('sampling_rate', 48_000):_}",
+        calls=usage.calls(learned),
+        example=json.dumps(usage.typed_questions(learned)) if learned.decides else "",
+        conversation="" if learned.decides else usage.conversation(learned),
+        answers=usage.answers(learned) if noted else [],
         figures="" if results is None else _figures(results),
     )
     path = folder / "README.md"
@@ -277,9 +284,19 @@ def judge_shape(folder: str | Path) -> dict[str, str]:
     rate = processor.get("feature_extractor", {}).get("sampling_rate")
     rows |= {"sampling rate": f"{rate:,} Hz"} if rate else {}
     rows["window"] = f"{processor.get('window_seconds', 10.0):g} s; longer clips are cut into windows"
-    form = processor.get("answer_form", "decision")
-    rows["scores are read as"] = "a number in digits" if form == "decimal" else "a probability per level"
-    return rows
+    learned = learned_of(folder) or usage.UNKNOWN
+    ways = dict.fromkeys(_READ_AS.get(str(learned.way_to_score(name)), "its own text") for name in learned.scored)
+    return rows | ({"scores are read as": "; ".join(ways)} if ways else {})
+
+
+def _without_places(recipe: str) -> str:
+    """A recipe that does not tell where files lay on this machine: their names stay.
+
+    Example:
+        >>> _without_places("data: /home/me/NISQA_Corpus, model: me/judge")
+        'data: NISQA_Corpus, model: me/judge'
+    """
+    return re.sub(r"(?<![^\s\"'=\[,])(?:~|\.{1,2})?/[^\s\"',\]]*?([^/\s\"',\]]+)/?(?=[\s\"',\]]|$)", r"\1", recipe)
 
 
 def _counts(folder: Path, names: Sequence[str]) -> Iterator[int]:

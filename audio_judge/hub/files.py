@@ -1,9 +1,9 @@
 """Which files of a judge's folder go to the Hub, and what is wrong with those that must not."""
 
 import json
-from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from huggingface_hub.errors import HFValidationError
@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS
+from audio_judge.judge.learned import LEARNED_FILE, Learned, of_processor
 
 CODE_FILES = ("configuration_audio_judge.py", "modeling_audio_judge.py", "processing_audio_judge.py")
 PROCESSOR_NEEDS = (
@@ -31,6 +31,8 @@ NATIVE_MAY = (
     *PROCESSOR_MAY,
 )  # fmt: skip
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+# What a processor of an earlier version notes of the training, if it does not say
+EARLIER: dict[str, Any] = {"trained_languages": None, "trained_faults": False, "answer_form": "decision"}
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -111,6 +113,7 @@ def select_files(folder: str | Path, processor: str | Path | None = None) -> dic
     chosen = {name: folder / name for name in weight_files(folder)}
     if is_adapter(folder):
         chosen[ADAPTER_CONFIG] = folder / ADAPTER_CONFIG
+        chosen |= {LEARNED_FILE: folder / LEARNED_FILE} if (folder / LEARNED_FILE).is_file() else {}
     else:
         names = ("config.json", "generation_config.json")
         chosen |= {name: folder / name for name in names if (folder / name).is_file()}
@@ -235,14 +238,20 @@ def template_text(name: str) -> str:
     return package_files("audio_judge").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def trained_rubrics(config: Mapping[str, Any]) -> list[str]:
-    """Name the rubrics that a judge can be asked for by name, by the content of its ``processor_config.json``.
+def learned_of(folder: str | Path) -> Learned | None:
+    """Read what the judge of a folder, or a LoRA of one, learned; None if it does not say.
 
-    Returns:
-        Those it was trained on as far as this package knows them; NISQA's five if it does not say.
-
-    Example:
-        >>> trained_rubrics({"trained_rubrics": ["mos", "charm of the unknown"]})
-        ['mos']
+    Raises:
+        UsageError: If a file is missing, or a note is not well formed.
     """
-    return [name for name in config.get("trained_rubrics") or RUBRICS if name in ALL_RUBRICS]
+    folder = Path(folder)
+    notes = [(folder / LEARNED_FILE, None), (folder / "config.json", "learned")]
+    try:
+        for path, key in notes:
+            if path.is_file() and (note := read_json(path) if key is None else read_json(path).get(key)) is not None:
+                return Learned.from_note(note)
+    except ValueError as error:
+        raise UsageError(f"{folder}: {error}") from error
+    path = folder / "processor_config.json"
+    # Judges of earlier versions noted it there
+    return of_processor(SimpleNamespace(**EARLIER | read_json(path))) if path.is_file() else None

@@ -12,12 +12,14 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 from safetensors.torch import load_file, save_file
 
 from audio_judge.errors import UsageError
+from audio_judge.hub import usage
 from audio_judge.hub.card import CardFacts, Results, complete_card, write_card
 from audio_judge.hub.files import (
     ADAPTER_CONFIG,
@@ -29,19 +31,26 @@ from audio_judge.hub.files import (
     check_repo,
     is_adapter,
     is_native,
+    learned_of,
     processor_folder,
     read_json,
     select_files,
     template_text,
-    trained_rubrics,
     without_local_names,
     write_json,
 )
-from audio_judge.rubrics.rubric import ALL_RUBRICS
-from audio_judge.tasks import score
+from audio_judge.judge.learned import LEARNED_FILE
 
 # What an earlier push of other weights may have left: a LoRA beside merged weights would be applied twice
-REPLACED = ("model*.safetensors", INDEX, ADAPTER_WEIGHTS, ADAPTER_CONFIG, "config.json", "generation_config.json")
+REPLACED = (
+    "model*.safetensors",
+    INDEX,
+    ADAPTER_WEIGHTS,
+    ADAPTER_CONFIG,
+    LEARNED_FILE,
+    "config.json",
+    "generation_config.json",
+)
 REQUIREMENTS = ("transformers>=5.23,<6", "safetensors>=0.8", "soundfile>=0.14", "soxr>=1")
 ADAPTER_REQUIREMENTS = ("peft>=0.21",)
 
@@ -135,22 +144,19 @@ def _write_results(folder: Path, results: Results) -> None:
 
 
 def handler_text(folder: str | Path) -> str:
-    """Write the ``handler.py`` of a judge, which knows the rubrics that the judge was trained on by name.
+    """Write the ``handler.py`` of a judge, which knows by name the rubrics, or the tasks in words, that the judge was trained on.
 
-    They are read from the ``processor_config.json`` of the folder: an inference endpoint does not have this package.
+    They are read from what the folder notes: an inference endpoint does not have this package.
     """
-    text = template_text("handler.py")
-    config = read_json(Path(folder) / "processor_config.json")
-    known = {}
-    for name in trained_rubrics(config):
-        rubric = ALL_RUBRICS[name]
-        question = rubric.question()
-        known[name] = {"instructions": question["instructions"], "levels": question["criteria"]}
-        known[name] |= {"low": rubric.low, "high": rubric.high}
-        if config.get("answer_form") == "decimal":
-            known[name] |= {"request": score.ask(rubric)}
-    line = "RUBRICS: dict[str, dict[str, Any]] = "
-    return text.replace(f"{line}{{}}", line + pprint.pformat(known, indent=1, width=118, sort_dicts=False))
+    learned = learned_of(folder) or usage.UNKNOWN
+    rubrics = usage.rubrics(learned)
+    text = _filled(template_text("handler.py"), "RUBRICS: dict[str, dict[str, Any]] = ", rubrics)
+    in_words = {} if learned.decides else usage.requests(learned)
+    return _filled(text, "REQUESTS: dict[str, str] = ", in_words)
+
+
+def _filled(text: str, line: str, content: Any) -> str:
+    return text.replace(f"{line}{{}}", line + pprint.pformat(content, indent=1, width=118, sort_dicts=False))
 
 
 def merge(adapter: str | Path, target: str | Path, base: str | None = None) -> Path:
@@ -179,6 +185,9 @@ def merge(adapter: str | Path, target: str | Path, base: str | None = None) -> P
         raise UsageError(f"{error}; merging needs: pip install 'audio-judge[train]'") from error
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{adapter}: cannot be merged into {name}: {error}") from error
+    learned = learned_of(adapter)
+    if learned is not None:
+        merged.config.learned = learned.note()
     merged.save_pretrained(target)
     processor.save_pretrained(target)
     return target

@@ -9,6 +9,7 @@ from audio_judge.judge.requests import LONGEST_TEXT, Questionnaire, heard_by
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric, in_language
+from audio_judge.tasks import TASKS
 from audio_judge.tasks import compare as compare_task
 from audio_judge.tasks import detect as detect_task
 from audio_judge.tasks.compare import Form
@@ -46,8 +47,9 @@ def scores(
             labels[rubric.name] = TextQuestion(way, (in_language(rubric, asked_in),), asked_in, listener)
         elif way == "rate":
             texts[rubric.name] = TextQuestion(way, (rubric,), asked_in, listener)
-        elif way in SAID:  # one text speaks of all its rubrics
-            texts[way] = _text_question(identity, way, asked_in, listener)
+        elif way in SAID:  # one text speaks of all its rubrics on one scale
+            rubrics_of_text = text_rubrics(identity, way, rubric)
+            texts[f"{way} {rubric.scale.name}"] = TextQuestion(way, rubrics_of_text, asked_in, listener)
     return Questionnaire(
         known,
         about_faults or {},
@@ -63,16 +65,23 @@ def scores(
 def text(identity: Identity, task: str, listener: Listener | None, language: str, max_new_tokens: int) -> Questionnaire:
     """Ask for the whole text of a task that the judge learned; ``max_new_tokens`` are for its free words."""
     asked_in = identity.asked_in(language, says=True)
-    question = _text_question(identity, task, asked_in, listener)
+    question = TextQuestion(task, text_rubrics(identity, task), asked_in, listener)
     return Questionnaire(
         question.rubrics, texts=(question,), max_new_tokens=LONGEST_TEXT + max_new_tokens, language=asked_in
     )
 
 
-def _text_question(identity: Identity, task: str, language: str, listener: Listener | None) -> TextQuestion:
-    """A task in words about the rubrics that the judge learned it on."""
+def text_rubrics(identity: Identity, task: str, rubric: Rubric | None = None) -> tuple[Rubric, ...]:
+    """What a text of a task speaks of, as the judge learned it; those that it is asked for share the scale of ``rubric``.
+
+    None stands for the first one that it learned.
+    """
     names = cast(Learned, identity.learned).tasks[task].rubrics
-    return TextQuestion(task, tuple(get_rubric(name) for name in names if name in ALL_RUBRICS), language, listener)
+    known = [get_rubric(name) for name in names if name in ALL_RUBRICS]
+    if TASKS[task].TRAITS.asks != "several" or not known:
+        return tuple(known)
+    scale = known[0].scale if rubric is None else rubric.scale
+    return tuple(one for one in known if one.scale == scale)
 
 
 def decisions(identity: Identity, questions: Questions) -> Questionnaire:

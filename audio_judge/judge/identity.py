@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from audio_judge.errors import UsageError
 from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
@@ -22,7 +23,7 @@ class UntrainedTaskWarning(UserWarning):
     """A judge is asked for a task it was not trained on."""
 
 
-class UntrainedTaskError(ValueError):
+class UntrainedTaskError(UsageError):
     """A judge is asked for what it cannot do, as it was not trained on that nor on anything that stands in for it."""
 
 

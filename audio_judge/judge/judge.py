@@ -643,6 +643,21 @@ class AudioJudge:
         return self.identity.rubrics
 
     @property
+    def usual_rubrics(self) -> tuple[str, ...]:
+        """Names of what is scored if nothing is named: NISQA's five, or what the judge learned of them, or in their place."""
+        return tuple(rubric.name for rubric in asking.usual_rubrics(self.identity))
+
+    def rubrics_of(self, task: str) -> tuple[str, ...]:
+        """Names of what stands beside the words of ``explain``, ``assess``, ``suggest`` or ``describe``.
+
+        Raises:
+            UntrainedTaskError: If the judge learned neither the task nor to score whatever it is asked.
+        """
+        if self.identity.says(task):
+            return tuple(rubric.name for rubric in asking.text_rubrics(self.identity, task))
+        return tuple(self.dimensions if task in ("assess", "suggest") else RUBRICS)
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages the judge was trained in; none if its processor does not say."""
         return self.identity.languages

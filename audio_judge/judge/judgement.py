@@ -120,7 +120,7 @@ class Judgement:
         """
         row: dict[str, Any] = {"clip": self.clip, "model": self.model, "revision": self.revision}
         if self.error is not None:
-            return row | {"error": self.error}
+            return row | _unread(self.text) | {"error": self.error}
         row |= {"seconds": self.seconds and round(self.seconds, 3)}
         row |= {"scores": {name: score.to_dict() for name, score in self.scores.items()}}
         if self.timeline:
@@ -198,7 +198,7 @@ class Preference:
         row: dict[str, Any] = {"first": self.first, "second": self.second}
         row |= {"model": self.model, "revision": self.revision}
         if self.error is not None:
-            return row | {"error": self.error}
+            return row | _unread(self.text) | {"error": self.error}
         rubrics = {name: _rounded(shares) for name, shares in self.rubrics.items()}
         row |= {"better": self.better, "probabilities": _rounded(self.probabilities), "rubrics": rubrics}
         if self.text is not None:
@@ -217,6 +217,10 @@ class Preference:
 def _fault_row(fault: Cause) -> dict[str, Any]:
     spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
     return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
+
+
+def _unread(text: str | None) -> dict[str, str]:
+    return {} if text is None else {"text": text}
 
 
 def _covered(coverage: float | None) -> dict[str, float]:

@@ -155,6 +155,17 @@ class Learned:
         return "; ".join(said) or "nothing"
 
 
+def of_processor(processor: Any) -> Learned | None:
+    """What the processor of a judge of an earlier version notes; None if it notes nothing."""
+    rubrics = getattr(processor, "trained_rubrics", None)
+    if not rubrics:
+        return None
+    languages = tuple(processor.trained_languages or ("en",))
+    is_decimal = processor.answer_form == "decimal"
+    lesson = Lesson("text" if is_decimal else "decision", tuple(rubrics), languages)
+    return Learned({"score" if is_decimal else DECIDE: lesson}, bool(processor.trained_faults))
+
+
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Names of rubrics, each once, in the order of our table; others behind them.
 

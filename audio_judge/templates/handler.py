@@ -8,7 +8,10 @@ A request holds the clip as base64 of an encoded file (wav, flac, ogg, mp3), or 
     {"inputs": "UklGR…", "parameters": {"rubric": {"name": "warmth", "instructions": "How warm does the voice sound?",
                                                    "levels": ["cold", "neutral", "warm"], "low": 1, "high": 10}}}
 
-Without parameters, all of ``RUBRICS`` are judged; a list of inputs is answered by a list. Sound is taken from the request
+    {"inputs": "UklGR…", "parameters": {"task": "assess"}}
+
+Without parameters, all of ``RUBRICS`` are judged, or the first of ``REQUESTS`` answered by a judge that knows no rubric by name; a
+task in words is answered by a text for each window of the clip. A list of inputs is answered by a list. Sound is taken from the request
 only: no path is opened and no address fetched.
 """
 
@@ -22,7 +25,11 @@ from transformers import AutoModelForCausalLM, AutoProcessor
 # What can be asked for by name: filled in when the judge is pushed
 RUBRICS: dict[str, dict[str, Any]] = {}
 
+# What can be asked in words, of a judge that learned no typed questions: task to request, filled in when it is pushed
+REQUESTS: dict[str, str] = {}
+
 BATCH_SIZE = 8
+LONGEST_ANSWER = 512  # tokens
 SHORTEST_SECONDS, SHORTEST_WINDOW, LONGEST_SECONDS = 0.1, 1.0, 7200.0
 RUBRIC_KEYS = {"name", "instructions", "levels", "low", "high"}
 
@@ -48,7 +55,7 @@ class EndpointHandler:
 
         Returns:
             ``seconds`` of the clip and its ``answers`` by name, in the System One format; those to a rubric also have the
-            expected ``value`` on its scale and its ``std``. A list of them for a list of inputs.
+            expected ``value`` on its scale and its ``std``, a task has ``texts``. A list of them for a list of inputs.
 
         Raises:
             ValueError: If the request is not well formed; the message says what is wrong.
@@ -69,10 +76,14 @@ class EndpointHandler:
         reference = given.get("reference", parameters.get("reference"))
         original = None if reference is None else self._samples(reference, "reference")
         windows = [(end - start, self._state(clip, original, start, end)) for start, end in self._windows(len(clip))]
+        asked = [name for name in ("questions", "rubric", "task") if name in parameters]
+        if len(asked) > 1:
+            raise ValueError(f"{' and '.join(asked)} are given; leave one out")
         if "questions" in parameters:
-            if "rubric" in parameters:
-                raise ValueError("both questions and rubric are given; leave one out")
+            self._check_decides()
             answers = self._decide(windows, parameters["questions"])
+        elif "task" in parameters or not (RUBRICS or "rubric" in parameters):
+            answers = self._say(windows, parameters.get("task", next(iter(REQUESTS), None)))
         else:
             answers = self._rate(windows, named_rubrics(parameters.get("rubric")))
         return {"seconds": len(clip) / self.processor.sampling_rate, "answers": answers}
@@ -132,10 +143,34 @@ class EndpointHandler:
         total = sum(length for length, _ in windows)
         return {name: parsed[name].answer((share / total).tolist()) for name, share in sums.items()}
 
+    def _check_decides(self) -> None:
+        if REQUESTS:
+            raise ValueError(f"this judge never learned typed questions; give a task: {', '.join(REQUESTS)}")
+
+    def _say(self, windows: list[tuple[int, Any]], task: Any) -> dict[str, Any]:
+        """What the judge writes about each window, in order, under the name of the task."""
+        if task not in REQUESTS:
+            known = (
+                f"there are {', '.join(REQUESTS)}"
+                if REQUESTS
+                else "this judge is asked for rubrics, or typed questions"
+            )
+            raise ValueError(f"task {task!r}; {known}")
+        texts = []
+        for _, state in windows:
+            inputs = self._chat([*state, {"type": "text", "text": "\n" + REQUESTS[task]}])
+            tokens = self.model.generate(**inputs, max_new_tokens=LONGEST_ANSWER, do_sample=False)
+            written = tokens[0, inputs["input_ids"].shape[1] :]
+            texts.append(self.processor.tokenizer.decode(written, skip_special_tokens=True))
+        return {task: {"type": "text", "texts": texts}}
+
     def _rate(self, windows: list[tuple[int, Any]], rubrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """Answers by rubric, with the expected value on its scale."""
-        if self.processor.answer_form == "decimal":
-            return {name: self._read_decimals(windows, rubric) for name, rubric in rubrics.items()}
+        """Answers by rubric, with the expected value on its scale; a rubric with a request is asked in words."""
+        in_digits = {name: self._read_decimals(windows, one) for name, one in rubrics.items() if "request" in one}
+        rubrics = {name: one for name, one in rubrics.items() if "request" not in one}
+        if not rubrics:
+            return in_digits
+        self._check_decides()
         questions = {
             name: {"type": "score", "instructions": rubric["instructions"], "criteria": rubric["levels"]}
             for name, rubric in rubrics.items()
@@ -144,7 +179,7 @@ class EndpointHandler:
         for name, rubric in rubrics.items():
             shares = torch.tensor(list(answers[name]["probabilities"].values()))
             answers[name] |= expected(torch.linspace(rubric["low"], rubric["high"], len(shares)), shares)
-        return answers
+        return in_digits | answers
 
     def _read_decimals(self, windows: list[tuple[int, Any]], rubric: dict[str, Any]) -> dict[str, Any]:
         """The expected value over all numbers with one decimal that the judge could write."""
@@ -153,7 +188,7 @@ class EndpointHandler:
         tokenizer, end = self.processor.tokenizer, self.processor.end_of_turn
         texts = [f"{round(value, 1) + 0.0:.1f}{end}" for value in values.tolist()]
         candidates = tokenizer(texts, add_special_tokens=False).input_ids
-        request = {"type": "text", "text": "\n" + rubric.get("request", rubric["instructions"])}
+        request = {"type": "text", "text": "\n" + rubric["request"]}
         shares = torch.zeros(count)
         for length, state in windows:
             inputs = self._chat([*state, request])

@@ -7,7 +7,7 @@ from typing import Any
 
 from audio_judge.data.examples import with_facts
 from audio_judge.data.files import read_example
-from audio_judge.judge.learned import DECIDE, LEARNED_FILE, Learned, Lesson
+from audio_judge.judge.learned import LEARNED_FILE, Learned, Lesson, of_processor
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks import TASKS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
@@ -88,17 +88,6 @@ def note(model: Any, processor: Any, learned: Learned | None, max_seconds: float
     if hasattr(processor, "trained_rubrics"):  # the configuration is the one place
         processor.answer_form, processor.trained_faults = "decision", False
         processor.trained_rubrics = processor.trained_languages = None
-
-
-def of_processor(processor: Any) -> Learned | None:
-    """What the processor of a judge of an earlier version notes; None if it notes nothing."""
-    rubrics = getattr(processor, "trained_rubrics", None)
-    if not rubrics:
-        return None
-    languages = tuple(processor.trained_languages or ("en",))
-    is_decimal = processor.answer_form == "decimal"
-    lesson = Lesson("text" if is_decimal else "decision", tuple(rubrics), languages)
-    return Learned({"score" if is_decimal else DECIDE: lesson}, bool(processor.trained_faults))
 
 
 def write_note(folder: Path, learned: Learned) -> None:

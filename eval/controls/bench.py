@@ -18,7 +18,8 @@ from audio_judge.audio import AudioError, read_audio
 from audio_judge.clips import RatedClip
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Score
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric
+from audio_judge.judge.learned import DECIDE
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric
 
 from ..peers import LoadedPeer
 
@@ -77,9 +78,11 @@ class Bench:
         takes = inspect.signature(judge.score).parameters
         self.takes_rubrics, self.takes_listener = "rubric" in takes, "listener" in takes
         self.takes_batch_size = "batch_size" in takes
-        # In the papers' form the score task writes the request, and takes no wording from the rubric.
-        is_decimal = isinstance(judge, AudioJudge) and judge.processor.answer_form == "decimal"
-        self.takes_wordings = self.takes_rubrics and isinstance(judge, Deciding) and not is_decimal
+        # A judge of ours that is asked in words is asked by the tasks, which take no wording from the rubric
+        usual = judge.usual_rubrics if isinstance(judge, AudioJudge) else tuple(RUBRICS)
+        self._usual = [get_rubric(name) for name in usual] if self.takes_rubrics else []
+        in_words = isinstance(judge, AudioJudge) and judge.identity.way_to_score(usual[0]) != DECIDE
+        self.takes_wordings = self.takes_rubrics and isinstance(judge, Deciding) and not in_words
         self._points: dict[Any, dict[str, np.ndarray]] = {}
         self.paths = self._copies("original", self.clips, None)
         # Nothing is asked for by name yet: what comes is what it scores by itself
@@ -92,7 +95,7 @@ class Bench:
         """Scores in points.
 
         Args:
-            rubrics: What to ask; empty for what the judge scores by itself (of ours: NISQA's five).
+            rubrics: What to ask; empty for what the judge scores by itself (of ours: its ``usual_rubrics``).
             is_fresh: Whether to ask again what was asked before.
 
         Returns:
@@ -100,7 +103,7 @@ class Bench:
         """
         key = (tuple(paths), tuple(rubrics), tuple(sorted(options.items())))
         if is_fresh or key not in self._points:
-            asked = list(rubrics) or (list(RUBRICS.values()) if self.takes_rubrics else [])
+            asked = list(rubrics) or self._usual
             names = [rubric.name for rubric in asked] or self.rubrics
             self._points[key] = _to_points(self._ask(paths, asked, options), asked, names)
         return self._points[key]
