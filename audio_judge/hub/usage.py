@@ -1,10 +1,9 @@
 """How a judge is used, by what it learned: what its card shows and what its ``handler.py`` takes."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned, Lesson
+from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, Learned, Lesson
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.messages import clip_state, pair_state
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, get_rubric
@@ -91,16 +90,15 @@ def answers(learned: Learned) -> list[str]:
     return lines
 
 
-def rubrics(learned: Learned) -> dict[str, Mapping[str, Any]]:
+def rubrics(learned: Learned) -> dict[str, dict[str, Any]]:
     """What ``handler.py`` must know of each rubric that it can be asked for by name: how, its levels and ends."""
-    known: dict[str, Mapping[str, Any]] = {}
+    known: dict[str, dict[str, Any]] = {}
     for name in learned.scored:
-        way = learned.way_to_score(name, (DECIDE, *LABELLED[:1]))
+        way = learned.way_to_score(name, (DECIDE, "score"))
         if way is not None and name in ALL_RUBRICS:
             rubric = ALL_RUBRICS[name]
             question = rubric.question()
-            known[name] = {"instructions": question["instructions"], "levels": question["criteria"]}
-            known[name] |= {"low": rubric.low, "high": rubric.high}
-            if way == "score":
-                known[name] |= {"request": score.ask(rubric)}
+            one = {"instructions": question["instructions"], "levels": question["criteria"]}
+            one |= {"low": rubric.low, "high": rubric.high}
+            known[name] = one | ({"request": score.ask(rubric)} if way == "score" else {})
     return known

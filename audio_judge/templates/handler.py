@@ -61,8 +61,8 @@ class EndpointHandler:
             ValueError: If the request is not well formed; the message says what is wrong.
         """
         parameters = data.get("parameters") or {}
-        if unknown := sorted(set(parameters) - {"questions", "rubric", "reference"}):
-            raise ValueError(f"parameters {', '.join(unknown)}; questions, rubric and reference are possible")
+        if unknown := sorted(set(parameters) - {"questions", "rubric", "task", "reference"}):
+            raise ValueError(f"parameters {', '.join(unknown)}; questions, rubric, task and reference are possible")
         inputs = data.get("inputs")
         if isinstance(inputs, list):
             return [self._answer(one, parameters) for one in inputs]

@@ -1,15 +1,18 @@
 """What goes to the Hub, and what a stranger who has nothing but that makes of it. Nothing is really uploaded."""
 
+import ast
 import base64
 import filecmp
 import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +105,12 @@ def pushed(place):
     merge(place / "lora", place / "merged")
     write_folder(place / "merged", folders["merged"], repo="me/merged", facts=FACTS)
     return folders
+
+
+def change_config(folder, **values):
+    """Change values of a judge's configuration on disk."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def names_in(folder):
@@ -263,7 +272,45 @@ class TestWriteCard:
         assert f"| parameters | {count:,} |" in self.card(copy).text
 
     def test_names_the_rubrics_it_was_trained_on(self, copy):
-        assert "Trained on the rubrics mos, noisiness." in self.card(copy).text
+        assert "`decide`: a probability for each allowed answer; on mos, noisiness" in self.card(copy).text
+
+    @pytest.mark.parametrize(
+        ("tasks", "shown", "hidden"),
+        [
+            (
+                {"score": ["mos", "loudness"]},
+                ['judge.score("clip.wav")', "Rate the overall quality", "| scores are read as | a number in digits |"],
+                ["questions =", "pipeline", "decision_inputs"],
+            ),
+            (
+                {"assess": ["mos", "distortion"], "detect": []},
+                [
+                    'judge.assess("clip.wav")',
+                    'judge.detect("clip.wav")',
+                    "`assess`: in its own words; on mos, distortion",
+                ],
+                ["questions =", "pipeline", "decision_inputs", "judge.explain"],
+            ),
+            (
+                {"compare": ["mos"]},
+                ['judge.compare("a.wav", "b.wav")', "Clip B: "],
+                ["judge.score", "scores are read as"],
+            ),
+        ],
+    )
+    def test_shows_what_was_learned_in_words_and_nothing_else(self, copy, tasks, shown, hidden):
+        learned = {"tasks": {task: {"form": "text", "rubrics": names} for task, names in tasks.items()}}
+        change_config(copy, learned=learned)
+        card = self.card(copy).text
+        ast.parse("\n".join(re.findall(r"```python\n(.*?)```", card, re.DOTALL)))
+        assert [text for text in shown if text not in card] == []
+        assert [text for text in hidden if text in card] == []
+
+    def test_holds_no_place_of_this_machine(self, copy):
+        recipe = f"data: {copy}/NISQA_Corpus\nmodel: me/judge\nmixture: recipes/data/mini.yaml\n"
+        text = write_card(copy, replace(FACTS, recipe=recipe), repo="me/a").read_text()
+        assert str(copy.parent) not in text
+        assert "data: NISQA_Corpus\nmodel: me/judge\nmixture: recipes/data/mini.yaml" in text
 
     def test_figures_of_an_evaluation_beside_its_peers(self, copy):
         card = self.card(copy, results=results_of())
@@ -708,6 +755,17 @@ class TestHandler:
         assert {name: answer["value"] for name, answer in answers.items()} == pytest.approx(
             {name: score.value for name, score in scores.items()}, abs=1e-4
         )
+
+    def test_texts_of_a_judge_that_learned_them(self, copy, tmp_path):
+        change_config(copy, learned={"tasks": {"detect": {"form": "text"}}})
+        write_folder(copy, tmp_path / "new", repo="me/a", facts=FACTS)
+        handler = load_handler(tmp_path / "new")
+        answer = handler({"inputs": encoded(tone(3.5))})["answers"]["detect"]
+        assert (answer["type"], len(answer["texts"])) == ("text", 2)  # windows of 2 s
+        with pytest.raises(ValueError, match="never learned typed questions; give a task: detect"):
+            handler({"inputs": encoded(CLIP), "parameters": {"questions": QUESTIONS}})
+        with pytest.raises(ValueError, match="task 'explain'; there are detect"):
+            handler({"inputs": encoded(CLIP), "parameters": {"task": "explain"}})
 
     @pytest.mark.parametrize(
         ("request_", "message"),
