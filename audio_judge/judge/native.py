@@ -77,14 +77,13 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     hub: dict[str, Any] = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
     whole, spoken = _places(name, hub)
     if not is_native(whole, **hub):
-        return AudioJudgeForCausalLM.from_pretrained(name, **options), AudioJudgeProcessor.from_pretrained(
-            spoken, **hub
-        )
+        judge = AudioJudgeForCausalLM.from_pretrained(name, **options)
+        return _with_note(judge, name, whole, hub), AudioJudgeProcessor.from_pretrained(spoken, **hub)
     model_class = audio_model_class(AutoConfig.from_pretrained(whole, **hub), name)
     processor = AutoProcessor.from_pretrained(spoken, **hub)
     model = model_class.from_pretrained(name, **options)
     check_hears(model, processor, name)
-    return _with_note(model, name, hub), processor
+    return _with_note(model, name, whole, hub), processor
 
 
 def is_native(name: str, **hub: Any) -> bool:
@@ -109,11 +108,11 @@ def _places(name: str, hub: Mapping[str, Any]) -> tuple[str, str]:
     return base, name if (Path(found).parent / "processor_config.json").is_file() else base
 
 
-def _with_note(model: Any, name: str, hub: Mapping[str, Any]) -> Any:
+def _with_note(model: Any, name: str, whole: str, hub: Mapping[str, Any]) -> Any:
     """A model with the note of what a LoRA learned, which lies beside it and not in the configuration of the whole."""
     from transformers.utils import cached_file
 
-    if (Path(name) / "config.json").is_file():
+    if name == whole:
         return model
     revision = {"revision": hub["revision"]} if "revision" in hub else {}
     found = cached_file(name, LEARNED_FILE, _raise_exceptions_for_missing_entries=False, **revision)
