@@ -14,12 +14,13 @@ from yaml import YAMLError, safe_load
 
 from audio_judge.errors import UsageError
 from audio_judge.hub import usage
-from audio_judge.hub.files import INDEX, is_adapter, learned_of, read_json, template_text, weight_files
+from audio_judge.hub.files import INDEX, is_adapter, is_native, learned_of, read_json, template_text, weight_files
 from audio_judge.hub.licences import allows_commerce, parts_of, strictest, strictness
 from audio_judge.judge.learned import DECIDE
+from audio_judge.judge.native import window_seconds
 
 LIBRARY, PIPELINE_TAG = "transformers", "audio-text-to-text"
-TAGS = ("audio", "audio-judge", "decision", "custom_code")
+TAGS = ("audio", "audio-judge", "decision")
 # Ids of metrics on the Hub
 _READ_AS = {DECIDE: "a probability per level", "score": "a number in digits", "categorize": "the name of a level"}
 METRIC_IDS = {"pcc": "pearsonr", "srcc": "spearmanr", "mae": "mae", "accuracy": "accuracy", "f1": "f1"}
@@ -158,11 +159,13 @@ def write_card(
     repo = repo or folder.resolve().name
     adapter = is_adapter(folder)
     facts, is_bound = _licensed(folder, replace(facts, title=facts.title or repo.rpartition("/")[2]))
-    processor = read_json(folder / "processor_config.json")
+    rate, window = _heard(folder)
     noted = learned_of(folder)
     learned = noted or usage.UNKNOWN
     card = ModelCard.from_template(
-        ModelCardData(**_metadata(facts, repo, results, base_model if adapter else None)),
+        ModelCardData(
+            **_metadata(facts, repo, results, base_model if adapter else None, has_code=not is_native(folder))
+        ),
         template_str=template_text("model_card.md"),
         facts=replace(facts, recipe=_without_places(facts.recipe)),
         is_bound=is_bound,
@@ -170,8 +173,9 @@ def write_card(
         adapter=adapter,
         base=base_model,
         shape=judge_shape(folder),
-        window=f"{processor.get('window_seconds', 10.0):g}",
-        rate=f"{processor.get('feature_extractor', {}).get('sampling_rate', 48_000):_}",
+        native=_kind(folder) if is_native(folder) else "",
+        window=f"{window:g}",
+        rate=f"{rate or 48_000:_}",
         calls=usage.calls(learned),
         example=json.dumps(usage.typed_questions(learned)) if learned.decides else "",
         conversation="" if learned.decides else usage.conversation(learned),
@@ -213,7 +217,9 @@ def _shown(results: Results) -> list[Any]:
     return [benchmark for benchmark in results.benchmarks if benchmark.name in results.found["judges"][results.judge]]
 
 
-def _metadata(facts: CardFacts, repo: str, results: Results | None, base: str | None) -> dict[str, Any]:
+def _metadata(
+    facts: CardFacts, repo: str, results: Results | None, base: str | None, *, has_code: bool = True
+) -> dict[str, Any]:
     """What stands at the head of a card; empty entries are left out."""
     index = _model_index(results, repo)
     found = {metric["type"] for model in index for result in model["results"] for metric in result["metrics"]}
@@ -229,7 +235,9 @@ def _metadata(facts: CardFacts, repo: str, results: Results | None, base: str | 
         "datasets": list(facts.datasets),
         "language": list(facts.language),
         "metrics": list(facts.metrics) or known,
-        "tags": list(dict.fromkeys([*TAGS, *(["lora", "peft"] if base else []), *facts.tags])),
+        "tags": list(
+            dict.fromkeys([*TAGS, *["custom_code"] * has_code, *(["lora", "peft"] if base else []), *facts.tags])
+        ),
         "model-index": index,
     }
     return {key: value for key, value in data.items() if value}
@@ -260,7 +268,8 @@ def complete_card(source: Path, target: Path, repo: str, results: Results | None
         )
     # PEFT puts the place of the judge on this machine into its cards
     tags = tuple(tag for tag in own.get("tags") or () if not tag.startswith("base_model:"))
-    data = _metadata(CardFacts(own["license"], tags=tags), repo, results, base if is_adapter(target) else None)
+    facts, base = CardFacts(own["license"], tags=tags), base if is_adapter(target) else None
+    data = _metadata(facts, repo, results, base, has_code=not is_native(target))
     replaced = {"tags", "model-index", *({"base_model"} if base else ())} & set(data)
     card.data = ModelCardData(**(data | {key: value for key, value in own.items() if key not in replaced}))
     card.save(target / "README.md")
@@ -269,24 +278,41 @@ def complete_card(source: Path, target: Path, repo: str, results: Results | None
 def judge_shape(folder: str | Path) -> dict[str, str]:
     """Describe a judge, or a LoRA of one, by what its files say: rows of a table, name to value."""
     folder = Path(folder)
-    processor = read_json(folder / "processor_config.json")
     names = [name for name in weight_files(folder) if name != INDEX]
     megabytes = sum((folder / name).stat().st_size for name in names) / 1e6
     rows: dict[str, str] = {}
     config: dict[str, Any] = {} if is_adapter(folder) else read_json(folder / "config.json")
-    if config:
+    if is_native(folder):
+        rows["audio language model"] = _kind(folder)
+    elif config:
         rows["audio encoder"] = config["audio_config"]["model_type"]
         rows["adapter"] = config["adapter"]
         rows["language model"] = config["text_config"]["model_type"]
     if "quantization_config" not in config:  # packed weights cannot be counted
         rows["parameters"] = f"{sum(_counts(folder, names)):,}"
     rows["weights"] = f"{megabytes:,.1f} MB"
-    rate = processor.get("feature_extractor", {}).get("sampling_rate")
+    rate, window = _heard(folder)
     rows |= {"sampling rate": f"{rate:,} Hz"} if rate else {}
-    rows["window"] = f"{processor.get('window_seconds', 10.0):g} s; longer clips are cut into windows"
+    rows["window"] = f"{window:g} s; longer clips are cut into windows"
     learned = learned_of(folder) or usage.UNKNOWN
     ways = dict.fromkeys(_READ_AS.get(str(learned.way_to_score(name)), "its own text") for name in learned.scored)
     return rows | ({"scores are read as": "; ".join(ways)} if ways else {})
+
+
+def _kind(folder: Path) -> str:
+    """The type of a native model; of a LoRA alone that is not known."""
+    return "model" if is_adapter(folder) else str(read_json(folder / "config.json")["model_type"])
+
+
+def _heard(folder: Path) -> tuple[int | None, float]:
+    """Sampling rate in Hz, if its files say it, and longest window in seconds of a judge."""
+    found = [folder / name for name in ("processor_config.json", "preprocessor_config.json")]
+    processor = next((read_json(path) for path in found if path.is_file()), {})
+    hearing = processor.get("feature_extractor") or processor.get("audio_processor") or processor
+    if not is_native(folder):
+        return hearing.get("sampling_rate"), float(processor.get("window_seconds", 10.0))
+    trained = None if is_adapter(folder) else read_json(folder / "config.json").get("window_seconds")
+    return hearing.get("sampling_rate"), window_seconds(hearing.get("chunk_length"), trained)
 
 
 def _without_places(recipe: str) -> str:

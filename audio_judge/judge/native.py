@@ -31,6 +31,8 @@ LISTENING_PARTS = ("thinker_config",)
 WITHOUT_TEMPLATE = ("VoxtralProcessor",)
 # and masks that a processor leaves out for a single clip, which the model needs beside longer ones: to the features
 LACKING_MASKS = {"audio_attention_mask": "audio_input_features"}  # Phi-4
+# Of models that do not say how much they hear at once
+LONGEST_WINDOW = 30.0
 # Put before a chat template that takes text only, such as Granite Speech's: placeholders go into the text
 _BLOCKS_TO_TEXT = """
 {%- set flat = namespace(messages=[]) -%}
@@ -203,6 +205,15 @@ def template_options(processor: Any) -> dict[str, Any]:
 def hearing_part(processor: Any) -> Any:
     """The part of a processor that hears: its ``feature_extractor``, or ``audio_processor`` as a few models call it."""
     return vars(processor).get("feature_extractor") or processor.audio_processor
+
+
+def window_seconds(heard_at_once: float | None, trained: float | None = None) -> float:
+    """Length that longer recordings are cut to: as in training, but no more than a model hears at once.
+
+    Whisper's features end there (``chunk_length``), without a word about what is cut off.
+    """
+    longest = float(heard_at_once or LONGEST_WINDOW)
+    return min(trained or longest, longest)
 
 
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:

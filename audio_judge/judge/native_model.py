@@ -17,11 +17,18 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.decision import DECISION_PROMPT, DecisionConfig
 
 from audio_judge.judge.generation import left_padded
-from audio_judge.judge.native import EncodedPrompt, Messages, encode, end_of_turn, hearing_part, placeholder_id
+from audio_judge.judge.native import (
+    EncodedPrompt,
+    Messages,
+    encode,
+    end_of_turn,
+    hearing_part,
+    placeholder_id,
+    window_seconds,
+)
 from audio_judge.messages import audio_blocks, text_messages
 from audio_judge.processing_audio_judge import AudioJudgeProcessor
 
-LONGEST_WINDOW = 30.0
 # More tokens than that are read with the prompt rather than dictated one by one
 MOST_DICTATED = 32
 
@@ -53,9 +60,7 @@ class NativeProcessor:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         hearing = hearing_part(processor)
         self.sampling_rate = int(hearing.sampling_rate)
-        # Whisper's features end there, without a word about what is cut off
-        heard_at_once = float(getattr(hearing, "chunk_length", None) or LONGEST_WINDOW)
-        self.window_seconds = min(trained_seconds or heard_at_once, heard_at_once)
+        self.window_seconds = window_seconds(getattr(hearing, "chunk_length", None), trained_seconds)
         self.answer_form, self.trained_faults = "decision", False  # notes of training are in the configuration
         self.decision_config = DecisionConfig()
 
