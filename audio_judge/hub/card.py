@@ -307,7 +307,7 @@ def _kind(folder: Path) -> str:
 def _heard(folder: Path) -> tuple[int | None, float]:
     """Sampling rate in Hz, if its files say it, and longest window in seconds of a judge."""
     found = [folder / name for name in ("processor_config.json", "preprocessor_config.json")]
-    processor = next((read_json(path) for path in found if path.is_file()), {})
+    processor: dict[str, Any] = next((read_json(path) for path in found if path.is_file()), {})
     hearing = processor.get("feature_extractor") or processor.get("audio_processor") or processor
     if not is_native(folder):
         return hearing.get("sampling_rate"), float(processor.get("window_seconds", 10.0))
