@@ -78,6 +78,8 @@ class RatedClip:
         extra: Other columns of the corpus, kept as they were.
         start_time: Where the rated part begins, in seconds; None for the beginning.
         end_time: Where it ends, in seconds; None for the end.
+        listener: Whose ratings these are, a name of ``audio_judge.tasks.listeners``: every request about the clip says so.
+            None for all who rated it.
     """
 
     path: str
@@ -92,6 +94,7 @@ class RatedClip:
     extra: dict[str, Any] = field(default_factory=dict)
     start_time: float | None = None
     end_time: float | None = None
+    listener: str | None = None
 
 
 @dataclass(frozen=True)

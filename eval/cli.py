@@ -1,4 +1,4 @@
-"""The commands ``run``, ``score``, ``label``, ``report``, ``hub`` and ``ls`` of ``python -m eval`` and ``audio-judge eval``.
+"""The commands ``run``, ``score``, ``label``, ``listeners``, ``report``, ``hub`` and ``ls`` of ``python -m eval`` and ``audio-judge eval``.
 
 Exit codes: 0 all went well, 1 some items could not be judged (their rows say why), 2 the request was unusable, 130 interrupted.
 """
@@ -49,6 +49,15 @@ LABEL_EXAMPLES = """examples:
 Rows have the path and, on the scales of our rubrics, what the peer gives: for the reader `table` (recipes/data/jastin.yaml). A run
 that was stopped goes on with the same command."""
 
+LISTENERS_EXAMPLES = """examples:
+  python -m eval listeners --judge mini --corpus bvcc --data BVCC/DEVSET --option root=BVCC/wav --split validation
+  python -m eval listeners --judge mini --corpus rated --data RATED --split test --option 'panels={"speechocean762": 5}'
+  python -m eval listeners --judge mini --corpus vcc2020 --data somos.csv --split test \\
+      --option 'columns={"clip": "utteranceId", "listener": "listenerId", "score": "choice"}'
+
+How far apart strict and lenient raters are, and how far the judge is when it is asked on behalf of either; and its distance from
+their means if it is told who rates, and if not. A judge that does not heed listeners has a spread near 0."""
+
 REPORT_EXAMPLES = """examples:
   python -m eval report runs/mini
   python -m eval report runs/* --html report.html --markdown report.md"""
@@ -74,7 +83,15 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m eval"
         SystemExit: After ``--help``, and with code 2 for an unknown option.
     """
     options = _parser(program).parse_args(arguments)
-    commands = {"run": run, "score": score, "label": label, "report": report, "hub": hub, "ls": ls}
+    commands = {
+        "run": run,
+        "score": score,
+        "label": label,
+        "listeners": listeners,
+        "report": report,
+        "hub": hub,
+        "ls": ls,
+    }
     stopped = "stopped; the same command goes on from here"
     return exit_code(f"{program} {options.command}", lambda: commands[options.command](options), stopped)
 
@@ -88,6 +105,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         ("run", _add_run_options, "Judge benchmarks and compute the figures.", RUN_EXAMPLES),
         ("score", _add_score_options, "Compute the figures of predictions that are there.", SCORE_EXAMPLES),
         ("label", _add_label_options, "Have a peer score clips that nobody rated, to train on.", LABEL_EXAMPLES),
+        ("listeners", _add_listeners_options, "Does a judge heed who listens, as raters differ?", LISTENERS_EXAMPLES),
         ("report", _add_report_options, "Write the figures of runs for people.", REPORT_EXAMPLES),
         ("hub", _add_hub_options, "Write the figures of a run for the Hub.", HUB_EXAMPLES),
         ("ls", _add_ls_options, "List benchmarks, or peers, with what they need.", LS_EXAMPLES),
@@ -154,6 +172,17 @@ def _add_label_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", nargs="+", metavar="CLIPS", help="files, folders, globs or lists")
     parser.add_argument("--peer", required=True, metavar="NAME", help="one that needs no original; see `ls peers`")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".jsonl file; continued if it is there")
+
+
+def _add_listeners_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--judge", required=True, metavar="JUDGE", help="mini, open, a folder or a Hub id")
+    parser.add_argument("--corpus", required=True, metavar="READER", help="one whose votes say who gave them")
+    parser.add_argument("--data", required=True, metavar="PATH", help="what it reads")
+    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="(default: test)")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N clips")
+    parser.add_argument("--batch-size", type=_positive, default=8, metavar="N", help="clips at a time (default: 8)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".jsonl or .csv file with a row for each rubric")
 
 
 def _add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -314,6 +343,30 @@ def label(options: argparse.Namespace) -> int:
     scored, failed = label_clips(options.clips, options.peer, options.out)
     print(f"{options.out}: {scored} clips scored" + (f", {failed} could not be; their rows say why" if failed else ""))
     return 1 if failed else 0
+
+
+def listeners(options: argparse.Namespace) -> int:
+    """Print the spread of a judge over listeners beside the raters' own, per rubric."""
+    from audio_judge import AudioJudge
+    from audio_judge.clips import RatedClip
+    from audio_judge.corpora.corpus import Corpus, read_options
+
+    from .listeners import listener_spread
+
+    try:
+        corpus = Corpus(options.corpus, options.data, options.split, options=read_options(options.option))
+        clips = [item for item in corpus.read() if isinstance(item, RatedClip)][: options.limit]
+    except (ValueError, FileNotFoundError) as error:  # corpora say what is wrong themselves
+        raise UsageError(str(error)) from error
+    found = listener_spread(AudioJudge.from_pretrained(options.judge), clips, options.batch_size)
+    columns = ("clips", "raters_spread", "judge_spread", "mae_named", "mae_unnamed")
+    rows = [("rubric", *columns), *((name, *(f"{row[column]:g}" for column in columns)) for name, row in found.items())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if options.out is not None:
+        lines.write(options.out, [{"judge": options.judge, "rubric": name, **row} for name, row in found.items()])
+    return 0
 
 
 def report(options: argparse.Namespace) -> int:

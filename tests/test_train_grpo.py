@@ -16,6 +16,7 @@ from trl import GRPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.text_models.evaluator import EvaluatorDownError
+from audio_judge.training.example import example_arguments
 from audio_judge.training.tuning import last_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -153,6 +154,23 @@ class TestRecipes:
 
     def test_every_recipe_is_tested(self):
         assert {path.stem for path in RECIPES.glob("*.yaml")} == {"example", "mini", "mini_score", "sq_llm"}
+
+
+class TestExample:
+    def test_tells_of_validation_before_and_after(self, tmp_path, start, capsys):
+        """The example that the script runs without arguments, with a tiny judge in place of the mini."""
+        few = {
+            name: SMALL[name] for name in ("per_device_train_batch_size", "num_generations", "max_completion_length")
+        }
+        given = few | {"model": start, "output_dir": tmp_path, "max_steps": 1, "disable_tqdm": "true"}
+        train_grpo.main(
+            *parse(
+                *example_arguments(ROOT / "train_grpo.py"), *(str(p) for k, v in given.items() for p in (f"--{k}", v))
+            )
+        )
+        table = capsys.readouterr().out.rpartition("validation")[2].splitlines()
+        assert table[0].split() == ["before", "after"]
+        assert {"coverage", "agreement", "format"} <= {line.split()[0] for line in table[1:]}
 
 
 class TestArguments:

@@ -16,6 +16,7 @@ from tiny import (
     DATA_SET_COLUMNS,
     check_same_logits,
     make_backbones,
+    make_judge,
     tone,
     write_data_set,
     write_simulated,
@@ -31,6 +32,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.messages import audio_blocks
 from audio_judge.rubrics.rubric import PROXY_RUBRICS, RUBRICS, get_rubric
 from audio_judge.training.collate import JudgeCollator, NativeCollator
+from audio_judge.training.example import example_arguments
 from audio_judge.training.sft import MODEL_INPUTS
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +46,9 @@ ENCODER_OF = {
     "speechqualityllm_single_ast_tuned": "audio-spectrogram-transformer",
     "speechqualityllm_single_ast_frozen": "audio-spectrogram-transformer",
     "speechqualityllm_double_ast_tuned": "audio-spectrogram-transformer",
+    "speechqualityllm_double_ast_frozen": "audio-spectrogram-transformer",
     "speechqualityllm_single_whisper": "whisper",
+    "speechqualityllm_double_whisper": "whisper",
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
@@ -193,8 +197,9 @@ class TestRecipes:
     def test_every_recipe_is_tested(self):
         assert {path.stem for path in RECIPES.glob("*.yaml")} == set(ENCODER_OF) | WHOLE
 
-    def test_double_ended_recipe_hears_two_clips(self, tmp_path, backbones, nisqa):
-        dataset, _ = train_sft.load_datasets(*parse("speechqualityllm_double_ast_tuned", tmp_path, backbones, nisqa))
+    @pytest.mark.parametrize("kind", ["ast_tuned", "ast_frozen", "whisper"])
+    def test_double_ended_recipe_hears_two_clips(self, kind, tmp_path, backbones, nisqa):
+        dataset, _ = train_sft.load_datasets(*parse(f"speechqualityllm_double_{kind}", tmp_path, backbones, nisqa))
         assert all(row["example"].count('"type": "audio"') == 2 for row in dataset)
 
     @pytest.mark.parametrize(
@@ -204,6 +209,19 @@ class TestRecipes:
         from accelerate.commands.config.config_args import ClusterConfig
 
         assert ClusterConfig.from_yaml_file(path).num_processes == 8
+
+
+class TestExample:
+    def test_tells_of_validation_before_and_after(self, tmp_path, backbones, capsys):
+        """The example that a script runs without arguments, with a tiny judge in place of the mini."""
+        for part in make_judge(backbones, tie=False):
+            part.save_pretrained(tmp_path / "start")
+        given = {"model": tmp_path / "start", "output_dir": tmp_path / "run", "max_steps": 2, "disable_tqdm": "true"}
+        run([*example_arguments(ROOT / "train_sft.py"), *(str(p) for k, v in given.items() for p in (f"--{k}", v))])
+        table = capsys.readouterr().out.rpartition("validation")[2].splitlines()
+        assert table[0].split() == ["before", "after"]
+        assert {"pcc", "mae", "pcc_mos"} <= {line.split()[0] for line in table[1:]}
+        AudioJudgeForCausalLM.from_pretrained(tmp_path / "run")
 
 
 NEW = {"model": None, "audio_backbone": "a", "text_backbone": "t"}

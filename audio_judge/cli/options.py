@@ -83,7 +83,11 @@ def add_judge_name(group: Place) -> None:
 def add_listener(group: Place) -> None:
     """Add on whose behalf to listen; ``--profile`` was its name."""
     group.add_argument(
-        "--listener", metavar="WORDS", help='on whose behalf to listen, such as "elderly" or "sound engineer"'
+        "--listener",
+        metavar="WORDS",
+        help=(
+            'on whose behalf to listen, such as "strict" or "elderly"; mini and open, as they ship, did not learn to heed it'
+        ),
     )
     group.add_argument("--profile", dest="listener", action=_OldName, help=argparse.SUPPRESS)
 

@@ -12,6 +12,7 @@ from typing import Any
 from audio_judge.batch.data_sets import data_set_place, split_names
 from audio_judge.clips import Item
 from audio_judge.corpora import CORPORA
+from audio_judge.corpora.raters import by_strictness
 from audio_judge.corpora.rows import split_name
 from audio_judge.messages import ReferenceUse
 from audio_judge.rubrics.rubric import ALL_RUBRICS
@@ -33,6 +34,8 @@ class Corpus:
             tie); empty for nothing. Clips that lack it are used by weight alone.
         most: How often balance may use one clip at most.
         with_reference: Whether references are heard too: ``never``, ``sometimes`` or ``always``.
+        by_rater: Whether each clip is also given as its strict and as its lenient raters rated it, where votes say who gave
+            them; see ``audio_judge.corpora.raters``.
         options: More arguments of the reader, such as ``columns`` of ``table``.
 
     Raises:
@@ -47,6 +50,7 @@ class Corpus:
     balance: str = ""
     most: int = 10
     with_reference: ReferenceUse | None = None
+    by_rater: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,9 +90,10 @@ class Corpus:
             options = ", ".join(name for name in list(form.parameters)[1:] if name != "split")
             raise ValueError(f"{self.reader}: {error}; its options are {options or 'none'}") from error
         # In a list, so that every part refuses what it cannot read now, and not when the others have been read
-        return chain.from_iterable(
+        items = chain.from_iterable(
             [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
         )
+        return by_strictness(items) if self.by_rater else items
 
 
 def _parts(path: str, split: str | None) -> Sequence[tuple[str, str | None]]:

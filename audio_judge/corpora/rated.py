@@ -1,7 +1,8 @@
 """Read a table of clips with single votes, one row per clip and rubric.
 
 Columns: ``path``, ``split``, ``rubric``, ``scale_low``, ``scale_high``, ``votes`` (numbers separated by spaces, one per rater);
-where they are there, ``source`` is the corpus and ``speaker_or_system`` the speaker, and what else there is becomes ``extra``.
+where they are there, ``source`` is the corpus, ``speaker_or_system`` the speaker, ``raters`` who voted (names separated by
+spaces, as many as votes), and what else there is becomes ``extra``. ``extra["raters"]`` is rubric to rater to vote, where it is known.
 Higher is better. Votes are brought to the scales of our rubrics, and training learns their shares as they are.
 
 Rubrics are called as ours are, or as ``NAMES`` says: ``prosodic`` is our ``prosody``, and ``intelligibility`` of single words,
@@ -9,7 +10,7 @@ for which a vote says whether the word was heard, is ``word_intelligibility`` (o
 about anything else, such as taste in music, are left out, counted and reported.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from audio_judge.clips import RatedClip, Rating
@@ -22,7 +23,7 @@ TABLE = "ratings.csv"
 _REQUIRED = ("path", "split", "rubric", "scale_low", "scale_high", "votes")
 # Of one rating, not of the clip
 _OF_RATING = ("mean", "std", "n_votes")
-_USED = {*_REQUIRED, *_OF_RATING, "source", "speaker_or_system"}
+_USED = {*_REQUIRED, *_OF_RATING, "source", "speaker_or_system", "raters"}
 
 
 def read_rated(
@@ -31,6 +32,7 @@ def read_rated(
     *,
     root: str | Path | None = None,
     names: Mapping[str, str] = NAMES,
+    panels: Mapping[str, int] | None = None,
 ) -> Iterator[RatedClip]:
     """Read the clips of a table.
 
@@ -39,6 +41,8 @@ def read_rated(
         split: None for all.
         root: Folder that paths in it start from; if None, the nearest one above the table in which the first clip lies.
         names: Rubric of the table to ours; others keep their names.
+        panels: Corpus to the number of its raters, where the same ones voted for every clip, always in the same order, such as
+            ``{"speechocean762": 5}``; where one of them is missing, nobody knows who.
 
     Returns:
         Clips in the order of the table, each with all its ratings: mean, standard deviation, and the single votes.
@@ -47,11 +51,16 @@ def read_rated(
         CorpusError: While reading, on a missing column, a row that is wrong, or if no row has a rubric of ours.
     """
     table = Path(path) / TABLE if Path(path).is_dir() else path
-    return _clips(read_rows(table, _REQUIRED), table, split, root, names)
+    return _clips(read_rows(table, _REQUIRED), table, split, root, names, panels or {})
 
 
 def _clips(
-    rows: Iterable[Row], table: str | Path, split: Split | None, root: str | Path | None, names: Mapping[str, str]
+    rows: Iterable[Row],
+    table: str | Path,
+    split: Split | None,
+    root: str | Path | None,
+    names: Mapping[str, str],
+    panels: Mapping[str, int],
 ) -> Iterator[RatedClip]:
     found: dict[str, RatedClip] = {}
     total = unknown = 0
@@ -77,7 +86,9 @@ def _clips(
         )
         if clip.split != own:
             raise row.error(f"split is {own}, but {clip.split} in another row of the clip; a clip has one split")
-        clip.ratings[rubric] = _rating(row, rubric)
+        rating = clip.ratings[rubric] = _rating(row, rubric)
+        if raters := _raters(row, rating.single, panels.get(clip.corpus)):
+            clip.extra.setdefault("raters", {})[rubric] = dict(zip(raters, rating.single, strict=True))
     if not found:
         raise CorpusError(table, None, f"none of {total} rows has a rubric of ours; see `audio-judge ls rubrics`")
     report(name_of(table), total, {"left out, no rubric of ours": unknown})
@@ -91,6 +102,16 @@ def _rating(row: Row, rubric: str) -> Rating:
     source, target = Scale(low, high), get_rubric(rubric).scale
     votes = [row.as_number("votes", vote, low, high) for vote in row.required("votes").split()]
     return rating_from_votes(round(convert(vote, source, target), 6) for vote in votes)
+
+
+def _raters(row: Row, votes: Collection[float], panel: int | None) -> list[str]:
+    """Who gave each vote, if that is known."""
+    named = (row.text("raters") or "").split()
+    if named and (len(named) != len(votes) or len(set(named)) != len(named)):
+        raise row.error(
+            f"{len(votes)} votes and raters {' '.join(named)}; as many raters as votes, each once, expected"
+        )
+    return named or ([f"rater {k + 1}" for k in range(panel)] if panel == len(votes) else [])
 
 
 def _root(table: str | Path, row: Row) -> str | Path | None:

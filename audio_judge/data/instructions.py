@@ -63,7 +63,8 @@ class Manner:
             numbers.
         paraphrases: Wordings that ``augment`` may use besides our own.
         listener: Chance that a request in text names the listener: ``extra["listener"]`` if that is one of
-            ``tasks.listeners``, else the standard of the corpus, if there is one.
+            ``tasks.listeners``, else the standard of the corpus, if there is one. A clip that is rated by some listeners
+            alone (``RatedClip.listener``) always names them, in typed questions, too.
         comparison_form: Form in which ``compare`` is answered: ``preference``, a text that ends in a token, or
             ``dimensions``, SQ-LLM's verdict for each of its dimensions; ``any``: both, where the verdicts fit both.
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
@@ -213,7 +214,11 @@ class Instructor:
                 all_faults=self.manner.fault_questions == "all",
             )
             for example in examples:
-                yield self._with_listener(example, item, rng)
+                yield (
+                    self._asked_for(item, example, rng)
+                    if "questions" in example
+                    else self._with_listener(example, item, rng)
+                )
         elif task == "rate":
             yield from self._ratings(item, rng)
         elif task == DETECT_QUESTION:
@@ -285,17 +290,27 @@ class Instructor:
             yield example | {"prompt": [{"role": "user", "content": content}]}
 
     def _with_listener(self, example: Example, clip: RatedClip, rng: random.Random) -> Example:
-        """Name the listener in the request, which is the last block of the prompt; typed questions name none."""
-        if "prompt" not in example:
-            return example
+        """Name the listener in the request, which is the last block of the prompt."""
         *blocks, last = example["prompt"][0]["content"]
         request, facts = self._name_listener(last["text"].removeprefix("\n"), clip, rng)
         content = [*blocks, {"type": "text", "text": f"\n{request}"}]
         return example | {"prompt": [{"role": "user", "content": content}]} | facts
 
+    def _asked_for(self, clip: RatedClip, example: Example, rng: random.Random) -> Example:
+        """Name the listener in each typed question about ratings that are those of some raters alone."""
+        if clip.listener is None:
+            return example
+        questions = {
+            name: question | {"instructions": self._name_listener(question["instructions"], clip, rng)[0]}
+            if question["type"] == "score"
+            else question
+            for name, question in example["questions"].items()
+        }
+        return example | {"questions": questions, "listener": clip.listener}
+
     def _name_listener(self, request: str, clip: RatedClip, rng: random.Random) -> tuple[str, dict[str, Any]]:
         name = listener_of(clip)
-        if name is None or rng.random() >= self.manner.listener:
+        if name is None or (clip.listener is None and rng.random() >= self.manner.listener):
             return request, {}
         profile = listeners.get_listener(name)
         views = profile.held_out_views if self.manner.held_out else profile.views
@@ -447,6 +462,8 @@ def _scores_of(item: Item) -> dict[str, float]:
 
 def _incomparable(clip: RatedClip) -> str:
     """Why the ratings of a clip cannot be held against those of another one; empty if they can."""
+    if clip.listener is not None:
+        return "the ratings of some of its raters alone, to compare by"
     return _reason("compare", clip) if "mos" in clip.ratings else "no overall rating (mos) to compare by"
 
 

@@ -29,13 +29,13 @@ from audio_judge.tasks.thoughts import holds_tag, join_thought
 
 
 def listener_of(clip: RatedClip) -> str | None:
-    """Name the listener profile that a clip's ratings belong to: ``extra["listener"]`` or the corpus; else None.
+    """Name the listener that a clip's ratings belong to: its own, ``extra["listener"]`` or the corpus; else None.
 
     Example:
         >>> listener_of(RatedClip("a.wav", {}, "train", "NISQA"))
         'nisqa'
     """
-    for name in (str(clip.extra.get("listener", "")), clip.corpus.lower()):
+    for name in (clip.listener, str(clip.extra.get("listener", "")), clip.corpus.lower()):
         if name in listeners.LISTENERS:
             return name
     return None

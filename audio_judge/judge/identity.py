@@ -13,6 +13,7 @@ from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, Rubric
 from audio_judge.tasks import faults
+from audio_judge.tasks.listeners import Listener, as_listener
 
 
 class UntrainedRubricWarning(UserWarning):
@@ -29,6 +30,10 @@ class UntrainedTaskError(UsageError):
 
 class UntrainedLanguageWarning(UserWarning):
     """A judge is wanted to answer in a language it was not trained in."""
+
+
+class UntrainedListenerWarning(UserWarning):
+    """A judge is wanted to listen on behalf of somebody whose ratings it never learned."""
 
 
 class Identity:
@@ -183,6 +188,18 @@ class Identity:
             if not is_known:
                 self._warn(message, UntrainedRubricWarning, (rubric.name, rubric.definition))
         return asked
+
+    def on_behalf_of(self, listener: str | Listener | None) -> Listener | None:
+        """The listener, after a warning, once, if the judge never learned how such a one rates."""
+        behalf = as_listener(listener)
+        known = () if self.learned is None else self.learned.listeners
+        if behalf is not None and behalf.name not in known:
+            message = (
+                f"{self.name or 'this judge'} never learned how {behalf.name!r} rates, so that the words of the request may "
+                f"change nothing; it learned {', '.join(known) or 'no listener'}"
+            )
+            self._warn(message, UntrainedListenerWarning, (behalf.name, ""))
+        return behalf
 
     def asked_in(self, language: str, *, says: bool = False) -> str:
         """The language to ask in: the wanted one, or after a warning, once, one the judge was trained in.

@@ -49,7 +49,7 @@ from audio_judge.rubrics import calibration
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, Scale, get_rubric
 from audio_judge.tasks.compare import Form, Verdict
-from audio_judge.tasks.listeners import Listener, as_listener
+from audio_judge.tasks.listeners import Listener
 
 Said = TypeVar("Said", Judgement, Preference)
 
@@ -412,7 +412,7 @@ class AudioJudge:
     ) -> Authenticity | list[Authenticity]:
         """Say how likely speech is real, not made or altered by a machine: ``real``, 0 to 1, and a ``label``."""
         requests, is_single = as_requests(clips)
-        asked, real = asking.detection(self.identity, as_listener(listener), language), 1
+        asked, real = asking.detection(self.identity, self.identity.on_behalf_of(listener), language), 1
         if asked.more:  # the question is whether it is fake; the order of its answers is the processor's
             (parsed,) = self.processor.parse_questions(asked.questions)
             real = parsed.options.index("false")
@@ -458,7 +458,7 @@ class AudioJudge:
         rubrics = _rubrics(rubric)
         if self.identity.way_to_compare() == "compare":
             asked = asking.spoken_comparison(
-                self.identity, rubrics, form, as_listener(listener), language, max_new_tokens
+                self.identity, rubrics, form, self.identity.on_behalf_of(listener), language, max_new_tokens
             )
             said = []
             for reading in self.reader.read(pairs, asked, batch_size):
@@ -471,7 +471,9 @@ class AudioJudge:
         aspects = self._aspects(rubrics, form) if explain else []
         every = list({one.name: one for one in [*rubrics, *aspects]}.values())  # each is asked once
         asked_in = self.identity.asked_in(language)
-        asked = asking.comparison(self.identity, every, as_listener(listener), asked_in, language, explain=explain)
+        asked = asking.comparison(
+            self.identity, every, self.identity.on_behalf_of(listener), asked_in, language, explain=explain
+        )
         readings = list(self.reader.read(pairs, asked, batch_size))
         said = [self.identity.signed(results.preference_of(reading, every)) for reading in readings]
         names = [one.name for one in aspects]
@@ -678,7 +680,7 @@ class AudioJudge:
         about_faults: Questions | None = None,
     ) -> Questionnaire:
         """What is asked for scores, alone or for the words of a task."""
-        behalf, beside = as_listener(listener), {"task": task, "about_faults": about_faults}
+        behalf, beside = self.identity.on_behalf_of(listener), {"task": task, "about_faults": about_faults}
         return asking.scores(self.identity, rubrics, behalf, language, **cast(Any, beside))
 
     def _aspects(self, rubrics: list[Rubric], form: Form) -> list[Rubric]:
@@ -707,7 +709,7 @@ class AudioJudge:
         max_new_tokens: int,
     ) -> list[Judgement]:
         """Judgements read from the judge's own texts; of a long clip, words are those about its worst window."""
-        asked = asking.text(self.identity, task, as_listener(listener), language, max_new_tokens)
+        asked = asking.text(self.identity, task, self.identity.on_behalf_of(listener), language, max_new_tokens)
         said = []
         for reading in self.reader.read(requests, asked, batch_size):
             judgement = self.identity.signed(results.judgement_of(reading, asked.answered))

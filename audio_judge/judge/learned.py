@@ -37,12 +37,14 @@ class Lesson:
         rubrics: Names of the rubrics that its answers were about; none of tasks that are about none, such as ``detect``.
         languages: Codes of the languages of requests and answers.
         layouts: Of ``compare`` in text: ``preference``, ``dimensions``, or both.
+        listeners: Names of those on whose behalf it was asked, beside nobody in particular.
     """
 
     form: Form
     rubrics: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en",)
     layouts: tuple[str, ...] = ()
+    listeners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.form not in ("decision", "text"):
@@ -55,6 +57,7 @@ class Lesson:
             in_order([*self.rubrics, *other.rubrics]),
             tuple(sorted({*self.languages, *other.languages})),
             tuple(sorted({*self.layouts, *other.layouts})),
+            tuple(sorted({*self.listeners, *other.listeners})),
         )
 
 
@@ -105,6 +108,7 @@ class Learned:
         tasks = {}
         for name, lesson in self.tasks.items():
             lists = {"rubrics": lesson.rubrics, "languages": lesson.languages, "layouts": lesson.layouts}
+            lists["listeners"] = lesson.listeners
             tasks[name] = {"form": lesson.form} | {key: list(value) for key, value in lists.items() if value}
         return {"tasks": tasks, "faults": self.has_faults}
 
@@ -131,6 +135,11 @@ class Learned:
     def languages(self) -> tuple[str, ...]:
         """Codes of all languages."""
         return tuple(sorted({code for lesson in self.tasks.values() for code in lesson.languages}))
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Names of all listeners on whose behalf it was asked."""
+        return tuple(sorted({name for lesson in self.tasks.values() for name in lesson.listeners}))
 
     @property
     def decides(self) -> bool:

@@ -77,6 +77,8 @@ LISTENERS: dict[str, Listener] = {
         ),
         Listener("aes", ("by the standard of AES", "the way the experts of AES did"), ("on the terms of AES",)),
         Listener("bvcc", ("by the standard of BVCC", "the way the raters of BVCC did"), ("on the terms of BVCC",)),
+        Listener("strict", ("as a strict rater", "as one who gives low scores"), ("as somebody hard to please",)),
+        Listener("lenient", ("as a lenient rater", "as one who gives high scores"), ("as somebody easily pleased",)),
         Listener(
             "hearing_impaired",
             ("as a hearing-impaired listener", "as someone who wears hearing aids"),

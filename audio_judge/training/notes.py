@@ -29,9 +29,12 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
     for row in examples:
         example = read_example(row)
         questions = example.get("questions")
-        lesson = lessons.setdefault(example["task"], {"form": {}, "rubrics": {}, "languages": {}, "layouts": {}})
+        lesson = lessons.setdefault(
+            example["task"], {"form": {}, "rubrics": {}, "languages": {}, "layouts": {}, "listeners": {}}
+        )
         lesson["form"]["text" if questions is None else "decision"] = None
         lesson["languages"][example.get("language", "en")] = None
+        lesson["listeners"] |= {example["listener"]: None} if example.get("listener") else {}
         lesson["rubrics"] |= dict.fromkeys(_asked_in_text(example) if questions is None else _asked(example))
         if questions is None and example["task"] == "compare":
             lesson["layouts"][_layout(example)] = None
@@ -44,7 +47,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         form, *others = lesson["form"]
         if others:
             raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
-        found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts")))  # type: ignore[arg-type]
+        found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts", "listeners")))  # type: ignore[arg-type]
         tasks[task] = found.merged(empty)  # which puts the names in order
     return Learned(tasks, has_faults)
 

@@ -36,6 +36,24 @@ class TestReadRated:
         assert [clip.path.rpartition("/")[2] for clip in read_rated(write(tmp_path, *rows))] == ["b.ogg"]
         assert "1 of 2 rows left out" in caplog.text
 
+    def test_who_voted_is_kept_where_it_is_told(self, tmp_path):
+        table = f"{HEADER},raters\na.ogg,l2,train,,fluency,0,10,4 8,,ann bob\na.ogg,l2,train,,total,0,10,5,,\n"
+        (tmp_path / "ratings.csv").write_text(table)
+        (clip,) = read_rated(tmp_path)
+        assert clip.extra["raters"] == {"fluency": {"ann": 4.0, "bob": 8.0}}
+
+    def test_a_panel_votes_in_its_order(self, tmp_path):
+        rows = ("a.ogg,l2,train,,total,0,10,4 8,", "b.ogg,l2,train,,total,0,10,5,", "c.ogg,own,train,,total,0,10,1 2,")
+        first, second, third = read_rated(write(tmp_path, *rows), panels={"l2": 2})
+        assert first.extra["raters"] == {"total": {"rater 1": 4.0, "rater 2": 8.0}}
+        assert "raters" not in second.extra  # one is missing, and nobody knows who
+        assert "raters" not in third.extra
+
+    def test_as_many_raters_as_votes(self, tmp_path):
+        (tmp_path / "ratings.csv").write_text(f"{HEADER},raters\na.ogg,l2,train,,fluency,0,10,4 8,,ann\n")
+        with pytest.raises(CorpusError, match="2 votes and raters ann"):
+            list(read_rated(tmp_path))
+
     def test_splits_are_told_apart(self, tmp_path):
         rows = ("a.ogg,,train,,total,0,10,3,", "b.ogg,,test,,total,0,10,3,")
         place = str(write(tmp_path, *rows))

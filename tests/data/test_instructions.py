@@ -262,6 +262,32 @@ class TestRate:
         assert rate.parse(answer(example), "child_voice", strict=True).value == 0.5
 
 
+class TestRaters:
+    """Clips with the ratings of some raters alone."""
+
+    CLIP = replace(nisqa_clip(), listener="strict")
+
+    @pytest.mark.parametrize("task", ["score", "profile", "rate", "describe"])
+    def test_requests_in_text_name_them(self, task):
+        for example in make([self.CLIP] * 5, [task]):
+            asked = request(example).replace("<audio>", "").strip()
+            assert listeners.parse(" ".join(asked.split("\n")), strict=True).listener == "strict"
+            assert example["listener"] == "strict"
+
+    def test_typed_questions_name_them(self):
+        for example in make([self.CLIP] * 5, ["decide"]):
+            asked = [one["instructions"] for one in example["questions"].values() if one["type"] == "score"]
+            assert asked
+            assert {listeners.parse(text, strict=True).listener for text in asked} == {"strict"}
+
+    def test_questions_about_all_raters_name_nobody(self):
+        for example in make([nisqa_clip()] * 5, ["decide"], listener=1.0):
+            assert "listener" not in example
+
+    def test_they_are_compared_with_nobody(self):
+        assert not make([nisqa_clip("a"), replace(nisqa_clip("b"), listener="strict"), self.CLIP], ["compare"])
+
+
 class TestCompare:
     def test_clips_have_their_roles(self):
         example = make([nisqa_clip("a", 4), nisqa_clip("b", 2)], ["compare"])[0]

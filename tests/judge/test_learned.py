@@ -1,9 +1,11 @@
 """The note of what a judge learned."""
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
 
+from audio_judge.judge.identity import Identity, UntrainedListenerWarning
 from audio_judge.judge.learned import Learned, Lesson
 
 BOTH = Learned(
@@ -41,3 +43,25 @@ def test_what_was_only_compared_in_is_not_scored():
 
 def test_says_in_words_what_it_is():
     assert str(BOTH) == "decide of mos, warmth; assess of mos, distortion in text"
+
+
+def listening(*listeners):
+    """A judge by name that learned to score for some listeners."""
+    note = Learned({"decide": Lesson("decision", ("mos",), listeners=listeners)}).note()
+    return Identity(SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(learned=note))), "tiny", "")
+
+
+def test_a_listener_that_was_never_learned_is_warned_about_once():
+    identity = listening("strict")
+    with pytest.warns(UntrainedListenerWarning, match="tiny never learned how 'elderly' rates, .* it learned strict"):
+        assert identity.on_behalf_of("elderly").name == "elderly"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        identity.on_behalf_of("elderly")
+
+
+def test_nobody_in_particular_and_a_known_listener_are_heard_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert listening("strict").on_behalf_of("strict").name == "strict"
+        assert listening().on_behalf_of(None) is None

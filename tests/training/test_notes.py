@@ -33,6 +33,12 @@ class TestLearnedFrom:
         found = learned_from([{"task": "decide", "questions": asked, "provenance": made}])
         assert found.rubrics == ("mos", "warmth")
 
+    def test_listeners_are_noted(self):
+        asked = {"task": "decide", "questions": {"mos": question()}}
+        found = learned_from([asked | {"listener": "strict"}, asked, text("score", rubrics=["mos"], listener="nisqa")])
+        assert found.listeners == ("nisqa", "strict")
+        assert Learned.from_note(found.note()) == found
+
     @pytest.mark.parametrize(("name", "expected"), [("clicks", True), ("fake", False)])
     def test_known_faults_are_noted(self, name, expected):
         assert learned_from([{"task": "decide", "questions": {name: question("noul")}}]).has_faults is expected
