@@ -5,13 +5,28 @@ BIN := .venv/bin
 # torch must stand in the same command as what needs it, at its exact version, or pip fetches a CUDA build of gigabytes
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 
-.PHONY: demo test lint format benchmark docs clean
+# What has to hold with any release of transformers, TRL and the others that pyproject.toml allows
+CORE := tests/test_modeling_audio_judge.py tests/test_processing_audio_judge.py tests/test_autoclasses.py tests/judge/test_judge.py \
+	tests/judge/test_generation.py tests/training/test_grpo.py tests/training/test_sft.py
+
+.PHONY: demo test test-latest test-core-latest lint format benchmark docs clean
 
 demo: .venv/demo
 	$(BIN)/audio-judge score examples/clips --table
 
 test: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# The newest releases that pyproject.toml allows, in an environment of their own; of torch the tested one, for the reason above.
+# test-core-latest is what CI runs of it
+test-latest:
+	test -x .venv-latest/bin/pip || $(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/pip install --quiet --disable-pip-version-check --upgrade "$$(grep '^torch==' constraints.txt)" --editable ".[dev]"
+	.venv-latest/bin/pip list --format freeze | grep -E '^(transformers|trl|peft|accelerate|datasets|huggingface_hub|tokenizers|torch)=='
+	.venv-latest/bin/pytest -n 2 --dist loadfile $(TESTS)
+
+test-core-latest:
+	$(MAKE) test-latest TESTS="$(CORE)"
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -29,7 +44,7 @@ docs: .venv/docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-latest build dist *.egg-info
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

@@ -57,7 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     show.add_options(what.add_parser("show", help="show examples as the model will see them", **shape))
     mixture = what.add_parser("mixture", help="several corpora, mixed as a YAML file says", **shape)
     mixture.add_argument("path", metavar="FILE", help="YAML, as in recipes/data")
-    _add_mixture_options(mixture)
+    # What stands before the word `mixture`, or a corpus, holds; a default of the parser behind it would take its place
+    _add_mixture_options(mixture, default=argparse.SUPPRESS)
     about = "have a language model reword our requests, for --paraphrases"
     wordings = what.add_parser("paraphrase", help=about, description=about, epilog=paraphrase.EXAMPLES, **shape)
     paraphrase.add_options(wordings)
@@ -67,11 +68,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, known in CORPORA.items():
         corpus = what.add_parser(name, help=known.about, description=known.about, epilog=CORPUS_EXAMPLES, **shape)
         _add_corpus_options(corpus)
-        _add_mixture_options(corpus)
+        _add_mixture_options(corpus, default=argparse.SUPPRESS)
 
 
-def _add_mixture_options(parser: argparse.ArgumentParser) -> None:
-    output = parser.add_argument_group(OUTPUT)
+def _add_mixture_options(parser: argparse.ArgumentParser, default: Any = None) -> None:
+    output = parser.add_argument_group(OUTPUT, argument_default=default)
     output.add_argument("--out", metavar="FILE", help=".parquet or .jsonl file to write")
     output.add_argument("--statistics", metavar="FILE", help="write the statistics as JSON, too")
     output.add_argument("--limit", type=positive_int, metavar="N", help="stop after N examples")
@@ -136,6 +137,8 @@ def _write(options: argparse.Namespace) -> int:
     from audio_judge.data.mixtures import iterate
     from audio_judge.data.statistics import Statistics
 
+    if options.mixture and options.what is not None:
+        raise UsageError(f"--mixture {options.mixture}: cannot act beside `{options.what}`; leave one of them out")
     out = _examples_file(options.out)
     statistics = Statistics()
     with warnings_once():

@@ -24,11 +24,12 @@ from audio_judge.batch.data_sets import HUB
 from audio_judge.clips import Item, RatedPair
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import check_disjoint
-from audio_judge.data.examples import Example
-from audio_judge.data.instructions import Instructor, Manner, check_weights
+from audio_judge.data.examples import DECIDE, Example
+from audio_judge.data.instructions import COMPARING, Instructor, Manner, check_weights
 from audio_judge.data.paraphrases import load_paraphrases
 from audio_judge.data.statistics import Statistics
 from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Mixture:
         limit: Most examples; None for all.
 
     Raises:
-        ValueError: If there is no corpus, a task is unknown, or a number is out of range.
+        ValueError: If there is no corpus, a task is unknown, a number is out of range, or none of the tasks can make use of
+            what ``manner`` asks for.
     """
 
     corpora: tuple[Corpus, ...]
@@ -68,6 +70,24 @@ class Mixture:
             raise ValueError(
                 f"variants {self.variants}, shuffle {self.shuffle}, limit {self.limit}; 1 or more is needed"
             )
+        self._refuse_idle()
+
+    def _refuse_idle(self) -> None:
+        """Refuse what none of the tasks can make use of."""
+        tasks = {name for corpus in self.corpora for name, weight in (corpus.tasks or self.tasks).items() if weight}
+        manner = self.manner
+        needs: dict[str, tuple[bool, set[str]]] = {
+            "augment": (any(manner.augment.values()), {DECIDE, "rate", "score", "categorize"}),
+            "listener": (manner.listener > 0, set(TASKS)),
+            "fault_questions": (manner.fault_questions == "all", {DECIDE}),
+            "comparison_form": (manner.comparison_form != "any", {"compare"}),
+            "tie_within": (manner.tie_within > 0, set(COMPARING)),
+        }
+        for name, (is_given, able) in needs.items():
+            if is_given and not tasks & able:
+                raise ValueError(f"{name}: cannot act, since none of {', '.join(sorted(able))} is among the tasks")
+        if manner.paraphrases and not manner.augment.get("paraphrase"):
+            raise ValueError("paraphrases: cannot act, since augment does not name paraphrase")
 
 
 def read_mixture(path: str | Path) -> Mixture:

@@ -51,7 +51,7 @@ REPLACED = (
     "config.json",
     "generation_config.json",
 )
-REQUIREMENTS = ("transformers>=5.23,<6", "safetensors>=0.8", "soundfile>=0.14", "soxr>=1")
+REQUIREMENTS = ("transformers>=5.23,<5.25", "safetensors>=0.8", "soundfile>=0.14", "soxr>=1")
 ADAPTER_REQUIREMENTS = ("peft>=0.21",)
 
 

@@ -53,6 +53,40 @@ class TestData:
         assert code == 2
         assert "nowhere" in errors
 
+    def test_what_stands_before_the_corpus_counts(self, capsys, folder):
+        run(
+            capsys,
+            "data",
+            "--limit",
+            "1",
+            "--out",
+            "x.jsonl",
+            "table",
+            "clips.csv",
+            "--tasks",
+            "score",
+            "--option",
+            OPTION,
+        )
+        assert len((folder / "x.jsonl").read_text().splitlines()) == 1
+
+    def test_a_mixture_beside_a_corpus_is_an_error(self, capsys, folder):
+        given = (
+            "--mixture",
+            "m.yaml",
+            "table",
+            "clips.csv",
+            "--tasks",
+            "score",
+            "--out",
+            "x.jsonl",
+            "--option",
+            OPTION,
+        )
+        code, _, errors = run(capsys, "data", *given)
+        assert code == 2
+        assert "--mixture m.yaml: cannot act beside `table`" in errors
+
     @pytest.mark.parametrize("way", [["mixture", "m.yaml"], ["--mixture", "m.yaml"]])
     def test_mixture(self, capsys, folder, way):
         corpus = {"reader": "table", "path": "clips.csv", "options": {"columns": json.loads(OPTION[8:])}}

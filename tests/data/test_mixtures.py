@@ -1,5 +1,6 @@
 import csv
 import json
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -358,6 +359,31 @@ def published(tmp_path_factory):
         ]
         lines(root / f"proxies/{name}.jsonl", *rows)
     return root
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tasks": ["compare"], "augment": {"scale": 0.5}}, "augment: cannot act, since none of categorize, decide"),
+        ({"tasks": ["score"], "comparison_form": "dimensions"}, "comparison_form: cannot act, since none of compare "),
+        ({"tasks": ["score"], "fault_questions": "all"}, "fault_questions: cannot act"),
+        ({"tasks": ["score"], "tie_within": 0.1}, "tie_within: cannot act"),
+        ({"tasks": ["decide"], "listener": 0.5}, "listener: cannot act"),
+    ],
+)
+def test_what_no_task_can_make_use_of_is_an_error(given, message):
+    with pytest.raises(ValueError, match=message):
+        mixture_of({"corpora": [{"reader": "nisqa", "path": "x"}]} | given)
+
+
+def test_by_rater_gives_clips_as_each_group_rated_them(tmp_path):
+    votes = [
+        f"{k}.wav,{rater},{2 + k % 2 + shift}" for k in range(12) for rater, shift in (("a", -1), ("b", 0), ("c", 1))
+    ]
+    (tmp_path / "votes.csv").write_text("\n".join(["wav_path,listener_id,score", *votes]) + "\n")
+    corpus = {"reader": "bvcc", "path": "votes.csv", "by_rater": True}
+    examples = list(iterate(mixture_of({"corpora": [corpus], "tasks": ["decide"]}, tmp_path)))
+    assert Counter(example.get("listener") for example in examples) == {None: 12, "strict": 12, "lenient": 12}
 
 
 def test_all_of_speecheval_at_once(published):
