@@ -214,7 +214,7 @@ class TestRecipes:
 class TestExample:
     def test_tells_of_validation_before_and_after(self, tmp_path, backbones, capsys):
         """The example that a script runs without arguments, with a tiny judge in place of the mini."""
-        for part in make_judge(backbones, tie=False):
+        for part in make_judge(backbones, tie=False, span_size=4):
             part.save_pretrained(tmp_path / "start")
         given = {"model": tmp_path / "start", "output_dir": tmp_path / "run", "max_steps": 2, "disable_tqdm": "true"}
         run([*example_arguments(ROOT / "train_sft.py"), *(str(p) for k, v in given.items() for p in (f"--{k}", v))])
