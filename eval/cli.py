@@ -347,9 +347,9 @@ def label(options: argparse.Namespace) -> int:
 
 def listeners(options: argparse.Namespace) -> int:
     """Print the spread of a judge over listeners beside the raters' own, per rubric."""
-    from audio_judge.judge.judge import AudioJudge
     from audio_judge.clips import RatedClip
     from audio_judge.corpora.corpus import Corpus, read_options
+    from audio_judge.judge.judge import AudioJudge
 
     from .listeners import listener_spread
 
