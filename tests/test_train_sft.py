@@ -613,6 +613,8 @@ def part_of_mixture(name, root, wanted):
     assert mixture["corpora"]
     del mixture["tested_on"]
     mixture.pop("paraphrases", None)  # a file that a language model writes
+    if not any("compare" in corpus.get("tasks", {}) for corpus in mixture["corpora"]):
+        mixture.pop("comparison_form", None)
     path = root / f"{name}.yaml"
     path.write_text(yaml.safe_dump(mixture))
     return path
