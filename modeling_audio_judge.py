@@ -27,7 +27,7 @@ from transformers.modeling_outputs import (
 from transformers.modeling_utils import PreTrainedModel, slice_logits_to_keep
 from transformers.models.llama.modeling_llama import LlamaModel, apply_rotary_pos_emb
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
-from transformers.utils import can_return_tuple
+from transformers.utils import can_return_tuple, logging
 
 from .configuration_audio_judge import (
     AudioJudgeConfig,
@@ -44,6 +44,8 @@ from .configuration_audio_judge import (
     frame_size,
 )
 from .processing_audio_judge import AudioJudgeProcessor
+
+logger = logging.get_logger(__name__)
 
 # What language models and outputs call the keys and values of earlier tokens: transformers 5.24 gave them another name
 CACHE = "cache" if "cache" in {field.name for field in fields(BaseModelOutputWithPast)} else "past_key_values"
@@ -870,6 +872,12 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             # Trainers that don't know audio drop it on the way; that must not pass in silence
             raise ValueError("`input_ids` holds audio placeholders but no `input_features` came with them.")
         is_asked = input_ids is not None and prefill and bool((input_ids == self.config.question_token_id).any())
+        lessons = (self.config.learned or {}).get("tasks", {})
+        if is_asked and lessons and all(lesson["form"] == "text" for lesson in lessons.values()):
+            logger.warning_once(
+                f"This judge never learned typed questions, so its answers to them mean nothing; it learned {', '.join(lessons)} "
+                "in text: ask it in the words of these tasks, as `audio_judge.AudioJudge` does."
+            )
         if input_ids is not None and getattr(self.config.text_config, "hidden_size_per_layer_input", 0):
             # Gemma 3n and 4 have a second table of embeddings, which no new token is in
             known = input_ids < self.config.text_config.vocab_size_per_layer_input

@@ -27,10 +27,13 @@ from trl import SFTConfig, TrlParser
 
 from audio_judge import AudioJudge, AudioJudgeConfig, AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.cli import main
-from audio_judge.data.files import load_examples, read_example
+from audio_judge.data.files import load_examples, read_example, write_examples
+from audio_judge.eval.benchmarks import Question
+from audio_judge.eval.judges import load_judge as load_evaluated
 from audio_judge.judge.native import load_audio_model
-from audio_judge.messages import audio_blocks
+from audio_judge.messages import audio_blocks, clip_state, text_messages
 from audio_judge.rubrics.rubric import PROXY_RUBRICS, RUBRICS, get_rubric
+from audio_judge.tasks import Assessment, assess
 from audio_judge.training.collate import JudgeCollator, NativeCollator
 from audio_judge.training.example import example_arguments
 from audio_judge.training.sft import MODEL_INPUTS
@@ -549,6 +552,46 @@ def learned_score(judge):
     name = judge.identity.learned.tasks["score"].rubrics[0]
     assert judge.identity.way_to_score(name) == "score"
     return judge.score((tone(0.5), 48_000), rubric=name)[name]
+
+
+class TestInItsOwnWords:
+    """A judge that learned to say 5/5 in text says so, whoever asks; its decisions, never learned, would say 2.6."""
+
+    ANSWER = assess.write(Assessment({"mos": 5.0}, answer="Fine."))
+
+    @pytest.fixture(scope="class")
+    def clips(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("words")
+        for index in range(2):
+            soundfile.write(folder / f"{index}.wav", tone(0.3, 300 + 300 * index), 48_000)
+        return [str(folder / f"{index}.wav") for index in range(2)]
+
+    @pytest.fixture(scope="class")
+    def trained(self, clips, backbones, tmp_path_factory):
+        output = tmp_path_factory.mktemp("trained")
+        completion = [{"role": "assistant", "content": self.ANSWER}]
+        facts = {"task": "assess", "rubrics": ["mos"], "scores": {"mos": 5.0}, "seed": 1, "completion": completion}
+        rows = [facts | {"prompt": text_messages(clip_state(clip), assess.ask())} for clip in clips]
+        write_examples(rows, output / "words.jsonl")
+        audio, text = make_backbones(backbones)
+        given = SMALL | {"audio_backbone": audio, "text_backbone": text, "train_file": output / "words.jsonl"}
+        given |= {"output_dir": output, "answer_form": "decimal", "max_steps": 32, "learning_rate": 1e-2}
+        given |= {"eval_strategy": "no", "save_strategy": "no", "bf16": "false", "report_to": "none"}
+        given |= {"gradient_checkpointing": "false"}
+        run([str(part) for name, value in given.items() for part in (f"--{name}", value)])
+        return output
+
+    def test_notes_what_it_learned(self, trained):
+        expected = {"assess": {"form": "text", "rubrics": ["mos"], "languages": ["en"]}}
+        assert AudioJudgeConfig.from_pretrained(trained).learned["tasks"] == expected
+
+    def test_is_read_as_it_was_trained_by_the_api_and_by_evaluation(self, trained, clips):
+        said = AudioJudge.from_pretrained(trained, device="cpu").assess(clips[0])
+        assert (said["mos"].value, said.text, said.coverage) == (5.0, self.ANSWER, 1.0)
+        judge = load_evaluated(str(trained), device="cpu")
+        for task in ("assess", "score"):
+            (answer,) = judge.answer([Question("a", task, (clips[0],), (get_rubric("mos"),))])
+            assert answer.prediction["scores"] == {"mos": 5.0}
 
 
 class TestNative:

@@ -60,7 +60,7 @@ def server_command(options: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: If there is no such judge, or the code of a repository is not trusted.
     """
-    from audio_judge.hub.files import is_local
+    from audio_judge.hub.files import is_local, learned_of
     from audio_judge.judge.shipped import place_of
 
     try:
@@ -71,6 +71,12 @@ def server_command(options: argparse.Namespace) -> list[str]:
         judge = str(Path(judge).expanduser().resolve())
         if not Path(judge, "config.json").is_file():
             raise UsageError(f"--judge {judge}: no config.json; name the folder of a judge")
+        learned = learned_of(judge)
+        if learned is not None and not learned.decides and not _is_native(judge):  # which chat
+            raise UsageError(
+                f"--judge {judge}: it never learned typed questions, which the server answers; it learned {learned}: "
+                "`audio-judge` and `AudioJudge` ask it so, and `handler.py` of its repository does"
+            )
     native = _is_native(judge)
     if not native and not is_local(judge) and not options.trust_remote_code:
         raise UsageError(

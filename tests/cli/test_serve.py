@@ -47,6 +47,13 @@ class TestServerCommand:
         assert "--trust-remote-code" not in command
         assert "--attn-implementation" not in command
 
+    def test_a_judge_of_words_is_not_served(self, place, tmp_path):
+        config = json.loads((place / "judge" / "config.json").read_text())
+        config["learned"] = {"tasks": {"detect": {"form": "text"}}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with pytest.raises(UsageError, match=r"never learned typed questions.*; it learned detect in text"):
+            serve.server_command(options_of("--judge", tmp_path))
+
     def test_folder_must_hold_a_judge(self, tmp_path):
         with pytest.raises(UsageError, match=r"no config.json"):
             serve.server_command(options_of("--judge", tmp_path))
