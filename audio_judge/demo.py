@@ -8,7 +8,7 @@
 nothing from elsewhere and reports nothing to anybody. Needs the ``demo`` extra.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -19,6 +19,7 @@ import pandas as pd
 
 from audio_judge.analysis import Analysis, analyze
 from audio_judge.audio import AudioError, audio_info
+from audio_judge.judge.identity import UntrainedTaskError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Authenticity, Judgement, Preference, Score
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric
@@ -301,20 +302,32 @@ def _told_plainly(*paths: str | None) -> Iterator[None]:
 
 
 def judge_clip(judge: AudioJudge, path: str, rubrics: Sequence[Rubric]) -> tuple[str, Any]:
-    """Judge a clip in every way the page shows.
+    """Judge a clip in every way the page shows, as far as the judge learned it.
 
     Returns:
         HTML of the cards, and the update of the timeline plot, hidden for a clip of one window.
 
     Raises:
         AudioError: If the clip cannot be judged.
+        UntrainedTaskError: If the judge cannot score one of the rubrics.
     """
     said = judge.score(path, rubric=list(rubrics))
-    faults = judge.decide(path, {kind: fault_question(kind) for kind in FAULT_QUESTIONS})
-    heard = {kind: answer["noul"] for kind, answer in faults.items()}
-    small = _faults(heard) + f'<div class="aj-stack">{_facts(analyze(path))}{_authenticity(judge.detect(path))}</div>'
-    cards = _scores(judge, said, rubrics) + _words(judge.explain(path)) + f'<div class="aj-cards">{small}</div>'
-    return f'<div class="aj aj-stack">{cards}</div>', _timeline(said, rubrics)
+    faults = _if_learned(lambda: judge.decide(path, {kind: fault_question(kind) for kind in FAULT_QUESTIONS}))
+    small = "" if faults is None else _faults({kind: answer["noul"] for kind, answer in faults.items()})
+    real = _if_learned(lambda: judge.detect(path))
+    small += f'<div class="aj-stack">{_facts(analyze(path))}{"" if real is None else _authenticity(real)}</div>'
+    ways: list[Any] = [judge.explain, judge.assess, judge.describe]
+    words = next((one for way in ways if (one := _if_learned(lambda way=way: way(path))) is not None), None)
+    cards = _scores(judge, said, rubrics) + ("" if words is None else _words(words))
+    return f'<div class="aj aj-stack">{cards}<div class="aj-cards">{small}</div></div>', _timeline(said, rubrics)
+
+
+def _if_learned(ask: Callable[[], Any]) -> Any:
+    """What a judge answers; None if it never learned that."""
+    try:
+        return ask()
+    except UntrainedTaskError:
+        return None
 
 
 def _heading(judge: AudioJudge) -> str:
@@ -389,7 +402,9 @@ def _words(said: Judgement) -> str:
     )
     if said.timeline:
         note += " Of a long clip, its worst part is explained."
-    return _card("In words", f'<p data-name="reasons">{escape(said.reasons or "Nothing to say.")}</p>', note)
+    return _card(
+        "In words", f'<p data-name="reasons">{escape(said.reasons or said.description or "Nothing to say.")}</p>', note
+    )
 
 
 def _share_row(name: str, share: float, colour: str, is_muted: bool = False) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+from native_models import qwen2_audio
 from served import free_port
 from tiny import make_judge, tone
 
@@ -19,6 +21,7 @@ from audio_judge.cli.main import main
 from audio_judge.errors import UsageError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Preference, Score
+from audio_judge.judge.learned import Learned, Lesson
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, get_rubric
 
 gr = pytest.importorskip("gradio", reason="the demo needs gradio: pip install 'audio-judge[demo]'")
@@ -222,6 +225,17 @@ class TestJudgeClip:
         assert f"{tiny.detect(clip).real:.0%}" in html
         assert "0.6 s, 48 kHz, mono" in html
         assert plot.visible is False
+
+    @pytest.mark.filterwarnings("ignore:.*(was not trained on|never learned)")
+    def test_shows_what_a_native_model_learned_and_nothing_else(self, clip):
+        torch.manual_seed(0)
+        model, processor = qwen2_audio()
+        model.config.learned = Learned({"score": Lesson("text", ("mos",)), "detect": Lesson("text")}).note()
+        native = AudioJudge(model, processor)
+        html, _ = demo.judge_clip(native, clip, [get_rubric("mos")])
+        assert f"<b>{native.score(clip, rubric='mos')['mos'].value:.2f}</b>" in html
+        assert f"{native.detect(clip).real:.0%}" in html
+        assert "0.6 s, 48 kHz, mono" in html
 
     def test_plots_the_windows_of_a_long_clip(self, tiny, long_clip):
         _, plot = demo.judge_clip(tiny, long_clip, [get_rubric("mos")])

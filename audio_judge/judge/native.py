@@ -11,6 +11,7 @@ import inspect
 import io
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,8 +32,8 @@ LISTENING_PARTS = ("thinker_config",)
 WITHOUT_TEMPLATE = ("VoxtralProcessor",)
 # and masks that a processor leaves out for a single clip, which the model needs beside longer ones: to the features
 LACKING_MASKS = {"audio_attention_mask": "audio_input_features"}  # Phi-4
-# Of models that do not say how much they hear at once
-LONGEST_WINDOW = 30.0
+# In seconds, of models that nobody trained as judges
+USUAL_WINDOW = 30.0
 # Put before a chat template that takes text only, such as Granite Speech's: placeholders go into the text
 _BLOCKS_TO_TEXT = """
 {%- set flat = namespace(messages=[]) -%}
@@ -208,12 +209,15 @@ def hearing_part(processor: Any) -> Any:
 
 
 def window_seconds(heard_at_once: float | None, trained: float | None = None) -> float:
-    """Length that longer recordings are cut to: as in training, but no more than a model hears at once.
+    """Length that longer recordings are cut to: as in training, else a usual one, but no more than a model hears at once.
 
     Whisper's features end there (``chunk_length``), without a word about what is cut off.
+
+    Example:
+        >>> window_seconds(300.0), window_seconds(300.0, trained=60.0), window_seconds(8.0)
+        (30.0, 60.0, 8.0)
     """
-    longest = float(heard_at_once or LONGEST_WINDOW)
-    return min(trained or longest, longest)
+    return float(min(trained or USUAL_WINDOW, heard_at_once or math.inf))
 
 
 def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = None) -> EncodedPrompt:

@@ -12,8 +12,11 @@ import json
 from typing import Any
 
 from audio_judge.audio import read_audio, resample
+from audio_judge.judge import asking
+from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.native import load_audio_model
-from audio_judge.judge.native_model import NativeProcessor, as_judge
+from audio_judge.judge.native_model import NativeProcessor
+from audio_judge.messages import text_messages
 
 
 def main() -> None:
@@ -43,17 +46,18 @@ def answer(pipeline: Any, request: dict[str, Any]) -> tuple[dict[str, Any], int]
         request: ``state``, whose clips are ``{"type": "audio", "data_base64": …}``, and ``questions``.
 
     Returns:
-        The answers by name, and the number of tokens that were read.
+        The answers by name, and the number of tokens that were read but for those of the questions.
 
     Raises:
-        ValueError: If a clip cannot be read or is longer than what the model hears at once, or a question is not well formed.
+        ValueError: If a clip cannot be read or is longer than what the model hears at once, a question is not well formed, or
+            the model was trained as a judge but not on such questions, nor on words in their place.
     """
-    model, processor = as_judge(pipeline.model.eval(), pipeline.processor)
-    state = [_block(block, processor) for block in _blocks(request["state"])]
-    inputs, asked = processor.decision_inputs([{"state": state, "questions": request["questions"]}])
-    shares = model.decide(**inputs)
-    answers = {question.name: question.answer(one.tolist()) for question, one in zip(asked[0], shares, strict=True)}
-    return answers, sum(len(prompt.ids) for prompt in inputs["prompts"])
+    judge = AudioJudge(pipeline.model, pipeline.processor)
+    state = [_block(block, judge.processor) for block in _blocks(request["state"])]
+    questions = judge.parse_questions(request["questions"])
+    (heard,) = judge.reader.decide([state], asking.decisions(judge.identity, request["questions"]))
+    answers = {question.name: question.answer(heard.probabilities[question.name].tolist()) for question in questions}
+    return answers, len(questions) * len(judge.processor.encode(text_messages(state, "")).ids)
 
 
 def _blocks(state: Any) -> list[Any]:

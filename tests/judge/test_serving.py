@@ -12,6 +12,8 @@ from tiny import tone
 
 from audio_judge import AudioJudge
 from audio_judge.judge import serving
+from audio_judge.judge.learned import Learned, Lesson
+from audio_judge.tasks import detect
 
 QUESTIONS = {"hum": {"type": "noul", "instructions": "Is there hum?"}}
 
@@ -38,6 +40,19 @@ class TestAnswer:
         assert tokens > 20
         other, _ = serving.answer(pipeline, {"state": sound(900.0), "questions": QUESTIONS})
         assert other["hum"]["noul"] != answers["hum"]["noul"]
+
+    def test_a_judge_of_words_is_asked_in_its_words(self, pipeline):
+        learned = Learned({"detect": Lesson("text")})
+        pipeline.model.config.learned = learned.note()
+        try:
+            asked = {"fake": detect.question()}
+            answers, _ = serving.answer(pipeline, {"state": [sound()], "questions": asked})
+            real = AudioJudge(pipeline.model, pipeline.processor).detect((tone(0.6, 440.0, 16_000), 16_000)).real
+            assert answers["fake"]["noul"] == pytest.approx(1 - real, abs=1e-4)
+            with pytest.raises(ValueError, match="never learned to answer typed questions such as 'hum'"):
+                serving.answer(pipeline, {"state": [sound()], "questions": QUESTIONS})
+        finally:
+            del pipeline.model.config.learned
 
     def test_other_blocks_are_text(self, pipeline):
         state = ["Made by", {"model": "v2"}, {"type": "text", "text": " today: "}, sound()]
