@@ -10,6 +10,7 @@ nothing from elsewhere and reports nothing to anybody. Needs the ``demo`` extra.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -317,7 +318,8 @@ def judge_clip(judge: AudioJudge, path: str, rubrics: Sequence[Rubric]) -> tuple
     real = _if_learned(lambda: judge.detect(path))
     small += f'<div class="aj-stack">{_facts(analyze(path))}{"" if real is None else _authenticity(real)}</div>'
     ways: list[Any] = [judge.explain, judge.assess, judge.describe]
-    words = next((one for way in ways if (one := _if_learned(lambda way=way: way(path))) is not None), None)
+    written = (_if_learned(partial(way, path)) for way in ways)
+    words = next((one for one in written if one is not None), None)
     cards = _scores(judge, said, rubrics) + ("" if words is None else _words(words))
     return f'<div class="aj aj-stack">{cards}<div class="aj-cards">{small}</div></div>', _timeline(said, rubrics)
 
