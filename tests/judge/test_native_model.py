@@ -132,9 +132,8 @@ class TestJudge:
         assert said.text.startswith("Overall") or f"{said['mos'].value:.1f}" in said.text
         assert said.reasons
 
-    @pytest.mark.parametrize("name", ["qwen2_audio", "voxtral"])
-    def test_every_method_answers(self, name):
-        judge, heard = AudioJudge(*ASKED[name]()), clip()
+    def test_every_method_answers(self):
+        judge, heard = AudioJudge(*qwen2_audio()), clip()
         assert judge.score(heard).scores.keys() >= {"mos", "noisiness"}
         assert 0 < judge.detect(heard).real < 1
         assert judge.assess(heard, max_new_tokens=4).reasons
