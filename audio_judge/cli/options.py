@@ -11,7 +11,7 @@ from audio_judge.languages import LANGUAGES
 # Groups of options; a command may have others of its own
 INPUTS, JUDGE, ASKED, OUTPUT = "inputs", "judge", "what is asked", "output and run"
 MADE = "what is made"
-JUDGE_HELP = f"{', '.join(SHIPPED_JUDGES)} (see `ls judges`), a folder, or a Hub id (default: {DEFAULT_JUDGE})"
+JUDGE_HELP = f"{', '.join(SHIPPED_JUDGES)} (see `ls judges`), a folder or a Hub id, also of an audio language model (default: {DEFAULT_JUDGE})"
 # A parser, or one of its groups
 Place = argparse._ActionsContainer
 

@@ -32,7 +32,8 @@ Others: title, making, training_data, recipe, reaches, base_model, metrics, lang
 data_license, language_model_license, attributions. The card says the strictest licence of all parts.
 
 Uploaded are weights (safetensors), configurations, processor, templates, the judge's three code files, card, evaluation
-results, handler.py and requirements.txt; other files of the folder stay here. Exit code: 0, 2 if the request was unusable or
+results, handler.py and requirements.txt, of a native audio language model neither code nor handler; other files of the folder
+stay here. Exit code: 0, 2 if the request was unusable or
 the Hub refused."""
 
 
