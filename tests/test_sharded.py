@@ -1,6 +1,7 @@
 """Two steps on two CPU processes of what the documents show with `accelerate launch`; what does not go together is refused."""
 
 import re
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,10 @@ from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu
 from forked import forked_together, run_script
 from safetensors.torch import load_file
 from test_train_sft import SMALL, command, proxy_mixture
-from tiny import make_backbones
+from tiny import make_backbones, make_judge, write_simulated
 from transformers import AutoModelForCausalLM
 from transformers.integrations import deepspeed
+from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
 from audio_judge.training.arguments import check_sharding, settle_precision, sharding
@@ -25,6 +27,9 @@ from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.tuning import last_checkpoint, whole_weights
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import train_alld  # noqa: E402
+
 CONFIGURATIONS = ROOT / "recipes" / "accelerate"
 
 
@@ -58,7 +63,50 @@ def with_deepspeed(name):
     return pytest.param(name, marks=pytest.mark.skipif(find_spec("deepspeed") is None, reason=reason))
 
 
+def together(script, name, given, folder, monkeypatch):
+    """Run a script in two processes that were started with a configuration of ours."""
+    for key, value in (environment(name) | {"DS_ACCELERATOR": "cpu"}).items():
+        monkeypatch.setenv(key, value)
+    shard_on_cpu(monkeypatch)
+    forked_together(lambda: run_script(ROOT / f"{script}.py", given), folder)
+
+
 class TestTwoSteps:
+    def test_4_bits(self, tmp_path, backbones, monkeypatch):
+        """SpeechQualityLLM with a whole copy in each process."""
+        audio, text = make_backbones(backbones, "audio-spectrogram-transformer", tie=False)
+        data, output = write_simulated(tmp_path / "data", {"train": 6, "validation": 3}), tmp_path / "out"
+        given = SMALL | {"audio_backbone": audio, "text_backbone": text, "corpus": "simulated", "data": data}
+        given |= {"output_dir": output, "eval_steps": 2, "save_steps": 2}
+        recipe = "speechqualityllm_single_ast_tuned"
+        together("train_sft", "ddp", command(recipe, given), tmp_path, monkeypatch)
+        assert "step 2 changed" in (tmp_path / "process0.txt").read_text()
+        assert AudioJudgeForCausalLM.from_pretrained(output).config.learned is not None
+
+    @pytest.mark.parametrize("name", [with_deepspeed("zero3")])
+    def test_alld(self, name, tmp_path, backbones, monkeypatch):
+        """What one process has sampled and asked the expert, several train on."""
+        for part in make_judge(backbones):
+            part.save_pretrained(tmp_path / "judge")
+        data = write_simulated(tmp_path / "data", {"train": 5, "validation": 3}, causes=False)
+        small = {key: SMALL[key] for key in ("max_steps", "warmup_steps", "per_device_train_batch_size", "use_cpu")}
+        given = small | {"model": tmp_path / "judge", "expert": tmp_path / "expert", "data": data, "bf16": "true"}
+        given |= {"expert_steps": 1, "sample_tokens": 4, "max_eval_clips": 2, "eval_strategy": "no", "save_steps": 2}
+        recipe = ["--config", str(ROOT / "recipes" / "alld" / "mini.yaml")]
+
+        def words(**more):
+            options = given | {"output_dir": tmp_path / "out"} | more
+            return recipe + [str(word) for key, value in options.items() for word in (f"--{key}", value)]
+
+        parser = TrlParser([train_alld.AlldArguments, DPOConfig])
+        train_alld.main(*parser.parse_args_and_config(words(stage="expert", output_dir=tmp_path / "expert")))
+        for stage in ("sample", "reference"):
+            train_alld.main(*parser.parse_args_and_config(words(stage=stage)))
+        together("train_alld", name, words(), tmp_path, monkeypatch)
+        before, after = (load_file(tmp_path / folder / "model.safetensors") for folder in ("judge", "out"))
+        assert set(before) == set(after)
+        assert not torch.equal(before["model.adapter.linear.weight"], after["model.adapter.linear.weight"])
+
     @pytest.mark.parametrize("name", ["fsdp2", with_deepspeed("zero2"), with_deepspeed("zero3")])
     def test_jastin(self, name, tmp_path, backbones, monkeypatch):
         """What is saved is whole, in float32 where it was trained, and the encoder is as it was."""
@@ -67,10 +115,7 @@ class TestTwoSteps:
         given = SMALL | {"audio_backbone": audio, "text_backbone": text, "mixture": mixture, "output_dir": output}
         given |= {"gradient_accumulation_steps": 1, "save_steps": 2}
         del given["adapter_tokens"]
-        for key, value in (environment(name) | {"DS_ACCELERATOR": "cpu"}).items():
-            monkeypatch.setenv(key, value)
-        shard_on_cpu(monkeypatch)
-        forked_together(lambda: run_script(ROOT / "train_sft.py", command("jastin", given)), tmp_path)
+        together("train_sft", name, command("jastin", given), tmp_path, monkeypatch)
         share = re.search(r"step 2 changed (\S+)% of the trained weights", (tmp_path / "process0.txt").read_text())
         assert float(share[1]) > 99
         saved, key = AudioJudgeForCausalLM.from_pretrained(output), "model.language_model.layers.0.mlp.up_proj.weight"

@@ -51,8 +51,8 @@ def list_names(names: Iterable[str]) -> str:
 class TrainedWeights(TrainerCallback):
     """Stops a run in its first step if nothing reaches what shall be trained, and prints once how much a step changes.
 
-    The step that is measured is the second one after the warm-up: before, steps may be too small to be seen, and the first
-    matrix of a LoRA moves once the second has.
+    The step that is measured is the second one after the warm-up, or the first one later that changes anything: before, steps
+    may be too small to be seen, and the first matrix of a LoRA moves once the second has.
 
     Args:
         chosen: Whether someone chose what is trained; else what nothing reaches (a part for images, say) is named only.
@@ -112,6 +112,9 @@ class TrainedWeights(TrainerCallback):
         }
         sizes = {name: one.numel() for name, one in trained(model).items()}
         self._before = {}
+        if not any(shares.values()) and state.global_step < state.max_steps:
+            self._measured_step += 1  # a step without a gradient, as when all answers to a prompt earn the same
+            return
         if state.is_world_process_zero:
             share = sum(shares[name] * sizes[name] for name in shares) / max(1, sum(sizes.values()))
             print(f"step {state.global_step} changed {share:.1%} of the trained weights", flush=True)
