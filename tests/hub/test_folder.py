@@ -33,6 +33,7 @@ from audio_judge.eval.benchmarks import load
 from audio_judge.hub.card import CardFacts, Results, read_card_facts, read_results, write_card
 from audio_judge.hub.files import CODE_FILES, check_repo, select_files
 from audio_judge.hub.folder import merge, upload, write_folder, write_halved
+from audio_judge.judge.learned import LEARNED_FILE, Learned, Lesson
 from audio_judge.rubrics.rubric import RUBRICS, Rubric
 from audio_judge.training.tuning import add_lora
 
@@ -438,6 +439,15 @@ class TestWriteFolder:
     def test_judge_of_a_lora_must_be_on_the_hub(self, place, tmp_path):
         with pytest.raises(UsageError, match="--base-model"):
             write_folder(place / "lora", tmp_path / "new", repo="me/a", facts=FACTS)
+
+    def test_what_a_lora_learned_stands_beside_it_and_is_merged(self, place, tmp_path):
+        lora = Path(shutil.copytree(place / "lora", tmp_path / "lora"))
+        learned = Learned({"detect": Lesson("text")})
+        (lora / LEARNED_FILE).write_text(json.dumps(learned.note()))
+        assert LEARNED_FILE in write_folder(lora, tmp_path / "new", repo="me/a", facts=FACTS, base_model="me/judge")
+        assert "`detect`: in its own words" in (tmp_path / "new" / "README.md").read_text()
+        assert AudioJudge.from_pretrained(lora, device="cpu").identity.learned == learned
+        assert AudioJudge.from_pretrained(merge(lora, tmp_path / "merged"), device="cpu").identity.learned == learned
 
     def test_processor_of_a_lora_may_lie_with_its_judge(self, place, tmp_path):
         lora = tmp_path / "lora"
