@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import soundfile
 import torch
 import yaml
 from accelerate import state
@@ -14,14 +15,16 @@ from accelerate.commands import launch
 from accelerate.utils import DistributedType
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from forked import forked_together, run_script
+from native_models import qwen2_audio
 from safetensors.torch import load_file
-from test_train_sft import SMALL, command, proxy_mixture
-from tiny import make_backbones, make_judge, write_simulated
+from test_train_sft import SMALL, changed_weights, command, proxy_mixture, whole_arguments
+from tiny import make_backbones, make_judge, tone, write_simulated
 from transformers import AutoModelForCausalLM
 from transformers.integrations import deepspeed
 from trl import DPOConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
+from audio_judge.data.files import write_examples
 from audio_judge.training.arguments import check_sharding, settle_precision, sharding
 from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.tuning import last_checkpoint, whole_weights
@@ -59,7 +62,7 @@ def shard_on_cpu(monkeypatch):
 
 
 def with_deepspeed(name):
-    reason = "pip install deepspeed, which the `train` extra leaves out"
+    reason = "pip install deepspeed, which the `train` extra leaves out and which compiles a part of itself on a CPU"
     return pytest.param(name, marks=pytest.mark.skipif(find_spec("deepspeed") is None, reason=reason))
 
 
@@ -82,6 +85,29 @@ class TestTwoSteps:
         together("train_sft", "ddp", command(recipe, given), tmp_path, monkeypatch)
         assert "step 2 changed" in (tmp_path / "process0.txt").read_text()
         assert AudioJudgeForCausalLM.from_pretrained(output).config.learned is not None
+
+    @pytest.mark.parametrize("name", [with_deepspeed("zero2"), with_deepspeed("zero3")])
+    def test_lora_of_a_native_model(self, name, tmp_path, monkeypatch):
+        """SQ-LLM's first stage; its LoRA is merged into a whole model."""
+        torch.manual_seed(0)
+        for part in qwen2_audio(hidden_size=64, intermediate_size=128):
+            part.save_pretrained(tmp_path / "native")
+        soundfile.write(tmp_path / "tone.wav", tone(0.5, 300, 16_000), 16_000)
+        blocks = [{"type": "audio", "path": str(tmp_path / "tone.wav")}, {"type": "text", "text": "Rate it."}]
+        turns = {"prompt": [{"role": "user", "content": blocks}]}
+        turns |= {"completion": [{"role": "assistant", "content": "3.0"}], "task": "score", "rubrics": ["mos"]}
+        write_examples((turns | {"seed": seed} for seed in range(4)), tmp_path / "train.parquet")
+        given = {"native": tmp_path / "native", "mixture": "", "train_file": tmp_path / "train.parquet"}
+        given |= {"gradient_accumulation_steps": 1, "save_steps": 2}
+        together("train_sft", name, whole_arguments("sq_llm", tmp_path / "out", **given), tmp_path, monkeypatch)
+        lora = load_file(tmp_path / "out" / "lora" / "adapter_model.safetensors")
+        # Two steps of 1e-4 at most
+        assert max(float(tensor.abs().max()) for key, tensor in lora.items() if "lora_B" in key) == pytest.approx(
+            1.5e-4, rel=0.2
+        )
+        # The recipe has the others in bfloat16
+        changed = changed_weights(tmp_path / "native", tmp_path / "out", torch.bfloat16)
+        assert all("language_model.layers" in key for key in changed)
 
     @pytest.mark.parametrize("name", [with_deepspeed("zero3")])
     def test_alld(self, name, tmp_path, backbones, monkeypatch):
