@@ -162,10 +162,10 @@ def write_card(
     rate, window = _heard(folder)
     noted = learned_of(folder)
     learned = noted or usage.UNKNOWN
+    metadata = _metadata(facts, repo, results, base_model if adapter else None, has_code=not is_native(folder))
+    metadata["tags"] = [tag for tag in metadata["tags"] if tag != "decision" or learned.decides]
     card = ModelCard.from_template(
-        ModelCardData(
-            **_metadata(facts, repo, results, base_model if adapter else None, has_code=not is_native(folder))
-        ),
+        ModelCardData(**metadata),
         template_str=template_text("model_card.md"),
         facts=replace(facts, recipe=_without_places(facts.recipe)),
         is_bound=is_bound,

@@ -302,6 +302,7 @@ class TestWriteCard:
     def test_shows_what_was_learned_in_words_and_nothing_else(self, copy, tasks, shown, hidden):
         learned = {"tasks": {task: {"form": "text", "rubrics": names} for task, names in tasks.items()}}
         change_config(copy, learned=learned)
+        assert "decision" not in self.card(copy).data.tags
         card = self.card(copy).text
         ast.parse("\n".join(re.findall(r"```python\n(.*?)```", card, re.DOTALL)))
         assert [text for text in shown if text not in card] == []
