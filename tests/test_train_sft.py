@@ -55,7 +55,7 @@ ENCODER_OF = {
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
-WHOLE = {"sq_llm", "example", "alld_captions", "alld_ab"}
+WHOLE = {"mini_refine", "sq_llm", "example", "alld_captions", "alld_ab"}
 # Mixtures with no rated validation split
 UNEVALUATED = {"jastin", "sq_llm"}
 # What makes a real recipe small; everything else is as in the file
@@ -353,14 +353,8 @@ class TestTraining:
     def test_goes_on_from_a_judge(self, tmp_path, backbones, simulated):
         train("mini", tmp_path / "first", backbones, simulated, max_steps=1)
         output = tmp_path / "second"
-        mixture = source("mini", output, simulated)
-        # The recipe without what makes a judge anew
-        recipe = yaml.safe_load((RECIPES / "mini.yaml").read_text())
-        made = {"audio_backbone", "text_backbone", "adapter", "adapter_tokens", "span_size"}
-        rest = tmp_path / "rest.yaml"
-        rest.write_text(yaml.safe_dump({name: value for name, value in recipe.items() if name not in made}))
-        given = whole_arguments("mini", output, model=tmp_path / "first", trainable="adapter", **mixture)
-        trainer = run(["--config", str(rest), *given[2:]])
+        mixture = source("mini_refine", output, simulated)
+        trainer = run(whole_arguments("mini_refine", output, model=tmp_path / "first", trainable="adapter", **mixture))
         first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("first", "second"))
         changed = {name for name in first if not torch.equal(first[name], second[name])}
         assert changed == {name for name in first if ".adapter." in name}

@@ -120,7 +120,10 @@ class RowWriter:
         """Write what is said about the clip of an input row, with the settings of the run, and flush it."""
         kept = keep(row, self.reserved)
         if not self.is_csv:
-            said = {**answer.row, **settings} | ({} if answer.error is None else {"error": answer.error})
+            said = {**answer.row, **settings}
+            if answer.error is not None:  # what a judge wrote that cannot be read stays to be looked at
+                unread = {key: answer.row[key] for key in ("text", "coverage") if key in answer.row}
+                said = {**unread, **settings, "error": answer.error}
             self.rows.write({**kept, **said})
             return
         # Of an answer, only its own columns count: another of its keys may be the name of an input's

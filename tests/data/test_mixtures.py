@@ -400,6 +400,7 @@ EXPECTED = {
     "alld_ab": ({"captions"}, {"compare"}, set()),
     "jastin": ({"BVCC", "QualiSpeech", "SpeechEval", "pseudo", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
+    "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
     "sq_llm": ({"SpeechEval"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),

@@ -7,7 +7,7 @@ import torch
 from tiny import ENCODERS, audio, make_judge, tone
 
 from audio_judge import AudioJudge, AudioJudgeForCausalLM
-from audio_judge.judge.requests import Request
+from audio_judge.judge.requests import Heard, Request
 from audio_judge.messages import clip_state, pair_state
 from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.training.collate import JudgeCollator
@@ -209,7 +209,9 @@ class TestJudge:
 
     def test_spans_of_a_part_are_in_seconds_of_the_whole(self, spanned, monkeypatch):
         judge = AudioJudge(*spanned)
-        monkeypatch.setattr(judge.reader, "decide", lambda states, _: [{"when": np.array([0.0, 1.0])} for _ in states])
+        monkeypatch.setattr(
+            judge.reader, "decide", lambda states, _: [Heard({"when": np.array([0.0, 1.0])}) for _ in states]
+        )
         part = Request((tone(3.0), 48_000), start_time=1.0, end_time=2.0)
         assert judge.decide(part, {"when": CLICKS})["when"]["spans"] == [
             {"start": pytest.approx(1.5), "end": pytest.approx(2.0), "probability": 1.0}

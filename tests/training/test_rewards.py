@@ -352,6 +352,8 @@ class TestFormatReward:
 
 
 class StubEvaluator:
+    cut_off = 0
+
     def __init__(self, grade):
         self.value, self.cases = grade, []
 
