@@ -882,12 +882,13 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             # Gemma 3n and 4 have a second table of embeddings, which no new token is in
             known = input_ids < self.config.text_config.vocab_size_per_layer_input
             kwargs["per_layer_inputs"] = self.language_model.get_per_layer_inputs(input_ids.where(known, 0))
-        if is_asked and self._takes_positions():
+        takes_positions = is_asked and self._takes_positions()
+        if takes_positions:
             attention_mask, position_ids = self._separate_questions(input_ids, attention_mask, inputs_embeds.dtype)
         if marks is not None and is_asked and self._skips_unread_tokens(inputs_embeds.device):
             states = self._states_at(marks, inputs_embeds, attention_mask, position_ids)  # (questions, hidden size)
             outputs = BaseModelOutputWithPast(last_hidden_state=states)
-        elif is_asked and not self._takes_positions():
+        elif is_asked and not takes_positions:
             states = self._states_apart(input_ids, inputs_embeds, attention_mask)  # (batch, length, hidden size)
             outputs = BaseModelOutputWithPast(last_hidden_state=states if marks is None else states[*marks[:, :2].T])
         else:

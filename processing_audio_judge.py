@@ -594,10 +594,11 @@ class AudioJudgeProcessor(ProcessorMixin):
             kwargs["audio_kwargs"] = {**kwargs.get("audio_kwargs", {}), "optional_views": views}
         return super().__call__(images=images, text=text, videos=videos, audio=audio, **kwargs)
 
-    def optional_views(self, text: str) -> set[str]:
-        """The views beyond the usual ones that a text asks about."""
-        find = getattr(self.feature_extractor, "optional_views", None)  # an extractor of our own
-        return find(text) if find else set()
+    def optional_views(self, asked: Any) -> set[str]:
+        """The views beyond the usual ones that a text, or typed questions, ask about."""
+        if not getattr(self.feature_extractor, "optional_words", None):  # an extractor of our own may have such
+            return set()
+        return self.feature_extractor.optional_views(asked if isinstance(asked, str) else json.dumps(asked))
 
     def _process_audio(self, audio, optional_views: list[set[str]] | None = None, **kwargs):
         """
@@ -752,7 +753,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         """
         blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
         clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
-        asked_about = [self.optional_views(json.dumps(request["questions"])) for request in requests]
+        asked_about = [self.optional_views(request["questions"]) for request in requests]
         views = [own for own, state in zip(asked_about, blocks) for block in state if is_audio(block)]
         # Features of all requests, in order
         audio, _ = self._process_audio(clips, views) if clips else ({"num_audio_tokens": []}, [])

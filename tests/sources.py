@@ -64,3 +64,12 @@ def label_cheaply(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(simulate, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
     monkeypatch.setattr(simulate, "_sources", lambda _: listed)
     monkeypatch.setattr(encoder_data, "list_sources", lambda _: listed)
+
+
+def write_corpus(data: Path, folder: Path) -> Path:
+    """Six training and three validation clips of seed 0, made of what ``write_sources`` wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        label_cheaply(patch, data)
+        simulate.write_simulated([data], folder, "train", clips=6)
+        simulate.write_simulated([data], folder, "validation", clips=3)
+    return folder

@@ -7,7 +7,7 @@ telephone and conference recordings; the rest is set so that the middle of a fau
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from audio_judge.clips import Cause
@@ -39,10 +39,9 @@ def severity(causes: Iterable[Cause], seconds: float, active_dbfs: float = SPEEC
         0.45
     """
     found = dict.fromkeys((*AXES, "vocoder", "unheard"), 0.0)
-    for cause in causes:
-        grade = _GRADES.get(cause.kind)
-        for axis, value in (grade(cause, seconds) if grade else {}).items():
-            found[axis] = max(found[axis], _unit(value))
+    for _, harm in _graded(causes, seconds):
+        for axis, value in harm.items():
+            found[axis] = max(found[axis], value)
     found["loudness"] = max(found["loudness"], _level(active_dbfs))
     found["unheard"] = max(found["unheard"], found["loudness"], found["discontinuity"])
     return {axis: round(value, 4) for axis, value in found.items()}
@@ -59,11 +58,16 @@ def severity_of_each(causes: Iterable[Cause], seconds: float) -> dict[str, float
         {'clipping': 0.32}
     """
     found: dict[str, float] = {}
+    for kind, harm in _graded(causes, seconds):
+        found[kind] = round(max(found.get(kind, 0.0), *harm.values(), 0.0), 4)
+    return found
+
+
+def _graded(causes: Iterable[Cause], seconds: float) -> Iterator[tuple[str, dict[str, float]]]:
+    """The kind of each cause that there is a grade for, and how much it hurts each rating that it does, 0 to 1."""
     for cause in causes:
         if grade := _GRADES.get(cause.kind):
-            worst = max(map(_unit, grade(cause, seconds).values()), default=0.0)
-            found[cause.kind] = round(max(found.get(cause.kind, 0.0), worst), 4)
-    return found
+            yield cause.kind, {axis: _unit(value) for axis, value in grade(cause, seconds).items()}
 
 
 def _unit(value: float) -> float:

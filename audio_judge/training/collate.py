@@ -169,7 +169,7 @@ class JudgeCollator:
     def _optional_views(self, example: Mapping[str, Any]) -> set[str]:
         """The views beyond the usual ones that the request of an example asks about, as when the judge is used."""
         if "questions" in example:
-            return self.processor.optional_views(json.dumps(example["questions"]))
+            return self.processor.optional_views(example["questions"])
         # The last turn before the answer is the request
         content = example["prompt"][-1]["content"]
         texts = [content] if isinstance(content, str) else [b["text"] for b in content if b["type"] == "text"]

@@ -22,6 +22,7 @@ from audio_judge.corpora.blends import Blend
 from audio_judge.corpora.severity import severity_of_each
 from audio_judge.corpora.simulate import IMPOSSIBLE, RATE, hear_clip, label_clip, list_sources
 from audio_judge.corpora.simulated import NISQA_AXES, STATES, causes_of, label_of, read_simulated, targets
+from audio_judge.corpora.teachers import NISQA_FRAME_SECONDS
 from audio_judge.processing_audio_judge import AudioJudgeFeatureExtractor
 
 # What the scores of an encoder are, in this order; NISQA's own five come first
@@ -54,8 +55,6 @@ TEACHERS = {
     "distill_mos": Teacher(200, ("distill_mos",), {"nisqa": 0, "mel": 0, "distill_mos": 0}),
     "causes": Teacher(len(CAUSES), (*CAUSES, FAKE), {"nisqa": 0, "mel": 0, "distill_mos": 0}),
 }
-LISTENING = tuple(STATES)
-FRAME_SECONDS = 0.04
 # A clip that cannot be made is replaced by the next number of its own stream: no other clip has it
 STREAM = 2**40
 ATTEMPTS = 10
@@ -125,7 +124,7 @@ class DistillationSet:
                     continue
                 self.known.add(clip.path)
                 samples, _ = soundfile.read(clip.path, dtype="float32")
-                found = {name: np.load(clip.extra[STATES[name]]) for name in self.teachers if name in LISTENING}
+                found = {name: np.load(clip.extra[STATES[name]]) for name in self.teachers if name in STATES}
                 states = states_of(found, clip.causes, len(samples), self.teachers)
                 facts = clip.extra | cause_scores(clip.causes, len(samples), clip.extra.get("label"))
                 ratings = ratings_of(clip.ratings, facts, self.teachers)
@@ -163,7 +162,7 @@ class LiveSet(Dataset[Item]):
     ) -> None:  # fmt: skip
         self.sources, self.extractor, self.teachers = list_sources(data), extractor, list(teachers)
         self.rate, needed = rating_function(kind, blend)
-        self.labellers = {*teachers, *needed} & {*LISTENING}
+        self.labellers = {*teachers, *needed} & STATES.keys()
         self.prepare, self.seed, self.workers = prepare, seed, workers
         self.clips = 0  # that were asked for
 
@@ -271,14 +270,14 @@ def states_of(
     found: Mapping[str, np.ndarray], causes: Sequence[Cause], samples: int, teachers: Collection[str]
 ) -> dict[str, Tensor]:
     """Of each teacher (frames, states), in half precision; of the causes 1 where each is heard, else 0."""
-    states = {name: torch.from_numpy(found[name]) for name in teachers if name in LISTENING}
+    states = {name: torch.from_numpy(found[name]) for name in teachers if name in STATES}
     if "causes" in teachers:
-        heard = torch.zeros(max(1, round(samples / RATE / FRAME_SECONDS)), len(CAUSES), dtype=torch.half)
+        heard = torch.zeros(max(1, round(samples / RATE / NISQA_FRAME_SECONDS)), len(CAUSES), dtype=torch.half)
         for cause in causes:
             if cause.kind in CAUSES:
                 for start, end in cause.spans or ((0.0, math.inf),):  # without spans it is everywhere
-                    last = len(heard) if end == math.inf else math.ceil(end / FRAME_SECONDS)
-                    heard[int(start / FRAME_SECONDS) : last, CAUSES.index(cause.kind)] = 1
+                    last = len(heard) if end == math.inf else math.ceil(end / NISQA_FRAME_SECONDS)
+                    heard[int(start / NISQA_FRAME_SECONDS) : last, CAUSES.index(cause.kind)] = 1
         states["causes"] = heard
     return states
 

@@ -191,11 +191,7 @@ class AudioSFTTrainer(WeightedSFTTrainer):
         losses = supervised_losses(model, inputs)
         questions_loss = losses.decision.sum() + self.level_weight * losses.distance.sum() + losses.span.sum()
         total = losses.token.sum() + self.decision_weight * questions_loss
-        items = num_items_in_batch
-        if items is None:
-            questions = len(losses.decision) + len(losses.span)
-            items = losses.token_weights.sum() + self.decision_weight * questions
-        loss = total / items
+        loss = total / (self._weight_of(inputs) if num_items_in_batch is None else num_items_in_batch)
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             # DDP takes the mean over processes, `items` counts all of them
             loss = loss * self.accelerator.num_processes

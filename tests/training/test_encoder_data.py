@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from sources import label_cheaply, write_sources
+from sources import label_cheaply, write_corpus, write_sources
 
 from audio_judge import AudioJudgeFeatureExtractor
 from audio_judge.batch import lines
@@ -31,18 +31,12 @@ def cheap(monkeypatch, data):
 @pytest.fixture(scope="module")
 def corpus(data, tmp_path_factory):
     """Six training and three validation clips on disk, of seed 0, with a blend of each kind."""
-    folder = tmp_path_factory.mktemp("corpus")
-    with pytest.MonkeyPatch.context() as patch:
-        label_cheaply(patch, data)
-        simulate.write_simulated([data], folder, "train", clips=6)
-        simulate.write_simulated([data], folder, "validation", clips=3)
-        labels = [
-            {"index": i, "dnsmos_bak": 2 + i / 4, "dnsmos_ovrl": 2 + i / 5, "plcmos": 4 - i / 6} for i in range(6)
-        ]
-        (folder / "extra").mkdir()
-        lines.write(folder / "extra" / "train_mos.jsonl", labels)
-        for kind in blends.RECIPES:
-            blends.write_targets(folder, kind)
+    folder = write_corpus(data, tmp_path_factory.mktemp("corpus"))
+    labels = [{"index": i, "dnsmos_bak": 2 + i / 4, "dnsmos_ovrl": 2 + i / 5, "plcmos": 4 - i / 6} for i in range(6)]
+    (folder / "extra").mkdir()
+    lines.write(folder / "extra" / "train_mos.jsonl", labels)
+    for kind in blends.RECIPES:
+        blends.write_targets(folder, kind)
     return folder
 
 

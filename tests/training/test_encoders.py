@@ -3,11 +3,10 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from sources import label_cheaply, write_sources
+from sources import label_cheaply, write_corpus, write_sources
 from transformers import AutoModel
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeNisqaConfig, AudioJudgeNisqaEncoder
-from audio_judge.corpora import simulate
 from audio_judge.training import encoders
 from audio_judge.training.encoder_data import TEACHERS, Batch
 from audio_judge.training.encoders import STATE, EncoderArguments, train_encoder
@@ -23,12 +22,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    with pytest.MonkeyPatch.context() as patch:
-        label_cheaply(patch, data)
-        simulate.write_simulated([data], folder, "train", clips=6)
-        simulate.write_simulated([data], folder, "validation", clips=3)
-    return folder
+    return write_corpus(data, tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import soundfile
 import torch
 from tiny import LLAMA3, SPREAD, make_tokenizer, tone
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import DPOConfig, SFTConfig
+from trl import SFTConfig
 
 from audio_judge.batch.lines import rows_by_id
 from audio_judge.clips import RatedClip, Rating
@@ -315,16 +315,6 @@ class TestTrainExpert:
 
     def parts(self, tiny):
         return tiny[0], tiny[1].processor
-
-
-@pytest.fixture
-def config(tmp_path):
-    def make(**options):
-        options = {"use_cpu": True, "bf16": False, "report_to": "none", "disable_tqdm": True} | options
-        options |= {"remove_unused_columns": False, "precompute_ref_log_probs": True, "gradient_checkpointing": False}
-        return DPOConfig(str(tmp_path), max_length=None, **options)
-
-    return make
 
 
 def dpo(tiny, requests, config, rejected=("noisy", "bad"), references=((-3.0, -2.0), (-1.0, -4.0))):

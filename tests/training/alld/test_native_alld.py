@@ -9,7 +9,6 @@ from evaluators import TEMPLATE
 from native_models import qwen2_audio
 from tiny import text_config, tone
 from transformers import AutoModelForCausalLM
-from trl import DPOConfig
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.judge.generation import generate_answers
@@ -59,16 +58,6 @@ def expert(native):
     tokenizer = deepcopy(native[1].processor.tokenizer)
     tokenizer.chat_template = TEMPLATE
     return AutoModelForCausalLM.from_config(text_config(len(tokenizer))).eval(), tokenizer
-
-
-@pytest.fixture
-def config(tmp_path):
-    def make(**options):
-        options = {"use_cpu": True, "bf16": False, "report_to": "none", "disable_tqdm": True} | options
-        options |= {"remove_unused_columns": False, "precompute_ref_log_probs": True, "gradient_checkpointing": False}
-        return DPOConfig(str(tmp_path), max_length=None, **options)
-
-    return make
 
 
 def dpo(model, processor, requests, config):
