@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
+from transformers.modeling_outputs import BaseModelOutput
 
 ADAPTERS = ("pooled_linear", "bottleneck")
 
@@ -301,6 +302,14 @@ class AudioJudgeConfig(PreTrainedConfig):
             or `bottleneck` (one token per encoder frame).
         adapter_tokens (`int`, *optional*, defaults to 128): Tokens per clip of `pooled_linear`.
         adapter_bottleneck_ratio (`int`, *optional*, defaults to 4): Width reduction inside `bottleneck`.
+        adapter_scale (`float`, *optional*, defaults to 0.0): Deviation that every audio token is brought to, that of the
+            language model's own token vectors, so that it hears them from the first step on; 0 leaves them as they come.
+        pooled_spread (`bool`, *optional*, defaults to `False`): Whether `pooled_linear` reads the deviation over the time of
+            a token beside its mean.
+        layer_weights (`bool`, *optional*, defaults to `False`): Whether frames are a mean over all layers of the encoder with
+            learned weights, instead of the last layer.
+        cut_window (`bool`, *optional*, defaults to `False`): Whether an encoder with a window (Whisper) hears a clip alone
+            instead of the clip and silence up to the end of the window, several times as fast.
         audio_token_id (`int`, *optional*, defaults to 0): Id of the audio placeholder.
         question_token_id (`int`, *optional*, defaults to 1): Id of the token that opens a question of a decision prompt.
         span_size (`int`, *optional*, defaults to 0): Width of the head that answers `span` questions (when is it heard?);
@@ -325,6 +334,10 @@ class AudioJudgeConfig(PreTrainedConfig):
     adapter: str = "pooled_linear"
     adapter_tokens: int = 128
     adapter_bottleneck_ratio: int = 4
+    adapter_scale: float = 0.0
+    pooled_spread: bool = False
+    layer_weights: bool = False
+    cut_window: bool = False
     audio_token_id: int = 0
     question_token_id: int = 1
     span_size: int = 0
@@ -340,6 +353,12 @@ class AudioJudgeConfig(PreTrainedConfig):
             AudioJudgeEncoderConfig() if self.audio_config is None else own_encoder_config(self.audio_config)
         )
         super().__post_init__(**kwargs)
+        if self.pooled_spread and self.adapter != "pooled_linear":
+            raise ValueError("`pooled_spread`: only the adapter `pooled_linear` pools.")
+        if self.layer_weights and self.audio_config.model_type in OWN_ENCODERS:
+            raise ValueError("`layer_weights`: our own encoders hand on their last layer only.")
+        if self.cut_window and audio_encoder(self.audio_config).encode_cut is None:
+            raise ValueError(f"`cut_window`: a {self.audio_config.model_type!r} encoder has no window that can be cut.")
         # Tying is read on the config that owns the head, which is this one
         if self.text_config.tie_word_embeddings:
             self.tie_word_embeddings = True
@@ -383,36 +402,76 @@ def extract_spectrograms(feature_extractor: Any, clips: list[Any]) -> tuple[torc
     return features, (torch.arange(features.shape[1]) < frames[:, None]).long()
 
 
-def encode_masked(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def encode_masked(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor, **options: Any) -> Any:
     """An encoder that minds the mask itself."""
-    return tower(features, attention_mask=mask).last_hidden_state
+    return tower(features, attention_mask=mask, **options)
 
 
-def encode_window(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def encode_window(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor, **options: Any) -> Any:
     """Whisper: the silence that fills its window is heard as such; its frames are not handed on."""
-    return tower(features).last_hidden_state
+    return tower(features, **options)
 
 
-def encode_patches(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def encode_whisper_cut(
+    tower: nn.Module, features: torch.Tensor, mask: torch.Tensor, output_hidden_states: bool = False
+) -> BaseModelOutput:
+    """Whisper without its window, whose `forward` takes no shorter one: a clip ends where its features end."""
+    lengths = mask.sum(1)  # (clips,), features of 10 ms
+    longest = int(lengths.max())
+    real = mask[:, None, :longest].to(features.dtype)  # (clips, 1, features)
+    hidden_states = nn.functional.gelu(tower.conv1(features[..., :longest] * real)) * real
+    # (clips, frames of 20 ms, hidden size)
+    hidden_states = nn.functional.gelu(tower.conv2(hidden_states)).transpose(1, 2)
+    frames = hidden_states.shape[1]
+    hidden_states = hidden_states + tower.embed_positions.weight[:frames]
+    heard = torch.arange(frames, device=mask.device) < count_frames(lengths, audio_frame_steps(tower.config))[:, None]
+    # (clips, 1, 1, frames), added to the logits; none where nothing is padded, which attention does faster
+    hidden = torch.zeros_like(hidden_states[..., 0]).masked_fill(~heard, torch.finfo(hidden_states.dtype).min)
+    padding = None if bool(heard.all()) else hidden[:, None, None]
+    states = [hidden_states]
+    for layer in tower.layers:
+        hidden_states = layer(hidden_states, padding)
+        states.append(hidden_states)
+    states[-1] = tower.layer_norm(hidden_states)
+    return BaseModelOutput(last_hidden_state=states[-1], hidden_states=tuple(states) if output_hidden_states else None)
+
+
+def encode_patches(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor, **options: Any) -> BaseModelOutput:
     """AST: without the class and the distillation token, the mean over the frequency patches of each moment."""
     bands, moments = tower.embeddings.get_shape(tower.config)  # numbers of patches along frequency and time
-    patches = tower(features).last_hidden_state[:, 2:]  # (clips, bands x moments, hidden size)
-    return patches.unflatten(1, (bands, moments)).mean(1)  # (clips, moments, hidden size)
+    # (clips, 2 + bands x moments, hidden size) to (clips, moments, hidden size)
+    return map_states(tower(features, **options), lambda states: states[:, 2:].unflatten(1, (bands, moments)).mean(1))
 
 
-def encode_waveforms(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def encode_waveforms(tower: nn.Module, features: torch.Tensor, mask: torch.Tensor, **options: Any) -> BaseModelOutput:
     """
     WavLM and its kin, and PE-A-Frame: one length at a time, because the first norm of the former runs over time and would
     count the padding, and the convolutions of the latter reach into it.
     """
     lengths = mask.sum(1).tolist()  # samples of each clip
-    frames = [None] * len(lengths)
-    for length in sorted(set(lengths)):
-        rows = [row for row, other in enumerate(lengths) if other == length]
-        for row, clip in zip(rows, tower(features[rows][..., : int(length)]).last_hidden_state):
-            frames[row] = clip  # (frames, hidden size)
     size = count_frames(features.shape[-1], audio_frame_steps(tower.config))  # frames of the longest clip
-    return torch.stack([nn.functional.pad(clip, (0, 0, 0, size - len(clip))) for clip in frames])
+    rows_of = {length: [row for row, other in enumerate(lengths) if other == length] for length in sorted(set(lengths))}
+    outputs = [
+        map_states(
+            tower(features[rows][..., : int(length)], **options),
+            lambda states: nn.functional.pad(states, (0, 0, 0, size - states.shape[1])),
+        )
+        for length, rows in rows_of.items()
+    ]
+    order = torch.tensor([row for rows in rows_of.values() for row in rows]).argsort()
+    joined = [torch.cat(states)[order] for states in zip(*map(states_of, outputs), strict=True)]
+    return BaseModelOutput(last_hidden_state=joined[0], hidden_states=tuple(joined[1:]) or None)
+
+
+def states_of(outputs: Any) -> list[torch.Tensor]:
+    """The last state of an encoder, then those of all its layers if they were asked for."""
+    return [outputs.last_hidden_state, *(outputs.get("hidden_states") or ())]
+
+
+def map_states(outputs: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> BaseModelOutput:
+    """What an encoder says, with a change to each of its states."""
+    last, *layers = map(change, states_of(outputs))
+    return BaseModelOutput(last_hidden_state=last, hidden_states=tuple(layers) or None)
 
 
 @dataclass(frozen=True)
@@ -425,16 +484,19 @@ class AudioEncoder:
         frame_steps (`Callable`): Its configuration to the `[kernel, stride, padding]` of each step from the length of its
             input to its number of frames.
         extract (`Callable`): Its feature extractor and clips (samples,) to features (clips, ...) and their mask (clips, time).
-        encode (`Callable`): The encoder, features and mask to frames (clips, frames, hidden size).
+        encode (`Callable`): The encoder, features and mask, and `output_hidden_states`, to its output whose states are
+            frames (clips, frames, hidden size).
         time_axis (`int`, *optional*, defaults to 1): The axis of the features that is time.
+        encode_cut (`Callable`, *optional*): The same without the window that it fills with silence, if it can.
         longest_clip (`Callable`, *optional*): Its feature extractor to the seconds it hears; `None` if any length is heard.
     """
 
     feature_extractor: str
     frame_steps: Callable[[Any], list[list[int]]]
     extract: Callable[..., tuple[torch.Tensor, torch.Tensor]]
-    encode: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+    encode: Callable[..., Any]
     time_axis: int = 1
+    encode_cut: Callable[..., Any] | None = None
     longest_clip: Callable[[Any], float | None] = lambda feature_extractor: None
 
 
@@ -476,6 +538,7 @@ AUDIO_ENCODERS = {
         frame_steps=lambda config: [[3, 1, 1], [3, 2, 1]],
         extract=partial(extract_features, return_attention_mask=True),
         encode=encode_window,
+        encode_cut=encode_whisper_cut,
         time_axis=2,
         longest_clip=lambda feature_extractor: float(feature_extractor.chunk_length),
     ),

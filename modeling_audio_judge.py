@@ -689,16 +689,25 @@ class PooledLinearAdapter(nn.Module):
 
     def __init__(self, config: AudioJudgeConfig):
         super().__init__()
-        self.num_tokens = config.adapter_tokens
-        size = frame_size(config.audio_config)
+        self.num_tokens, self.reads_spread = config.adapter_tokens, config.pooled_spread
+        size = frame_size(config.audio_config) * (2 if config.pooled_spread else 1)
         self.norm = nn.LayerNorm(size)
         self.linear = nn.Linear(size, config.text_config.hidden_size)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, frames, audio hidden size) with `lengths` (clips,) to (clips x tokens, text hidden size)."""
         # (1, audio hidden size, tokens) each, from the real frames of one clip
-        pooled = [F.adaptive_avg_pool1d(clip[:n].T[None], self.num_tokens) for clip, n in zip(frames, lengths.tolist())]
+        pooled = [self.pool(clip[:n].T[None]) for clip, n in zip(frames, lengths.tolist())]
         return self.linear(self.norm(torch.cat(pooled).transpose(1, 2))).flatten(0, 1)
+
+    def pool(self, frames: torch.Tensor) -> torch.Tensor:
+        """(1, audio hidden size, frames) to (1, audio hidden size, tokens), or twice as wide with the deviations."""
+        mean = F.adaptive_avg_pool1d(frames, self.num_tokens)
+        if not self.reads_spread:
+            return mean
+        variance = F.adaptive_avg_pool1d(frames.square(), self.num_tokens) - mean.square()
+        # The root of zero has no gradient: a token of a single frame has no deviation
+        return torch.cat([mean, variance.clamp(min=1e-6).sqrt()], dim=1)
 
 
 class BottleneckAdapter(nn.Module):
@@ -751,9 +760,49 @@ def fill_new_rows(weight: torch.Tensor, first: int):
     weight[first:] = (known.mean(0) + 0.1 * known.std(0) * noise).to(weight)
 
 
+class LayerWeights(nn.Module):
+    """A mean over the layers of an encoder, each normalised, with learned weights."""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__()
+        self.size = frame_size(config.audio_config)
+        # One more: what goes into the first layer is a state, too
+        self.weight = nn.Parameter(torch.zeros(config.audio_config.num_hidden_layers + 1))
+
+    def forward(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Its states (clips, frames, audio hidden size) of the input and of each layer to one of the same shape."""
+        shares = self.weight.softmax(0)
+        return sum(share * F.layer_norm(state, (self.size,)) for share, state in zip(shares, states, strict=True))
+
+
+class TokenScale(nn.Module):
+    """Brings every audio token to the deviation that the language model's own token vectors have."""
+
+    def __init__(self, config: AudioJudgeConfig):
+        super().__init__()
+        self.scale = config.adapter_scale
+        self.norm = nn.LayerNorm(config.text_config.hidden_size)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(audio tokens, text hidden size) to the same shape."""
+        return self.norm(tokens) * self.scale
+
+
+@torch.no_grad()
+def token_deviation(embeddings: nn.Module, known: int) -> float:
+    """Deviation of the entries of the first `known` token vectors, as a language model gets them (some scale them)."""
+    ids = torch.arange(0, known, 1 + known // 8192, device=embeddings.weight.device)  # some tokens
+    return float(embeddings(ids).float().std())
+
+
 def build_adapter(config: AudioJudgeConfig) -> nn.Module:
-    """The adapter that `config.adapter` names."""
-    return {"pooled_linear": PooledLinearAdapter, "bottleneck": BottleneckAdapter}[config.adapter](config)
+    """The adapter that `config.adapter` names, with what else the configuration wants of it."""
+    adapter = {"pooled_linear": PooledLinearAdapter, "bottleneck": BottleneckAdapter}[config.adapter](config)
+    if config.layer_weights:
+        adapter.layers = LayerWeights(config)
+    if config.adapter_scale:
+        adapter.scale = TokenScale(config)
+    return adapter
 
 
 def build_audio_tower(audio_config) -> nn.Module:
@@ -796,7 +845,13 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         """
         features = input_features.to(self.audio_tower.dtype)  # under QLoRA the encoder has another dtype than the rest
         mask = self.full_mask(features) if input_features_mask is None else input_features_mask.to(features.device)
-        frames = audio_encoder(self.config.audio_config).encode(self.audio_tower, features, mask)
+        encoder = audio_encoder(self.config.audio_config)
+        encode = encoder.encode_cut if self.config.cut_window else encoder.encode
+        if self.config.layer_weights:
+            states = encode(self.audio_tower, features, mask, output_hidden_states=True).hidden_states
+            frames = self.adapter.layers(tuple(state.to(self.adapter.layers.weight.dtype) for state in states))
+        else:
+            frames = encode(self.audio_tower, features, mask).last_hidden_state
         # (clips, frames, audio hidden size), (clips,)
         return frames, count_frames(mask.sum(1).long(), self.frame_steps)
 
@@ -812,6 +867,8 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         """The encoder's frames, how many are real, and the audio tokens of all clips in a row (`pooler_output`)."""
         frames, lengths = self.encode_audio(input_features, input_features_mask)
         tokens = self.adapter(frames.to(self.adapter.linear.weight.dtype), lengths)  # (audio tokens, text hidden size)
+        if self.config.adapter_scale:
+            tokens = self.adapter.scale(tokens)
         return AudioJudgeAudioOutput(last_hidden_state=frames, pooler_output=tokens, frame_lengths=lengths)
 
     def get_placeholder_mask(
@@ -1055,6 +1112,10 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         *,
         adapter: str = "pooled_linear",
         adapter_tokens: int = 128,
+        pooled_spread: bool = False,
+        layer_weights: bool = False,
+        cut_window: bool = False,
+        scale_tokens: bool = False,
         span_size: int = 0,
         quantization_config=None,
         dtype: torch.dtype | str = "auto",
@@ -1071,6 +1132,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             text: Hub id or folder of a decoder language model.
             adapter: `pooled_linear` or `bottleneck`.
             adapter_tokens: Tokens per clip of `pooled_linear`.
+            pooled_spread, layer_weights, cut_window: See [`AudioJudgeConfig`].
+            scale_tokens: Whether audio tokens are brought to the deviation of the language model's own token vectors
+                (`adapter_scale` of [`AudioJudgeConfig`]), which most adapters are far from when they start.
             span_size: Width of the head for `span` questions, untrained too; 0 for none.
             quantization_config: For the language model only, e.g. a `BitsAndBytesConfig` with nf4.
             dtype: Of both backbones; `"auto"` keeps what their files hold.
@@ -1100,6 +1164,10 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             text_config=causal.config.get_text_config(),
             adapter=adapter,
             adapter_tokens=adapter_tokens,
+            adapter_scale=token_deviation(causal.get_input_embeddings(), known) if scale_tokens else 0.0,
+            pooled_spread=pooled_spread,
+            layer_weights=layer_weights,
+            cut_window=cut_window,
             span_size=span_size,
             audio_token_id=processor.audio_token_id,
             question_token_id=processor.question_token_id,

@@ -511,8 +511,9 @@ class AudioJudgeProcessor(ProcessorMixin):
         adapter: str = "pooled_linear",
         adapter_tokens: int = 128,
         trust_remote_code: bool = False,
+        **of_the_model: Any,
     ) -> "AudioJudgeProcessor":
-        """The processor to match `AudioJudgeForCausalLM.from_backbones` with the same arguments."""
+        """The processor to match `AudioJudgeForCausalLM.from_backbones` with the same arguments, some of which it ignores."""
         remote = {"trust_remote_code": trust_remote_code}
         return cls.from_parts(
             AutoFeatureExtractor.from_pretrained(audio, **remote),

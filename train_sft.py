@@ -72,11 +72,10 @@ from audio_judge.training.notes import learned_from, note
 from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
 from audio_judge.training.tuning import hear_once, whole_weights
 
+# What shapes a new judge
+SHAPE = ("adapter", "adapter_tokens", "pooled_spread", "scale_tokens", "layer_weights", "cut_window", "span_size")
 # Of a judge of our own; a native audio language model has no such parts
-JUDGE_ONLY = (
-    "adapter", "adapter_tokens", "span_size", "skip_bad", "decision_weight", "level_weight",
-    "encoder_learning_rate", "hear_once",
-)  # fmt: skip
+JUDGE_ONLY = (*SHAPE, "skip_bad", "decision_weight", "level_weight", "encoder_learning_rate", "hear_once")
 
 
 @dataclass
@@ -89,6 +88,10 @@ class JudgeArguments(TuningArguments):
     text_backbone: str | None = option(None, "language model of a new judge: folder or Hub id")
     adapter: Literal["pooled_linear", "bottleneck"] = option("pooled_linear", "adapter of a new judge")
     adapter_tokens: int = option(128, "audio tokens per clip of pooled_linear")
+    pooled_spread: bool = option(False, "the tokens of pooled_linear read the deviation over time beside the mean")
+    scale_tokens: bool = option(False, "a new judge's audio tokens have the deviation of the language model's tokens")
+    layer_weights: bool = option(False, "a new judge hears a mean over all layers of its encoder, with learned weights")
+    cut_window: bool = option(False, "a new judge's Whisper hears the clip alone, without silence up to 30 seconds")
     span_size: int = option(0, "width of a new judge's head for questions about when; 0 for none")
     train_file: list[str] | None = option(None, "files that `audio-judge data` wrote")  # noqa: RUF009
     eval_file: list[str] | None = option(None, "the same to evaluate on, best with --all-rubrics")  # noqa: RUF009
@@ -148,11 +151,9 @@ class JudgeArguments(TuningArguments):
         if self.native and given:
             raise ValueError(f"{', '.join(given)}: only judges of our own have that; leave it out with `native`")
         if self.model:
-            refuse_idle(
-                self, ("adapter", "adapter_tokens", "span_size"), "they shape a new judge, and `model` has its own"
-            )
+            refuse_idle(self, SHAPE, "they shape a new judge, and `model` has its own")
         if self.adapter == "bottleneck":
-            refuse_idle(self, ("adapter_tokens",), "`bottleneck` makes a token of every frame")
+            refuse_idle(self, ("adapter_tokens", "pooled_spread"), "`bottleneck` makes a token of every frame")
 
     @property
     def weights_of_dimensions(self) -> dict[str, float]:
@@ -181,8 +182,8 @@ def load_judge(args: JudgeArguments, quantized: Any = None) -> tuple[Any, Any]:
         model = AudioJudgeForCausalLM.from_pretrained(args.model, **options)
         return model, AudioJudgeProcessor.from_pretrained(args.model)
     parts: dict[str, Any] = {"audio": args.audio_backbone, "text": args.text_backbone}
-    parts |= {"adapter": args.adapter, "adapter_tokens": args.adapter_tokens}
-    model = AudioJudgeForCausalLM.from_backbones(**parts, span_size=args.span_size, **options)
+    parts |= {name: getattr(args, name) for name in SHAPE}
+    model = AudioJudgeForCausalLM.from_backbones(**parts, **options)
     if quantized is not None:  # on the accelerator already, and nobody moves a quantized model
         for part in (model.model.audio_tower, model.model.adapter):
             part.to(model.lm_head.weight.device)

@@ -57,6 +57,18 @@ class TestAudioJudgeConfig:
         with pytest.raises(ValueError, match="pooled_linear, bottleneck, got 'qformer'"):
             AudioJudgeConfig(adapter="qformer")
 
+    @pytest.mark.parametrize(
+        ("given", "reason"),
+        [
+            ({"adapter": "bottleneck", "pooled_spread": True}, "only the adapter `pooled_linear` pools"),
+            ({"layer_weights": True}, "our own encoders hand on their last layer only"),
+            ({"cut_window": True}, "a 'audio_judge_encoder' encoder has no window that can be cut"),
+        ],
+    )
+    def test_refuses_what_cannot_act(self, given, reason):
+        with pytest.raises(ValueError, match=reason):
+            AudioJudgeConfig(**given)
+
     def test_image_token_is_the_audio_token(self):
         assert AudioJudgeConfig(audio_token_id=5).image_token_id == 5
 

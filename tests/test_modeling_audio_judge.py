@@ -35,6 +35,7 @@ from audio_judge import (
     AudioJudgeProcessor,
 )
 from audio_judge import configuration_audio_judge as configuration
+from audio_judge.configuration_audio_judge import audio_encoder
 
 ROOT = Path(__file__).parents[1]
 ADAPTERS = ("pooled_linear", "bottleneck")
@@ -378,6 +379,95 @@ class TestTraining:
         inputs = inputs_of(processor, 0.6)
         model(**inputs, labels=inputs["input_ids"]).loss.backward()
         assert model.model.adapter.linear.weight.grad.abs().max() > 0
+
+
+class TestShape:
+    """What a new judge may be given beside its adapter."""
+
+    HEARS_ALL_LAYERS = ("audio-spectrogram-transformer", "whisper", "wavlm", "pe_audio_encoder")
+
+    @pytest.mark.parametrize("kind", HEARS_ALL_LAYERS)
+    @torch.no_grad()
+    def test_layer_weights_start_as_the_mean_of_all_layers(self, tmp_path, kind):
+        model, processor = make_judge(tmp_path, kind, layer_weights=True)
+        inputs = inputs_of(processor, 0.6)
+        audio_inputs = inputs["input_features"], inputs["input_features_mask"]
+        states = audio_encoder(model.config.audio_config).encode(
+            model.model.audio_tower, *audio_inputs, output_hidden_states=True
+        )
+        assert len(states.hidden_states) == 3  # of two layers, and what goes into the first
+        mean = sum(torch.nn.functional.layer_norm(state, state.shape[-1:]) for state in states.hidden_states) / 3
+        torch.testing.assert_close(model.model.encode_audio(*audio_inputs)[0], mean)
+
+    @pytest.mark.parametrize("kind", HEARS_ALL_LAYERS)
+    def test_layer_weights_of_a_batch_equal_each_clip_alone(self, tmp_path, kind):
+        model, processor = make_judge(tmp_path, kind, layer_weights=True)
+        together = chat_inputs(processor, a_prompt(processor, 0.6), a_prompt(processor, 1.1))
+        alone = logits_of(model, chat_inputs(processor, a_prompt(processor, 0.6)))[0]
+        rows = together["attention_mask"][0].bool()
+        torch.testing.assert_close(logits_of(model, together)[0, rows], alone, atol=TOLERANCE, rtol=0)
+
+    def test_layer_weights_are_learned(self, tmp_path):
+        model, processor = make_judge(tmp_path, "whisper", layer_weights=True)
+        model(**inputs_of(processor, 0.6)).logits.square().mean().backward()
+        assert model.model.adapter.layers.weight.grad.abs().min() > 0
+
+    def test_cut_window_hears_a_full_window_as_the_encoder_does(self, tmp_path):
+        whole, processor = make_judge(tmp_path, "whisper")
+        cut, _ = make_judge(tmp_path, "whisper", cut_window=True)
+        seconds = processor.max_seconds
+        inputs = inputs_of(processor, seconds)
+        torch.testing.assert_close(logits_of(cut, inputs), logits_of(whole, inputs), atol=TOLERANCE, rtol=0)
+        shorter = inputs_of(processor, seconds / 2)
+        assert not torch.allclose(logits_of(cut, shorter), logits_of(whole, shorter), atol=1e-3)
+
+    def test_cut_window_of_a_batch_equals_each_clip_alone(self, tmp_path):
+        model, processor = make_judge(tmp_path, "whisper", cut_window=True)
+        inputs = chat_inputs(processor, a_prompt(processor, 0.6), a_prompt(processor, 1.1))
+        alone = logits_of(model, chat_inputs(processor, a_prompt(processor, 0.6)))[0]
+        rows = inputs["attention_mask"][0].bool()
+        torch.testing.assert_close(logits_of(model, inputs)[0, rows], alone, atol=TOLERANCE, rtol=0)
+
+    @torch.no_grad()
+    def test_spread_tells_a_steady_sound_from_an_unsteady_one_of_the_same_mean(self, tmp_path):
+        adapter = make_judge(tmp_path, pooled_spread=True)[0].model.adapter
+        steady = torch.zeros(1, 40, adapter.linear.in_features // 2)
+        unsteady = steady.clone()
+        unsteady[:, ::2], unsteady[:, 1::2] = 1.0, -1.0
+        pooled = adapter.pool(unsteady.transpose(1, 2))  # (1, twice the width, tokens of 5 frames)
+        mean, spread = pooled.chunk(2, dim=1)
+        torch.testing.assert_close(mean**2 + spread**2, torch.ones_like(mean))
+        assert not torch.allclose(*(adapter(frames, torch.tensor([40])) for frames in (steady, unsteady)))
+
+    def test_spread_of_single_frames_has_a_gradient(self, tmp_path):
+        adapter = make_judge(tmp_path, pooled_spread=True)[0].model.adapter
+        frames = torch.ones(1, 4, adapter.linear.in_features // 2, requires_grad=True)  # fewer than tokens
+        adapter(frames, torch.tensor([4])).square().sum().backward()
+        assert frames.grad.isfinite().all()
+
+    @each_adapter
+    @torch.no_grad()
+    def test_audio_tokens_have_the_deviation_of_the_language_models_own(self, tmp_path, adapter):
+        model, processor = make_judge(tmp_path, adapter=adapter, scale_tokens=True)
+        words = model.get_input_embeddings().weight
+        inputs = inputs_of(processor, 0.6)
+        tokens = model.get_audio_features(inputs["input_features"], inputs["input_features_mask"]).pooler_output
+        assert float(tokens.std()) == pytest.approx(float(words.std()), rel=0.1)
+
+    def test_all_of_it_is_saved(self, tmp_path):
+        options = {"pooled_spread": True, "layer_weights": True, "cut_window": True, "scale_tokens": True}
+        model, processor = make_judge(tmp_path, "whisper", **options)
+        with torch.no_grad():
+            model.model.adapter.layers.weight.copy_(torch.tensor([0.0, 2.0, 1.0]))
+        model.save_pretrained(tmp_path / "saved")
+        loaded = AudioJudgeForCausalLM.from_pretrained(tmp_path / "saved", dtype=torch.float32)
+        inputs = inputs_of(processor, 0.6)
+        torch.testing.assert_close(logits_of(loaded, inputs), logits_of(model, inputs), atol=TOLERANCE, rtol=0)
+
+    def test_processor_takes_the_same_arguments(self, backbones):
+        shape = {"adapter_tokens": 4, "pooled_spread": True, "scale_tokens": True}
+        processor = AudioJudgeProcessor.from_backbones(*make_backbones(backbones), **shape)
+        assert processor.audio_seq_length == 4
 
 
 class TestFromBackbones:
