@@ -1,6 +1,7 @@
 """The processor: every shape a clip can come in, what it refuses, and the text around it."""
 
 import base64
+import copy
 import io
 
 import numpy as np
@@ -267,6 +268,35 @@ class TestControlTokens:
         inputs, _ = processor.decision_inputs([{"state": [audio(0.6, 48_000)], "questions": QUESTIONS}])
         sentinels = processor.tokenizer.convert_tokens_to_ids(["<|mark|>", "<|split|>"])
         assert not torch.isin(inputs["input_ids"], torch.tensor(sentinels)).any()
+
+
+class TestJointPrompt:
+    STATE = [{"type": "audio"}, {"type": "text", "text": "A call."}]
+
+    def test_equals_what_the_pipeline_writes(self, judge):
+        _, processor = judge()
+        [(expected, asked)] = prepare_inputs(
+            processor.decision_config, {"state": self.STATE, "questions": QUESTIONS}, processor.tokenizer
+        )
+        inputs, parsed = processor.joint_prompt(self.STATE, QUESTIONS)
+        assert torch.equal(inputs["input_ids"], expected["input_ids"])
+        assert torch.equal(inputs["marks"], expected["marks"])
+        assert parsed == asked
+
+    def test_does_not_list_the_whole_vocabulary(self, judge, monkeypatch):
+        """Which takes half a second for the 262 k tokens of some, with every request."""
+        _, processor = judge()
+        monkeypatch.setattr(type(processor.tokenizer), "get_vocab", lambda self: pytest.fail("listed"))
+        assert len(processor.joint_prompt(self.STATE, QUESTIONS)[1]) == len(QUESTIONS)
+
+    def test_template_of_several_prompts_is_refused(self, judge):
+        _, processor = judge()
+        processor = copy.deepcopy(processor)
+        processor.decision_config.chat_template = "{{ state }}{{ question.instructions }}<|mark|>"
+        with pytest.raises(ValueError, match="must put all `questions` into one prompt"):
+            processor.joint_prompt(
+                "x", {"a": {"type": "noul", "instructions": "A?"}, "b": {"type": "noul", "instructions": "B?"}}
+            )
 
 
 class TestLengths:

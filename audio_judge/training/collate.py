@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers.decision import label_token_ids, prepare_inputs
+from transformers.decision import label_token_ids
 
 from audio_judge.audio import AudioError
 from audio_judge.configuration_audio_judge import count_frames
@@ -230,8 +230,7 @@ class JudgeCollator:
         return self._questions[key]
 
     def _joint_prompt(self, shown: list[dict[str, Any]], questions: dict[str, Any]) -> tuple[torch.Tensor, list[Any]]:
-        request = {"state": shown, "questions": without_spans(questions)}
-        inputs, asked = prepare_inputs(self.processor.decision_config, request, self.processor.tokenizer)[0]
+        inputs, asked = self.processor.joint_prompt(shown, without_spans(questions))
         return inputs["input_ids"][0], asked
 
     def _check_template(self, shown: list[dict[str, Any]], questions: dict[str, Any], ids: torch.Tensor) -> None:
