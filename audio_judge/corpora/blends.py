@@ -12,6 +12,7 @@ out: clips without speech, which have fixed ratings.
 
 import argparse
 import json
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from audio_judge.clips import Cause, Rating
 from audio_judge.corpora.severity import severity
 from audio_judge.corpora.simulated import KNOWN_RATINGS, MADE_UP, NISQA_AXES, SPLITS, STATES, complete, read_rows
 from audio_judge.degrade.measures import active_level
+from audio_judge.errors import exit_code
 
 RATE = 48_000  # of simulated clips
 FOLDS = 5
@@ -578,6 +580,14 @@ def main() -> None:
     parser.add_argument("--default", action="store_true", help="have read_simulated use them when it is asked for none")
     parser.add_argument("--label", nargs="*", default=[], metavar="SPLIT=COUNT", help="label with DNSMOS, PLCMOS first")
     options = parser.parse_args()
+    sys.exit(exit_code(parser.prog, lambda: _blend(options)))
+
+
+def _blend(options: argparse.Namespace) -> int:
+    if options.label:
+        from audio_judge.corpora.teachers import check_installed
+
+        check_installed(("dnsmos", "plcmos"))
     for wanted in options.label:
         split, _, count = wanted.partition("=")
         print(f"{split}: {label_more(options.corpus, split, int(count))} clips labelled by DNSMOS and PLCMOS")
@@ -585,6 +595,7 @@ def main() -> None:
     for split, (written, left_out) in write_targets(options.corpus, options.kind, options.default).items():
         print(f"{split}: {written} clips with targets, {left_out} left out")
     print(f"{time.monotonic() - begun:.0f} s")
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ it stopped.
 
 import argparse
 import multiprocessing
+import shutil
+import sys
 import zlib
 from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,11 +28,12 @@ from tqdm import tqdm
 from audio_judge.batch import lines
 from audio_judge.clips import Cause
 from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, read_rows
-from audio_judge.corpora.teachers import distill_mos, nisqa
+from audio_judge.corpora.teachers import check_installed, distill_mos, nisqa
 from audio_judge.corpora.voices import CLASSICAL, make_sentence, speak_classical
 from audio_judge.degrade import degrade, sample_plan
 from audio_judge.degrade.codecs import load_av
 from audio_judge.degrade.measures import active_level
+from audio_judge.errors import UsageError, exit_code
 
 RATE = 48_000
 PROMPTS = Path("/usr/share/asterisk/sounds")  # Debian's asterisk-core-sounds-*-g722, one human voice per folder
@@ -41,6 +44,8 @@ CONTENT = {"speech": 0.52, "prompt": 0.24, "synthetic": 0.12, "voice": 0.085}
 CONTENT |= {"noise": 0.015, "music": 0.01, "silence": 0.01}
 # What a clip that cannot be made raises; one such clip must not end a run of hours
 IMPOSSIBLE = (ValueError, RuntimeError)
+# What degrading a clip, and measuring that, imports
+FAULTS = ("av", "pyrnnoise", "webrtc_noise_gain", "pystoi")
 # Splits of real processed speech, and what the manifest calls them
 WILD = {"wild_validation": "train", "wild_test": "test"}
 VOICES = {
@@ -357,6 +362,23 @@ def _sources(data: tuple[Path, ...]) -> list[Source]:
     return list_sources(data)
 
 
+def check_ready(split: str) -> None:
+    """Make sure, before any work, that degradations, voices and teachers of a split are there.
+
+    Raises:
+        UsageError: If something is missing; says what, and how to get it.
+    """
+    if split in WILD:  # real degraded speech, which is rated only
+        check_installed(STATES)
+        return
+    check_installed(STATES, FAULTS)
+    lacking = [program for program in dict(VOICES[split.split("_")[0]]) if not shutil.which(program)]
+    if lacking:
+        raise UsageError(
+            f"{', '.join(lacking)} not installed, which speak some of the clips: apt-get install {' '.join(lacking)}"
+        )
+
+
 def write_simulated(data: Sequence[Path], out: Path, split: str, clips: int, seed: int = 0, workers: int = 1) -> int:
     """Write the clips of a split that are not there yet.
 
@@ -404,8 +426,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    written = write_simulated(**vars(options))
-    print(f"{options.out / options.split}: {written} clips written")
+
+    def work() -> int:
+        check_ready(options.split)
+        print(f"{options.out / options.split}: {write_simulated(**vars(options))} clips written")
+        return 0
+
+    sys.exit(exit_code(parser.prog, work))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Metrics that write labels for training: NISQA v2.0, Distill-MOS, DNSMOS and PLCMOS, in-process, each set up once.
 
 Left out: anything that needs a reference. NISQA's weights are CC BY-NC-SA 4.0, the others' MIT: what is trained on the
-labels inherits the stricter licence. Needs the ``eval`` extra, ``pip install --no-deps distillmos``, and NISQA's weights
-at ``NISQA_WEIGHTS``.
+labels inherits the stricter licence. Needs the ``simulate`` extra, ``pip install --no-deps distillmos``, and NISQA's weights
+at ``NISQA_WEIGHTS``; ``check_installed`` says what of that is missing.
 """
 
 import importlib
+import importlib.util
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import cache
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audio_judge.corpora.simulated import NISQA_AXES
+from audio_judge.errors import UsageError
 
 NISQA_RATE = 48_000
 NISQA_WEIGHTS = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
@@ -32,7 +34,39 @@ DISTILL_MOS_RATE = 16_000
 DISTILL_MOS_SAMPLES = 122_880
 DNSMOS_RATE = 16_000  # and PLCMOS's
 DNSMOS_SAMPLES = 144_160  # 9.01 s, which its network always hears
+# What each teacher imports beside what this package needs anyway
+NEEDS = {
+    "nisqa": ("torchmetrics", "librosa", "requests"),
+    "distill_mos": ("distillmos",),
+    "dnsmos": ("speechmos", "librosa", "requests", "onnxruntime"),
+    "plcmos": ("speechmos", "onnxruntime"),
+}
 PLCMOS_RATERS = 8  # PLCMOS guesses one rater at a time, each a random vector; the package takes 15
+
+
+def check_installed(teachers: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Make sure, before any work, that some teachers and other packages are there.
+
+    Args:
+        teachers: Keys of ``NEEDS``.
+        others: Further packages of the ``simulate`` extra, by the names under which they are imported.
+
+    Raises:
+        UsageError: If something is missing; says what, and how to get it.
+    """
+    teachers = list(teachers)
+    names = dict.fromkeys([*(name for teacher in teachers for name in NEEDS[teacher]), *others])
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    ways = ["pip install 'audio-judge[simulate]'"] if set(missing) - {"distillmos"} else []
+    # Not of the extra: it asks for torchaudio, which nothing here uses and whose usual build is for another device
+    ways += ["pip install --no-deps distillmos"] if "distillmos" in missing else []
+    if ways:
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageError(f"{', '.join(missing)} {verb} not installed: {' && '.join(ways)}")
+    if "nisqa" in teachers and not NISQA_WEIGHTS.exists():
+        raise UsageError(
+            f"{NISQA_WEIGHTS}: no NISQA v2.0 weights; copy weights/nisqa.tar of github.com/gabrielmittag/NISQA there"
+        )
 
 
 def nisqa(samples: np.ndarray) -> tuple[list[dict[str, float]], np.ndarray]:

@@ -1,3 +1,4 @@
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -177,6 +178,18 @@ class TestWriteSimulated:
     def test_unknown_split_is_named(self, data, tmp_path):
         with pytest.raises(ValueError, match="split is 'dev'; choose one of train"):
             simulate.write_simulated([data], tmp_path, "dev", clips=1)
+
+
+class TestMain:
+    def test_what_is_missing_is_said_before_work_begins(self, data, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(sys, "argv", ["simulate", "--data", str(data), "--out", str(tmp_path / "corpus")])
+        monkeypatch.setattr(simulate.shutil, "which", lambda _: None)
+        monkeypatch.setattr(simulate, "check_installed", lambda *_: None)
+        with pytest.raises(SystemExit) as stopped:
+            simulate.main()
+        assert stopped.value.code == 2
+        assert "apt-get install espeak-ng flite" in capsys.readouterr().err
+        assert not (tmp_path / "corpus").exists()
 
 
 class TestTargets:

@@ -1,11 +1,15 @@
+import re
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soxr
 import torch
 
-from audio_judge.corpora import teachers
+from audio_judge.corpora import simulate, teachers
+from audio_judge.errors import UsageError
 
 RATE = 48_000
 
@@ -152,3 +156,37 @@ class TestPlcmos:
         clip = tone(2.0)
         broken = clip * (np.arange(len(clip)) // 960 % 4 > 0)
         assert teachers.plcmos(broken) < teachers.plcmos(clip) == teachers.plcmos(clip)
+
+
+class TestCheckInstalled:
+    @pytest.fixture
+    def absent(self, monkeypatch):
+        """Packages that are not there, in place of those that happen not to be."""
+        gone = set()
+        monkeypatch.setattr(teachers.importlib.util, "find_spec", lambda name: None if name in gone else object())
+        return gone
+
+    def test_what_is_missing_is_named_with_the_extra(self, absent):
+        absent.update(("torchmetrics", "av"))
+        with pytest.raises(UsageError) as raised:
+            teachers.check_installed(["nisqa"], ["av"])
+        assert str(raised.value) == "torchmetrics, av are not installed: pip install 'audio-judge[simulate]'"
+
+    def test_distillmos_comes_without_what_it_asks_for(self, absent):
+        absent.add("distillmos")
+        with pytest.raises(UsageError, match="^distillmos is not installed: pip install --no-deps distillmos$"):
+            teachers.check_installed(["distill_mos"])
+
+    def test_weights_are_asked_for_too(self, absent, monkeypatch, tmp_path):
+        monkeypatch.setattr(teachers, "NISQA_WEIGHTS", tmp_path / "nisqa.tar")
+        with pytest.raises(UsageError, match="no NISQA v2.0 weights"):
+            teachers.check_installed(["nisqa"])
+        (tmp_path / "nisqa.tar").touch()
+        teachers.check_installed(["nisqa"])
+
+    def test_the_extra_brings_all_but_distillmos(self):
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"]
+        brought = {re.split(r"[\[><=~]", one)[0].replace("-", "_") for one in extras["simulate"] + extras["degrade"]}
+        needed = {name for names in teachers.NEEDS.values() for name in names} | set(simulate.FAULTS)
+        assert needed - brought == {"distillmos"}
