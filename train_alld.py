@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
-from trl import DPOConfig, SFTConfig, TrlParser
+from trl import DPOConfig, SFTConfig
 
 from audio_judge import AudioJudgeProcessor
 from audio_judge.batch.lines import rows_by_id
@@ -60,6 +60,7 @@ from audio_judge.training.alld.trainers import (
     preference_dataset,
 )
 from audio_judge.training.arguments import (
+    DeviceParser,
     TuningArguments,
     at_most,
     check_sharding,
@@ -354,4 +355,4 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
 
 
 if __name__ == "__main__":
-    main(*TrlParser([AlldArguments, DPOConfig]).parse_args_and_config())  # type: ignore[list-item]
+    main(*DeviceParser([AlldArguments, DPOConfig]).parse_args_and_config())

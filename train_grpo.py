@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 import torch
 from transformers import set_seed
-from trl import GRPOConfig, TrlParser
+from trl import GRPOConfig
 
 from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import Manner, make_instructions
@@ -39,6 +39,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.text_models.backends import key_in, read_fields
 from audio_judge.text_models.evaluator import EvaluatorDownError, make_evaluator
 from audio_judge.training.arguments import (
+    DeviceParser,
     TuningArguments,
     at_most,
     check_sharding,
@@ -204,7 +205,7 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
 
 if __name__ == "__main__":
     try:
-        parser = TrlParser([GRPOArguments, GRPOConfig])  # type: ignore[list-item]
+        parser = DeviceParser([GRPOArguments, GRPOConfig])
         done = main(*parser.parse_args_and_config(command_line(__file__)))
         tell(done, what_next(__file__, str(done.args.output_dir)))
     except (EvaluatorDownError, CheckpointError) as error:

@@ -39,7 +39,7 @@ from typing import Any, Literal
 
 import torch
 from transformers import EarlyStoppingCallback, set_seed
-from trl import SFTConfig, SFTTrainer, TrlParser
+from trl import SFTConfig, SFTTrainer
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.clips import Item, RatedClip
@@ -54,6 +54,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.assess import dimension_spans
 from audio_judge.training.arguments import (
+    DeviceParser,
     TuningArguments,
     at_most,
     check_sharding,
@@ -379,6 +380,6 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
 
 
 if __name__ == "__main__":
-    parser = TrlParser([JudgeArguments, SFTConfig])  # type: ignore[list-item]
+    parser = DeviceParser([JudgeArguments, SFTConfig])
     done = main(*parser.parse_args_and_config(command_line(__file__)))
     tell(done, what_next(__file__, str(done.args.output_dir)))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from transformers.utils import is_torch_bf16_gpu_available, is_torch_xla_available
+from trl import TrlParser
 
 from audio_judge.clips import Item
 from audio_judge.corpora.corpus import Corpus, read_options
@@ -45,6 +47,39 @@ def refuse_idle(args: Any, names: Sequence[str], reason: str) -> None:
     back = " ".join(f"--{f.name} {chr(39) * 2 if f.default is None else str(f.default).lower()}" for f in idle)
     shown = ", ".join(f"`{f.name}`" for f in idle)
     raise ValueError(f"{shown}: cannot act, since {reason}; to take back what a recipe says, give {back}")
+
+
+def device_defaults() -> dict[str, bool]:
+    """Say which of a trainer's settings this machine wants otherwise than TRL, which is made for GPUs with bfloat16."""
+    if torch.accelerator.is_available() or is_torch_xla_available():
+        return {} if is_torch_bf16_gpu_available() or is_torch_xla_available() else {"bf16": False}
+    known = torch.cpu.get_capabilities()
+    fast = {} if known.get("avx512_bf16") or known.get("amx_bf16") else {"bf16": False}
+    # Memory is what a CPU has enough of
+    return {"use_cpu": True, "gradient_checkpointing": False} | fast
+
+
+class DeviceParser(TrlParser):
+    """``TrlParser`` of a script's options and its trainer's, where what nobody gave is as this machine wants it, which is said.
+
+    A recipe's ``use_cpu``, ``bf16``, ``fp16`` and ``gradient_checkpointing``, and the command line's, are taken as they are.
+    """
+
+    def __init__(self, types: Any) -> None:
+        super().__init__(types)
+        self.chosen = device_defaults()
+        self.set_defaults(**self.chosen)
+
+    def parse_args_and_config(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """As the base class; says what the run computes in."""
+        parsed = super().parse_args_and_config(*args, **kwargs)
+        settings: Any = parsed[1]
+        if self.chosen and settings.process_index == 0:
+            where = "the CPU, as there is no accelerator" if settings.use_cpu else "an accelerator without bfloat16"
+            half = "bfloat16 by autocast" if settings.bf16 else "float16 by autocast" if settings.fp16 else "float32"
+            kept = "with" if settings.gradient_checkpointing else "without"
+            print(f"Computes on {where}, in {half}, {kept} gradient checkpointing", flush=True)
+        return parsed
 
 
 @dataclass

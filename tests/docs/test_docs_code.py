@@ -167,7 +167,7 @@ def run_command(words):
 
 def parse_training(script, arguments):
     """Read a recipe and options as the script does, without training."""
-    import trl
+    from audio_judge.training.arguments import DeviceParser
 
     sys.path.insert(0, str(ROOT))
     try:
@@ -177,8 +177,7 @@ def parse_training(script, arguments):
     hints = typing.get_type_hints(module.main)
     types = [hints["args"], hints["training_args"]]
     assert types[0].__name__ == SCRIPTS[script]
-    # What a machine cannot do (bf16 on a CPU) is no fault of the page
-    trl.TrlParser(types).parse_args_and_config(args=[*arguments, "--use_cpu", "true", "--bf16", "false"])
+    DeviceParser(types).parse_args_and_config(args=arguments)
 
 
 def unwrapped(words):
