@@ -113,7 +113,7 @@ class JudgeArguments(TuningArguments):
     hear_once: bool = option(
         False, "frozen encoder of our own: keep every clip's frames in memory, do not hear it again"
     )
-    early_stopping_patience: int | None = option(None, "stop after so many evaluations without a better one")
+    early_stopping_patience: int = option(0, "stop after so many evaluations without a better one; 0 for never")
 
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
@@ -211,7 +211,7 @@ def load_datasets(args: JudgeArguments, training_args: SFTConfig) -> tuple[Any, 
             return train, make_dataset(clips["validation"], [args.asking], seed, replace(manner, all_rubrics=True))
         evaluates = training_args.eval_strategy != "no" or training_args.eval_on_start
         if not evaluates:
-            refuse_idle(args, ("eval_file",), "`eval_strategy` is no")
+            refuse_idle(args, ("eval_file", "early_stopping_patience"), "`eval_strategy` is no")
         if args.mixture:
             files = [mix(args.mixture, training_args)]
         else:

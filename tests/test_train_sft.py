@@ -300,6 +300,11 @@ class TestArguments:
         with pytest.raises(ValueError, match="`encoder_learning_rate`: cannot act"):
             train("mini", tmp_path, backbones, simulated, encoder_learning_rate=1e-4)
 
+    def test_early_stopping_without_evaluations(self, tmp_path, backbones, simulated):
+        options = {"early_stopping_patience": 2, "eval_strategy": "no", "load_best_model_at_end": "false"}
+        with pytest.raises(ValueError, match="`early_stopping_patience`: cannot act, since `eval_strategy` is no"):
+            train("mini", tmp_path, backbones, simulated, **options)
+
     def test_an_empty_text_takes_back_what_a_recipe_says(self, tmp_path):
         said = {"data": None, "train_file": ["x.parquet"], "tasks": ["score"], "corpus": "nisqa"}
         args, _ = self.parse(tmp_path, "--tasks", "", "--corpus", "", **said)
@@ -398,7 +403,7 @@ def files(tmp_path_factory, nisqa, simulated):
     return folder
 
 
-UNTESTED = {"eval_strategy": "no", "load_best_model_at_end": "false"}
+UNTESTED = {"eval_strategy": "no", "load_best_model_at_end": "false", "early_stopping_patience": 0}
 
 
 def tasks_of(dataset):

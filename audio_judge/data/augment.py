@@ -304,12 +304,19 @@ def number_levels(rubric: Rubric, rating: Rating, rng: random.Random) -> Augment
 
 
 def augment(
-    rubric: Rubric, rating: Rating, kind: Kind, rng: random.Random, *, paraphrases: "Sequence[Paraphrase]" = ()
+    rubric: Rubric,
+    rating: Rating,
+    kind: Kind,
+    rng: random.Random,
+    *,
+    paraphrases: "Sequence[Paraphrase]" = (),
+    scales: Sequence[Scale] = SCALES,
 ) -> Augmented:
     """Change a rubric and its rating together in one way.
 
     Args:
         paraphrases: Wordings of a language model, used besides our own.
+        scales: Those that another one is drawn from; its own if there is no other.
 
     Raises:
         ValueError: If the kind is unknown or the rubric cannot be turned.
@@ -323,7 +330,10 @@ def augment(
     if kind == "invert":
         return turn(rubric, rating)
     if kind == "scale":
-        target = rng.choice([scale for scale in SCALES if (scale.low, scale.high) != (rubric.low, rubric.high)])
+        others = [scale for scale in scales if (scale.low, scale.high) != (rubric.low, rubric.high)]
+        if not others:
+            return Augmented(rubric, rating)
+        target = rng.choice(others)
         rules: list[Rule] = ["affine", "proportional"] if _is_proportional(rubric.scale, target) else ["affine"]
         return change_scale(rubric, rating, target, rng.choice(rules))
     if kind == "binary":
@@ -345,6 +355,7 @@ def augment_with_chances(
     rng: random.Random,
     *,
     paraphrases: "Sequence[Paraphrase]" = (),
+    scales: Sequence[Scale] = SCALES,
 ) -> Augmented:
     """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, numbers, wording.
 
@@ -352,7 +363,7 @@ def augment_with_chances(
 
     Args:
         chances: Kind to probability, 0 to 1; a kind that is absent is not applied.
-        paraphrases: As for ``augment``.
+        paraphrases: As for ``augment``, as are ``scales``.
 
     Raises:
         ValueError: If a kind is unknown or a chance is out of range.
@@ -371,6 +382,6 @@ def augment_with_chances(
         drawn = [kind for kind in drawn if kind != "paraphrase"]
     result = Augmented(rubric, rating)
     for kind in drawn:
-        step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases)
+        step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases, scales=scales)
         result = replace(step, provenance=result.provenance + step.provenance)
     return result

@@ -11,12 +11,12 @@ states (see ``audio_judge.data.examples``), and where they apply ``language``, `
 import random
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
-from audio_judge.data.augment import Augmented, Kind, augment_with_chances
+from audio_judge.data.augment import SCALES, Augmented, Kind, augment_with_chances
 from audio_judge.data.examples import DECIDE, Change, Example, clip_examples, stated, written
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
@@ -50,6 +50,8 @@ COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
 UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
+# Those that ask about the ratings one by one, or about none
+BY_RUBRIC = (DECIDE, "score", "categorize", "rate", "detect", DETECT_QUESTION)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Manner:
         tie_within: Overall ratings that differ by no more than this are a tie.
         fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the
             same chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
+        unseen_rubrics: Rubrics that nothing is asked about, so that what a judge says of them later is not remembered. For tasks
+            of ``BY_RUBRIC`` only: the others speak of all that is rated.
+        unseen_scales: Names of ``augment.SCALES`` that nothing is asked on, such as ``1-10``.
         languages: Chance of each of ``audio_judge.languages.LANGUAGES`` as weights; None for English. Augmented
             rubrics, published texts (captions, descriptions, suggestions) and the listener's profile stay in English,
             or as they are.
@@ -88,6 +93,8 @@ class Manner:
     partners: int = 256
     tie_within: float = 0.0
     fault_questions: Literal["some", "all"] = "some"
+    unseen_rubrics: Sequence[str] = ()
+    unseen_scales: Sequence[str] = ()
     languages: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +108,12 @@ class Manner:
             raise ValueError(f"comparison_form {self.comparison_form!r}; any, {' or '.join(FORMS)} is needed")
         if not 0 <= self.listener <= 1 or self.partners < 1:
             raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
+        for name in self.unseen_rubrics:
+            get_rubric(name)
+        unknown = set(self.unseen_scales) - {scale.name for scale in SCALES}
+        if unknown:
+            known = ", ".join(scale.name for scale in SCALES)
+            raise ValueError(f"unseen_scales {', '.join(sorted(unknown))}; known: {known}")
         for code, weight in (self.languages or {}).items():
             if not weight >= 0:
                 raise ValueError(f"language {check_language(code)!r}: weight {weight}; 0 or more is needed")
@@ -133,8 +146,12 @@ class Instructor:
         self._language = "en"
         self._earlier: dict[tuple[str, str], deque[RatedClip]] = {}
         augment = self.manner.augment
+        self._options: dict[str, Any] = {
+            "paraphrases": self.manner.paraphrases,
+            "scales": [scale for scale in SCALES if scale.name not in self.manner.unseen_scales],
+        }
         self._change: Change | None = (
-            partial(augment_with_chances, chances=augment, paraphrases=self.manner.paraphrases) if augment else None
+            partial(augment_with_chances, chances=augment, **self._options) if augment else None
         )
 
     def examples(self, item: Item, index: int, variants: int = 1) -> Iterator[Example]:
@@ -146,6 +163,9 @@ class Instructor:
         Yields:
             One example per variant; more with ``all_rubrics``, and two for a pair in both orders.
         """
+        if isinstance(item, RatedClip) and self.manner.unseen_rubrics:
+            seen = {name: one for name, one in item.ratings.items() if name not in self.manner.unseen_rubrics}
+            item = replace(item, ratings=seen)
         usable = self._usable(item)
         # Every variant has an rng of its own: what one item draws does not change the examples of the next
         for variant in range(variants if usable else 0):
@@ -270,9 +290,7 @@ class Instructor:
         for name in names if self.manner.all_rubrics else [rng.choice(names)]:
             asked = Augmented(get_rubric(name), clip.ratings[name])
             if chances:
-                asked = augment_with_chances(
-                    asked.rubric, asked.rating, chances, rng, paraphrases=self.manner.paraphrases
-                )
+                asked = augment_with_chances(asked.rubric, asked.rating, chances, rng, **self._options)
             cues = wordings("rate_cues", self._language)[self.manner.held_out]
             places: tuple[rate.Place, ...] = ("start", "middle", "end")
             own = asked.request("rate")

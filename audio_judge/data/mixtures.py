@@ -25,7 +25,7 @@ from audio_judge.clips import Item, RatedPair
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.data.examples import DECIDE, Example
-from audio_judge.data.instructions import COMPARING, Instructor, Manner, check_weights
+from audio_judge.data.instructions import BY_RUBRIC, COMPARING, Instructor, Manner, check_weights
 from audio_judge.data.paraphrases import load_paraphrases
 from audio_judge.data.statistics import Statistics
 from audio_judge.rubrics.rubric import get_rubric
@@ -86,6 +86,11 @@ class Mixture:
         for name, (is_given, able) in needs.items():
             if is_given and not tasks & able:
                 raise ValueError(f"{name}: cannot act, since none of {', '.join(sorted(able))} is among the tasks")
+        if manner.unseen_scales and not manner.augment.get("scale"):
+            raise ValueError("unseen_scales: cannot act, since augment does not name scale")
+        telling = sorted(tasks - set(BY_RUBRIC))
+        if manner.unseen_rubrics and telling:
+            raise ValueError(f"unseen_rubrics: cannot act, since {', '.join(telling)} speaks of all that is rated")
         if manner.paraphrases and not manner.augment.get("paraphrase"):
             raise ValueError("paraphrases: cannot act, since augment does not name paraphrase")
 

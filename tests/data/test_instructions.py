@@ -138,11 +138,43 @@ class TestManner:
             {"listener": 2.0},
             {"partners": 0},
             {"with_reference": "now"},
+            {"unseen_scales": ["1-7"]},
         ],
     )
     def test_refuses(self, wrong):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Manner(**wrong)
+
+
+class TestUnseen:
+    """What is kept out of training, so that a judge can be asked later what it never learned."""
+
+    @pytest.mark.parametrize("task", ["rate", "score", "categorize", "decide"])
+    def test_rubrics_are_not_asked_about(self, task):
+        clips = [nisqa_clip(str(number)) for number in range(40)]
+        said = [
+            json.dumps({**example, "scores": None}) for example in make(clips, [task], unseen_rubrics=["coloration"])
+        ]
+        assert len(said) == 40
+        assert not any(word in text for text in said for word in ("color", "colour", "timbre"))
+        assert any("loud" in text for text in said)
+
+    def test_clip_with_nothing_else_is_left_out(self):
+        assert make([clip(mos=3)], ["score"], unseen_rubrics=["mos"]) == []
+
+    def test_unknown_rubric(self):
+        with pytest.raises(ValueError, match="sparkle"):
+            Manner(unseen_rubrics=["sparkle"])
+
+    def test_scales_are_not_drawn(self):
+        def tops(**options):
+            clips = [nisqa_clip(str(number)) for number in range(40)]
+            examples = make(clips, ["rate"], augment={"scale": 1.0}, **options)
+            return {one["provenance"][0]["to"][1] for one in examples if one.get("provenance")}
+
+        assert tops() == {10.0, 100.0}
+        assert tops(unseen_scales=["1-10"]) == {100.0}
+        assert tops(unseen_scales=["1-10", "0-100"]) == set()
 
 
 class TestCheckWeights:

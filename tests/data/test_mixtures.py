@@ -369,6 +369,14 @@ def published(tmp_path_factory):
         ({"tasks": ["score"], "fault_questions": "all"}, "fault_questions: cannot act"),
         ({"tasks": ["score"], "tie_within": 0.1}, "tie_within: cannot act"),
         ({"tasks": ["decide"], "listener": 0.5}, "listener: cannot act"),
+        (
+            {"tasks": ["score"], "unseen_scales": ["1-10"]},
+            "unseen_scales: cannot act, since augment does not name scale",
+        ),
+        (
+            {"tasks": ["score", "explain"], "unseen_rubrics": ["mos"]},
+            "unseen_rubrics: cannot act, since explain speaks",
+        ),
     ],
 )
 def test_what_no_task_can_make_use_of_is_an_error(given, message):

@@ -1,0 +1,98 @@
+"""The recipes for pretrained models of a laptop's size, each for two steps on tiny random ones."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import check_same_logits, make_backbones, write_simulated, write_targets, write_votes
+from trl import SFTConfig, TrlParser
+
+from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.training.collate import JudgeCollator
+from audio_judge.training.sft import MODEL_INPUTS
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+import train_sft  # noqa: E402
+
+RECIPES = ROOT / "recipes" / "real"
+NEW = ("decisions", "jastin")  # of two backbones
+ON_DECISIONS = ("speechqualityllm", "sq_llm")  # from the judge that the first one makes
+SMALL = {
+    "max_steps": 2, "warmup_steps": 0, "per_device_train_batch_size": 2, "save_steps": 1, "logging_steps": 1,
+    "dataloader_num_workers": 0, "dataloader_persistent_workers": "false", "disable_tqdm": "true",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`, and people's votes."""
+    root = write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 6, "validation": 3}, references=True)
+    write_targets(root, "open")
+    write_votes(root / "votes")
+    return root
+
+
+@pytest.fixture(scope="module")
+def train(backbones, corpora, tmp_path_factory):
+    """Trains by a recipe, with its own mixture on the tiny corpora."""
+
+    def run(recipe, **options):
+        output = tmp_path_factory.mktemp(recipe)
+        mixture = (ROOT / yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text())["mixture"]).read_text()
+        mixture = mixture.replace("/data/simulated", str(corpora)).replace("/data/rated", f"{corpora}/votes")
+        (output / "mixture.yaml").write_text(mixture)
+        audio, text = make_backbones(backbones, "whisper")
+        parts = {"audio_backbone": audio, "text_backbone": text} if recipe in NEW else {}
+        given = SMALL | parts | {"mixture": output / "mixture.yaml", "output_dir": output} | options
+        command = ["--config", str(RECIPES / f"{recipe}.yaml")]
+        command += [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+        return train_sft.main(*TrlParser([train_sft.JudgeArguments, SFTConfig]).parse_args_and_config(command))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def decisions(train):
+    return train("decisions", adapter_tokens=8)
+
+
+def saved(trainer):
+    """The judge that a run left, which is the trained one."""
+    folder = trainer.args.output_dir
+    model, processor = AudioJudgeForCausalLM.from_pretrained(folder), AudioJudgeProcessor.from_pretrained(folder)
+    batch = JudgeCollator(processor)([trainer.train_dataset[0]])
+    check_same_logits(trainer, model, {name: batch[name] for name in MODEL_INPUTS})
+    return model.config
+
+
+def test_every_recipe_is_tested():
+    trained = {path.stem for path in RECIPES.glob("*.yaml") if not path.stem.endswith("_data")}
+    assert trained == {*NEW, *ON_DECISIONS}
+
+
+class TestDecisions:
+    def test_leaves_a_judge_of_typed_questions(self, decisions):
+        config = saved(decisions)
+        assert config.learned["tasks"]["decide"]["form"] == "decision"
+        assert (config.layer_weights, config.cut_window, config.pooled_spread) == (True, True, True)
+        assert config.adapter_scale > 0
+
+    @pytest.mark.parametrize("recipe", ON_DECISIONS)
+    def test_others_start_from_it(self, train, decisions, recipe):
+        config = saved(train(recipe, model=decisions.args.output_dir))
+        known = config.learned["tasks"]
+        assert known["decide"]["form"] == "decision"  # what it knew before stays
+        assert known["explain" if recipe == "speechqualityllm" else "assess"]["form"] == "text"
+        assert config.layer_weights
+
+
+class TestJastin:
+    def test_learns_nothing_of_what_is_kept_out(self, train):
+        trainer = train("jastin")
+        config = saved(trainer)
+        learned = config.learned["tasks"]["rate"]
+        assert learned["form"] == "text"
+        assert not {"coloration", "prosody"} & set(learned["rubrics"])
+        assert config.adapter == "bottleneck"
