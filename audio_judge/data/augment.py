@@ -203,8 +203,8 @@ def change_scale(rubric: Rubric, rating: Rating, scale: Scale, rule: Rule = "aff
     """Ask for a rubric on another scale.
 
     Args:
-        rule: ``affine`` moves ends to ends; ``proportional`` multiplies (4.2 on 1-5 is 8.4 on 1-10 and 84 on 0-100),
-            which leaves the bottom of the new scale unused.
+        rule: ``affine`` moves ends to ends; ``proportional`` multiplies (4.2 on 1-5 is 8.4 on 2-10 and 84 on 20-100), so the
+            scale that is asked for begins where it does: under the words "from 0 to 100" a score has one meaning.
 
     Raises:
         ValueError: If a proportional score would fall off the new scale.
@@ -213,23 +213,22 @@ def change_scale(rubric: Rubric, rating: Rating, scale: Scale, rule: Rule = "aff
         >>> from audio_judge.rubrics.rubric import RUBRICS
         >>> change_scale(RUBRICS["mos"], Rating(4.0), HUNDRED).value
         75.0
-        >>> change_scale(RUBRICS["mos"], Rating(4.0), HUNDRED, "proportional").value
-        80.0
+        >>> change_scale(RUBRICS["mos"], Rating(4.0), HUNDRED, "proportional").rubric.low
+        20.0
     """
     source = rubric.scale
-    if rule == "proportional" and not _is_proportional(source, scale):
-        raise ValueError(f"{rubric.name}: {source.name} in proportion falls off {scale.name}; use the affine rule")
-    factor = (
-        scale.high / source.high if rule == "proportional" else (scale.high - scale.low) / (source.high - source.low)
-    )
+    if rule == "proportional":
+        if not _is_proportional(source, scale):
+            raise ValueError(f"{rubric.name}: {source.name} in proportion falls off {scale.name}; use the affine rule")
+        low = source.low * scale.high / source.high
+        scale = Scale(low, scale.high, f"{low:g}-{scale.high:g}")
 
     def moved(score: float) -> float:
-        found = score * factor if rule == "proportional" else convert(score, source, scale)
         # The last bits of a product must not put a score outside its scale.
-        return min(max(round(found, 9), scale.low), scale.high)
+        return min(max(round(convert(score, source, scale), 9), scale.low), scale.high)
 
     step = {"kind": "scale", "rule": rule, "from": [source.low, source.high], "to": [scale.low, scale.high]}
-    std = None if rating.std is None else rating.std * factor
+    std = None if rating.std is None else rating.std * (scale.high - scale.low) / (source.high - source.low)
     single = tuple(moved(vote) for vote in rating.single)
     return Augmented(rubric.on(scale), Rating(moved(rating.value), std, rating.votes, single), (step,))
 

@@ -12,7 +12,6 @@ from audio_judge.clips import RatedClip, Rating
 from audio_judge.data.augment import (
     INVERTED,
     KINDS,
-    SCALES,
     Augmented,
     augment,
     augment_with_chances,
@@ -211,8 +210,14 @@ class TestAugment:
     def test_both_rules_and_all_scales_come_up(self):
         steps = [augment(MOS, Rating(3.0), "scale", random.Random(seed)).provenance[0] for seed in range(60)]
         assert {(tuple(step["to"]), step["rule"]) for step in steps} == {
-            ((scale.low, scale.high), rule) for scale in SCALES[1:] for rule in ("affine", "proportional")
-        }
+            ((1, 10), "affine"), ((2, 10), "proportional"), ((0, 100), "affine"), ((20, 100), "proportional"),
+        }  # fmt: skip
+
+    @given(rubrics, shares, seeds, seeds)
+    def test_a_score_has_one_meaning_on_a_scale(self, rubric, share, one, other):
+        first, second = (augment(rubric, at(rubric, share), "scale", rng) for rng in (one, other))
+        if first.rubric.scale == second.rubric.scale:
+            assert first.value == pytest.approx(second.value)
 
     def test_the_same_seed_gives_the_same(self):
         chances = dict.fromkeys(KINDS, 0.5)
