@@ -171,7 +171,7 @@ class TestStatistics:
         found = Statistics()
         values = {"corpora": [{"reader": "table", "path": corpus, "options": {"columns": COLUMNS}}]}
         list(iterate(mixture_of(values | {"tasks": ["score", "decide"], "augment": {"scale": 1.0}}), found))
-        assert set(found.scales) == {"0-100", "1-10"}
+        assert set(found.scales) == {"0-100", "1-10", "2-10", "20-100"}
         assert found.augmentations["scale"] == sum(found.scales.values())
         assert found.corpora == {"clips": 100}
 
