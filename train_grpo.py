@@ -18,17 +18,20 @@ The mini judge on a CPU, on two CPU processes, on from the last checkpoint; SQ-L
         --evaluator http://localhost:8000/v1
 
 Keys of a recipe are fields of `GRPOArguments` and of TRL's `GRPOConfig`; the command line wins over the recipe. The
-output folder gets the model, `results.json` (validation before and after) and, with `log_completions`, tables of the
-answers and their rewards.
+output folder gets the model, `results.json` (the trial of the evaluator, validation before and after) and, with
+`log_completions`, tables of the answers and their rewards. An evaluator is tried before training, and refused if it cannot
+tell true answers from others.
 """
 
 import json
 import sys
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from accelerate import PartialState
 from transformers import set_seed
 from trl import GRPOConfig
 
@@ -55,7 +58,8 @@ from audio_judge.training.example import command_line, tell, validation_table, w
 from audio_judge.training.grpo import AudioGRPOTrainer
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
-from audio_judge.training.rewards import EVALUATOR, make_rewards, read_weights
+from audio_judge.training.rewards import EVALUATOR, EvaluatorReward, make_rewards, read_weights
+from audio_judge.training.trial import PoorEvaluatorError, try_evaluator
 from audio_judge.training.tuning import CheckpointError, last_checkpoint, whole_weights
 
 
@@ -74,7 +78,9 @@ class GRPOArguments(TuningArguments):
     rewards: list[str] | None = option(None, "rewards and weights, such as agreement=1 format=0.5")  # noqa: RUF009
     evaluator: str | None = option(None, "address of a server, folder or Hub id of the model that grades")
     evaluator_model: str | None = option(None, "name of the model, of a server that has several")
-    evaluator_form: Literal["auto", "decision", "chat"] = option("auto", "how the evaluator is asked")
+    evaluator_form: Literal["auto", "decision", "expected", "chat"] = option(
+        "auto", "how it is asked; auto takes the first of the others that it answers"
+    )
     evaluator_weights: list[str] | None = option(None, "weights of its criteria, such as accuracy=2")  # noqa: RUF009
     evaluator_cache: str | None = option(None, "folder of the evaluator's replies")
     evaluator_thinking: bool | None = option(
@@ -87,6 +93,10 @@ class GRPOArguments(TuningArguments):
     evaluator_concurrency: int = option(8, "requests at a time, of each process")
     evaluator_api_key_variable: str | None = option(None, "environment variable that holds the server's key")
     evaluator_extra: str | None = option(None, "more fields of a chat request, as a JSON object")
+    evaluator_trial: int = option(8, "rows on which the evaluator is tried before training; 0 for no trial")
+    evaluator_least_right: float = option(
+        0.6, "share of true answers it must rank above contradictions and above gibberish; 0 to train in any case"
+    )
 
     def __post_init__(self) -> None:
         """Check what no single field can tell."""
@@ -103,6 +113,11 @@ class GRPOArguments(TuningArguments):
         if self.evaluator is None:
             names = [field.name for field in fields(self) if field.name.startswith("evaluator_")]
             refuse_idle(self, names, "`evaluator` is not given")
+        if self.evaluator_trial < 0 or not 0 <= self.evaluator_least_right <= 1:
+            raise ValueError(
+                f"evaluator_trial {self.evaluator_trial}, evaluator_least_right {self.evaluator_least_right}; "
+                "0 or more and 0 to 1 are needed"
+            )
 
 
 def load_rows(args: GRPOArguments, split: str, seed: int) -> list[RewardRow]:
@@ -153,15 +168,39 @@ def choose_rewards(args: GRPOArguments) -> tuple[list[Any], list[float]]:
     return make_rewards(args.rewards or [], evaluator, named_weights(args.evaluator_weights))
 
 
+def check_evaluator(
+    args: GRPOArguments, functions: Sequence[Any], rows: Sequence[RewardRow], output: Path, seed: int
+) -> None:
+    """Try the evaluator, if there is one, once for all processes; refuse one from which nothing can be learned."""
+    judged = [one for one in functions if isinstance(one, EvaluatorReward)]
+    if not judged or not args.evaluator_trial or not PartialState().is_main_process:
+        return
+    trial = try_evaluator(judged[0].evaluator, rows, args.evaluator_trial, weights=judged[0].weights, seed=seed)
+    print(trial, flush=True)
+    add_results(output, {"evaluator": asdict(trial)})
+    if trial.share < args.evaluator_least_right:
+        raise PoorEvaluatorError(
+            f"evaluator {args.evaluator}: ranks {trial.share:.0%} of true answers right, and `evaluator_least_right` is "
+            f"{args.evaluator_least_right:.0%}: what it likes instead would be learned; take a better one, or another "
+            "evaluator_form, or give --evaluator_least_right 0"
+        )
+
+
+def add_results(output: Path, found: Mapping[str, Any]) -> None:
+    """Add to `results.json`."""
+    path = output / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(known | dict(found), indent=2) + "\n")
+
+
 def note_results(trainer: AudioGRPOTrainer, name: str) -> dict[str, float]:
     """Evaluates, adds the numbers to `results.json` under `before` or `after`, and gives them; none without prompts."""
     if trainer.eval_dataset is None:
         return {}
-    metrics, path = trainer.evaluate(), Path(trainer.args.output_dir) / "results.json"
+    metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        known = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(known | {name: metrics}, indent=2) + "\n")
+        add_results(Path(str(trainer.args.output_dir)), {name: metrics})
     return metrics
 
 
@@ -170,6 +209,8 @@ def make_trainer(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTra
     functions, training_args.reward_weights = choose_rewards(args)
     rows, evaluation = (load_rows(args, split, training_args.seed) for split in ("train", "validation"))
     check_sharding(args, training_args, needs_whole="writing answers")
+    if not training_args.resume_from_checkpoint:
+        check_evaluator(args, functions, rows, Path(str(training_args.output_dir)), training_args.seed)
     settle_precision(args, training_args)
     model, processor = load_model(args, quantization(args, training_args, whole_judge=True))
     note(model, processor, learned_from(rows), args.max_seconds)
@@ -208,5 +249,7 @@ if __name__ == "__main__":
         parser = DeviceParser([GRPOArguments, GRPOConfig])
         done = main(*parser.parse_args_and_config(command_line(__file__)))
         tell(done, what_next(__file__, str(done.args.output_dir)))
+    except PoorEvaluatorError as error:
+        sys.exit(f"stopped: {error}")
     except (EvaluatorDownError, CheckpointError) as error:
         sys.exit(f"stopped: {error}\nCheckpoints are whole; go on with --resume_from_checkpoint last")

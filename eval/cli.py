@@ -15,6 +15,7 @@ from typing import Any
 from audio_judge.batch import lines
 from audio_judge.batch.shards import this_shard
 from audio_judge.errors import UsageError, exit_code
+from audio_judge.text_models.criteria import ASKING
 
 EXAMPLES = """examples:
   python -m eval run --judge checkpoints/mini --tasks nisqa_test,sanity --data-root /data --out runs/mini
@@ -40,7 +41,7 @@ SCORE_EXAMPLES = """examples:
   python -m eval score mine.csv --task score --columns id=file,mos=prediction,truth.mos=mos,system=system
   python -m eval score answers.csv --task detect --columns id=file,real=probability,truth.label=label
 
-Columns of predictions: id (item or file name), rubrics, preference, real (probability), text (raw answer); of the truth, unless
+Columns of predictions, by these names unless --columns says otherwise: id (item or file name), rubrics, preference, real (probability), text (raw answer); of the truth, unless
 the data of the benchmark are there: truth.RUBRIC, truth.preference, truth.label, truth.text; and condition, system, speaker."""
 
 LABEL_EXAMPLES = """examples:
@@ -153,6 +154,12 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
         "--evaluator", metavar="PLACE", help="language model that grades words: address, folder or Hub id"
     )
     parser.add_argument("--evaluator-model", metavar="NAME", help="its name, if the server has several")
+    parser.add_argument(
+        "--evaluator-form",
+        choices=ASKING,
+        default="auto",
+        help="how it is asked (default: the first that it answers)",
+    )
 
 
 def _add_score_options(parser: argparse.ArgumentParser) -> None:
@@ -301,7 +308,9 @@ def _tools(options: argparse.Namespace) -> Any:
         return Tools(
             None if options.encoder is None else load_encoder(options.encoder),
             None if options.error_detector is None else load_error_detector(options.error_detector),
-            None if options.evaluator is None else grader(options.evaluator, options.evaluator_model),
+            None
+            if options.evaluator is None
+            else grader(options.evaluator, options.evaluator_model, options.evaluator_form),
         )
     except (ImportError, OSError, ValueError) as error:
         raise UsageError(f"{error}; check the names, and pip install 'audio-judge[eval]'") from error
@@ -318,6 +327,8 @@ def score(options: argparse.Namespace) -> int:
     places, _ = _places(options)
     is_plain = options.task in benchmarks.TASKS
     is_ours = user_tables.is_ours(options.predictions)
+    if not is_ours:
+        columns = user_tables.prediction_columns(options.predictions, columns, with_truth=is_plain)
     benchmark = user_tables.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
     # The data of the benchmark are read only if the file does not bring the truth along
     has_truth = is_plain or is_ours or any(name.startswith("truth.") for name in columns)

@@ -1,10 +1,11 @@
 """LScore's grades: the answers of a run, graded by the evaluator that also rewards training."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.tasks.wording import truth_in_words
+from audio_judge.text_models.criteria import Asking
 from audio_judge.text_models.evaluator import Case, Evaluator, make_evaluator
 
 from .benchmarks import Question
@@ -13,14 +14,15 @@ from .prompts import conversations
 from .summary import Grader
 
 
-def grader(place: str, model: str | None = None) -> Grader:
+def grader(place: str, model: str | None = None, form: Asking = "auto") -> Grader:
     """Make a grader from an address or a model.
 
     Args:
         place: Address of a server, or folder or Hub id of a model.
         model: Name of the model, if the server has several.
+        form: How it is asked; see ``make_evaluator``.
     """
-    evaluator = make_evaluator(place, model=model)
+    evaluator = make_evaluator(place, model=model, form=form)
     return lambda rows, form: grade(evaluator, rows, form)
 
 
@@ -45,5 +47,4 @@ def _case(row: Row, form: Any) -> Case:
     rubrics = tuple(get_rubric(name) for name in row.rubrics)
     blocks = conversations(Question(row.id, row.task, row.clips, rubrics))[0]
     request = " ".join(block["text"].strip() for block in blocks if block["type"] == "text")
-    truth = json.dumps(row.truth, ensure_ascii=False)
-    return Case(form, request, str((row.prediction or {})["answer"]), truth)
+    return Case(form, request, str((row.prediction or {})["answer"]), truth_in_words(row.truth))

@@ -4,6 +4,8 @@ A mapping of columns says which column means what, ``mos=score,path=file``. For 
 ``RUBRIC.std``, ``RUBRIC.votes``, ``RUBRIC.scale`` (``0-100``), ``reference``, ``condition``, ``system``, ``speaker``. For
 predictions: ``id`` (item or file name), rubrics, ``preference``, ``real`` (probability), ``text`` (the raw answer), and the truth
 as ``truth.RUBRIC``, ``truth.preference``, ``truth.label`` (real or fake) and ``truth.text`` unless a benchmark's data have it.
+A column of predictions that is called like what it means needs no mapping; ``truth.text`` is also the key ``text`` of an
+object ``truth``.
 """
 
 import itertools
@@ -148,14 +150,46 @@ def read_predictions(
         if not rows:
             raise UsageError(f"{path}: no row of {benchmark.name}")
         return rows if not known else _with_missing([_with_truth(row, known) for row in rows], benchmark, known)
-    missing = [column for column in columns.values() if column not in header(path)]
+    names = _all_columns(path)
+    missing = [column for column in columns.values() if column not in names]
     if missing:
-        raise UsageError(f"{path}: no column {missing[0]!r}; it has {', '.join(header(path))}")
+        raise UsageError(f"{path}: no column {missing[0]!r}; it has {', '.join(names)}")
     lookup, found = _Lookup(path, known), lines.read(path, trims=True)
-    rows = [_read_row(path, number, values, benchmark, columns, lookup, judge) for number, values in found]
+    rows = [_read_row(path, number, _flat(values), benchmark, columns, lookup, judge) for number, values in found]
     if not rows:
         raise UsageError(f"{path}: no predictions")
     return _with_missing(rows, benchmark, known)
+
+
+def prediction_columns(path: Path, columns: Mapping[str, str], *, with_truth: bool) -> dict[str, str]:
+    """Add the columns of a file of predictions that are called like what they mean to those that are named.
+
+    Args:
+        columns: Those that are named. If any is, of the others only the truth counts.
+        with_truth: Whether the file is to say what is true.
+    """
+    names = _all_columns(path)
+    meanings = [name for name in names if name.startswith("truth.") and with_truth]
+    meanings += [] if columns else [name for name in names if name in ("preference", "real", "text", *GROUPS)]
+    return {name: name for name in meanings} | dict(columns)
+
+
+def _all_columns(path: Path) -> list[str]:
+    """Columns of a file; of an object in its first row also the keys in it, behind a dot."""
+    if lines.kind_of(path) != "json":
+        return header(path)
+    header(path)  # which complains about a file without any
+    return list(_flat(next(values for _, values in lines.read(path))))
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {
+        f"{name}.{key}": value
+        for name, own in values.items()
+        if isinstance(own, Mapping)
+        for key, value in own.items()
+    }
+    return inner | dict(values)
 
 
 class _Lookup:

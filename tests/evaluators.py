@@ -1,6 +1,7 @@
 """Evaluators of the tests: servers that decide or chat, and a tiny model on disk."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -33,6 +34,29 @@ def chats(*replies):
         if "questions" in request:
             return {"status": 404, "body": b'{"detail": "Not Found"}'}
         return replies[criterion_of(request)] if len(replies) > 1 else replies[0]
+
+    return reply
+
+
+def told(*tokens, text=None):
+    """The body of a chat reply that tells its tokens: for each the probabilities, first that of the written one."""
+    content = [
+        {"token": next(iter(one)), "logprob": math.log(next(iter(one.values()))), "bytes": [0]}
+        | {"top_logprobs": [{"token": name, "logprob": math.log(p), "bytes": [0]} for name, p in one.items()]}
+        for one in tokens
+    ]
+    message = {"role": "assistant", "content": text or "".join(next(iter(one)) for one in tokens)}
+    choice = {"index": 0, "message": message, "logprobs": {"content": content}, "finish_reason": "stop"}
+    return {"body": json.dumps({"choices": [choice]}).encode()}
+
+
+def tells(**shares):
+    """A server of chat as llama.cpp's: it says that it decides nothing, and tells tokens if it is asked for them."""
+
+    def reply(request, _times):
+        if "questions" in request:
+            return {"status": 501, "body": b'{"error": {"code": 501, "message": "This model is not a decision model"}}'}
+        return told({name.removeprefix("g"): p for name, p in shares.items()}) if request.get("logprobs") else "6"
 
     return reply
 

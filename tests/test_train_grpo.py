@@ -17,6 +17,7 @@ from trl import GRPOConfig, TrlParser
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.text_models.evaluator import EvaluatorDownError
 from audio_judge.training.example import example_arguments
+from audio_judge.training.trial import PoorEvaluatorError
 from audio_judge.training.tuning import last_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +75,8 @@ def grade(request, _):
 def graded():
     """Options that reward by a running evaluator."""
     with serving(grade) as server:
-        yield {"rewards": ["evaluator=1"], "evaluator": server.url, "evaluator_form": "chat", "evaluator_model": "m"}
+        how = {"evaluator_form": "chat", "evaluator_model": "m", "evaluator_trial": 0}
+        yield {"rewards": ["evaluator=1"], "evaluator": server.url} | how
 
 
 def weights(folder):
@@ -100,7 +102,12 @@ class TestRecipes:
     def test_sq_llm_with_an_evaluator(self, tmp_path, start, simulated, monkeypatch):
         """The recipe's own rewards and sampling on the tiny judge; the 7B model is not at hand."""
         options = {"use_cpu": "true", "bf16": "false", "dtype": "float32", "evaluator_cache": tmp_path / "replies"}
-        options |= {"tasks": ["explain"], "gradient_checkpointing": "false", "evaluator_model": "m"}
+        options |= {
+            "tasks": ["explain"],
+            "gradient_checkpointing": "false",
+            "evaluator_model": "m",
+            "evaluator_trial": 0,
+        }
         options |= {"gradient_accumulation_steps": 1, "eval_steps": 1, "evaluator_extra": json.dumps({"top_k": 7})}
         monkeypatch.setenv("JUDGE_KEY", "mine")
         options |= {"evaluator_api_key_variable": "JUDGE_KEY"}
@@ -188,6 +195,11 @@ class TestArguments:
             ),
             ({"eval_file": "x.jsonl"}, "`eval_file`: cannot act, since `data` has a validation split"),
             ({"lora_r": 4}, "`lora_r`: cannot act"),
+            ({"evaluator_trial": 3}, "`evaluator_trial`: cannot act"),
+            (
+                {"rewards": ["evaluator=1"], "evaluator": "x", "evaluator_least_right": 60},
+                "evaluator_trial 8, evaluator_least_right 60.0; 0 or more and 0 to 1",
+            ),
         ],
     )
     def test_contradictions_are_errors(self, tmp_path, options, message):
@@ -212,6 +224,38 @@ class TestDataSet:
         assert all(Path(row["clip"]).is_file() for found in rows.values() for row in found)
 
 
+def knows_the_truth(request, _):
+    """A grade by whether the answer is the reference answer."""
+    fields = request["messages"][0]["content"].partition("{")[2].partition("\n}")[0]
+    fields = json.loads("{" + fields + "}")
+    return "9" if fields["answer"] in fields["ground_truth"] else "2"
+
+
+class TestTrial:
+    def run(self, tmp_path, start, simulated, reply, **options):
+        with serving(reply) as server:
+            how = {"evaluator": server.url, "evaluator_form": "chat", "evaluator_model": "m", "evaluator_trial": 2}
+            return train("mini", tmp_path, start, simulated, rewards=["evaluator=1"], max_steps=1, **how | options)
+
+    def test_is_told_and_kept(self, tmp_path, start, simulated, capsys):
+        self.run(tmp_path, start, simulated, knows_the_truth)
+        assert "evaluator (chat), a true answer against" in capsys.readouterr().out
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert set(results) == {"evaluator", "before", "after"}
+        assert results["evaluator"]["contradicting"] == {"right": 2, "tie": 0, "wrong": 0, "failed": 0}
+        # What is trained on is measured, too, with its parts
+        parts = {"eval_reward", "eval_rewards/evaluator_reward", "eval_evaluator/accuracy", "eval_evaluator/failed"}
+        assert parts <= set(results["before"]) & set(results["after"])
+
+    def test_one_that_cannot_tell_stops_before_anything_is_trained(self, tmp_path, start, simulated):
+        with pytest.raises(PoorEvaluatorError, match=r"ranks 0% of true answers right.*--evaluator_least_right 0"):
+            self.run(tmp_path, start, simulated, lambda *_: "8")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json"]
+
+    def test_unless_told_otherwise(self, tmp_path, start, simulated):
+        assert self.run(tmp_path, start, simulated, lambda *_: "8", evaluator_least_right=0).state.global_step == 1
+
+
 class TestStops:
     def test_evaluator_that_goes_down_leaves_the_last_checkpoint(self, tmp_path, start, simulated, monkeypatch):
         class Failing:
@@ -232,6 +276,7 @@ class TestStops:
                 simulated,
                 rewards=["evaluator=1", "format=1"],
                 evaluator="http://x",
+                evaluator_trial=0,
                 max_steps=3,
             )
         assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-1")

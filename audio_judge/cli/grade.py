@@ -1,14 +1,16 @@
 """``audio-judge grade``: what an evaluator thinks of finished judgements, and LScore over all of them.
 
 A row of predictions becomes the same row with ``grades``, ``lscore`` and the ``evaluator``, or with an ``error``. Rows are
-written as they come, in their order. Replies are kept beside the output, so that the same command goes on where a run
-stopped and asks again only for what failed.
+written as they come, in their order. The same command goes on where a run stopped, and asks again only for what failed;
+replies are kept beside the output, too. ``--try`` grades nothing that a judge wrote: it says how often the evaluator ranks
+the true answers of examples above others.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,7 +25,16 @@ from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_fl
 from audio_judge.cli.teacher import cache_beside, rows_file
 from audio_judge.data.weights import named_weights
 from audio_judge.errors import UsageError
-from audio_judge.text_models.criteria import CRITERIA, FORMS, RUBRIC_VERSION, WEIGHTS, Form, check_weights, weighted
+from audio_judge.text_models.criteria import (
+    ASKING,
+    CRITERIA,
+    FORMS,
+    RUBRIC_VERSION,
+    WEIGHTS,
+    Form,
+    check_weights,
+    weighted,
+)
 
 if TYPE_CHECKING:
     from audio_judge.text_models.evaluator import Case, Evaluator, Outcome
@@ -32,11 +43,12 @@ EXAMPLES = """examples:
   audio-judge grade predictions.jsonl --evaluator http://localhost:8000/v1 --out graded.jsonl
   audio-judge grade predictions.jsonl --evaluator Qwen/Qwen3-8B --column output=answer --column truth=meta.ratings
   audio-judge grade predictions.jsonl --evaluator https://api.example.org/v1 --model NAME --api-key-variable API_KEY
+  audio-judge grade examples.jsonl --evaluator http://localhost:8000/v1 --try 20
 
 A row has a request (request, prompt, question or messages), what the judge wrote (text, output, response or completion),
 the truth (truth, labels, reference or ground_truth), and a task (score, compare, suggest …) or a form (assessment,
 comparison, suggestion). It is kept, with grades from 0 to 1, their weighted mean lscore, or an error. A run that was
-stopped goes on with the same command. Exit code: 0, 1 if some rows got no grade (they say why), 2 if the request was
+stopped goes on with the same command. With --try, FILE has examples of `audio-judge data`. Exit code: 0, 1 if some rows got no grade (they say why), 2 if the request was
 unusable or the evaluator does not answer, 130 if interrupted."""
 
 
@@ -55,6 +67,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--task-form",
         choices=("assessment", "comparison", "suggestion"),
         help="of rows that name neither a task nor a form",
+    )
+    inputs.add_argument(
+        "--try",
+        dest="trial",
+        type=positive_int,
+        metavar="N",
+        help="only say how often it ranks true answers right, of N of FILE's examples",
     )
     inputs.add_argument("--limit", type=positive_int, metavar="N", help="only the first N rows")
     evaluator = parser.add_argument_group("evaluator")
@@ -86,9 +105,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_argument_group(ASKED)
     asked.add_argument(
         "--form",
-        choices=("auto", "decision", "chat"),
+        choices=ASKING,
         default="auto",
-        help="how to ask (default: decision if answered)",
+        help="how to ask (default: the first of decision, expected and chat that it answers)",
     )
     asked.add_argument("--weights", metavar="NAMES", help="such as accuracy=2,detail=0.5 (default: 1, 1, 2, 0.5)")
     output = parser.add_argument_group(OUTPUT)
@@ -155,7 +174,7 @@ class _Asked:
         rows: A text is what is wrong with a line.
         columns: What ``parse_columns`` gives.
         form: Of rows that name neither a form nor a task.
-        at_once: Rows handed to the evaluator together.
+        weights: Of the criteria.
         out: None for standard output.
     """
 
@@ -164,9 +183,14 @@ class _Asked:
     columns: Mapping[str, Sequence[str]]
     form: Form | None
     evaluator: "Evaluator"
-    at_once: int
+    weights: Mapping[str, float]
     out: Path | None
     no_progress: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is written into every row: who grades, how, and by which texts."""
+        return {"model": self.evaluator.name, "form": self.evaluator.asking, "rubrics": RUBRIC_VERSION}
 
 
 def grade(options: argparse.Namespace) -> int:
@@ -174,10 +198,12 @@ def grade(options: argparse.Namespace) -> int:
     from audio_judge.text_models.evaluator import EvaluatorDownError
 
     out = None if options.out is None else rows_file(options.out)
-    summary = Summary(parse_weights(options.weights))
-    asked = _prepare(options, out)
+    weights = parse_weights(options.weights)
     try:
-        reasons = _grade_rows(asked, summary)
+        if options.trial is not None:
+            return _try(options, out, weights)
+        asked = _prepare(options, out, weights)
+        summary, reasons = _grade_rows(asked, _earlier(asked))
     except EvaluatorDownError as error:
         raise UsageError(f"{error}{_how_to_go_on(out)}") from error
     except KeyboardInterrupt:
@@ -189,9 +215,23 @@ def grade(options: argparse.Namespace) -> int:
     return 1 if reasons else 0
 
 
-def _prepare(options: argparse.Namespace, out: Path | None) -> _Asked:
-    from audio_judge.text_models.backends import key_in, read_fields
+def _try(options: argparse.Namespace, out: Path | None, weights: Mapping[str, float]) -> int:
+    """Say how often the evaluator ranks true answers right."""
+    from audio_judge.data.files import read_examples
+    from audio_judge.training.reward_rows import make_rows
+    from audio_judge.training.trial import try_evaluator
 
+    if out is not None:
+        raise UsageError("--try writes no rows; leave --out away")
+    try:
+        rows = make_rows(islice(read_examples(Path(options.predictions)), options.limit))
+        print(try_evaluator(_evaluator(options, None), rows, options.trial, weights=weights))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{options.predictions}: {error}") from error
+    return 0
+
+
+def _prepare(options: argparse.Namespace, out: Path | None, weights: Mapping[str, float]) -> _Asked:
     predictions = Path(options.predictions)
     if out is not None and out.resolve() == predictions.resolve():
         raise UsageError(f"--out {out} is also the input; choose another name")
@@ -199,26 +239,12 @@ def _prepare(options: argparse.Namespace, out: Path | None) -> _Asked:
     rows = list(islice(_read_rows(predictions), options.limit))
     if not rows:
         raise UsageError(f"{predictions}: has no rows")
-    evaluator = _evaluator(
-        options.evaluator,
-        model=options.model,
-        form=options.form,
-        cache=options.cache or (None if out is None else cache_beside(out)),
-        concurrency=options.concurrency,
-        timeout=options.timeout,
-        max_tokens=options.max_tokens,
-        max_failure_rate=options.max_failure_rate,
-        api_key=key_in(options.api_key_variable),
-        thinking=options.thinking,
-        extra=read_fields(options.extra, "--extra"),
-    )
-    # Some rows for each request that may be under way, so that the slowest of one round keeps few others waiting
-    at_once = 8 * options.concurrency
-    return _Asked(predictions.name, rows, columns, options.task_form, evaluator, at_once, out, options.no_progress)
+    evaluator = _evaluator(options, out)
+    return _Asked(predictions.name, rows, columns, options.task_form, evaluator, weights, out, options.no_progress)
 
 
 def _how_to_go_on(out: Path | None) -> str:
-    return "" if out is None else f"; the same command goes on, replies that arrived are in {cache_beside(out)}"
+    return "" if out is None else f"; the same command goes on, {out} has what was graded so far"
 
 
 def _report(reasons: Sequence[str]) -> None:
@@ -230,16 +256,30 @@ def _report(reasons: Sequence[str]) -> None:
         say(f"  … and {len(reasons) - SHOWN_ERRORS} more")
 
 
-def _evaluator(place: str, **how: Any) -> "Evaluator":
+def _evaluator(options: argparse.Namespace, out: Path | None) -> "Evaluator":
     from audio_judge.cli.common import quiet_transformers
+    from audio_judge.text_models.backends import key_in, read_fields
     from audio_judge.text_models.evaluator import make_evaluator
 
     quiet_transformers()
+    api_key, extra = key_in(options.api_key_variable), read_fields(options.extra, "--extra")
     try:
-        return make_evaluator(place, **how)
+        return make_evaluator(
+            options.evaluator,
+            model=options.model,
+            form=options.form,
+            cache=options.cache or (None if out is None else cache_beside(out)),
+            concurrency=options.concurrency,
+            timeout=options.timeout,
+            max_tokens=options.max_tokens,
+            max_failure_rate=options.max_failure_rate,
+            api_key=api_key,
+            thinking=options.thinking,
+            extra=extra,
+        )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"--evaluator {place}: {reason}") from error
+        raise UsageError(f"--evaluator {options.evaluator}: {reason}") from error
 
 
 def parse_weights(text: str | None) -> dict[str, float]:
@@ -295,7 +335,7 @@ def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form
     Args:
         row: A prediction: a request, what the judge wrote, the truth, and ``form`` or ``task``. Texts may also be
             messages or a list of them, of which those of the user (request) or the assistant (output) count, and the
-            truth may be any object.
+            truth may be any object, which is told in words.
         columns: What ``parse_columns`` gives.
         form: Form of rows that name neither a form nor a task.
 
@@ -305,14 +345,15 @@ def read_case(row: Mapping[str, Any], columns: Mapping[str, Sequence[str]], form
     Example:
         >>> row = {"prompt": "Which is better?", "response": "A", "labels": {"mos": "A"}, "task": "compare"}
         >>> read_case(row, COLUMNS)
-        Case(form='comparison', request='Which is better?', output='A', truth='{"mos": "A"}')
+        Case(form='comparison', request='Which is better?', output='A', truth='overall quality: A is better than B')
     """
+    from audio_judge.tasks.wording import truth_in_words
     from audio_judge.text_models.evaluator import Case
 
     request = _words("request", _value("request", row, columns), "user")
     output = _words("output", _value("output", row, columns), "assistant")
     truth = _value("truth", row, columns)
-    written = truth if isinstance(truth, str) else json.dumps(truth, ensure_ascii=False)
+    written = truth_in_words(truth)
     if not written.strip():
         raise ValueError(f"truth is {truth!r}; what is known about the clip is needed")
     return Case(_form(row, form), request, output, written)
@@ -361,68 +402,113 @@ def _words(role: str, value: Any, speaker: str) -> str:
     raise ValueError(f"{role} is {repr(value)[:60]}; a text or messages of the {speaker} are needed")
 
 
-def _grade_rows(asked: _Asked, summary: Summary) -> list[str]:
-    """Grade all rows and write them; returns what is wrong with those that got no grade."""
-    reasons: list[str] = []
+def _earlier(asked: _Asked) -> dict[str, list[dict[str, Any]]]:
+    """Rows that an earlier run has graded, by what they were made of; it is gone on with as it was asked.
+
+    Raises:
+        UsageError: If the file is no output of ours, or was graded otherwise.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in lines.scan(asked.out, "json", is_growing=True) if asked.out is not None and asked.out.exists() else ():
+        settings = line.row.get("evaluator")
+        if not isinstance(settings, dict) or "lscore" not in line.row:
+            raise UsageError(f"{asked.out}:{line.number}: not written by `audio-judge grade`; choose another --out")
+        if asked.evaluator.asking == "auto" and settings["form"] != "auto":
+            asked.evaluator.asking = settings["form"]
+        wanted = asked.settings | ({"weights": dict(asked.weights)} if "weights" in settings else {})
+        for name, value in wanted.items():
+            if settings.get(name) != value and not (name == "form" and "auto" in (value, settings["form"])):
+                was = f"was graded with {name} {settings.get(name)!r}, not {value!r}"
+                raise UsageError(f"{asked.out}:{line.number}: {was}; choose another --out")
+        if line.row["grades"] is not None:
+            given = {name: value for name, value in line.row.items() if name not in RESULTS}
+            found.setdefault(_key(given), []).append(line.row)
+    return found
+
+
+def _key(given: Mapping[str, Any]) -> str:
+    return json.dumps(given, sort_keys=True)
+
+
+def _grade_rows(asked: _Asked, earlier: dict[str, list[dict[str, Any]]]) -> tuple[Summary, list[str]]:
+    """Grade the rows that no earlier run has, and write each as it comes; gives the sum of all, and what is wrong."""
+    summary, reasons = Summary(asked.weights), []
+    goes_on = asked.out is not None and asked.out.exists()
+    rows = [{} if isinstance(row, str) else keep(row, RESULTS) for row in asked.rows]
+    done = [earlier[_key(row)].pop(0) if earlier.get(_key(row)) else None for row in rows]
+    left = iter([number for number, row in enumerate(done) if row is None])
     writer: lines.Appender | None = None
     hidden = True if asked.out is None and sys.stdout.isatty() else asked.no_progress or None
+
+    def take(outcome: "Outcome") -> None:
+        nonlocal writer
+        # Opened only now: an evaluator that is down leaves no empty file
+        writer = writer or _open(asked.out)
+        number = next(left)
+        if outcome.reason is not None:
+            reasons.append(f"{asked.place} row {number + 1}: {outcome.reason}")
+        done[number] = {**rows[number], **_result(asked, outcome)}
+        _write(writer, asked.out, done[number])
+        bar.update()
+
+    kept = sum(row is not None for row in done)
     try:
-        with tqdm(total=len(asked.rows), unit="row", disable=hidden, dynamic_ncols=True) as bar:
-            for start in range(0, len(asked.rows), asked.at_once):
-                chunk = asked.rows[start : start + asked.at_once]
-                outcomes = _outcomes(asked.evaluator, chunk, asked.columns, asked.form)
-                # Opened only now: an evaluator that is down must not empty the file of an earlier run
-                writer = writer or _open(asked.out)
-                for number, (row, outcome) in enumerate(zip(chunk, outcomes, strict=True), start + 1):
-                    summary.add(outcome.grades)
-                    if outcome.reason is not None:
-                        reasons.append(f"{asked.place} row {number}: {outcome.reason}")
-                    _write(writer, asked.out, row, _result(asked.evaluator, outcome, summary.weights))
-                    bar.update()
+        with tqdm(total=len(rows), initial=kept, unit="row", disable=hidden, dynamic_ncols=True) as bar:
+            _ask(asked, [asked.rows[number] for number, row in enumerate(done) if row is None], take)
     finally:
         if writer is not None:
             writer.close()
-    return reasons
+    if asked.out is not None and goes_on:
+        # In the order of the input, without the errors that were asked again; rows of other input stay
+        others = [row for rows_left in earlier.values() for row in rows_left]
+        lines.write(asked.out, [row for row in done if row is not None] + others)
+    for row in done:
+        summary.add(None if row is None else row["grades"])
+    return summary, reasons
 
 
-def _outcomes(
-    evaluator: "Evaluator",
-    rows: Iterable[dict[str, Any] | str],
-    columns: Mapping[str, Sequence[str]],
-    form: Form | None,
-) -> list["Outcome"]:
-    """Grade the rows that can be, in one go."""
+def _ask(asked: _Asked, rows: Sequence[dict[str, Any] | str], take: Callable[["Outcome"], None]) -> None:
+    """Grade the rows that can be, and hand on what became of each, in their order, as soon as it is known."""
     from audio_judge.text_models.evaluator import Case, Outcome
 
-    found: list[Case | Outcome] = []
+    found: deque[Case | Outcome] = deque()
     for row in rows:
         try:
-            found.append(Outcome(None, row) if isinstance(row, str) else read_case(row, columns, form))
+            found.append(Outcome(None, row) if isinstance(row, str) else read_case(row, asked.columns, asked.form))
         except ValueError as error:
             found.append(Outcome(None, str(error)))
-    graded = iter(evaluator.outcomes([each for each in found if isinstance(each, Case)]))
-    return [next(graded) if isinstance(each, Case) else each for each in found]
+
+    def pass_on() -> None:
+        while found and isinstance(found[0], Outcome):
+            take(found.popleft())
+
+    def each(outcome: Outcome) -> None:
+        pass_on()
+        found.popleft()
+        take(outcome)
+
+    asked.evaluator.outcomes([one for one in found if isinstance(one, Case)], each)
+    pass_on()
 
 
-def _result(evaluator: "Evaluator", outcome: "Outcome", weights: Mapping[str, float]) -> dict[str, Any]:
-    settings = {"model": evaluator.name, "form": evaluator.asking, "rubrics": RUBRIC_VERSION}
+def _result(asked: _Asked, outcome: "Outcome") -> dict[str, Any]:
     if outcome.grades is None:
-        return {"grades": None, "lscore": None, "evaluator": settings, "error": outcome.reason}
-    lscore = round(weighted(outcome.grades, weights), 6)
-    return {"grades": outcome.grades, "lscore": lscore, "evaluator": settings | {"weights": dict(weights)}}
+        return {"grades": None, "lscore": None, "evaluator": asked.settings, "error": outcome.reason}
+    lscore = round(weighted(outcome.grades, asked.weights), 6)
+    settings = asked.settings | {"weights": dict(asked.weights)}
+    return {"grades": outcome.grades, "lscore": lscore, "evaluator": settings}
 
 
 def _open(out: Path | None) -> lines.Appender:
     try:
-        return lines.Appender(out, is_new=True)
+        return lines.Appender(out)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written ({error.strerror})") from error
 
 
-def _write(writer: lines.Appender, out: Path | None, row: dict[str, Any] | str, result: Mapping[str, Any]) -> None:
-    kept = {} if isinstance(row, str) else keep(row, RESULTS)
+def _write(writer: lines.Appender, out: Path | None, row: Mapping[str, Any]) -> None:
     try:
-        writer.write({**kept, **result})
+        writer.write(row)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -20,6 +20,8 @@ from audio_judge.text_models.replies import CallError, Completion, Message, Samp
 
 # What chat templates call it, Qwen3's first
 THINKING = "enable_thinking"
+# Tokens that might have stood in place of one that was written: as many as vLLM and OpenAI tell of
+ALTERNATIVES = 20
 
 
 class _Server:
@@ -63,12 +65,12 @@ class _Server:
 
 
 def _status_error(url: str, response: httpx2.Response) -> CallError:
-    """Sort a status: 429 and a server's own faults may pass, other refusals will not."""
+    """Sort a status: 429 and a server's own faults may pass; other refusals, and what is not implemented (501), will not."""
     status = response.status_code
     message = f"{url}: status {status} {response.text[:200].strip()!r}"
     if status == 429:
         return CallError("rate_limited", message, _seconds(response.headers.get("retry-after")))
-    if status == 408 or status >= 500:
+    if status == 408 or (status >= 500 and status != 501):
         return CallError("server_error", message, _seconds(response.headers.get("retry-after")))
     return CallError("refused", message)
 
@@ -137,8 +139,7 @@ class Endpoint:
         Raises:
             CallError: If there is no usable reply.
         """
-        request = {"messages": [dict(message) for message in messages], **asdict(sampling), **self.extra}
-        answer = await self._server.post("chat/completions", request)
+        answer = await self._answer(messages, sampling)
         match answer:
             # All tokens went into a thought, which servers keep apart: `reasoning` in vLLM, `reasoning_content` elsewhere
             case {"choices": [{"finish_reason": "length", "message": {"content": None | "", **message}}, *_]}:
@@ -147,9 +148,52 @@ class Endpoint:
                 return Completion(text, cut_off=choice.get("finish_reason") == "length")
         raise CallError("malformed_reply", f"{self._server.url}: no text in {json.dumps(answer)[:200]}")
 
+    async def _answer(self, messages: Sequence[Message], sampling: Sampling, **more: Any) -> Any:
+        request = {"messages": [dict(message) for message in messages], **asdict(sampling), **self.extra, **more}
+        return await self._server.post("chat/completions", request)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._server.close()
+
+
+class TokenEndpoint(Endpoint):
+    """A model behind an OpenAI-compatible server that tells the log-probabilities of a reply's tokens: vLLM, llama.cpp.
+
+    Its completions are JSON: the ``text`` of the reply and, for each of its ``tokens``, pairs of a token and its
+    log-probability, first the one that was written, then those that might have stood in its place. The arguments are
+    those of ``Endpoint``.
+    """
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the endpoint, and that tokens are told."""
+        return {**super().identity, "alternatives": ALTERNATIVES}
+
+    async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        """Answer one request once.
+
+        Raises:
+            CallError: If there is no usable reply, or one without its tokens, which is final.
+        """
+        answer = await self._answer(messages, sampling, logprobs=True, top_logprobs=ALTERNATIVES)
+        match answer:
+            case {"choices": [{"logprobs": {"content": list(tokens)}, "message": message, **choice}, *_]} if tokens:
+                try:
+                    found = [[(one["token"], float(one["logprob"])) for one in _candidates(token)] for token in tokens]
+                except (KeyError, TypeError, ValueError) as error:
+                    raise CallError("malformed_reply", f"{self._server.url}: no tokens in {tokens!r:.200}") from error
+                return _told_tokens(message.get("content") or "", found, choice.get("finish_reason") == "length")
+        raise CallError("refused", f"{self._server.url}: no log-probabilities in {json.dumps(answer)[:200]}")
+
+
+def _candidates(token: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A token that was written, then the others; servers list it among them again if it was likely enough."""
+    return [token, *(one for one in token.get("top_logprobs") or () if one["token"] != token["token"])]
+
+
+def _told_tokens(text: str, tokens: Sequence[Sequence[tuple[str, float]]], cut_off: bool) -> Completion:
+    return Completion(json.dumps({"text": text, "tokens": tokens}, ensure_ascii=False), cut_off)
 
 
 class LocalModel:
@@ -164,6 +208,8 @@ class LocalModel:
     Raises:
         ValueError: If the model has no chat template, or none that knows of thinking.
     """
+
+    _tells_tokens = False
 
     def __init__(
         self,
@@ -208,16 +254,42 @@ class LocalModel:
         # The random numbers of whoever trains in this process stay as they are.
         with self._turn, torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(sampling.seed)
-            ids = model.generate(**inputs, max_new_tokens=sampling.max_tokens, **drawn)
-        written = ids[0, inputs["input_ids"].shape[1] :].tolist()  # ids: (1, prompt + reply)
+            told = {"return_dict_in_generate": True, "output_logits": self._tells_tokens}
+            out = model.generate(**inputs, max_new_tokens=sampling.max_tokens, **drawn, **told)
+        written = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()  # sequences: (1, prompt + reply)
         # A reply may end with its last allowed token of its own accord
         ends = model.generation_config.eos_token_id
         ends = set(ends) if isinstance(ends, list) else {ends}
         cut_off = len(written) >= sampling.max_tokens and written[-1] not in ends
-        return Completion(tokenizer.decode(written, skip_special_tokens=True), cut_off)
+        return self._completion(written, out.logits, cut_off)
+
+    def _completion(self, written: list[int], logits: Sequence[torch.Tensor] | None, cut_off: bool) -> Completion:
+        return Completion(self._pipeline.tokenizer.decode(written, skip_special_tokens=True), cut_off)
 
     async def close(self) -> None:
         """Nothing to release."""
+
+
+class LocalTokenModel(LocalModel):
+    """A transformers model in this process that tells the log-probabilities of a reply's tokens, as ``TokenEndpoint`` does."""
+
+    _tells_tokens = True
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the model, and that tokens are told."""
+        return {**super().identity, "alternatives": ALTERNATIVES}
+
+    def _completion(self, written: list[int], logits: Sequence[torch.Tensor] | None, cut_off: bool) -> Completion:
+        assert logits is not None  # for each token (1, vocabulary)
+        decode = self._pipeline.tokenizer.decode
+        tokens = []
+        for own, scores in zip(written, logits, strict=True):
+            known = scores[0].float().log_softmax(-1)  # (vocabulary,)
+            likely = known.topk(min(ALTERNATIVES, len(known))).indices.tolist()
+            ids = [own, *(one for one in likely if one != own)]
+            tokens.append([(decode([one]), float(known[one])) for one in ids])
+        return _told_tokens(decode(written, skip_special_tokens=True), tokens, cut_off)
 
 
 def decision_request(state: str, questions: Mapping[str, Mapping[str, Any]]) -> list[Message]:

@@ -4,15 +4,23 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 Form = Literal["assessment", "comparison", "suggestion"]
+Asking = Literal["auto", "decision", "expected", "chat"]
 
 FORMS: tuple[Form, ...] = get_args(Form)
+# How an evaluator is asked; `auto` takes the first of the others that it answers
+ASKING: tuple[Asking, ...] = get_args(Asking)
 CRITERIA = ("helpfulness", "relevance", "accuracy", "detail")
 WEIGHTS = {"helpfulness": 1.0, "relevance": 1.0, "accuracy": 2.0, "detail": 0.5}
 HIGHEST = 10
-# To be raised whenever a text below changes: grades of different versions are not comparable.
-RUBRIC_VERSION = 1
-# Which of the eleven levels share a description.
-BANDS = ((0, 2), (3, 4), (5, 6), (7, 8), (9, 10))
+# Of grades that are read off the probabilities of tokens: one digit is one token of every model, and no "1" may go on to 10
+HIGHEST_DIGIT = 9
+# To be raised whenever a text below, or the layout of the request, changes: grades of different versions are not comparable.
+RUBRIC_VERSION = 2
+# Which of the levels, by the highest one, share a description.
+BANDS = {
+    HIGHEST: ((0, 2), (3, 4), (5, 6), (7, 8), (9, 10)),
+    HIGHEST_DIGIT: ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9)),
+}
 
 ROLES: dict[Form, str] = {
     "assessment": "A listener asked for an assessment of an audio clip.",

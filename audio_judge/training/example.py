@@ -62,9 +62,12 @@ def validation_table(before: Mapping[str, float], after: Mapping[str, float]) ->
         pcc           0.50   0.75
     """
     known = {name.removeprefix("eval_"): name for name in before if name.startswith("eval_") and name in after}
+    # What has a slash is there without it, too, but for the reward of an evaluator and its criteria
     names = [
-        name for name in known if name not in _ASIDE and "/" not in name
-    ]  # with one, the same under TRL's own name
+        name
+        for name in known
+        if name not in _ASIDE and ("/" not in name or name.startswith(("rewards/evaluator", "evaluator/")))
+    ]
     width = max(map(len, ["validation", *names]))
     rows = [f"{name:{width}}  {before[known[name]]:6.2f}  {after[known[name]]:5.2f}" for name in names]
     return "\n".join([f"{'validation':{width}}  before  after", *rows])

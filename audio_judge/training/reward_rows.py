@@ -4,12 +4,13 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from audio_judge.data.examples import facts_of, with_facts
 from audio_judge.messages import audio_blocks
-from audio_judge.rubrics.rubric import get_rubric
-from audio_judge.tasks import TASKS, Facts, states
+from audio_judge.tasks import TASKS, states
+from audio_judge.tasks.wording import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def make_row(example: Mapping[str, Any]) -> RewardRow:
         "pair": " | ".join(sorted(clips)) if states(task, "verdicts") else "",
         "is_swapped": clips != sorted(clips),
         "reference": text,
-        "truth": _truth(scores, facts, text),
+        "truth": f"{in_words(replace(facts, scores=scores))}\nreference answer: {text}",  # for the evaluator
     }
 
 
@@ -83,15 +84,6 @@ def _name(block: Mapping[str, Any]) -> str:
     """Path of a clip, with its times where only a part is heard."""
     times = [f"{block[key]:g}" for key in ("start_time", "end_time") if block.get(key) is not None]
     return " ".join([block["path"], *times])
-
-
-def _truth(scores: Mapping[str, float], facts: Facts, reference: str) -> str:
-    """In words, for the evaluator."""
-    lines = [f"{get_rubric(name).label}: {value:g} of {get_rubric(name).high:g}" for name, value in scores.items()]
-    lines += [f"{get_rubric(name).label}: {verdict}" for name, verdict in facts.verdicts.items()]
-    if facts.causes is not None:
-        lines.append(f"known faults: {', '.join(facts.causes) or 'none'}")
-    return "\n".join([*lines, f"reference answer: {reference}"])
 
 
 def to_dataset(rows: Sequence[RewardRow]) -> Any:

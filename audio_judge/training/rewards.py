@@ -301,7 +301,7 @@ def format_reward(
     columns = zip(completions, prompts, task, rubrics, reference, _spoken(language, completions), strict=True)
     return [
         0.0
-        if repeats(text_of(completion)) or copies(text_of(completion), _request(prompt))
+        if repeats(text_of(completion)) or copies(text_of(completion), request_of(prompt))
         else _grammar(name, text_of(completion), asked, code) * _brevity(text_of(completion), good)
         for completion, prompt, name, asked, good, code in columns
     ]
@@ -358,7 +358,13 @@ def copies(text: str, request: str) -> bool:
     return length >= 4 and any(tuple(words[at : at + length]) in there for at in range(len(words) - length + 1))
 
 
-def _request(prompt: Completion) -> str:
+def request_of(prompt: Completion) -> str:
+    """Take the words of a request out of a prompt: itself, or the texts of its last message.
+
+    Example:
+        >>> request_of([{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": "Rate it."}]}])
+        ' Rate it.'
+    """
     if isinstance(prompt, str):
         return prompt
     content = prompt[-1]["content"]
@@ -395,7 +401,8 @@ class EvaluatorReward:
 
         Args:
             log_extra: Takes the grades by criterion, as columns of the table of completions.
-            log_metric: Takes the shares of answers that got no grade, and whose evaluator came to no end.
+            log_metric: Takes the mean grade by criterion, and the shares of answers that got no grade, and whose evaluator
+                came to no end.
 
         Returns:
             Weighted mean of the grades, 0 to 1; None where a label is stated and where the evaluator gave no grade.
@@ -405,13 +412,16 @@ class EvaluatorReward:
         """
         forms = {index: form for index, name in enumerate(task) if (form := form_of(name))}
         graded, cut_off_before = list(forms), self.evaluator.cut_off
-        cases = [Case(forms[i], _request(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
+        cases = [Case(forms[i], request_of(prompts[i]), text_of(completions[i]), truth[i]) for i in graded]
         grades: dict[int, dict[str, float] | None] = dict(zip(graded, self.evaluator.grade(cases), strict=True))
         rows = [grades.get(index) for index in range(len(completions))]
         if log_extra is not None:
             for criterion in CRITERIA:
                 log_extra(f"evaluator/{criterion}", [None if row is None else row[criterion] for row in rows])
         if log_metric is not None and graded:
+            given = [row for row in rows if row is not None]
+            for criterion in CRITERIA if given else ():
+                log_metric(f"evaluator/{criterion}", sum(row[criterion] for row in given) / len(given))
             log_metric("evaluator/failed", sum(rows[index] is None for index in graded) / len(graded))
             log_metric("evaluator/cut_off", (self.evaluator.cut_off - cut_off_before) / len(graded))
         return [None if row is None else weighted(row, self.weights) for row in rows]

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import shutil
 import time
 
 import pytest
@@ -8,8 +9,10 @@ from stub import serving
 
 from audio_judge.cli.grade import COLUMNS, Summary, parse_columns, parse_weights, read_case
 from audio_judge.cli.main import main
+from audio_judge.clips import RatedClip, Rating
+from audio_judge.data.instructions import make_instructions
 from audio_judge.errors import UsageError
-from audio_judge.text_models.criteria import CRITERIA
+from audio_judge.text_models.criteria import CRITERIA, RUBRIC_VERSION
 from audio_judge.text_models.evaluator import Case
 
 ROWS = [
@@ -56,7 +59,12 @@ class TestGrade:
         assert graded[2]["grades"] == {"helpfulness": 0.8, "relevance": 0.6, "accuracy": 0.4, "detail": 1.0}
         assert graded[2]["lscore"] == pytest.approx((0.8 + 0.6 + 2 * 0.4 + 0.5) / 4.5, abs=1e-6)
         weights = {"helpfulness": 1.0, "relevance": 1.0, "accuracy": 2.0, "detail": 0.5}
-        assert graded[2]["evaluator"] == {"model": "tiny", "form": "decision", "rubrics": 1, "weights": weights}
+        assert graded[2]["evaluator"] == {
+            "model": "tiny",
+            "form": "decision",
+            "rubrics": RUBRIC_VERSION,
+            "weights": weights,
+        }
 
     def test_prints_the_means_and_lscore_with_coverage(self, folder, run):
         write(folder, ROWS)
@@ -90,7 +98,8 @@ class TestGrade:
         assert graded[0]["grades"] == {"helpfulness": 0.8, "relevance": 0.7, "accuracy": 0.6, "detail": 0.5}
         assert graded[0]["evaluator"]["form"] == "chat"
         assert {(request["top_k"], request["max_tokens"]) for request in stub.requests if "messages" in request} == {
-            (1, 9)
+            (1, 8),  # to find out whether it tells its tokens
+            (1, 9),
         }
 
     def test_with_a_local_model(self, folder, tiny_model, capsys):  # noqa: F811
@@ -234,27 +243,88 @@ class TestGoingOn:
             command += ["--form", "decision", "--concurrency", "2"]
             child = multiprocessing.get_context("fork").Process(target=main, args=(command,))
             child.start()
-            while len(stub.requests) < 21 and child.is_alive():
+            graded = folder / "graded.jsonl"
+            while child.is_alive() and not (graded.exists() and graded.read_text().count("\n") == 20):
                 time.sleep(0.01)
             child.kill()
             child.join()
             assert child.exitcode == -9
-            assert len(read(folder / "graded.jsonl")) == 16
+            assert len(read(folder / "graded.jsonl")) == 20  # all that were finished
+            shutil.rmtree(folder / "graded.jsonl.cache")
             gate.append(True)
             before = len(stub.requests)
             assert main(command) == 0
-            assert len(stub.requests) - before <= 30 - 16  # the rows that were written are not asked again
+            assert len(stub.requests) - before == 30 - 20  # the rows that were written are not asked again
         assert [row["text"] for row in read(folder / "graded.jsonl")] == [f"answer {index}" for index in range(30)]
 
-    def test_an_evaluator_that_is_down_leaves_the_earlier_file(self, folder, run):
+    def test_a_row_that_was_cut_off_is_graded_again(self, folder, run):
         write(folder, ROWS)
-        (folder / "graded.jsonl").write_text("precious\n")
+        with serving(decides(8, 8, 8, 8)) as stub:
+            run(stub, "--out", "graded.jsonl")
+            whole = (folder / "graded.jsonl").read_text()
+            (folder / "graded.jsonl").write_text(whole[: len(whole) - 20])
+            assert run(stub, "--out", "graded.jsonl")[:1] == (0,)
+        assert (folder / "graded.jsonl").read_text() == whole
+
+    def test_more_rows_go_on_and_equal_ones_are_as_many_as_they_were(self, folder, run):
+        write(folder, [ROWS[0], ROWS[0], ROWS[1]])
+        with serving(decides(8, 8, 8, 8)) as stub:
+            _, out, _ = run(stub, "--out", "graded.jsonl", "--limit", "1")
+            assert "(1 of 1 rows)" in out
+            _, out, _ = run(stub, "--out", "graded.jsonl")
+        assert "LScore       0.800  coverage 100.0% (3 of 3 rows)" in out
+        assert [row["text"] for row in read(folder / "graded.jsonl")] == ["answer 0", "answer 0", "answer 1"]
+
+    def test_bad_lines_are_said_anew(self, folder, run):
+        write(folder, [ROWS[0], "not json", ROWS[1]])
+        with serving(decides(8, 8, 8, 8)) as stub:
+            first = run(stub, "--out", "graded.jsonl")
+            assert run(stub, "--out", "graded.jsonl") == first
+        assert [row["lscore"] for row in read(folder / "graded.jsonl")] == [0.8, None, 0.8]
+
+    def test_an_evaluator_that_is_down_leaves_what_was_graded(self, folder, run):
+        write(folder, ROWS)
+        with serving(decides(8, 8, 8, 8)) as stub:
+            run(stub, "--out", "graded.jsonl", "--limit", "2")
+        before = (folder / "graded.jsonl").read_text()
         with serving(lambda *_: {"status": 503, "headers": {"Retry-After": "0"}}) as stub:
-            code, _, err = run(stub, "--out", "graded.jsonl")
+            code, _, err = run(stub, "--out", "graded.jsonl", "--form", "decision")
+        assert code == 1  # asked for what is left: two rows, too few to call it down
+        assert [row["lscore"] for row in read(folder / "graded.jsonl")] == [0.8, 0.8, None, None]
+        assert (folder / "graded.jsonl").read_text().startswith(before)
+        with serving(lambda *_: {"status": 503, "headers": {"Retry-After": "0"}}) as stub:
+            code, _, err = run(stub, "--out", "other.jsonl")
         assert code == 2
         assert "evaluator tiny does not answer" in err
         assert "the same command goes on" in err
-        assert (folder / "graded.jsonl").read_text() == "precious\n"
+        assert not (folder / "other.jsonl").exists()
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('{"path": "a.wav", "scores": {}}\n', "graded.jsonl:1: not written by `audio-judge grade`"),
+            ("precious\n", "graded.jsonl:1: not written by `audio-judge grade`"),
+            ({"evaluator": {"model": "other", "form": "chat"}}, "graded with model 'other', not 'tiny'"),
+            ({"evaluator": {"model": "tiny", "form": "chat", "rubrics": 1}}, "graded with rubrics 1, not"),
+        ],
+    )
+    def test_a_file_of_something_else_is_refused(self, folder, run, content, message):
+        write(folder, ROWS)
+        text = content if isinstance(content, str) else json.dumps({"lscore": 0.5, "grades": {}} | content) + "\n"
+        (folder / "graded.jsonl").write_text(text)
+        with serving(decides(8, 8, 8, 8)) as stub:
+            code, _, err = run(stub, "--out", "graded.jsonl")
+        assert (code, stub.requests) == (2, [])
+        assert message in err
+        assert (folder / "graded.jsonl").read_text() == text
+
+    def test_other_weights_are_another_file(self, folder, run):
+        write(folder, ROWS)
+        with serving(decides(8, 8, 8, 8)) as stub:
+            run(stub, "--out", "graded.jsonl")
+            code, _, err = run(stub, "--out", "graded.jsonl", "--weights", "detail=0")
+        assert code == 2
+        assert "was graded with weights" in err
 
     def test_too_many_failures_stop_the_run(self, folder, run):
         write(folder, [ROWS[0] | {"text": f"answer {index}"} for index in range(30)])
@@ -269,6 +339,32 @@ class TestGoingOn:
         with serving(lambda *_: {"status": 400}) as stub:
             assert run(stub, "--out", "graded.jsonl", "--form", "decision", "--max-failure-rate", "1")[0] == 1
         assert len(read(folder / "graded.jsonl")) == 30
+
+
+class TestTry:
+    def test_says_how_often_true_answers_are_ranked_right(self, folder, run):
+        clips = [RatedClip(f"{mos}.wav", {"mos": Rating(mos)}, "train", "x") for mos in (1.0, 2.0, 4.0, 5.0)]
+        examples = list(make_instructions(clips, {"score": 1.0}, seed=0))
+        write(folder, [json.loads(json.dumps(one)) for one in examples], "examples.jsonl")
+
+        def reply(request, _times):
+            fields = json.loads(request["state"])
+            return decided([8 if fields["answer"] in fields["ground_truth"] else 2] * 4)
+
+        with serving(reply) as stub:
+            code, out, _ = run(stub, "--try", "2", file="examples.jsonl")
+            assert len(stub.requests) == 1 + 2 * 3
+            assert run(stub, "--try", "2", "--out", "x.jsonl", file="examples.jsonl")[0] == 2
+        assert code == 0
+        assert "evaluator (decision), a true answer against" in out
+        assert out.count("100%") == 2
+
+    def test_examples_that_teach_nothing_are_refused(self, folder, run):
+        write(folder, ROWS)
+        with serving(decides(8, 8, 8, 8)) as stub:
+            code, _, err = run(stub, "--try", "2")
+        assert (code, stub.requests) == (2, [])
+        assert "predictions.jsonl" in err
 
 
 class TestUsage:
@@ -342,7 +438,12 @@ class TestReadCase:
         [
             ({"prompt": "a", "output": "b", "labels": "c"}, "a", "b", "c"),
             ({"question": "a", "response": "b", "reference": "c"}, "a", "b", "c"),
-            ({"prompt": "a", "response": "b", "labels": {"mos": 3.5}}, "a", "b", '{"mos": 3.5}'),
+            (
+                {"prompt": "a", "response": "b", "labels": {"noisiness": 1.9}},
+                "a",
+                "b",
+                "noisiness: noisy (1.9; 1 is very noisy, 5 is not noisy)",
+            ),
             (
                 {
                     "prompt": [

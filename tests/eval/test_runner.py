@@ -212,6 +212,33 @@ class TestCli:
         found = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "detect")
         assert found["detect/ACC"]["value"] == pytest.approx(2 / 3, abs=1e-6)
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("p.csv", "id,text,truth.text\na,The cat sat.,The cat sat.\nb,No.,A dog ran off.\n"),
+            (
+                "p.jsonl",
+                '{"id": "a", "text": "The cat sat.", "truth": {"text": "The cat sat."}}\n'
+                '{"id": "b", "text": "No.", "truth": {"text": "A dog ran off."}}\n',
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("named", [[], ["--columns", "text=text,truth.text=truth.text"]])
+    def test_score_finds_columns_by_their_names_also_within_an_object(self, tmp_path, name, content, named):
+        (tmp_path / name).write_text(content)
+        words = ["score", str(tmp_path / name), "--task", "describe", *named, "--resamples", "0"]
+        assert cli.main([*words, "--out", str(tmp_path / "o")]) == 0
+        [first, _] = (json.loads(line) for line in (tmp_path / "o" / "predictions.jsonl").read_text().splitlines())
+        assert first["truth"] == {"answer": "The cat sat."}
+        assert first["text"] == ["The cat sat."]
+
+    def test_score_takes_no_column_by_its_name_beside_named_ones(self, tmp_path):
+        (tmp_path / "p.csv").write_text("file,guess,mos,text\na.wav,3,4,what was said\nb.wav,2,2,or not\n")
+        words = ["score", str(tmp_path / "p.csv"), "--task", "score", "--columns", "id=file,mos=guess,truth.mos=mos"]
+        assert cli.main([*words, "--resamples", "0", "--out", str(tmp_path / "o")]) == 0
+        found = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "score")
+        assert found["mos/MAE"]["value"] == 0.5
+
     def test_score_of_our_own_predictions(self, tmp_path):
         found = run(nisqa_run(tmp_path, resamples=0), loader=lambda _: FakeJudge())
         words = ["score", str(tmp_path / "out" / "predictions.jsonl"), "--task", "nisqa_test", "--resamples", "0"]

@@ -1,13 +1,15 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 import asyncio
+import dataclasses
 import json
+import math
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import torch
-from evaluators import chats, criterion_of, decided, decides, tiny_model  # noqa: F401
+from evaluators import chats, criterion_of, decided, decides, tells, tiny_model, told  # noqa: F401
 from served import transformers_serve
 from stub import serving
 
@@ -19,6 +21,7 @@ from audio_judge.text_models.criteria import (
     CRITERIA,
     DESCRIPTIONS,
     FORMS,
+    HIGHEST,
     QUESTIONS,
     ROLES,
     WEIGHTS,
@@ -32,11 +35,12 @@ from audio_judge.text_models.evaluator import (
     chat_messages,
     decision_questions,
     document,
+    expected_grade,
     judged_answer,
     make_evaluator,
     parse_grade,
 )
-from audio_judge.text_models.replies import GREEDY, CallError
+from audio_judge.text_models.replies import GREEDY, CallError, Sampling
 
 CASE = Case("assessment", "How good is this clip?", "It is clear with a slight hiss.", "mos 4.1, noisiness 3.5")
 HOSTILE = [
@@ -177,11 +181,12 @@ class TestRubrics:
         assert {name: set(forms) for name, forms in DESCRIPTIONS.items()} == {name: set(FORMS) for name in CRITERIA}
         assert {name: set(forms) for name, forms in QUESTIONS.items()} == {name: set(FORMS) for name in CRITERIA}
         assert set(ROLES) == set(FORMS)
-        assert all(len(bands) == len(BANDS) for forms in DESCRIPTIONS.values() for bands in forms.values())
+        assert all(len(bands) == len(BANDS[HIGHEST]) for forms in DESCRIPTIONS.values() for bands in forms.values())
         assert len(set(texts)) >= 58  # a bare verdict is one in every form
 
-    def test_bands_cover_0_to_10(self):
-        assert [level for low, high in BANDS for level in range(low, high + 1)] == list(range(11))
+    @pytest.mark.parametrize("highest", BANDS)
+    def test_bands_cover_0_to_the_highest(self, highest):
+        assert [level for low, high in BANDS[highest] for level in range(low, high + 1)] == list(range(highest + 1))
 
     @pytest.mark.parametrize("form", FORMS)
     def test_a_decision_has_eleven_levels_per_criterion(self, form):
@@ -197,7 +202,7 @@ class TestRubrics:
     @pytest.mark.parametrize("criterion", CRITERIA)
     def test_chat_shows_the_bands_and_asks_for_a_whole_number(self, form, criterion):
         [message] = chat_messages(Case(form, "a", "b", "c"), criterion)
-        for (low, high), words in zip(BANDS, DESCRIPTIONS[criterion][form], strict=True):
+        for (low, high), words in zip(BANDS[HIGHEST], DESCRIPTIONS[criterion][form], strict=True):
             assert f"{low}-{high}: {words}\n" in message["content"]
         assert message["content"].endswith("Reply with one whole number from 0 to 10 and nothing else.")
 
@@ -300,6 +305,131 @@ class TestChatForm:
         assert [each and each["detail"] for each in grades] == [None, 0.1, 0.2, 0.3]
 
 
+def likely(**shares):
+    """One token of a reply: names to probabilities, the written one first; g8 is 8."""
+    return [(name.removeprefix("g"), math.log(p)) for name, p in shares.items()]
+
+
+class TestExpectedGrade:
+    def test_is_the_mean_of_the_digits_by_their_probabilities(self):
+        assert expected_grade("8", [likely(g8=0.5, g6=0.25, g0=0.25)]) == pytest.approx(5.5)
+
+    def test_what_is_no_digit_is_left_out(self):
+        assert expected_grade("8", [likely(g8=0.4, g4=0.2, The=0.4)]) == pytest.approx((3.2 + 0.8) / 0.6)
+
+    @pytest.mark.parametrize("space", [" ", "\n", "▁", "Ġ"])
+    def test_spellings_of_a_digit_are_the_same_grade(self, space):
+        assert expected_grade("8", [[("8", math.log(0.3)), (f"{space}8", math.log(0.3)), ("2", math.log(0.4))]]) == (
+            pytest.approx(0.6 * 8 + 0.4 * 2)
+        )
+
+    def test_is_read_where_the_grade_stands(self):
+        tokens = [likely(Score=0.9, g9=0.1), [(":", 0.0)], likely(g3=0.75, g1=0.25), [("<end>", 0.0)]]
+        assert expected_grade("Score: 3", tokens) == pytest.approx(2.5)
+
+    @pytest.mark.parametrize("text", ["10", "1 of", "7.5", "<think>8", "good", ""])
+    def test_ten_or_a_sentence_is_none(self, text):
+        """ "10" begins as a 1 does, and is asked for nowhere."""
+        with pytest.raises(ParseError, match="no grade; one whole number from 0 to 9"):
+            expected_grade(text, [likely(g1=1.0), likely(g0=1.0)])
+
+    def test_nor_is_a_digit_that_was_hardly_meant(self):
+        with pytest.raises(ParseError, match="only 30% of the probability"):
+            expected_grade("8", [likely(g8=0.3, The=0.25, I=0.25)])
+
+    def test_a_grade_within_a_longer_token_is_no_grade(self):
+        with pytest.raises(ParseError, match="no token of its own"):
+            expected_grade("8", [likely(**{"8.": 1.0})])
+
+
+class TestExpectedForm:
+    def test_grade_is_the_expectation_of_nine(self):
+        with serving(tells(g8=0.5, g5=0.5)) as stub:
+            [grades] = evaluator_at(stub.url, form="expected").grade([CASE])
+        assert grades == dict.fromkeys(CRITERIA, pytest.approx(6.5 / 9))
+        for request in stub.requests:
+            assert (request["logprobs"], request["top_logprobs"]) == (True, 20)
+            assert request["max_tokens"] == 8
+            assert request["messages"][0]["content"].endswith("one whole number from 0 to 9 and nothing else.")
+
+    def test_auto_takes_it_at_once_where_nothing_is_decided(self):
+        """llama.cpp answers 501 to a typed decision, which is no server that is down."""
+        with serving(tells(g8=1.0)) as stub:
+            evaluator = evaluator_at(stub.url, attempts=5)
+            assert evaluator.grade([CASE]) == [dict.fromkeys(CRITERIA, pytest.approx(8 / 9))]
+        assert evaluator.asking == "expected"
+        assert [sorted({"questions", "messages"} & set(one)) for one in stub.requests] == [
+            ["questions"],
+            *[["messages"]] * 5,  # one of them to find out
+        ]
+
+    @pytest.mark.parametrize("reply", [told({"<think>": 1.0}), told({"1": 1.0}, {"0": 1.0}), {"status": 400}])
+    def test_auto_takes_chat_where_no_digit_comes(self, reply):
+        def answer(request, _times):
+            return {"status": 404} if "questions" in request else reply if request.get("logprobs") else "6"
+
+        with serving(answer) as stub:
+            evaluator = evaluator_at(stub.url)
+            assert evaluator.grade([CASE]) == [dict.fromkeys(CRITERIA, 0.6)]
+        assert evaluator.asking == "chat"
+
+    def test_a_server_without_probabilities_says_so(self):
+        with serving(chats("8")) as stub:
+            [outcome] = evaluator_at(stub.url, form="expected").outcomes([CASE])
+        assert outcome.grades is None
+        assert "helpfulness: refused" in outcome.reason
+        assert "no log-probabilities" in outcome.reason
+
+    def test_is_cached(self, tmp_path):
+        with serving(tells(g8=0.5, g5=0.5)) as stub:
+            first = evaluator_at(stub.url, form="expected", cache=tmp_path).grade([CASE])
+            sent = len(stub.requests)
+            assert evaluator_at(stub.url, form="expected", cache=tmp_path).grade([CASE]) == first
+        assert len(stub.requests) == sent == 4
+
+
+class TestPromptCache:
+    @pytest.mark.parametrize("form", ["expected", "chat"])
+    def test_criteria_share_all_up_to_the_end_of_the_answer(self, form):
+        with serving(tells(g8=1.0)) as stub:
+            evaluator_at(stub.url, form=form).grade([CASE])
+        beginnings = {one["messages"][0]["content"].partition(document(CASE))[:2] for one in stub.requests}
+        assert [answer for _, answer in beginnings] == [document(CASE)]
+        assert list(map(criterion_of, stub.requests)) == [0, 1, 2, 3]
+
+    def test_answers_to_one_request_share_all_up_to_the_answer(self):
+        other = dataclasses.replace(CASE, output="It is dull.")
+        texts = [chat_messages(case, "accuracy")[0]["content"] for case in (CASE, other)]
+        [beginning] = {text.partition('"answer"')[0] for text in texts}
+        assert CASE.truth in beginning
+
+    def test_no_more_answers_are_begun_than_requests_are_sent(self):
+        """Else each would push what the server has read of the others out of its memory."""
+        with serving(tells(g8=1.0)) as stub:
+            evaluator_at(stub.url, form="chat", concurrency=2).grade(cases(6))
+        asked = [int(one["messages"][0]["content"].split("answer ")[-1][0]) for one in stub.requests]
+        for place, number in enumerate(asked):
+            begun = {one for one in asked[: place + 1] if asked.count(one) > asked[: place + 1].count(one)}
+            assert len(begun | {number}) <= 2
+
+
+class TestEachOutcome:
+    def test_comes_in_the_order_of_the_cases_as_soon_as_it_is_there(self):
+        taken = []
+
+        def reply(request, _times):
+            if "answer 2" in request["state"]:
+                assert [one.grades["accuracy"] for one in taken] == [0.1, 0.0]
+            return decided([1, 1, 1, 1])
+
+        mixed = [*cases(1), Case("assessment", "How good?", "", "mos 3"), *cases(3)[1:]]
+        with serving(reply) as stub:
+            evaluator = evaluator_at(stub.url, form="decision", concurrency=1)
+            found = evaluator.outcomes(mixed, taken.append)
+        assert taken == found
+        assert [one.grades["accuracy"] for one in found] == [0.1, 0.0, 0.1, 0.1]
+
+
 class TestHostileOutputs:
     @pytest.mark.parametrize("output", HOSTILE)
     def test_the_request_is_the_same_but_for_one_string(self, output):
@@ -390,7 +520,11 @@ class TestThinking:
         with serving(thinks(2000)) as stub:
             evaluator = evaluator_at(stub.url, attempts=5)
             assert evaluator.grade([CASE]) == [dict.fromkeys(CRITERIA, 0.7)]
-        assert {request["max_tokens"] for request in stub.requests if "messages" in request} == {64, 2048}
+        assert {request["max_tokens"] for request in stub.requests if "messages" in request} == {
+            8,
+            64,
+            2048,
+        }  # the first to find out
 
     @pytest.mark.parametrize(("thinking", "tokens"), [(True, 2048), (False, 64)])
     def test_told_so_one_request_is_enough(self, thinking, tokens):
@@ -402,13 +536,16 @@ class TestThinking:
             assert (request["max_tokens"], request["top_k"]) == (tokens, 20)
             assert request["chat_template_kwargs"] == {"enable_thinking": thinking}
 
+    @pytest.mark.parametrize("form", ["decision", "expected"])
+    def test_who_shall_think_is_not_asked_for_a_grade_without_a_thought(self, form):
+        with pytest.raises(ValueError, match=f"form {form}: is answered without a thought"):
+            evaluator_at("http://localhost:1", thinking=True, form=form)
+
     def test_typed_questions_are_not_asked_of_one_that_shall_think(self):
         with serving(thinks(2000)) as stub:
             evaluator = evaluator_at(stub.url, thinking=True)
             evaluator.grade([CASE])
             assert evaluator.asking == "chat"
-        with pytest.raises(ValueError, match="answered without a thought"):
-            evaluator_at(stub.url, thinking=True, form="decision")
 
     def test_thought_that_never_ends_is_no_grade_and_counted(self):
         """Not the number it has named so far, nor a zero; and it does not stop the run as failures do."""
@@ -584,7 +721,7 @@ class TestMakeEvaluator:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"form": "essay"}, "form 'essay'; one of auto, decision, chat"),
+            ({"form": "essay"}, "form 'essay'; one of auto, decision, expected, chat"),
             ({"max_failure_rate": 1.5}, "max_failure_rate 1.5"),
             ({"concurrency": 0}, "concurrency 0"),
             ({"max_tokens": 0}, "max_tokens 0"),
@@ -653,6 +790,20 @@ class TestLocalModel:
         evaluator._backends["decision"]().pipeline.decision_config.labels = {"score": [f"no. {i}" for i in range(11)]}
         assert evaluator.grade([CASE]) == [None]
         assert evaluator.asking == "chat"
+
+    def test_tells_how_likely_its_tokens_are(self, local):
+        backend = local._backends["expected"]()
+        told = json.loads(asyncio.run(backend.generate(chat_messages(CASE, "detail"), Sampling(max_tokens=2))).text)
+        pipe = local._backends["decision"]().pipeline
+        inputs = pipe.tokenizer.apply_chat_template(
+            chat_messages(CASE, "detail"), add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        with torch.no_grad():
+            known = pipe.model(**inputs).logits[0, -1].log_softmax(-1)
+        first = told["tokens"][0]
+        assert len(told["tokens"]) == 2
+        assert first[0][0] == pipe.tokenizer.decode([int(known.argmax())])
+        assert [p for _, p in first] == pytest.approx(known.topk(20).values.tolist(), abs=1e-5)
 
     def test_is_cached_by_its_name(self, local, tmp_path):
         def evaluator():
