@@ -30,6 +30,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import audio_judge  # noqa: F401  # isort: skip  (before peft, which it keeps quiet)
+
 import torch
 from accelerate import PartialState
 from transformers import set_seed

@@ -37,6 +37,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import audio_judge  # noqa: F401  # isort: skip  (before peft, which it keeps quiet)
+
 import torch
 from transformers import EarlyStoppingCallback, set_seed
 from trl import SFTConfig, SFTTrainer

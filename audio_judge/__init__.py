@@ -1,6 +1,7 @@
 """Audio Judge: a model that listens to audio and judges it in words and numbers, the way the person asking wants it judged."""
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from audio_judge.autoclasses import register_with_transformers
@@ -94,3 +95,5 @@ def __dir__() -> list[str]:
 
 
 register_with_transformers()
+# bitsandbytes, which peft imports, looks on some CPUs for a kernel that needs a package nobody has to have, and complains
+logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(lambda record: "kernels" not in record.getMessage())

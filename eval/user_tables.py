@@ -184,10 +184,7 @@ def _all_columns(path: Path) -> list[str]:
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     inner = {
-        f"{name}.{key}": value
-        for name, own in values.items()
-        if isinstance(own, Mapping)
-        for key, value in own.items()
+        f"{name}.{key}": value for name, own in values.items() if isinstance(own, Mapping) for key, value in own.items()
     }
     return inner | dict(values)
 

@@ -63,7 +63,7 @@ def tells(**shares):
 
 def criterion_of(request):
     text = request["messages"][0]["content"]
-    return next(index for index, name in enumerate(CRITERIA) if f"Grade the {name} of" in text)
+    return CRITERIA.index(text.rpartition(": ")[2])
 
 
 TEMPLATE = (
