@@ -10,7 +10,7 @@ from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.rubrics.rubric import RUBRICS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import answer_ranking  # noqa: E402
+import answer_ranking
 
 
 def clip(number, value, *causes):
