@@ -32,7 +32,7 @@ from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.reward_rows import RewardRow
 from audio_judge.training.rewards import COMPARING, REWARDS, Reward, preference_reward
 from audio_judge.training.sft import correlation
-from audio_judge.training.tuning import CheckpointError
+from audio_judge.training.tuning import CheckpointError, hear_copies_once
 
 logger = logging.getLogger(__name__)
 
@@ -189,6 +189,7 @@ class AudioGRPOTrainer(CheckedTrainer, GRPOTrainer):
         given = kwargs["reward_funcs"]
         kwargs["reward_funcs"] = [AcrossProcesses(one) if one in COMPARING else one for one in given]
         super().__init__(*args, **kwargs)
+        hear_copies_once(self.model)
         self._check_save_steps()
         if preference_reward in given and self.args.generation_batch_size == self.num_generations:
             raise ValueError(

@@ -18,6 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.trainer_utils import get_last_checkpoint
 
 from audio_judge.configuration_audio_judge import audio_frame_steps, count_frames
+from audio_judge.modeling_audio_judge import AudioJudgeModel
 from audio_judge.training.checks import in_float32
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,38 @@ def hear_once(tower: nn.Module) -> None:
         return BaseModelOutput(last_hidden_state=nn.utils.rnn.pad_sequence(frames, batch_first=True))
 
     tower.forward = remember  # the instance's own, so that names of weights and what is saved stay as they are
+
+
+def hear_copies_once(model: nn.Module) -> None:
+    """Have a judge of ours encode clips of a batch that are the same once: each answer to a prompt brings its own copy.
+
+    A native audio language model stays as it is.
+    """
+    judge: Any = next((part for part in model.modules() if isinstance(part, AudioJudgeModel)), None)
+    if judge is None:
+        return
+    encode = judge.encode_audio
+
+    def encode_once(
+        input_features: torch.Tensor, input_features_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = [input_features] if input_features_mask is None else [input_features, input_features_mask]
+        keys = [b"".join(map(_digest, clip)) for clip in zip(*parts, strict=True)]
+        rows = {key: row for row, key in reversed(list(enumerate(keys)))}  # the first one of each
+        place = {key: number for number, key in enumerate(rows)}
+        kept = list(rows.values())
+        mask = None if input_features_mask is None else input_features_mask[kept]
+        frames, lengths = encode(
+            input_features[kept], mask
+        )  # (different clips, frames, frame size), (different clips,)
+        owner = [place[key] for key in keys]
+        return frames[owner], lengths[owner]
+
+    judge.encode_audio = encode_once
+
+
+def _digest(tensor: torch.Tensor) -> bytes:
+    return hashlib.sha1(tensor.float().cpu().numpy().tobytes()).digest()
 
 
 def select_trainable(model: nn.Module, patterns: Sequence[str]) -> list[str]:

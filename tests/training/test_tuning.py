@@ -1,9 +1,9 @@
 import pytest
 import torch
-from tiny import audio_config
+from tiny import audio_config, make_judge
 from transformers import AutoModel
 
-from audio_judge.training.tuning import hear_once
+from audio_judge.training.tuning import hear_copies_once, hear_once
 
 
 class TestHearOnce:
@@ -36,3 +36,47 @@ class TestHearOnce:
     def test_an_encoder_that_is_trained_has_to_be_heard(self, tower):
         with pytest.raises(ValueError, match="trainable"):
             hear_once(tower.requires_grad_(True))
+
+
+class TestHearCopiesOnce:
+    @pytest.fixture
+    def model(self, backbones):
+        return make_judge(backbones)[0].model
+
+    @pytest.fixture
+    def clips(self, model):
+        """Three clips of which the first comes thrice, and how much of each is real."""
+        torch.manual_seed(0)
+        features = torch.randn(3, 80, 64)[[0, 1, 0, 2, 0]]
+        return features, (torch.arange(80) < torch.tensor([[80], [60], [80], [40], [80]])).long()
+
+    def test_each_gets_its_own_frames(self, model, clips):
+        wanted = model.encode_audio(*clips)
+        hear_copies_once(model)
+        for found, expected in zip(model.encode_audio(*clips), wanted, strict=True):
+            torch.testing.assert_close(found, expected)
+
+    def test_copies_are_not_encoded_again(self, model, clips):
+        heard = []
+        model.audio_tower.register_forward_pre_hook(
+            lambda _, given, named: heard.append(len(given[0] if given else next(iter(named.values())))),
+            with_kwargs=True,
+        )
+        hear_copies_once(model)
+        model.encode_audio(*clips)
+        assert heard == [3]
+
+    def test_clips_that_differ_in_their_length_only_are_no_copies(self, model, clips):
+        hear_copies_once(model)
+        features, mask = clips[0][:1].repeat(2, 1, 1), torch.tensor([[1] * 80, [1] * 40 + [0] * 40])
+        assert model.encode_audio(features, mask)[1].unique().numel() == 2
+
+    def test_the_encoder_learns_from_every_copy(self, model, clips):
+        def gradient():
+            model.zero_grad()
+            model.encode_audio(*clips)[0].square().sum().backward()
+            return next(parameter.grad for parameter in model.audio_tower.parameters() if parameter.grad is not None)
+
+        wanted = gradient().clone()
+        hear_copies_once(model)
+        torch.testing.assert_close(gradient(), wanted, rtol=1e-3, atol=1e-4)
