@@ -447,8 +447,8 @@ def _grade_rows(asked: _Asked, earlier: dict[str, list[dict[str, Any]]]) -> tupl
         number = next(left)
         if outcome.reason is not None:
             reasons.append(f"{asked.place} row {number + 1}: {outcome.reason}")
-        done[number] = {**rows[number], **_result(asked, outcome)}
-        _write(writer, asked.out, done[number])
+        done[number] = row = {**rows[number], **_result(asked, outcome)}
+        _write(writer, asked.out, row)
         bar.update()
 
     kept = sum(row is not None for row in done)
@@ -479,8 +479,9 @@ def _ask(asked: _Asked, rows: Sequence[dict[str, Any] | str], take: Callable[["O
             found.append(Outcome(None, str(error)))
 
     def pass_on() -> None:
-        while found and isinstance(found[0], Outcome):
-            take(found.popleft())
+        while found and isinstance(first := found[0], Outcome):
+            found.popleft()
+            take(first)
 
     def each(outcome: Outcome) -> None:
         pass_on()

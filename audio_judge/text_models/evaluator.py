@@ -28,7 +28,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache as once
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -609,9 +608,13 @@ def _local(
     decision = LocalDecisionModel(place, name=name, **options)
 
     @once
-    def as_chat(way: type[LocalModel]) -> Backend:
+    def as_chat(way: Callable[..., Backend]) -> Backend:
         loaded = decision.pipeline
         ready = pipeline("text-generation", loaded.model, tokenizer=loaded.tokenizer)
         return way(ready, name=decision.name, thinking=thinking, **options)
 
-    return {"decision": lambda: decision} | {asking: partial(as_chat, way) for asking, way in _LOCAL_CHAT.items()}
+    return {
+        "decision": lambda: decision,
+        "expected": lambda: as_chat(LocalTokenModel),
+        "chat": lambda: as_chat(LocalModel),
+    }
