@@ -78,7 +78,9 @@ from audio_judge.training.tuning import hear_once, whole_weights
 # What shapes a new judge
 SHAPE = ("adapter", "adapter_tokens", "pooled_spread", "scale_tokens", "layer_weights", "cut_window", "span_size")
 # Of a judge of our own; a native audio language model has no such parts
-JUDGE_ONLY = (*SHAPE, "skip_bad", "decision_weight", "level_weight", "encoder_learning_rate", "hear_once")
+JUDGE_ONLY = (
+    *SHAPE, "skip_bad", "decision_weight", "level_weight", "encoder_learning_rate", "adapter_learning_rate", "hear_once",
+)  # fmt: skip
 
 
 @dataclass
@@ -112,6 +114,7 @@ class JudgeArguments(TuningArguments):
         "weights in the loss of what a thought says about SpeechEval's dimensions, such as overall=2 distortion=1.5",
     )
     encoder_learning_rate: float | None = option(None, "learning rate of the audio encoder, if it has its own")
+    adapter_learning_rate: float | None = option(None, "learning rate of the adapter, if it has its own")
     hear_once: bool = option(
         False, "frozen encoder of our own: keep every clip's frames in memory, do not hear it again"
     )
@@ -335,6 +338,7 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
         decision_weight=args.decision_weight,
         level_weight=args.level_weight,
         encoder_learning_rate=args.encoder_learning_rate,
+        adapter_learning_rate=args.adapter_learning_rate,
         **common,
     )
 

@@ -11,7 +11,7 @@ Audio stays a path in both; ``audio_judge.training.collate`` reads it. Clips and
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from audio_judge.clips import RatedClip
 from audio_judge.data.augment import Augmented
@@ -35,6 +35,7 @@ from audio_judge.tasks import (
 from audio_judge.tasks.common import Spans
 from audio_judge.tasks.faults import draw_questions
 
+FaultQuestions = Literal["none", "some", "all"]
 DECIDE = "decide"
 Example = dict[str, Any]
 # What augments a rubric and its rating, given rng
@@ -51,7 +52,7 @@ def clip_examples(
     held_out: bool,
     change: Change | None,
     language: str,
-    all_faults: bool = False,
+    faults: FaultQuestions = "some",
 ) -> Iterator[Example]:
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
@@ -60,14 +61,14 @@ def clip_examples(
         use_reference: Whether the reference is heard too, where there is one.
         all_rubrics: Whether every rated rubric is asked for.
         language: Of request and answer; an augmented rubric and questions about faults stay in English.
-        all_faults: Whether ``decide`` asks about all known faults and not only about a few.
+        faults: Which known faults ``decide`` asks about, too: ``none``, ``some`` or ``all``.
     """
     reference = clip.reference if use_reference else None
     state = clip_state(clip, reference)
     # Whatever draws from rng does so in a fixed order: another order makes other data of the same seed
     seed = rng.randrange(2**31)
     if task == DECIDE:
-        found = _decisions(clip, rng, all_rubrics, held_out, change, language, all_faults)
+        found = _decisions(clip, rng, all_rubrics, held_out, change, language, faults)
         yield {"task": task, "state": state, "seed": seed} | found
         return
     single = RUBRIC_TASKS[task].TRAITS.asks == "one"
@@ -223,7 +224,7 @@ def _decisions(
     held_out: bool,
     change: Change | None,
     language: str,
-    all_faults: bool,
+    faults: FaultQuestions,
 ) -> dict[str, Any]:
     """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
     names = list(clip.ratings)
@@ -244,8 +245,8 @@ def _decisions(
         if asked.provenance:
             provenance[rubric.name] = list(asked.provenance)
     # Faults are for training: evaluation asks for the ratings, all of them or in held-out wordings
-    if not all_rubrics and not held_out:
-        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=all_faults).items():
+    if not all_rubrics and not held_out and faults != "none":
+        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=faults == "all").items():
             questions[name], targets[name] = question, fault_shares
     found: dict[str, Any] = {"questions": questions, "targets": targets}
     return found | {"provenance": provenance} if provenance else found

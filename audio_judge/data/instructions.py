@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.data.augment import SCALES, Augmented, Kind, augment_with_chances
-from audio_judge.data.examples import DECIDE, Change, Example, clip_examples, stated, written
+from audio_judge.data.examples import DECIDE, Change, Example, FaultQuestions, clip_examples, stated, written
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
     check_rated,
@@ -72,7 +72,7 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
-        fault_questions: Whether a ``decide`` example asks about ``some`` of the known faults, there or not with the
+        fault_questions: Whether a ``decide`` example asks about ``none`` or ``some`` of the known faults, there or not with the
             same chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
         unseen_rubrics: Rubrics that nothing is asked about, so that what a judge says of them later is not remembered. For tasks
             of ``BY_RUBRIC`` only: the others speak of all that is rated.
@@ -92,7 +92,7 @@ class Manner:
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
-    fault_questions: Literal["some", "all"] = "some"
+    fault_questions: FaultQuestions = "some"
     unseen_rubrics: Sequence[str] = ()
     unseen_scales: Sequence[str] = ()
     languages: Mapping[str, float] | None = None
@@ -102,8 +102,10 @@ class Manner:
             raise ValueError(f"with_reference {self.with_reference!r}; never, sometimes or always is needed")
         if self.augment and self.held_out:
             raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
-        if self.fault_questions not in ("some", "all"):
-            raise ValueError(f"fault_questions {self.fault_questions!r}; some or all is needed")
+        if self.fault_questions not in get_args(FaultQuestions):
+            raise ValueError(
+                f"fault_questions {self.fault_questions!r}; {', '.join(get_args(FaultQuestions))} are known"
+            )
         if self.comparison_form not in ("any", *FORMS):
             raise ValueError(f"comparison_form {self.comparison_form!r}; any, {' or '.join(FORMS)} is needed")
         if not 0 <= self.listener <= 1 or self.partners < 1:
@@ -231,7 +233,7 @@ class Instructor:
                 held_out=self.manner.held_out,
                 change=self._change,
                 language=self._language,
-                all_faults=self.manner.fault_questions == "all",
+                faults=self.manner.fault_questions,
             )
             for example in examples:
                 yield (

@@ -19,7 +19,8 @@ from audio_judge.training.checks import CheckedTrainer
 from audio_judge.training.collate import IGNORED, rubric_level
 
 MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask")
-ENCODER = "audio_tower."
+# Of which module paths what is called an encoder and an adapter here is
+PARTS = {"encoder": ".audio_tower.", "adapter": ".adapter."}
 
 
 class SupervisedLosses(NamedTuple):
@@ -158,6 +159,7 @@ class AudioSFTTrainer(WeightedSFTTrainer):
         level_weight: Of the squared error of a rubric's expected level beside the cross-entropy of its question: shares
             of neighbouring levels may be confused, far ones not.
         encoder_learning_rate: Of the audio encoder; None for that of everything else.
+        adapter_learning_rate: Of the adapter, likewise.
     """
 
     data_collator: Any
@@ -170,10 +172,12 @@ class AudioSFTTrainer(WeightedSFTTrainer):
         decision_weight: float = 1.0,
         level_weight: float = 0.0,
         encoder_learning_rate: float | None = None,
+        adapter_learning_rate: float | None = None,
         **kwargs: Any,
     ) -> None:
         self.decision_weight, self.level_weight = decision_weight, level_weight
-        self.encoder_learning_rate = encoder_learning_rate
+        given = {"encoder": encoder_learning_rate, "adapter": adapter_learning_rate}
+        self.own_rates = {part: rate for part, rate in given.items() if rate is not None}
         super().__init__(*args, **kwargs)
 
     def _weight_of(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -252,21 +256,19 @@ class AudioSFTTrainer(WeightedSFTTrainer):
                 levels[rows, column] = log_probabilities.softmax(1) @ values.to(levels.device)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """As the base class, with the encoder in groups of its own if it has its own learning rate."""
+        """As the base class, with the parts that have a learning rate of their own in groups of their own."""
         optimizer = super().create_optimizer(model)
-        if self.encoder_learning_rate is None:
-            return optimizer
-        # Its groups, with and without weight decay, are each cut in two
-        named = (self.model if model is None else model).named_parameters()
-        encoder = {id(parameter) for name, parameter in named if ENCODER in name and parameter.requires_grad}
-        if not encoder:
-            raise ValueError("`encoder_learning_rate`: cannot act, since nothing of the encoder is trained")
-        groups = []
-        for group in optimizer.param_groups:
-            for rate, in_encoder in ((group["lr"], False), (self.encoder_learning_rate, True)):
-                parameters = [p for p in group["params"] if (id(p) in encoder) == in_encoder]
-                groups.append({**group, "params": parameters, "lr": rate})
-        optimizer.param_groups[:] = [group for group in groups if group["params"]]
+        named = list((self.model if model is None else model).named_parameters())
+        for part, rate in self.own_rates.items():
+            inside = {id(p) for name, p in named if PARTS[part] in f".{name}" and p.requires_grad}
+            if not inside:
+                raise ValueError(f"`{part}_learning_rate`: cannot act, since nothing of the {part} is trained")
+            groups = []
+            for group in optimizer.param_groups:  # with and without weight decay, each cut in two
+                for own, is_inside in ((group["lr"], False), (rate, True)):
+                    parameters = [p for p in group["params"] if (id(p) in inside) == is_inside]
+                    groups.append({**group, "params": parameters, "lr": own})
+            optimizer.param_groups[:] = [group for group in groups if group["params"]]
         return optimizer
 
 

@@ -64,6 +64,11 @@ class TestFaultQuestions:
         assert targets
         assert all(shares[0] > 0.5 for shares in targets)
 
+    def test_training_may_ask_for_ratings_only(self):
+        examples = self.asked(fault_questions="none")
+        assert len(examples) == 40
+        assert all(set(example["questions"]) <= set(RUBRICS) for example in examples)
+
     def test_evaluation_asks_for_ratings_only(self):
         assert all(set(example["questions"]) <= set(RUBRICS) for example in self.asked(all_rubrics=True))
 

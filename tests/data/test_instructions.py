@@ -139,6 +139,7 @@ class TestManner:
             {"partners": 0},
             {"with_reference": "now"},
             {"unseen_scales": ["1-7"]},
+            {"fault_questions": "many"},
         ],
     )
     def test_refuses(self, wrong):

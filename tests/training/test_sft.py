@@ -406,6 +406,21 @@ class TestCreateOptimizer:
         assert {group["weight_decay"] for group in groups if group["lr"] == 1e-4} == {0.0, 0.1}
         assert sum(len(group["params"]) for group in groups) == len(names)
 
+    def test_encoder_and_adapter_each_have_their_own(self, judge, clips, tmp_path):
+        model, processor = fresh(judge)
+        rates = {"learning_rate": 1e-3, "encoder_learning_rate": 1e-4, "adapter_learning_rate": 2e-3}
+        trainer = trainer_for(model, processor, mixed(clips), tmp_path, **rates)
+        names = {id(p): name for name, p in model.named_parameters()}
+        expected = {"audio_tower": 1e-4, "adapter": 2e-3, "language_model": 1e-3}
+        found = {
+            (part, group["lr"])
+            for group in trainer.create_optimizer().param_groups
+            for p in group["params"]
+            for part in expected
+            if f"model.{part}." in names[id(p)]
+        }
+        assert found == set(expected.items())
+
     def test_schedule_keeps_the_ratio(self, judge, clips, tmp_path):
         model, processor = fresh(judge)
         schedule = {
