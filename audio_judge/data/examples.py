@@ -36,6 +36,7 @@ from audio_judge.tasks.common import Spans
 from audio_judge.tasks.faults import draw_questions
 
 FaultQuestions = Literal["none", "some", "all"]
+RubricQuestions = Literal["some", "all"]
 DECIDE = "decide"
 Example = dict[str, Any]
 # What augments a rubric and its rating, given rng
@@ -53,6 +54,7 @@ def clip_examples(
     change: Change | None,
     language: str,
     faults: FaultQuestions = "some",
+    ratings: RubricQuestions = "some",
 ) -> Iterator[Example]:
     """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
 
@@ -62,13 +64,14 @@ def clip_examples(
         all_rubrics: Whether every rated rubric is asked for.
         language: Of request and answer; an augmented rubric and questions about faults stay in English.
         faults: Which known faults ``decide`` asks about, too: ``none``, ``some`` or ``all``.
+        ratings: Which of them ``decide`` asks for: ``some`` or ``all``.
     """
     reference = clip.reference if use_reference else None
     state = clip_state(clip, reference)
     # Whatever draws from rng does so in a fixed order: another order makes other data of the same seed
     seed = rng.randrange(2**31)
     if task == DECIDE:
-        found = _decisions(clip, rng, all_rubrics, held_out, change, language, faults)
+        found = _decisions(clip, rng, all_rubrics, held_out, change, language, faults, ratings)
         yield {"task": task, "state": state, "seed": seed} | found
         return
     single = RUBRIC_TASKS[task].TRAITS.asks == "one"
@@ -225,10 +228,11 @@ def _decisions(
     change: Change | None,
     language: str,
     faults: FaultQuestions,
+    ratings: RubricQuestions,
 ) -> dict[str, Any]:
     """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
     names = list(clip.ratings)
-    chosen = names if all_rubrics else rng.sample(names, rng.randint(1, len(names)))
+    chosen = names if all_rubrics or ratings == "all" else rng.sample(names, rng.randint(1, len(names)))
     questions, targets, provenance = {}, {}, {}
     for name in chosen:
         asked = Augmented(get_rubric(name), clip.ratings[name])

@@ -17,7 +17,16 @@ from typing import Any, Literal, get_args
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.data.augment import SCALES, Augmented, Kind, augment_with_chances
-from audio_judge.data.examples import DECIDE, Change, Example, FaultQuestions, clip_examples, stated, written
+from audio_judge.data.examples import (
+    DECIDE,
+    Change,
+    Example,
+    FaultQuestions,
+    RubricQuestions,
+    clip_examples,
+    stated,
+    written,
+)
 from audio_judge.data.paraphrases import Paraphrase
 from audio_judge.data.targets import (
     check_rated,
@@ -72,6 +81,8 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
+        rubric_questions: Whether a ``decide`` example asks for ``some`` of the rated rubrics or for ``all``: no question changes
+            what another one is answered, so all at once teach more for the same clip.
         fault_questions: Whether a ``decide`` example asks about ``none`` or ``some`` of the known faults, there or not with the
             same chance, or about ``all``, which gives probabilities of faults as frequent as in the corpus.
         unseen_rubrics: Rubrics that nothing is asked about, so that what a judge says of them later is not remembered. For tasks
@@ -92,6 +103,7 @@ class Manner:
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
+    rubric_questions: RubricQuestions = "some"
     fault_questions: FaultQuestions = "some"
     unseen_rubrics: Sequence[str] = ()
     unseen_scales: Sequence[str] = ()
@@ -102,6 +114,8 @@ class Manner:
             raise ValueError(f"with_reference {self.with_reference!r}; never, sometimes or always is needed")
         if self.augment and self.held_out:
             raise ValueError("augment changes what is asked and is for training; leave it out where held_out is set")
+        if self.rubric_questions not in get_args(RubricQuestions):
+            raise ValueError(f"rubric_questions {self.rubric_questions!r}; some or all is needed")
         if self.fault_questions not in get_args(FaultQuestions):
             raise ValueError(
                 f"fault_questions {self.fault_questions!r}; {', '.join(get_args(FaultQuestions))} are known"
@@ -234,6 +248,7 @@ class Instructor:
                 change=self._change,
                 language=self._language,
                 faults=self.manner.fault_questions,
+                ratings=self.manner.rubric_questions,
             )
             for example in examples:
                 yield (

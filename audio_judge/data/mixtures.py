@@ -79,6 +79,7 @@ class Mixture:
         needs: dict[str, tuple[bool, set[str]]] = {
             "augment": (any(manner.augment.values()), {DECIDE, "rate", "score", "categorize"}),
             "listener": (manner.listener > 0, set(TASKS)),
+            "rubric_questions": (manner.rubric_questions != "some", {DECIDE}),
             "fault_questions": (manner.fault_questions != "some", {DECIDE}),
             "comparison_form": (manner.comparison_form != "any", {"compare"}),
             "tie_within": (manner.tie_within > 0, set(COMPARING)),

@@ -69,6 +69,10 @@ class TestFaultQuestions:
         assert len(examples) == 40
         assert all(set(example["questions"]) <= set(RUBRICS) for example in examples)
 
+    def test_training_may_ask_for_all_ratings(self):
+        asked = [set(example["questions"]) for example in self.asked(rubric_questions="all", fault_questions="none")]
+        assert asked == [set(clip.ratings) for clip in rated(40)]
+
     def test_evaluation_asks_for_ratings_only(self):
         assert all(set(example["questions"]) <= set(RUBRICS) for example in self.asked(all_rubrics=True))
 

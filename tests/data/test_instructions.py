@@ -140,6 +140,7 @@ class TestManner:
             {"with_reference": "now"},
             {"unseen_scales": ["1-7"]},
             {"fault_questions": "many"},
+            {"rubric_questions": "none"},
         ],
     )
     def test_refuses(self, wrong):
