@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tiny import check_same_logits, make_backbones, write_simulated, write_targets, write_votes
-from trl import SFTConfig, TrlParser
+from trl import GRPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.training.collate import JudgeCollator
@@ -14,14 +14,20 @@ from audio_judge.training.sft import MODEL_INPUTS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+import train_grpo  # noqa: E402
 import train_sft  # noqa: E402
 
 RECIPES = ROOT / "recipes" / "real"
 NEW = ("decisions", "jastin")  # of two backbones
 ON_DECISIONS = ("speechqualityllm", "sq_llm")  # from the judge that the first one makes
+REWARDED = ("grpo", "grpo_rules")
 SMALL = {
     "max_steps": 2, "warmup_steps": 0, "per_device_train_batch_size": 2, "save_steps": 1, "logging_steps": 1,
     "dataloader_num_workers": 0, "dataloader_persistent_workers": "false", "disable_tqdm": "true",
+}  # fmt: skip
+SMALL_GRPO = {
+    "max_steps": 1, "per_device_train_batch_size": 8, "max_completion_length": 6, "max_eval_prompts": 2,
+    "disable_tqdm": "true", "save_steps": 1, "logging_steps": 1, "log_completions": "false",
 }  # fmt: skip
 
 
@@ -69,7 +75,7 @@ def saved(trainer):
 
 def test_every_recipe_is_tested():
     trained = {path.stem for path in RECIPES.glob("*.yaml") if not path.stem.endswith("_data")}
-    assert trained == {*NEW, *ON_DECISIONS}
+    assert trained == {*NEW, *ON_DECISIONS, *REWARDED}
 
 
 class TestDecisions:
@@ -96,3 +102,23 @@ class TestJastin:
         assert learned["form"] == "text"
         assert not {"coloration", "prosody"} & set(learned["rubrics"])
         assert config.adapter == "bottleneck"
+
+
+class TestGRPO:
+    def parse(self, recipe, **given):
+        command = ["--config", str(RECIPES / f"{recipe}.yaml")]
+        command += [str(part) for name, value in given.items() for part in (f"--{name}", value)]
+        return TrlParser([train_grpo.GRPOArguments, GRPOConfig]).parse_args_and_config(command)
+
+    def test_rules_go_on_from_a_judge_of_the_four_tasks(self, decisions, corpora, tmp_path):
+        places = {"model": decisions.args.output_dir, "data": corpora, "output_dir": tmp_path}
+        trainer = train_grpo.main(*self.parse("grpo_rules", **places, **SMALL_GRPO))
+        assert trainer.state.global_step == 1
+        assert len(trainer.reward_func_names) == 5
+        assert AudioJudgeForCausalLM.from_pretrained(tmp_path).config.layer_weights
+
+    def test_the_evaluator_grades_as_published(self, tmp_path):
+        args, _ = self.parse("grpo", evaluator="http://localhost:1/v1", data=tmp_path, output_dir=tmp_path)
+        rules, _ = self.parse("grpo_rules", data=tmp_path, output_dir=tmp_path)
+        assert args.rewards[0] == "evaluator=4.5"
+        assert (args.tasks, args.lora_target) == (rules.tasks, rules.lora_target)
