@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, WhisperConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GgufConfig, WhisperConfig
 from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
@@ -79,10 +79,12 @@ class AudioJudgeAudioOutput(BaseModelOutputWithPooling):
 class AudioJudgeCausalLMOutputWithPast(CausalLMOutputWithPast):
     """
     Args:
+        option_logits (`torch.FloatTensor` of shape `(questions, options)`): Logits of the allowed answers of each question.
         span_logits (`torch.FloatTensor` of shape `(span questions, frames)`): Log-odds that what a question asks for is heard
             in a frame; minus infinity past the end of the clip.
     """
 
+    option_logits: torch.FloatTensor | None = None
     span_logits: torch.FloatTensor | None = None
 
 
@@ -1118,6 +1120,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         scale_tokens: bool = False,
         span_size: int = 0,
         quantization_config=None,
+        gguf_file: str | None = None,
         dtype: torch.dtype | str = "auto",
         trust_remote_code: bool = False,
     ) -> "AudioJudgeForCausalLM":
@@ -1137,15 +1140,22 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
                 (`adapter_scale` of [`AudioJudgeConfig`]), which most adapters are far from when they start.
             span_size: Width of the head for `span` questions, untrained too; 0 for none.
             quantization_config: For the language model only, e.g. a `BitsAndBytesConfig` with nf4.
+            gguf_file: Name of a GGUF file in `text`, which is unpacked.
             dtype: Of both backbones; `"auto"` keeps what their files hold.
             trust_remote_code: Passed on to both backbones.
         """
         remote = {"trust_remote_code": trust_remote_code}
         processor = AudioJudgeProcessor.from_backbones(
-            audio, text, adapter=adapter, adapter_tokens=adapter_tokens, **remote
+            audio, text, adapter=adapter, adapter_tokens=adapter_tokens, gguf_file=gguf_file, **remote
         )
+        if gguf_file and quantization_config is not None:
+            raise ValueError(f"{gguf_file} is unpacked as it is loaded: leave out `quantization_config`.")
         causal = AutoModelForCausalLM.from_pretrained(
-            text, dtype=dtype, quantization_config=quantization_config, **remote
+            text,
+            dtype=dtype,
+            gguf_file=gguf_file,
+            quantization_config=GgufConfig(dequantize=True) if gguf_file else quantization_config,
+            **remote,
         )
         if getattr(causal.config.get_text_config(), "num_attention_heads", None) is None:
             raise ValueError(
@@ -1207,9 +1217,19 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         self.config.quantization_config = causal.hf_quantizer.quantization_config
         self.is_quantized, self.is_loaded_in_4bit = True, causal.is_loaded_in_4bit
 
-    def read(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits (..., vocabulary) of final states (..., text hidden size), scaled and capped as the language model does it."""
-        logits, config = self.lm_head(states), self.config.text_config
+    def read(self, states: torch.Tensor, tokens: torch.Tensor | None = None) -> torch.Tensor:
+        """
+        Logits (..., vocabulary) of final states (..., text hidden size), scaled and capped as the language model does it; with
+        `tokens` (..., some tokens) of these only, which is cheap with hundreds of thousands in the vocabulary.
+        """
+        head, config = self.lm_head, self.config.text_config
+        if tokens is None:
+            logits = head(states)
+        elif type(head) is nn.Linear and type(head.weight) is nn.Parameter and head.weight.numel():
+            logits = (head.weight[tokens] @ states[..., None])[..., 0]
+            logits = logits if head.bias is None else logits + head.bias[tokens]
+        else:  # trained in parts, or shared out among processes: asked as a whole
+            logits = head(states).gather(-1, tokens)
         logits = logits * (getattr(config, "logit_scale", None) or 1.0)  # Cohere
         logits = logits / (getattr(config, "logits_scaling", None) or 1.0)  # Granite
         cap = getattr(config, "final_logit_softcapping", None)  # Gemma
@@ -1232,6 +1252,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        option_marks: torch.LongTensor | None = None,
+        option_ids: torch.LongTensor | None = None,
         span_marks: torch.LongTensor | None = None,
         cache: Cache | None = None,
         **kwargs,
@@ -1240,6 +1262,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         Args:
             labels: (batch, length), token ids to learn, -100 where there is nothing to learn.
             logits_to_keep: Positions whose logits are wanted; 0 means all.
+            option_marks: (questions, 2): row and column of the token that each typed question is read at.
+            option_ids: (questions, options): tokens of its allowed answers.
             span_marks: (span questions, 3): row and column of the token that each question is read at, and the number of its
                 clip among all clips of the batch.
             cache: What transformers before 5.24 calls `past_key_values`.
@@ -1268,6 +1292,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             **{CACHE: outputs.get(CACHE)},
+            option_logits=None
+            if option_marks is None
+            else self.read(outputs.last_hidden_state[option_marks[:, 0], option_marks[:, 1]], option_ids),
             span_logits=None
             if span_marks is None
             else self._span_logits(
@@ -1343,7 +1370,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         most = max(map(len, option_ids))
         # (questions, most options), -1 past the last option of a question
         ids = marks.new_tensor([[*options, *[-1] * (most - len(options))] for options in option_ids])
-        logits = self.read(states).float().gather(1, ids.clamp(min=0))
+        logits = self.read(states, ids.clamp(min=0)).float()
         if temperatures:
             logits = logits / logits.new_tensor(temperatures)[:, None]
         shares = logits.masked_fill(ids < 0, -torch.inf).softmax(-1)  # (questions, most options)
@@ -1367,7 +1394,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         **inputs,
     ) -> torch.Tensor:
         """
-        Log-probability of writing each candidate after each prompt: one pass over the prompts, one short batched step.
+        Log-probability of writing each candidate after each prompt: one pass over the prompts, then a short one for each place
+        where candidates part, over what those have in common that begin alike.
 
         Args:
             input_ids: (batch, length), padded on the left.
@@ -1378,30 +1406,90 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         Returns:
             (batch, candidates), log of the joint probability of the candidate's tokens.
         """
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        tokens = nn.utils.rnn.pad_sequence(
-            [torch.tensor(ids) for ids in candidates], batch_first=True, padding_value=-1
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        positions = (mask.cumsum(1) - 1).clamp(min=0)  # (batch, length), padding not counted
+        outputs = self(
+            input_ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **inputs
         )
-        tokens = tokens.to(input_ids.device)  # (candidates, steps)
-        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)  # (batch, length), padding not counted
-        prompt = self(
-            input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=True, logits_to_keep=1, **inputs
-        )
-        first = prompt.logits[:, -1].float().log_softmax(-1)[:, tokens[:, 0]]  # (batch, candidates)
-        if tokens.shape[1] == 1:
-            return first
-        batch, number = first.shape
-        cache = prompt[CACHE]
-        cache.batch_repeat_interleave(number)  # (batch x candidates, ...): the prompts are read once for all candidates
-        steps = tokens.repeat(batch, 1)  # (batch x candidates, steps), -1 past the end of a candidate
-        # (batch x candidates, length + steps - 1)
-        mask = torch.cat([attention_mask.repeat_interleave(number, 0), (steps[:, :-1] >= 0).long()], dim=1)
-        positions = mask.cumsum(1)[:, -steps.shape[1] + 1 :] - 1  # (batch x candidates, steps - 1)
-        rest = self(steps[:, :-1].clamp(min=0), attention_mask=mask, position_ids=positions, cache=cache)
-        # (batch x candidates, steps - 1)
-        following = rest.logits.float().log_softmax(-1).gather(2, steps[:, 1:, None].clamp(min=0))[..., 0]
-        return first + following.masked_fill(steps[:, 1:] < 0, 0.0).sum(1).view(batch, number)
+        batch = len(input_ids)
+        logits = outputs.logits.float()  # (batch, places that something is written after, vocabulary)
+        total = logits.new_zeros(batch, len(candidates))
+        # Place among those of `logits`, row of the cache, tokens before, and the candidates that begin so
+        begun, rows = [(0, 0, 0, range(len(candidates)))], 1
+        while True:
+            runs = [
+                (row, at, run, own, place)
+                for place, row, at, members in begun
+                for run, own in common_runs(candidates, members, at)
+            ]
+            add_written(total, logits, [(place, run[0], own) for _, _, run, own, place in runs])
+            # Where candidates end with a run, nothing is written after its last token
+            sizes = [len(run) - all(len(candidates[n]) == at + len(run) for n in own) for _, at, run, own, _ in runs]
+            # Runs that are gone on from are equally long: some decoders have a state, which padding would go into
+            parting = [size for size, (_, _, run, _, _) in zip(sizes, runs) if size == len(run)]
+            width = min(parting) if parting else max(sizes, default=0)
+            fed = [(row, at, run[: min(size, width)], own) for size, (row, at, run, own, _) in zip(sizes, runs) if size]
+            if not fed:
+                return total
+            # (batch x runs,), the rows that each goes on from
+            parents = torch.tensor([row for row, *_ in fed], device=mask.device)
+            parents = (torch.arange(batch, device=mask.device)[:, None] * rows + parents).flatten()
+            outputs[CACHE].reorder_cache(parents)
+            tokens = [torch.tensor(run) for _, _, run, _ in fed]
+            # (batch x runs, width), -1 past the end of a run
+            tokens = nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=-1).to(mask.device)
+            tokens, rows = tokens.repeat(batch, 1), len(fed)
+            mask = torch.cat([mask[parents], (tokens >= 0).long()], dim=1)
+            outputs = self(
+                tokens.clamp(min=0),
+                attention_mask=mask,
+                position_ids=mask.cumsum(1)[:, -tokens.shape[1] :] - 1,
+                use_cache=True,
+                cache=outputs[CACHE],
+            )
+            wide = tokens.shape[1]
+            logits = outputs.logits.float().view(batch, rows * wide, -1)
+            add_written(
+                total,
+                logits,
+                [
+                    (row * wide + step, token, own)
+                    for row, (_, _, run, own) in enumerate(fed)
+                    for step, token in enumerate(run[1:])
+                ],
+            )
+            begun = [(row * wide + len(run) - 1, row, at + len(run), own) for row, (_, at, run, own) in enumerate(fed)]
+
+
+def common_runs(candidates: list[list[int]], members: list[int], at: int) -> list[tuple[list[int], list[int]]]:
+    """
+    How some of the candidates (`members`) go on after their first `at` tokens: the tokens that those which begin alike have in
+    common, and which those are.
+    """
+    alike = {}
+    for number in members:
+        if len(candidates[number]) > at:
+            alike.setdefault(candidates[number][at], []).append(number)
+    runs = []
+    for own in alike.values():
+        shortest = min(len(candidates[number]) for number in own)
+        parts = (end for end in range(at + 1, shortest) if len({candidates[number][end] for number in own}) > 1)
+        runs.append((candidates[own[0]][at : next(parts, shortest)], own))
+    return runs
+
+
+def add_written(total: torch.Tensor, logits: torch.Tensor, written: list[tuple[int, int, list[int]]]):
+    """
+    Adds log-probabilities of tokens to the `total` (batch, candidates), each from its place among the `logits` (batch, places,
+    vocabulary) to the candidates that have it there: (place, token, candidates).
+    """
+    if not written:
+        return
+    places, tokens, owners = zip(*written)
+    places = list(places)
+    found = logits[:, places, list(tokens)] - logits.logsumexp(-1)[:, places]  # (batch, tokens)
+    for column, own in enumerate(owners):
+        total[:, own] += found[:, column, None]
 
 
 AudioJudgeForCausalLM.register_for_auto_class("AutoModelForCausalLM")

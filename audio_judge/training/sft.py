@@ -54,19 +54,18 @@ def supervised_losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> Super
     """Run a judge, wrapped or not, once and compare it with all targets of a batch of ``JudgeCollator`` on its device."""
     labels, marks, option_ids = batch["labels"], batch["marks"], batch["option_ids"]
     predicts = predicting(labels)
-    keep = predicts.clone()  # (batch, length), all that logits are needed of
-    keep[marks[:, 0], marks[:, 1]] = True
     inputs = {name: batch[name] for name in MODEL_INPUTS}
+    if len(marks):
+        inputs |= {"option_marks": marks, "option_ids": option_ids.clamp(min=0)}
     if len(batch["span_marks"]):
         inputs["span_marks"] = batch["span_marks"]
-    outputs = model(**inputs, logits_to_keep=keep, use_cache=False)
-    logits = outputs.logits.float()  # (learned positions, vocabulary)
-    row_of = (keep.flatten().cumsum(0) - 1).view_as(keep)  # (batch, length), the row of `logits` of each kept position
+    outputs = model(**inputs, logits_to_keep=predicts, use_cache=False)
+    logits = outputs.logits.float()  # (tokens, vocabulary)
     learned = labels[:, 1:][predicts[:, :-1]]  # (tokens,)
     weights = batch["loss_weights"][:, 1:][predicts[:, :-1]]  # (tokens,)
-    token = nn.functional.cross_entropy(logits[row_of[predicts]], learned, reduction="none") * weights
+    token = nn.functional.cross_entropy(logits, learned, reduction="none") * weights
     # (questions, options) both; questions with fewer options are padded with -1, which has no share
-    at_marks = logits[row_of[marks[:, 0], marks[:, 1]]].gather(1, option_ids.clamp(min=0))
+    at_marks = outputs.option_logits.float() if len(marks) else logits.new_zeros(option_ids.shape)
     log_shares = at_marks.masked_fill(option_ids < 0, -torch.inf).log_softmax(1)
     # Padding is filled again: 0 times minus infinity would be NaN
     decision = -(batch["shares"].float() * log_shares.masked_fill(option_ids < 0, 0.0)).sum(1)

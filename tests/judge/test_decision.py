@@ -275,6 +275,15 @@ class TestCandidateLogProbabilities:
         scores = model.candidate_log_probabilities(candidates=candidates, **inputs)
         torch.testing.assert_close(scores[0], self.brute_force(model, inputs, candidates), atol=1e-4, rtol=0)
 
+    def test_what_they_have_in_common_is_read_once(self, judge, monkeypatch):
+        model, processor = judge()
+        inputs, fed = chat_inputs(processor, [audio(0.6, 48_000)]), []
+        forward = type(model).forward
+        monkeypatch.setattr(type(model), "forward", lambda self, ids, **kw: fed.append(ids) or forward(self, ids, **kw))
+        model.candidate_log_probabilities(candidates=self.ids_of(processor, self.DECIMALS), **inputs)
+        # After the prompt "1." to "5.", of two tokens each, then every last digit, whose end is read after it
+        assert [tuple(ids.shape) for ids in fed[1:]] == [(5, 2), (41, 1)]
+
     def test_without_a_mask(self, judge):
         model, processor = judge()
         inputs = chat_inputs(processor, [audio(0.6, 48_000)])

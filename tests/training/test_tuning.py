@@ -1,9 +1,18 @@
 import pytest
 import torch
-from tiny import audio_config, make_judge
-from transformers import AutoModel
+from tiny import audio_config, make_judge, text_config
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-from audio_judge.training.tuning import hear_copies_once, hear_once
+from audio_judge.training import tuning
+from audio_judge.training.tuning import add_lora, hear_copies_once, hear_once
+
+LLAMA = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
+}
 
 
 class TestHearOnce:
@@ -80,3 +89,33 @@ class TestHearCopiesOnce:
         wanted = gradient().clone()
         hear_copies_once(model)
         torch.testing.assert_close(gradient(), wanted, rtol=1e-3, atol=1e-4)
+
+
+class TestTrainedRows:
+    """Rows of an embedding beside a LoRA, as PEFT trains them but without copies and gradients of the whole weight."""
+
+    IDS = torch.tensor([[5, 7, 9, 7, 11]])
+
+    def trained(self, tie, kind="llama"):
+        """Logits, and gradients by name."""
+        torch.manual_seed(0)
+        config = text_config(40, tie)
+        if kind == "gemma3_text":  # it scales what it looks up
+            config = AutoConfig.for_model(kind, **{**LLAMA, "vocab_size": 40, "head_dim": 16})
+        model = AutoModelForCausalLM.from_config(config)
+        torch.manual_seed(0)
+        wrapped = add_lora(model, r".*\.q_proj", tokens=[7, 11], dropout=0.0)
+        logits = wrapped(self.IDS).logits
+        logits[0, :-1].log_softmax(-1).gather(1, self.IDS[0, 1:, None]).sum().backward()
+        return logits, {name: one.grad for name, one in wrapped.named_parameters() if one.grad is not None}
+
+    @pytest.mark.parametrize(("tie", "kind"), [(True, "llama"), (False, "llama"), (True, "gemma3_text")])
+    def test_say_and_learn_what_pefts_do(self, tie, kind, monkeypatch):
+        logits, gradients = self.trained(tie, kind)
+        monkeypatch.setattr(tuning, "train_rows_alone", lambda model: None)
+        usual, wanted = self.trained(tie, kind)
+        torch.testing.assert_close(logits, usual)
+        assert gradients.keys() == wanted.keys()
+        assert any("trainable_tokens" in name for name in gradients)
+        for name, one in gradients.items():
+            torch.testing.assert_close(one, wanted[name])
