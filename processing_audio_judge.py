@@ -116,19 +116,28 @@ def fill_turns(template: str, turns: dict[str, str]) -> str:
     return names.sub(lambda name: json.dumps(turns[name[0]], ensure_ascii=False), template)
 
 
+UNKNOWN_TURNS = "The turns of this language model are not known:"
+
+
 def find_turns(tokenizer: Any) -> dict[str, str]:
     """
     The turns that a language model knows: those of its chat template; without one, those that its special tokens are of; else
-    plain words, each turn ended by its end of text; chatml, whose tokens are new to it, if there is no such.
+    plain words, each turn ended by its end of text.
+
+    Raises:
+        ValueError: If there is none of these: tokens that are new to it would say nothing.
     """
     if tokenizer.chat_template is not None:
         return own_turns(tokenizer)
     vocabulary = tokenizer.get_vocab()
     for turns in TURNS.values():
-        if all(token in vocabulary for token in turn_tokens(turns)[:1]):
+        if all(token in vocabulary for token in turn_tokens(turns)):
             return turns
     if tokenizer.eos_token is None:
-        return TURNS["chatml"]
+        raise ValueError(
+            f"{UNKNOWN_TURNS} its tokenizer has neither a chat template nor a token that ends a text. Save it with the `eos_token` "
+            "or the `chat_template` that the model was trained with."
+        )
     first = tokenizer("a").input_ids[:1]
     begin = tokenizer.bos_token if tokenizer.bos_token and first == [tokenizer.bos_token_id] else ""
     return named_turns(begin, "", ":\n", tokenizer.eos_token, "\n")
@@ -150,7 +159,12 @@ def own_turns(tokenizer: Any) -> dict[str, str]:
         turns = [{"role": role, "content": text} for role, text in zip(roles, messages)]
         return tokenizer.apply_chat_template(turns, tokenize=False, **options)
 
-    whole = write("@1@", "@2@", "@3@")
+    try:
+        whole = write("@1@", "@2@", "@3@")
+    except Exception as error:  # of Jinja's, or what a template in want of other messages stumbles over
+        raise ValueError(f"{UNKNOWN_TURNS} its chat template does not write a plain conversation: {error}") from error
+    if not re.search("@1@.*@2@.*@3@", whole, re.DOTALL):
+        raise ValueError(f"{UNKNOWN_TURNS} its chat template leaves parts of a conversation out: {whole!r}")
     before, rest = whole.split("@1@", 1)
     answering, rest = rest.split("@2@", 1)
     between = rest.split("@3@", 1)[0]  # from an answer to the next request
@@ -510,6 +524,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         *,
         adapter: str = "pooled_linear",
         adapter_tokens: int = 128,
+        gguf_file: str | None = None,
         trust_remote_code: bool = False,
         **of_the_model: Any,
     ) -> "AudioJudgeProcessor":
@@ -517,7 +532,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         remote = {"trust_remote_code": trust_remote_code}
         return cls.from_parts(
             AutoFeatureExtractor.from_pretrained(audio, **remote),
-            AutoTokenizer.from_pretrained(text, **remote),
+            AutoTokenizer.from_pretrained(text, gguf_file=gguf_file, **remote),
             encoder_config(AutoConfig.from_pretrained(audio, **remote)),
             audio_seq_length=adapter_tokens if adapter == "pooled_linear" else None,
         )
@@ -528,13 +543,13 @@ class AudioJudgeProcessor(ProcessorMixin):
     ) -> "AudioJudgeProcessor":
         """Joins a feature extractor and a tokenizer, which gains the judge's tokens and the templates of its chat style."""
         vocabulary, turns = tokenizer.get_vocab(), find_turns(tokenizer)
-        added = [*(turn_tokens(turns) if tokenizer.chat_template is None else ()), AUDIO, QUESTION, MARK, SPLIT]
+        added = [AUDIO, QUESTION, MARK, SPLIT]
         # Special: where a request holds one of them, transformers makes it mere text
         tokenizer.add_tokens(
             [AddedToken(token, special=True, normalized=False) for token in added if token not in vocabulary]
         )
         if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
+            tokenizer.pad_token = tokenizer.eos_token or SPLIT  # which no prompt that is read holds
         processor = cls(
             feature_extractor,
             tokenizer,
@@ -573,8 +588,12 @@ class AudioJudgeProcessor(ProcessorMixin):
     @property
     def end_of_turn(self) -> str:
         """The token that ends an answer."""
-        end = re.search(r"content\(message\) ~ (['\"])(.+?)\1 -?}}{%-? endgeneration", self.chat_template)[2]
-        return json.loads(f'"{end}"').strip()
+        end = re.search(r"content\(message\) ~ (['\"])(.+?)\1 -?}}{%-? endgeneration", self.chat_template or "")
+        if end is None:
+            raise ValueError(
+                "The chat template of this judge does not say how an answer ends: it is none of `from_parts`."
+            )
+        return json.loads(f'"{end[2]}"').strip()
 
     @property
     def unused_input_names(self) -> list[str]:
@@ -888,8 +907,11 @@ def is_audio(block: Any) -> bool:
 def yes_and_no(tokenizer: Any) -> list[str]:
     """Labels of the two answers of a `noul` question that are single tokens for this tokenizer."""
     pairs = (["Yes", "No"], ["yes", "no"], ["A", "B"])
-    return next(
-        pair for pair in pairs if all(len(ids) == 1 for ids in tokenizer(pair, add_special_tokens=False).input_ids)
+    for pair in pairs:
+        if all(len(ids) == 1 for ids in tokenizer(pair, add_special_tokens=False).input_ids):
+            return pair
+    raise ValueError(
+        f"None of {', '.join(map('/'.join, pairs))} are single tokens of this tokenizer, as two answers must be."
     )
 
 

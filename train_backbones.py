@@ -13,12 +13,14 @@
     python train_backbones.py join runs/nisqa_tuned runs/mel --output runs/encoder   # side by side
     python train_backbones.py language_model --output runs/language_model
     python train_sft.py --config recipes/sft/mini.yaml                               # joins and trains them
+    python train_backbones.py vocabulary google/gemma-3-270m --output runs/gemma     # a language model without tokens nobody needs
 
 How encoders are trained is in ``audio_judge/training/encoders.py``.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -27,28 +29,43 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
-from transformers import AutoFeatureExtractor, AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from audio_judge import (
+    AudioJudgeEncoderConfig,
     AudioJudgeFeatureExtractor,
     AudioJudgeJoinedConfig,
     AudioJudgeJoinedEncoder,
     AudioJudgeLevelsConfig,
     AudioJudgeLevelsEncoder,
+    AudioJudgeProcessor,
 )
 from audio_judge.clips import RatedClip, Rating
+from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
 from audio_judge.hub.folder import write_halved
+from audio_judge.languages import LANGUAGES
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.training import peers
+from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.encoder_data import TEACHERS
 from audio_judge.training.encoders import EncoderArguments, train_encoder
+from audio_judge.training.vocabulary import cut_language_model
 from audio_judge.training.votes import train_votes
 
 OPTIONAL = "run the last encoder only for questions that hold a word that begins like one of these"
 # Texts of so many made-up clips are enough for the tokenizer's vocabulary
 PAPER_CLIPS = 20_000
+# And so many in each language for the tokens that one which was trained elsewhere makes of them
+PAPER_CLIPS_READ = 1000
 
 
 def join_encoders(folders: Sequence[Path], output: Path, words: Sequence[str] = ()) -> None:
@@ -76,6 +93,28 @@ def tokenizer_texts(seed: int) -> Iterator[str]:
             yield example["completion"][0]["content"]
         yield from ("user", "assistant", "Yes", "No", "Degraded clip: ", "Reference clip: ", "Clip A: ", "Clip B: ")
         yield from ascii_uppercase
+
+
+def read_texts(tokenizer: Any, files: Sequence[Path], seed: int) -> Iterator[str]:
+    """What a pretrained language model will read and write: made-up examples in all our languages, and those of files.
+
+    Args:
+        tokenizer: Its own; it gains the judge's tokens, at which the texts are cut.
+        files: Of examples that ``audio-judge data`` wrote.
+        seed: Of the made-up ones.
+    """
+    known = len(tokenizer)
+    config, views = AudioJudgeEncoderConfig(), AudioJudgeFeatureExtractor()
+    collator = JudgeCollator(AudioJudgeProcessor.from_parts(views, tokenizer, config, audio_seq_length=1))
+    manner = Manner(
+        augment={"scale": 0.2, "invert": 0.1, "binary": 0.1}, partners=8, languages=dict.fromkeys(LANGUAGES, 1.0)
+    )
+    clips = made_up_clips(seed, PAPER_CLIPS_READ * len(LANGUAGES))
+    made = make_instructions(clips, ALL_TASKS, seed=seed, manner=manner)
+    for example in chain(made, *map(read_examples, files)):
+        for is_own, run in groupby(collator.token_ids(example), lambda token: token >= known):
+            if not is_own:
+                yield tokenizer.decode(list(run))
 
 
 def made_up_clips(seed: int, count: int) -> Iterator[RatedClip]:
@@ -199,6 +238,24 @@ def main() -> None:
     language.add_argument("--size", type=int, default=192)
     language.add_argument("--layers", type=int, default=3)
     language.add_argument("--seed", type=int, default=0)
+    cut = commands.add_parser("vocabulary", help="write a language model with only those tokens that judges need")
+    cut.add_argument("model", help="folder or Hub id")
+    cut.add_argument("--gguf-file", help="name of a GGUF file in that folder, which is unpacked")
+    cut.add_argument(
+        "--examples",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="files of `audio-judge data` that it shall read as before, too",
+    )
+    cut.add_argument(
+        "--first",
+        type=int,
+        default=16_384,
+        help="keep so many of the lowest ids, too: the most frequent tokens, usually",
+    )
+    cut.add_argument("--output", type=Path, required=True)
+    cut.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.command in peers.PEERS:
         peers.convert(options.command, options.output, options.weights, options.form, options.scores)
@@ -211,6 +268,13 @@ def main() -> None:
         AudioJudgeFeatureExtractor().save_pretrained(options.output)
     elif options.command == "halve":
         write_halved(options.judge, options.output, options.weights)
+    elif options.command == "vocabulary":
+        texts = read_texts(
+            AutoTokenizer.from_pretrained(options.model, gguf_file=options.gguf_file), options.examples, options.seed
+        )
+        shape = {"first": options.first, "gguf_file": options.gguf_file}
+        before, after = cut_language_model(options.model, options.output, texts, **shape)
+        print(f"{options.output}: {after:,} of {before:,} tokens")
     elif options.command == "join":
         join_encoders(options.encoders, options.output, options.optional)
     else:

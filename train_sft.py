@@ -53,6 +53,7 @@ from audio_judge.data.statistics import Statistics
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.learned import Learned
 from audio_judge.judge.native import load_audio_model
+from audio_judge.processing_audio_judge import is_span
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.assess import dimension_spans
 from audio_judge.training.arguments import (
@@ -76,7 +77,16 @@ from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_me
 from audio_judge.training.tuning import hear_once, whole_weights
 
 # What shapes a new judge
-SHAPE = ("adapter", "adapter_tokens", "pooled_spread", "scale_tokens", "layer_weights", "cut_window", "span_size")
+SHAPE = (
+    "gguf_file",
+    "adapter",
+    "adapter_tokens",
+    "pooled_spread",
+    "scale_tokens",
+    "layer_weights",
+    "cut_window",
+    "span_size",
+)
 # Of a judge of our own; a native audio language model has no such parts
 JUDGE_ONLY = (
     *SHAPE, "skip_bad", "decision_weight", "level_weight", "encoder_learning_rate", "adapter_learning_rate", "hear_once",
@@ -91,6 +101,7 @@ class JudgeArguments(TuningArguments):
     native: str | None = option(None, "audio language model of transformers to train on: folder or Hub id")
     audio_backbone: str | None = option(None, "audio encoder of a new judge: folder or Hub id")
     text_backbone: str | None = option(None, "language model of a new judge: folder or Hub id")
+    gguf_file: str | None = option(None, "GGUF file in `text_backbone`, unpacked as it is loaded")
     adapter: Literal["pooled_linear", "bottleneck"] = option("pooled_linear", "adapter of a new judge")
     adapter_tokens: int = option(128, "audio tokens per clip of pooled_linear")
     pooled_spread: bool = option(False, "the tokens of pooled_linear read the deviation over time beside the mean")
@@ -309,6 +320,17 @@ def check_dimensions(dataset: Any, weights: Mapping[str, float]) -> None:
     )
 
 
+def check_spans(model: Any, dataset: Any) -> None:
+    """Refuses questions about when, for a judge without a head for them: the first batch would stop."""
+    if model.config.span_size:
+        return
+    if any(is_span(question) for row in dataset for question in read_example(row).get("questions", {}).values()):
+        raise ValueError(
+            "training examples ask when something is heard, and this judge has no head for such questions: give a new judge one "
+            "with --span_size 64, or take examples without"
+        )
+
+
 def lessons(args: JudgeArguments, dataset: Any, training_args: SFTConfig) -> Learned:
     """What the examples teach; of a stream, those that training comes to."""
     seen = training_args.max_steps * training_args.train_batch_size * training_args.gradient_accumulation_steps
@@ -326,6 +348,8 @@ def judge_trainer(args: JudgeArguments, model: Any, processor: Any, common: dict
     reading: dict[str, Any] = {"max_seconds": args.max_seconds, "random_crop": True, "skip_bad": args.skip_bad}
     reading |= {"dimension_weights": args.weights_of_dimensions}
     collator = JudgeCollator(processor, **reading, rubrics=tuple(ALL_RUBRICS))
+    if asks and not args.streaming:
+        check_spans(model, train_dataset)
     # The token that opens a question is new to the language model, and a LoRA leaves embeddings as they are
     trained = choose_trained(args, model, [processor.question_token_id] if asks else [])
     if args.hear_once:

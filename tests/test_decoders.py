@@ -3,9 +3,10 @@
 import pytest
 import torch
 from tiny import CHATML, LLAMA3, audio, chat_inputs, make_backbones, make_tokenizer
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge import AudioJudgeEncoderConfig, AudioJudgeFeatureExtractor, AudioJudgeForCausalLM, AudioJudgeProcessor
 from audio_judge.processing_audio_judge import CHAT_TEMPLATE, fill_turns, find_turns
 
 SIZE = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -231,6 +232,32 @@ class TestTurns:
             conversation("rate", "good"), chat_template=fill_turns(CHAT_TEMPLATE, find_turns(tokenizer)), tokenize=False
         )
         assert made == "user:\nrate<|endoftext|>\nassistant:\ngood<|endoftext|>\n"
+
+    def test_a_base_model_gets_its_beginning(self):
+        tokenizer = own_tokenizer("gemma")[0]
+        tokenizer.chat_template, tokenizer.eos_token = None, "<eos>"
+        tokenizer._tokenizer.post_processor = TemplateProcessing(
+            "<bos> $A", special_tokens=[("<bos>", tokenizer.bos_token_id)]
+        )
+        assert find_turns(tokenizer)["BEGIN"] == "<bos>"
+
+    def test_are_refused_where_they_are_not_known(self, backbones):
+        tokenizer = make_tokenizer(special=("<pad>", "<a>", "<b>"))
+        tokenizer.eos_token = None
+        with pytest.raises(ValueError, match="turns of this language model are not known: its tokenizer has neither"):
+            find_turns(tokenizer)
+        tokenizer.chat_template = "{{ messages[0]['content'] }}"
+        with pytest.raises(ValueError, match="not known: its chat template leaves parts of a conversation out: '@1@'"):
+            find_turns(tokenizer)
+        tokenizer.chat_template = "{{ messages[0]['content'][0]['text'] + 1 }}"
+        with pytest.raises(ValueError, match="not known: its chat template does not write a plain conversation"):
+            find_turns(tokenizer)
+
+    def test_padding_where_there_is_no_such_token(self, backbones):
+        tokenizer, _ = own_tokenizer("mistral")
+        tokenizer.pad_token = tokenizer.eos_token = None
+        parts = (AudioJudgeFeatureExtractor(), tokenizer, AudioJudgeEncoderConfig())
+        assert AudioJudgeProcessor.from_parts(*parts, audio_seq_length=4).tokenizer.pad_token == "<|split|>"
 
     @pytest.mark.parametrize("special", [CHATML, LLAMA3])
     def test_without_a_template_by_the_tokens(self, special):

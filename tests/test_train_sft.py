@@ -4,6 +4,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -144,6 +145,19 @@ def inputs_of(collator, trainer):
     batch = collator([trainer.train_dataset[0]])
     names = MODEL_INPUTS if isinstance(collator, JudgeCollator) else set(batch) - {"labels", "loss_weights"}
     return {name: batch[name] for name in names if name in batch}
+
+
+class TestCheckSpans:
+    @pytest.mark.parametrize("kind", ["span", "noul"])
+    def test_questions_about_when_need_a_head(self, kind):
+        row = {"example": json.dumps({"state": [], "questions": {"a": {"type": kind, "instructions": "clicks"}}})}
+        judges = {size: SimpleNamespace(config=SimpleNamespace(span_size=size)) for size in (0, 8)}
+        train_sft.check_spans(judges[8], [row])
+        if kind == "span":
+            with pytest.raises(ValueError, match="--span_size 64"):
+                train_sft.check_spans(judges[0], [row])
+        else:
+            train_sft.check_spans(judges[0], [row])
 
 
 class TestRecipes:

@@ -166,6 +166,10 @@ class JudgeCollator:
         made = self._text_prompt({"prompt": prompt, "completion": [{"role": "assistant", "content": answer}]})
         return made.ids[made.weights > 0].tolist()
 
+    def token_ids(self, example: Mapping[str, Any]) -> list[int]:
+        """Tokenize a whole example, with its answer and one placeholder per clip."""
+        return self._prompt(example).ids.tolist()
+
     def _optional_views(self, example: Mapping[str, Any]) -> set[str]:
         """The views beyond the usual ones that the request of an example asks about, as when the judge is used."""
         if "questions" in example:
