@@ -41,7 +41,7 @@ def cut_language_model(
     """
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf_file)
     unpacked: dict[str, Any] = {} if gguf_file is None else {"quantization_config": GgufConfig(dequantize=True)}
-    model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", gguf_file=gguf_file, **unpacked)
+    model: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto", gguf_file=gguf_file, **unpacked)
     config = model.config.get_text_config()
     if getattr(config, "hidden_size_per_layer_input", 0):
         raise UsageError(f"{source}: a {config.model_type} has a second table of embeddings, which is not cut")
