@@ -88,7 +88,7 @@ def _time(row: Mapping[str, Any], name: str) -> float | None:
         return None
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} is {value!r}; seconds, 0 or more, are needed")
@@ -104,7 +104,7 @@ def _time_text(value: Any) -> str:
     """One spelling for the 1, 1.0 and "1" of the same time."""
     try:
         return str(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _text(value)
 
 

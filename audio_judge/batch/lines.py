@@ -19,6 +19,8 @@ from audio_judge.errors import UsageError
 
 Kind = Literal["json", "csv", "tsv"]
 KINDS: dict[str, Kind] = {".jsonl": "json", ".json": "json", ".tsv": "tsv"}
+# Lists and objects within each other: readers and writers of Python and of other languages fail at some depth
+DEEPEST = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -66,26 +68,46 @@ def kind_of(path: str | Path) -> Kind:
 
 
 def parse(text: str) -> tuple[dict[str, Any], str | None]:
-    """Read one JSON object, and say what is wrong with it; None if nothing is. NaN and what is read as infinity become None.
+    """Read one JSON object, and say what is wrong with it; None if nothing is. NaN becomes None, infinite numbers stay text.
 
     Example:
-        >>> parse('{"mos": NaN}'), parse("[1]")[1]
-        (({'mos': None}, None), "no JSON object ('[1]'); one per line is needed")
+        >>> parse('{"mos": NaN, "seconds": 1e999}'), parse("[1]")[1]
+        (({'mos': None, 'seconds': '1e999'}, None), "no JSON object ('[1]'); one per line is needed")
     """
     try:
         row = _JSON.decode(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return {}, f"nested deeper than {DEEPEST} levels; make it flatter"
+    except ValueError as error:
         return {}, f"no JSON ({error}); one object per line is needed"
     if not isinstance(row, dict):
         return {}, f"no JSON object ({text.strip()[:40]!r}); one per line is needed"
+    if is_deeper(row, DEEPEST):
+        return {}, f"nested deeper than {DEEPEST} levels; make it flatter"
     return row, None
 
 
-def _finite(text: str) -> float | None:
-    return value if math.isfinite(value := float(text)) else None
+def is_deeper(value: Any, levels: int) -> bool:
+    """Say whether lists and objects lie within each other deeper than that.
+
+    Example:
+        >>> is_deeper([{"a": []}], 2), is_deeper([{"a": []}], 3)
+        (True, False)
+    """
+    level = [value]
+    for _ in range(levels + 1):
+        level = [part for part in level if isinstance(part, dict | list)]
+        if not level:
+            return False
+        level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+    return True
 
 
-_JSON = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+def _finite(text: str) -> float | str:
+    return value if math.isfinite(value := float(text)) else text
+
+
+_JSON = json.JSONDecoder(parse_constant=lambda name: None if name == "NaN" else name, parse_float=_finite)
 
 
 def read(path: str | Path, kind: Kind | None = None, **options: Any) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -211,6 +233,7 @@ def _scan_table(
 
 
 def _cells(pieces: Iterator[str], kind: Kind, trims: bool) -> Iterator[list[str]]:
+    csv.field_size_limit(2**31 - 1)  # of this process; what was written is read again, however long a cell is
     return csv.reader(pieces, delimiter="\t" if kind == "tsv" else ",", skipinitialspace=trims)
 
 

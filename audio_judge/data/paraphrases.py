@@ -97,7 +97,8 @@ def read_paraphrase(reply: str, source: str) -> str:
     """
     text = reply.rpartition("</think>")[2].strip().strip("\"'“”").strip()
     fields, wanted = set(_FIELD.findall(text)), set(_FIELD.findall(source))
-    if fields != wanted:
+    # A brace that opens no whole field would fail, or reach into what is filled in, when it is
+    if fields != wanted or re.search(r"[{}]", _FIELD.sub("", text)):
         raise ParseError(f"{text!r} has the fields {sorted(fields)}; {sorted(wanted)} expected")
     if not text or "\n" in text or "<think>" in text or len(text) > 4 * len(source) + 200:
         raise ParseError(f"{text[:200]!r} is not one line of fitting length")

@@ -5,16 +5,19 @@ import json
 import os
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import torch
 from transformers import DecisionPipeline, TextGenerationPipeline, pipeline
 
+from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.errors import UsageError
 from audio_judge.text_models.replies import CallError, Completion, Message, Sampling
 
@@ -22,6 +25,11 @@ from audio_judge.text_models.replies import CallError, Completion, Message, Samp
 THINKING = "enable_thinking"
 # Tokens that might have stood in place of one that was written: as many as vLLM and OpenAI tell of
 ALTERNATIVES = 20
+# Bounds of one reply: its bytes, unpacked; how often it may point elsewhere
+LONGEST_REPLY = 4 * 2**20
+MOST_REDIRECTIONS = 5
+
+_Result = TypeVar("_Result")
 
 
 class _Server:
@@ -38,7 +46,10 @@ class _Server:
             raise ValueError(f"endpoint {url}: no model; give the name the server knows it by")
         self.url, self.model, self.timeout = url, model, timeout
         # One deadline for the whole reply, below, instead of one for each part of it
-        self._connections = httpx2.AsyncClient(timeout=None, **_connecting(api_key))
+        bearer = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._connections = httpx2.AsyncClient(
+            timeout=None, headers={"Accept-Encoding": "gzip", **bearer}, verify=_certificates()
+        )
 
     async def post(self, name: str, body: Mapping[str, Any]) -> Any:
         """Post JSON to ``/v1/NAME`` once and return the JSON that came back.
@@ -46,28 +57,89 @@ class _Server:
         Raises:
             CallError: If none did; its kind says whether asking again may help.
         """
+        request = self._connections.build_request("POST", _path(self.url, name), json={"model": self.model, **body})
+        return await self._fetch(request)
+
+    async def get(self, name: str) -> Any:
+        """Get the JSON at ``/v1/NAME``, as ``post`` does."""
+        return await self._fetch(self._connections.build_request("GET", _path(self.url, name)))
+
+    async def _fetch(self, request: httpx2.Request) -> Any:
+        """Turn whatever comes back, if anything does, into JSON or a ``CallError``; time, size and depth are bounded."""
         try:
             async with asyncio.timeout(self.timeout):
-                response = await self._connections.post(_path(self.url, name), json={"model": self.model, **body})
+                response, body = await self._exchange(request)
         except TimeoutError as error:
             raise CallError("timeout", f"{self.url}: no reply within {self.timeout:g} s") from error
-        except httpx2.RequestError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise CallError("connection", f"{self.url}: {type(error).__name__} {error}") from error
-        if response.status_code >= 400:
-            raise _status_error(self.url, response)
+        said = body[:200].decode("utf-8", "replace").strip()
+        if not response.is_success:
+            raise _status_error(self.url, response, said)
         try:
-            return response.json()
+            return _read_json(body)
         except ValueError as error:
-            raise CallError("malformed_reply", f"{self.url}: no JSON in {response.text[:200]!r}") from error
+            raise CallError("malformed_reply", f"{self.url}: no JSON ({error}) in {said!r}") from error
+
+    async def _exchange(self, request: httpx2.Request) -> tuple[httpx2.Response, bytes]:
+        """Send a request to where it is wanted, and read no more than the bounds allow."""
+        for _ in range(MOST_REDIRECTIONS + 1):
+            # The client's own following would read bodies of redirections, of any size
+            response = await self._connections.send(request, stream=True, follow_redirects=False)
+            try:
+                if response.next_request is None:
+                    return response, await self._read(response)
+                request = response.next_request
+            finally:
+                await response.aclose()
+        raise CallError(
+            "refused", f"{self.url}: more than {MOST_REDIRECTIONS} redirections, the latest to {request.url}"
+        )
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        packed = bytearray()
+        async for part in response.aiter_raw():
+            packed += part
+            if len(packed) > LONGEST_REPLY:
+                break
+        body = bytes(packed)
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        try:
+            if coding == "gzip":  # unpacked here, as a client's decoder has no bound
+                body = zlib.decompressobj(zlib.MAX_WBITS + 16).decompress(body, LONGEST_REPLY + 1)
+            elif coding not in ("", "identity"):
+                raise CallError(
+                    "malformed_reply", f"{self.url}: packed as {coding[:40]!r}; gzip or nothing was asked for"
+                )
+        except zlib.error as error:
+            raise CallError("malformed_reply", f"{self.url}: not the gzip that it says it is ({error})") from error
+        if len(body) > LONGEST_REPLY:
+            raise CallError("malformed_reply", f"{self.url}: longer than {LONGEST_REPLY} bytes, {body[:80]!r} …")
+        return body
 
     async def close(self) -> None:
         await self._connections.aclose()
 
 
-def _status_error(url: str, response: httpx2.Response) -> CallError:
+def _read_json(body: bytes) -> Any:
+    """Read JSON of bounded depth.
+
+    Raises:
+        ValueError: If it is none, or deeper.
+    """
+    try:
+        answer = json.loads(body)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {DEEPEST}") from None
+    if is_deeper(answer, DEEPEST):
+        raise ValueError(f"nested deeper than {DEEPEST}")
+    return answer
+
+
+def _status_error(url: str, response: httpx2.Response, said: str) -> CallError:
     """Sort a status: 429 and a server's own faults may pass; other refusals, and what is not implemented (501), will not."""
     status = response.status_code
-    message = f"{url}: status {status} {response.text[:200].strip()!r}"
+    message = f"{url}: status {status} {said!r}"
     if status == 429:
         return CallError("rate_limited", message, _seconds(response.headers.get("retry-after")))
     if status == 408 or (status >= 500 and status != 501):
@@ -87,11 +159,6 @@ def _path(url: str, name: str) -> str:
     if path.endswith(f"/{name}"):
         return url
     return urlunsplit(parts._replace(path=f"{path.removesuffix('/v1')}/v1/{name}"))
-
-
-def _connecting(api_key: str | None) -> dict[str, Any]:
-    bearer = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return {"headers": bearer, "follow_redirects": True, "verify": _certificates()}
 
 
 @cache
@@ -180,16 +247,27 @@ class TokenEndpoint(Endpoint):
         match answer:
             case {"choices": [{"logprobs": {"content": list(tokens)}, "message": message, **choice}, *_]} if tokens:
                 try:
-                    found = [[(one["token"], float(one["logprob"])) for one in _candidates(token)] for token in tokens]
-                except (KeyError, TypeError, ValueError) as error:
+                    found = [[_told(one) for one in _candidates(token)] for token in tokens]
+                    text = message.get("content") or ""
+                    if not isinstance(text, str):
+                        raise TypeError("the reply is no text")
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
                     raise CallError("malformed_reply", f"{self._server.url}: no tokens in {tokens!r:.200}") from error
-                return _told_tokens(message.get("content") or "", found, choice.get("finish_reason") == "length")
+                return _told_tokens(text, found, choice.get("finish_reason") == "length")
         raise CallError("refused", f"{self._server.url}: no log-probabilities in {json.dumps(answer)[:200]}")
 
 
 def _candidates(token: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A token that was written, then the others; servers list it among them again if it was likely enough."""
     return [token, *(one for one in token.get("top_logprobs") or () if one["token"] != token["token"])]
+
+
+def _told(one: Mapping[str, Any]) -> tuple[str, float]:
+    token, logprob = one["token"], one["logprob"]
+    # Of a token that cannot stand there, servers tell -Infinity or -9999
+    if not isinstance(token, str) or not _is_number(logprob) or not logprob <= 1e-3:
+        raise ValueError(f"{one!r:.200}: a token and its log-probability are needed")
+    return token, float(max(logprob, -1e6))
 
 
 def _told_tokens(text: str, tokens: Sequence[Sequence[tuple[str, float]]], cut_off: bool) -> Completion:
@@ -394,6 +472,16 @@ def with_thinking(extra: Mapping[str, Any], thinking: bool | None) -> dict[str, 
     return {**extra, "chat_template_kwargs": given}
 
 
+def wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end from a plain function, whether or not this thread has a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def served_model(url: str, *, api_key: str | None = None) -> str:
     """Ask a server for the name of the only model that it serves.
 
@@ -401,15 +489,26 @@ def served_model(url: str, *, api_key: str | None = None) -> str:
         ValueError: If it does not say, or serves none or several.
     """
     try:
-        response = httpx2.get(_path(url, "models"), timeout=30.0, **_connecting(api_key))
-        names = [str(model["id"]) for model in response.raise_for_status().json()["data"]]
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
+        names = [str(model["id"]) for model in wait_for(_models(url, api_key))["data"]]
+    except (CallError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ValueError(f"{url}: does not say which model it serves ({reason}); name the one to ask") from error
     if len(names) != 1:
         listed = f"{', '.join(names[:5])}{' …' * (len(names) > 5)}" if names else "none"
         raise ValueError(f"{url}: lists {len(names)} models ({listed}); name the one to ask")
     return names[0]
+
+
+async def _models(url: str, api_key: str | None) -> Any:
+    server = _Server(url, "any", api_key, timeout=30.0)
+    try:
+        return await server.get("models")
+    finally:
+        await server.close()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _read_answers(place: str, questions: Mapping[str, Any], answers: Mapping[str, Any]) -> Completion:
@@ -419,9 +518,13 @@ def _read_answers(place: str, questions: Mapping[str, Any], answers: Mapping[str
         answer = answers[name]
         value = answer[question["type"]]  # score, noul and choice name their values as themselves
         highest = len(question["criteria"]) - 1 if question["type"] == "score" else 1
-        # NaN is in no range; the sum over the levels may exceed the highest in its last digits
-        if question["type"] != "choice" and not (0 <= float(value) <= highest + 1e-3):
-            raise CallError("malformed_reply", f"{place}: {name} is {value!r}; 0 to {highest} is needed")
+        if question["type"] == "choice":
+            fits, needed = isinstance(value, str), "a text"
+        else:
+            # NaN is in no range; the sum over the levels may exceed the highest in its last digits
+            fits, needed = _is_number(value) and 0 <= value <= highest + 1e-3, f"0 to {highest}"
+        if not fits:
+            raise CallError("malformed_reply", f"{place}: {name} is {repr(value)[:80]}; {needed} is needed")
         kept[name] = {key: part for key, part in answer.items() if key != "legend"}
     return Completion(json.dumps(kept, ensure_ascii=False))
 

@@ -27,7 +27,7 @@ from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from audio_judge.text_models.replies import GREEDY, Backend, CallError, Failure, Message, Reply, Sampling
+from audio_judge.text_models.replies import GREEDY, Backend, CallError, Failure, Message, Reply, Sampling, usable
 
 # A server that asks for a longer pause than this is better asked again by a later run.
 LONGEST_WAIT = 120.0
@@ -154,7 +154,8 @@ class Client:
                 and then four times the tokens (of a thought without an end, ``THOUGHT_TOKENS`` if that is more), and
                 fails if that is not enough.
         """
-        asked: dict[str, Any] = {"messages": [dict(message) for message in messages], "sampling": asdict(sampling)}
+        messages = [{name: usable(text) for name, text in message.items()} for message in messages]
+        asked: dict[str, Any] = {"messages": messages, "sampling": asdict(sampling)}
         asked |= {"backend": dict(self.backend.identity), "allow_cut_off": allow_cut_off}
         request = json.dumps(asked, sort_keys=True, ensure_ascii=False)
         key = hashlib.sha256(request.encode()).hexdigest()
@@ -187,7 +188,7 @@ class Client:
             try:
                 completion = await self.backend.generate(messages, replace(sampling, max_tokens=tokens))
                 if allow_cut_off or not completion.cut_off:
-                    return Reply(completion.text, completion.cut_off)
+                    return Reply(usable(completion.text), completion.cut_off)
                 is_thought, said = is_unfinished_thought(completion.text), completion.text[-80:]
                 what = "no end of the thought" if is_thought else "no end"
                 error = CallError("reply_cut_off", f"{what} within {tokens} tokens: {said!r}", 0.0)

@@ -23,13 +23,12 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from transformers import pipeline
 
@@ -44,6 +43,7 @@ from audio_judge.text_models.backends import (
     TokenEndpoint,
     decision_request,
     served_model,
+    wait_for,
     with_thinking,
 )
 from audio_judge.text_models.client import THOUGHT_TOKENS, Client, in_order
@@ -60,7 +60,7 @@ from audio_judge.text_models.criteria import (
     Asking,
     Form,
 )
-from audio_judge.text_models.replies import Backend, Failure, FailureKind, Message, Sampling
+from audio_judge.text_models.replies import Backend, Failure, FailureKind, Message, Sampling, usable
 
 Grades = dict[str, float]
 
@@ -76,8 +76,6 @@ _GRADES = {HIGHEST: "10|[0-9]", HIGHEST_DIGIT: "[0-9]"}
 _CONTROL = re.compile(r"<|\[(?=/?[A-Z_]+\])")
 
 _LOCAL_CHAT: dict[str, type[LocalModel]] = {"expected": LocalTokenModel, "chat": LocalModel}
-
-_Result = TypeVar("_Result")
 
 
 class EvaluatorDownError(RuntimeError):
@@ -234,9 +232,7 @@ def document(case: Case) -> str:
         }
     """
     fields = {"request": case.request, "ground_truth": case.truth, "answer": judged_answer(case.output)}
-    # Halves of surrogate pairs, which JSON lines may hold, cannot be sent.
-    usable = {name: text.encode("utf-8", "replace").decode() for name, text in fields.items()}
-    written = json.dumps(usable, ensure_ascii=False, indent=2)
+    written = json.dumps({name: usable(text) for name, text in fields.items()}, ensure_ascii=False, indent=2)
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 
@@ -339,8 +335,8 @@ class Evaluator:
         if asking not in ASKING:
             raise ValueError(f"form {asking!r}; one of {', '.join(ASKING)} is needed")
         rates = (max_failure_rate, max_cut_off_rate)
-        usable = all(0 <= rate <= 1 for rate in rates) and 1 <= minimum_cases <= 100
-        if not usable or concurrency < 1 or attempts < 1:
+        is_usable = all(0 <= rate <= 1 for rate in rates) and 1 <= minimum_cases <= 100
+        if not is_usable or concurrency < 1 or attempts < 1:
             raise ValueError(
                 f"max_failure_rate {max_failure_rate}, max_cut_off_rate {max_cut_off_rate}, minimum_cases {minimum_cases}, "
                 f"concurrency {concurrency}, attempts {attempts}; 0 to 1 twice, 1 to 100, and 1 or more twice are needed"
@@ -381,7 +377,7 @@ class Evaluator:
             if each is not None:
                 each(outcome)
 
-        _wait_for(self._outcomes(cases, take))
+        wait_for(self._outcomes(cases, take))
         return found
 
     async def _outcomes(self, cases: Sequence[Case], take: Callable[[Outcome], None]) -> None:
@@ -502,16 +498,6 @@ async def _by_decision(client: Client, case: Case) -> Outcome:
 
 def _worth_nothing() -> Outcome:
     return Outcome(dict.fromkeys(CRITERIA, 0.0))
-
-
-def _wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end from a plain function, whether or not this thread has a running event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
 
 
 def make_evaluator(

@@ -59,6 +59,16 @@ class Completion:
     cut_off: bool = False
 
 
+def usable(text: str) -> str:
+    r"""Replace halves of surrogate pairs, which JSON may hold and which can be neither sent nor kept.
+
+    Example:
+        >>> usable("noisy \ud83d")
+        'noisy ?'
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True)
 class Reply(Completion):
     """A completion as ``Client.ask`` returns it, from the cache or not."""

@@ -240,14 +240,16 @@ class AudioGRPOTrainer(CheckedTrainer, GRPOTrainer):
         # A list with an entry per answer, which TRL shuffles and splits as it does tensors
         return super()._generate_and_score_completions(inputs) | {"audio": self._audio}
 
-    def _calculate_rewards(self, *args: Any) -> torch.Tensor:
-        """Leave out an answer that lacks a reward which others to its prompt have, such as a grade that failed.
+    def _calculate_rewards(self, inputs: list[RewardRow], *args: Any) -> torch.Tensor:
+        """Leave out an answer that lacks a reward which its task, or another answer to its prompt, has: a grade failed.
 
         TRL would sum up the others and compare it as if the missing one were zero.
         """
-        rewards = super()._calculate_rewards(*args)  # (answers of all processes, functions)
+        rewards = super()._calculate_rewards(inputs, *args)  # (answers of all processes, functions)
+        needed = self._needed(gather_object([row["task"] for row in inputs]))
         missing = rewards.view(-1, self.num_generations, rewards.shape[1]).isnan()  # (prompts, answers, functions)
-        lacking = (missing & ~missing.all(1, keepdim=True)).any(2).flatten()  # (answers of all processes,)
+        applies = ~missing.all(1, keepdim=True) | torch.tensor(needed, device=missing.device).view_as(missing)
+        lacking = (missing & applies).any(2).flatten()  # (answers of all processes,)
         self._metrics["train"]["rewards/left_out"].append(lacking.float().mean().item())
         return rewards.masked_fill(lacking[:, None], torch.nan)
 
@@ -331,21 +333,17 @@ class AudioGRPOTrainer(CheckedTrainer, GRPOTrainer):
         weights = self.reward_weights.tolist()
         sums = [
             sum(weight * value for weight, value in zip(weights, row, strict=True) if value is not None)
-            for row, failed in zip(rows, gather_object(self._has_failed(values, columns["task"])), strict=True)
-            if not failed and any(value is not None for value in row)
+            for row, needed in zip(rows, self._needed(gather_object(columns["task"])), strict=True)
+            if not any(must and value is None for must, value in zip(needed, row, strict=True))
+            and any(value is not None for value in row)
         ]
         return metrics | ({"reward": sum(sums) / len(sums)} if sums else {})
 
-    def _has_failed(self, values: Sequence[Sequence[float | None]], tasks: Sequence[str]) -> list[bool]:
-        """Whether each answer lacks a reward that applies to its task."""
-        graded = [
-            (reward, own)
-            for reward, own in zip(self.reward_funcs, values, strict=True)
-            if hasattr(reward, "applies_to")
-        ]
+    def _needed(self, tasks: Sequence[str]) -> list[list[bool]]:
+        """Which rewards each answer must have by its task: (answers, functions)."""
         return [
-            any(reward.applies_to(task) and own[index] is None for reward, own in graded)
-            for index, task in enumerate(tasks)
+            [hasattr(reward, "applies_to") and reward.applies_to(task) for reward in self.reward_funcs]
+            for task in tasks
         ]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

@@ -42,10 +42,22 @@ class TestRead:
     def test_a_row_is_where_it_ends(self, file):
         assert list(read(file("a.csv", 'text\n"one\n\ntwo"\nx\n'))) == [(4, {"text": "one\n\ntwo"}), (5, {"text": "x"})]
 
-    def test_numbers_that_json_does_not_know_are_none(self, file):
+    def test_numbers_that_json_does_not_know_are_none_or_text(self, file):
         assert rows(file("a.jsonl", '{"a": NaN, "b": -Infinity, "c": 1e999, "d": 1.5}\n')) == [
-            {"a": None, "b": None, "c": None, "d": 1.5}
+            {"a": None, "b": "-Infinity", "c": "1e999", "d": 1.5}
         ]
+
+    @pytest.mark.parametrize("depth", [70, 900, 200_000])
+    def test_deep_nesting_is_a_problem_of_its_row(self, file, depth):
+        deep = "[" * depth + "]" * depth
+        found = list(scan(file("a.jsonl", f'{{"a": {deep}}}\n{{"a": 1}}\n')))
+        assert "nested deeper than 64" in found[0].problem
+        assert found[1].row == {"a": 1}
+
+    def test_long_cell_reads_back(self, tmp_path):
+        with Appender(tmp_path / "a.csv", ["text"]) as table:
+            table.write({"text": "x, " * 100_000})
+        assert rows(tmp_path / "a.csv") == [{"text": "x, " * 100_000}]
 
     def test_name_that_is_no_text_reads_back(self, tmp_path):
         name = b"\xe9.wav".decode("utf-8", "surrogateescape")

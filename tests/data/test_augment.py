@@ -300,6 +300,8 @@ class TestReadParaphrase:
             "rate the {label} from {low} to {high}",  # unchanged
             "Sure!\nHow is the {label}, {low} to {high}?",
             "{label} {low} {high}" + " really" * 100,
+            "How is the {label}, {low} to {high}, } or {",  # would fail when it is filled in
+            "How is the {label}, {low} to {high}, {label.__init__}?",  # would reach into what is filled in
             "",
         ],
     )

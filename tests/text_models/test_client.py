@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import copy
+import gzip
 import json
 import multiprocessing
 from types import SimpleNamespace
@@ -89,6 +90,7 @@ class TestEndpoint:
             Endpoint(url, model)
 
 
+GZIP = {"Content-Encoding": "gzip"}
 MISBEHAVIOUR = [
     ({"status": 429}, "rate_limited"),
     ({"status": 500}, "server_error"),
@@ -105,6 +107,15 @@ MISBEHAVIOUR = [
     ({"body": b"\xff\xfe"}, "malformed_reply"),
     ({"body": b"[]"}, "malformed_reply"),
     ({"text": "and then", "finish": "length"}, "reply_cut_off"),
+    ({"body": b"no gzip", "headers": GZIP}, "malformed_reply"),
+    ({"body": gzip.compress(bytes(64 * 2**20)), "headers": GZIP}, "malformed_reply"),  # 64 kB of 64 MB
+    ({"body": b"{}", "headers": {"Content-Encoding": "br"}}, "malformed_reply"),
+    ({"body": b" " * 2**23}, "malformed_reply"),
+    ({"body": b"[" * 200_000 + b"]" * 200_000}, "malformed_reply"),
+    ({"body": b"[" * 100 + b"]" * 100}, "malformed_reply"),
+    ({"body": b'{"choices": ' + b"9" * 5000 + b"}"}, "malformed_reply"),
+    ({"body": b'{"choices": [{"message": {"content": {"a": ' + b"9" * 400 + b"}}}]}"}, "malformed_reply"),
+    ({"status": 307, "headers": {"Location": "http://[/"}}, "connection"),
 ]
 
 
@@ -128,7 +139,27 @@ class TestRetry:
         assert reply == Reply("fine")
         assert (counts.asked, counts.sent, counts.failed) == (1, 4, 0)
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+    def test_redirections_without_end_are_refused(self):
+        with serving(lambda *_: {"status": 307, "headers": {"Location": "/v1/chat/completions"}}) as stub:
+            (failure,), _ = ask(stub.url)
+        assert (failure.kind, failure.attempts, len(stub.requests)) == ("refused", 1, 6)
+
+    def test_one_redirection_is_followed(self):
+        moved = {"status": 307, "headers": {"Location": "/v1/chat/completions"}}
+        with serving(after([moved], then="fine")) as stub:
+            assert ask(stub.url)[0] == [Reply("fine")]
+
+    def test_packed_reply_is_unpacked(self):
+        body = gzip.compress(b'{"choices": [{"message": {"content": "fine"}}]}')
+        with serving(lambda *_: {"body": body, "headers": GZIP}) as stub:
+            assert ask(stub.url)[0] == [Reply("fine")]
+
+    def test_half_a_surrogate_pair_is_kept_and_sent_as_a_question_mark(self, tmp_path):
+        with serving(lambda *_: {"body": b'{"choices": [{"message": {"content": "a \\ud83d"}}]}'}) as stub:
+            assert ask(stub.url, tmp_path, "b \ude00")[0] == [Reply("a ?")]
+        assert stub.requests[0]["messages"][0]["content"] == "b ?"
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 501])
     def test_a_refusal_is_final(self, status):
         with serving(after([{"status": status, "body": b"no such model"}] * 9)) as stub:
             (failure,), _ = ask(stub.url)

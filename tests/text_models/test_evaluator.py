@@ -239,7 +239,7 @@ class TestDecisionForm:
     @pytest.mark.parametrize(
         "wrong",
         [
-            *({"score": value} for value in (11.0, -0.5, float("nan"), "high", None, [])),
+            *({"score": value} for value in (11.0, -0.5, float("nan"), "high", "9.9", True, None, [], 10**400)),
             *({"noul": 0.5}, {}, 7),
         ],
     )
@@ -487,7 +487,9 @@ class TestAuto:
         assert evaluator.asking == "decision"
         assert len(stub.requests) == 3  # one of them to find out
 
-    @pytest.mark.parametrize("answer", [{"status": 404}, {"status": 422}, {"body": b"<html>welcome</html>"}])
+    @pytest.mark.parametrize(
+        "answer", [{"status": 404}, {"status": 422}, {"status": 501}, {"body": b"<html>welcome</html>"}]
+    )
     def test_takes_chat_where_they_are_not(self, answer):
         with serving(lambda request, _times: answer if "questions" in request else "6") as stub:
             evaluator = evaluator_at(stub.url)

@@ -272,6 +272,31 @@ class TestTrainer:
         advantages = trainer._generate_and_score_completions([rows[0]] * 4)["advantages"]
         assert advantages[0] > 0 > advantages[1]
 
+    def test_evaluator_that_refuses_one_answer_in_twelve(self, tmp_path, judge, rows):
+        """Its advantage is zero, whether its siblings have grades or none has; the form alone moves nobody."""
+        refused = [index == 4 for index in range(12)]
+
+        def grade(cases):
+            shares = [index / 12 for index in range(12)]
+            return [None if no else dict.fromkeys(CRITERIA, share) for no, share in zip(refused, shares, strict=True)]
+
+        def form(completions, **_):
+            return [index % 2 for index in range(12)]
+
+        model, processor = judge
+        options = {"num_generations": 12, "per_device_train_batch_size": 12, "reward_weights": [4.5, 0.5]}
+        trainer = AudioGRPOTrainer(
+            model=model, processing_class=processor, args=config(tmp_path, **options), train_dataset=to_dataset(rows),
+            reward_funcs=[EvaluatorReward(SimpleNamespace(grade=grade, cut_off=0)), form],
+        )  # fmt: skip
+        advantages = trainer._generate_and_score_completions([rows[0]] * 12)["advantages"]
+        assert (advantages == 0).tolist() == refused
+        assert advantages.mean() == pytest.approx(0, abs=1e-4)
+        assert advantages[:4].max() < 0 < advantages[6:].min()
+        refused[:] = [True] * 12
+        assert not trainer._generate_and_score_completions([rows[0]] * 12)["advantages"].any()
+        assert trainer._metrics["train"]["rewards/left_out"] == [pytest.approx(1 / 12), 1.0]
+
     def test_validation_answer_whose_grade_failed_does_not_count(self, tmp_path, judge, rows):
         class Graded:
             __name__ = "graded"
