@@ -1,7 +1,6 @@
 """Audio that simulated corpora are made from in tests: tones instead of speech, and one file of all the rest."""
 
 import csv
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,7 @@ def label_cheaply(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(simulate, "CONTENT", {"speech": 1.0})
     monkeypatch.setattr(simulate, "nisqa", nisqa)
     monkeypatch.setattr(simulate, "distill_mos", distill_mos)
-    monkeypatch.setattr(simulate, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(simulate, "in_processes", lambda work, jobs, _: (work(*job) for job in jobs))
     monkeypatch.setattr(simulate, "_sources", lambda _: listed)
     monkeypatch.setattr(encoder_data, "list_sources", lambda _: listed)
 

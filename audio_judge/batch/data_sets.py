@@ -31,10 +31,10 @@ def data_set_place(argument: str) -> tuple[str, str | None] | None:
     if argument.startswith(HUB):
         name, _, split = argument.removeprefix(HUB).partition(":")
         return HUB + name, split or None
-    if Path(argument).is_dir():
+    if os.path.isdir(argument):
         return (argument, None) if _is_data_set(Path(argument)) else None
     folder, colon, split = argument.rpartition(":")
-    is_there = bool(colon) and Path(folder).is_dir() and not Path(argument).exists()
+    is_there = bool(colon) and os.path.isdir(folder) and not os.path.exists(argument)
     return (folder, split) if is_there and _is_data_set(Path(folder)) else None
 
 

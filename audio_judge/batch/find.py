@@ -6,6 +6,7 @@ no such column) is a :class:`UsageError`. No sound file is opened here.
 """
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,12 +53,13 @@ def find_items(
 def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[Item]:
     path = Path(argument)
     place = data_set_place(argument)
-    is_pattern = glob.has_magic(argument) and not path.exists()  # a file may be called take[1].wav
+    # A file may be called take[1].wav; what cannot be a name on this disk is said when it is read
+    is_pattern = glob.has_magic(argument) and not os.path.exists(path)
     if argument == "-":
         yield from _stdin_items(stdin, columns)
     elif place is not None:
         yield from data_set_items(*place, columns)
-    elif path.is_dir():
+    elif os.path.isdir(path):
         yield from _directory_items(path)
     elif path.suffix.lower() in (".jsonl", ".csv") and not is_pattern:
         yield from _list_items(path, columns)

@@ -1,6 +1,7 @@
 """Finds the pairs of clips that ``audio-judge compare`` is to judge: files, folders, lists, or rows of data sets."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -37,10 +38,11 @@ def find_pairs(
             f"{shown}: no pairs; give two files, two folders, or a list with {names.first} and {names.second}"
         )
     first, second = map(Path, arguments)
-    if first.is_dir() != second.is_dir():
-        file = second if first.is_dir() else first
+    are_folders = [os.path.isdir(place) for place in (first, second)]
+    if are_folders[0] != are_folders[1]:
+        file = second if are_folders[0] else first
         raise UsageError(f"{file} is no folder, but the other one is; give two files or two folders")
-    if first.is_dir():
+    if are_folders[0]:
         return list(_by_name(first, second, names))
     return [PairItem({names.first: arguments[0], names.second: arguments[1]}, arguments[0], arguments[1])]
 

@@ -22,6 +22,7 @@ from audio_judge.batch.write import (
     SCORE_KEYS,
     Answer,
     RowWriter,
+    check_replaceable,
     check_same_settings,
     earlier_rows,
     header,
@@ -41,12 +42,14 @@ class Output:
         page: ``.html`` file to make of the rows; None for none.
         to_stdout: Whether JSON lines go to standard output.
         resume: Whether to go on with an earlier run.
+        overwrite: Whether the rows of an earlier run may go.
     """
 
     path: Path | None = None
     page: Path | None = None
     to_stdout: bool = False
     resume: bool = False
+    overwrite: bool = False
 
     @property
     def has_rows(self) -> bool:
@@ -178,6 +181,10 @@ def _run(job: Job, items: Sequence[Any], output: Output, no_progress: bool) -> i
     is_alone = output.path is None or (shard.count == 1 and set(shards.files(output.path)) <= {output.path})
     with nullcontext() if output.path is None or is_alone else shards.locked(output.path):
         left, errors = _not_done(job, share, output, inputs_of(items))
+        # A process without a share may begin when the others have already written all
+        if output.path is not None and not output.resume and (share or shard.count == 1):
+            check_replaceable(output.path, output.overwrite)
+            shards.start_anew(output.path, shard)
         writer = _writer(job, items, output, shard)
     done = len(share) - len(left)
     is_shown = sys.stdout.isatty() and job.show is not None
@@ -193,8 +200,6 @@ def _run(job: Job, items: Sequence[Any], output: Output, no_progress: bool) -> i
 
 def _writer(job: Job, items: Sequence[Any], output: Output, shard: shards.Shard) -> RowWriter:
     # Made under the lock, before any row is judged: else another process may merge meanwhile, without this part
-    if output.path is not None and not output.resume:
-        shards.start_anew(output.path, shard)
     part = None if output.path is None else shard.part(output.path)
     return RowWriter(part, inputs_of(items), job.all_columns, job.all_keys, goes_on=output.resume)
 

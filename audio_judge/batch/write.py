@@ -4,6 +4,7 @@ A row is the input row with the judgement added; a key of the input that the jud
 ``input_<key>``. Rows are flushed one by one, so that an interruption costs at most a half-written last line.
 """
 
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,6 +138,39 @@ class RowWriter:
 def is_csv(path: Path) -> bool:
     """Whether a file is a CSV table, by its name; others are JSON lines."""
     return path.suffix.lower() == ".csv"
+
+
+def check_replaceable(path: Path, is_wanted: bool) -> None:
+    """Refuse to write a file anew that others have written, or that holds rows which nobody has given up.
+
+    Args:
+        is_wanted: Whether rows of an earlier run may go.
+
+    Raises:
+        UsageError: If there is such a file.
+    """
+    if not os.path.isfile(path) or path.stat().st_size == 0:
+        return
+    if not _is_ours(path):
+        raise UsageError(f"{path}: is there already, and not written by `audio-judge`; choose another --output")
+    if not is_wanted:
+        raise UsageError(f"{path}: is there already; --resume goes on with its rows, --overwrite begins anew")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file begins as those do that commands write."""
+    with path.open("rb") as file:
+        begin = file.read(1000)
+    if path.suffix.lower() == ".html":
+        return b'content="audio-judge"' in begin
+    try:
+        if is_csv(path):
+            return {"task", "error"} <= set(lines.columns_of(path, is_growing=True))
+        row = next(lines.scan(path, "json", is_growing=True, errors="replace"), None)
+    except lines.LineError:
+        return False
+    # A kill may have left a piece of the first row alone
+    return begin.startswith(b"{") if row is None else "task" in row.row
 
 
 def header(input_columns: Sequence[str], result_columns: Sequence[str]) -> list[str]:

@@ -5,7 +5,9 @@ one is the business of ``audio_judge.batch``.
 """
 
 import argparse
+import glob
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from audio_judge.batch.find import find_items
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run
-from audio_judge.batch.write import ALL_SETTINGS, Answer
+from audio_judge.batch.write import ALL_SETTINGS, Answer, check_replaceable
 from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
 from audio_judge.reports import answers
@@ -180,13 +182,34 @@ def _output(options: argparse.Namespace, for_people: bool) -> Output:
         raise UsageError(f"--output {path}: the name must end in .jsonl or .csv or .html")
     rows = path.with_name(f"{path.name}.jsonl") if suffix == ".html" else path
     # A page is made of rows in a file beside it, which must be no input either
-    if any(clip != "-" and Path(clip).resolve() in (path.resolve(), rows.resolve()) for clip in options.clips):
+    if any(_is_same(one, place) for one in _inputs(options) for place in (path, rows)):
         raise UsageError(f"--output {path} is also an input; choose another name")
     if processes > 1 and "-" in options.clips:
         raise UsageError("several processes cannot share standard input; give files, folders or lists")
     page = path if suffix == ".html" else None
     answers.check(page)
-    return Output(rows, page, resume=options.resume)
+    for place in {rows, path} if processes == 1 else ():  # several processes ask when none of them may have begun
+        if place == page or not options.resume:
+            check_replaceable(place, options.overwrite or options.resume)
+    return Output(rows, page, resume=options.resume, overwrite=options.overwrite)
+
+
+def _inputs(options: argparse.Namespace) -> Iterator[str]:
+    """Every file that a command reads, by name, but for those that lists name."""
+    given = vars(options)
+    yield from (given[name] for name in ("reference", "questions") if given.get(name))
+    yield from given.get("rubric") or ()
+    for clip in options.clips:
+        yield clip
+        if glob.has_magic(clip):
+            yield from glob.iglob(clip, recursive=True)
+
+
+def _is_same(one: str, other: Path) -> bool:
+    """Whether two names are of one file, which may have several, or would be if it were there."""
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[list[PairItem], PairColumns]:

@@ -51,7 +51,13 @@ def add_output(parser: argparse.ArgumentParser, *, with_table: bool = False) -> 
     )
     if with_table:
         group.add_argument("--table", action="store_true", help="show a table for people on stdout")
-    group.add_argument("--resume", action="store_true", help="skip the rows, errors too, that the output has already")
+    going_on = group.add_mutually_exclusive_group()
+    going_on.add_argument(
+        "--resume", action="store_true", help="skip the rows, errors too, that the output has already"
+    )
+    going_on.add_argument(
+        "--overwrite", action="store_true", help="begin anew, though the output has rows of an earlier run"
+    )
     group.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
 
 

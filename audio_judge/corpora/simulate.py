@@ -8,12 +8,11 @@ it stopped.
 """
 
 import argparse
-import multiprocessing
 import shutil
 import sys
 import zlib
 from collections.abc import Collection, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +25,7 @@ import torch
 from tqdm import tqdm
 
 from audio_judge.batch import lines
+from audio_judge.batch.workers import in_processes
 from audio_judge.clips import Cause
 from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, read_rows
 from audio_judge.corpora.teachers import check_installed, distill_mos, nisqa
@@ -406,11 +406,9 @@ def write_simulated(data: Sequence[Path], out: Path, split: str, clips: int, see
     missing = sorted(set(range(clips)) - {row["index"] for row in done})
     batches = [missing[start : start + 8] for start in range(0, len(missing), 8)]
     written = 0
-    context = multiprocessing.get_context("spawn")  # forked threads of torch hang
-    with ProcessPoolExecutor(workers, context) as pool, lines.Appender(folder / "rows.jsonl") as file:
-        futures = [pool.submit(_write_batch, folder, data, split, seed, batch) for batch in batches]
-        for future in tqdm(as_completed(futures), total=len(futures), desc=split, unit="batch"):
-            rows = future.result()
+    jobs = [(folder, data, split, seed, batch) for batch in batches]
+    with lines.Appender(folder / "rows.jsonl") as file, closing(in_processes(_write_batch, jobs, workers)) as made:
+        for rows in tqdm(made, total=len(jobs), desc=split, unit="batch"):
             file.write(*rows)
             written += len(rows)
     return written

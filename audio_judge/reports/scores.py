@@ -4,6 +4,7 @@ The page shows how scores are distributed, how systems rank, which clips are wor
 holds its plots and sounds itself and opens without a network. Needs the extra ``report``.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -169,7 +170,7 @@ def _path(
     name = place if said is None else str(said)
     start, end = _times(place, row)
     folders = [root] if root is not None else [Path(), file.parent]
-    path = next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+    path = next((folder / name for folder in folders if os.path.isfile(folder / name)), folders[0] / name)
     part = "" if start is None and end is None else f" [{start or 0:g}–{'' if end is None else f'{end:g}'} s]"
     return f"{name}{part}", path, (start, end)
 

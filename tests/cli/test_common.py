@@ -89,6 +89,11 @@ class TestUsageErrors:
             (["clips", "--explain", "--rubric", "reverberation"], "leave out --rubric reverberation"),
             (["rows.jsonl"], "rows.jsonl: no such file"),
             (["empty.csv", "--output", "empty.csv"], "is also an input"),
+            (["*.csv", "--output", "empty.csv", "--resume"], "is also an input"),
+            (["clips", "--output", "linked.jsonl"], "is there already, and not written by"),
+            (["empty.csv", "--output", "linked.csv"], "is also an input"),
+            (["clips", "--reference", "empty.csv", "--output", "linked.csv"], "is also an input"),
+            (["clips", "--output", "loop.jsonl"], "cannot be written"),
             (["empty.csv"], "nothing to judge: empty.csv has no rows"),
             (["-"], "nothing to judge"),
             (["clips", "--output", "clips/0.wav/scores.csv"], "cannot be written"),
@@ -96,6 +101,9 @@ class TestUsageErrors:
     )
     def test_exit_code_and_reason(self, run, folder, arguments, reason):
         (folder / "empty.csv").write_text("path,text\n")
+        (folder / "linked.csv").hardlink_to(folder / "empty.csv")
+        (folder / "linked.jsonl").symlink_to(folder / "clips/0.wav")
+        (folder / "loop.jsonl").symlink_to(folder / "loop.jsonl")
         code, out, err = run("score", *arguments)
         assert (code, out) == (2, "")
         assert reason in err

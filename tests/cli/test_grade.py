@@ -195,7 +195,7 @@ class TestBadRows:
         write(folder, [json.dumps(ROWS[0] | {"x": 0})[:-2] + "1e999}", json.dumps(ROWS[1])[:-1] + ', "y": NaN}'])
         with serving(decides(8, 8, 8, 8)) as stub:
             assert run(stub, "--out", "graded.jsonl")[0] == 0
-        assert [row.get("x", row.get("y")) for row in read(folder / "graded.jsonl")] == [None, None]
+        assert [row.get("x", row.get("y")) for row in read(folder / "graded.jsonl")] == ["1e999", None]
 
     def test_no_row_with_a_grade(self, folder, run):
         write(folder, ["{}"])

@@ -256,7 +256,7 @@ class TestResume:
         name, options = folder / f"scores.{suffix}", ("--rubric", "mos", "--output", f"scores.{suffix}")
         run("score", "clips", "--listener", "elderly", *options)
         whole = name.read_text()
-        run("score", "clips/0.wav", "clips/1.wav", "--listener", "elderly", *options)
+        run("score", "clips/0.wav", "clips/1.wav", "--listener", "elderly", *options, "--overwrite")
         earlier = name.read_text().replace("listener", "profile")
         name.write_text(earlier)
         assert run("score", "clips", "--listener", "sound engineer", *options, "--resume")[0] == 2
@@ -289,7 +289,47 @@ class TestResume:
         assert (code, "mine.jsonl:1: not written by" in err) == (2, True)
         assert (folder / "mine.jsonl").read_text() == '{"mine": 1}\nhalf a line'
 
-    def test_without_it_the_file_is_written_anew(self, run, folder):
-        run("score", "clips", "--output", "scores.jsonl")
-        run("score", "clips/2.wav", "--output", "scores.jsonl")
-        assert len(lines((folder / "scores.jsonl").read_text())) == 1
+    @pytest.mark.parametrize("name", ["scores.jsonl", "scores.csv", "scores.html"])
+    def test_finished_rows_go_only_if_that_is_wanted(self, run, folder, name):
+        rows = folder / f"{name}{'.jsonl' if name == 'scores.html' else ''}"
+        run("score", "clips", "--output", name)
+        before = rows.read_bytes()
+        code, _, err = run("score", "clips/2.wav", "--output", name)
+        assert (code, "--resume goes on with its rows, --overwrite begins anew" in err) == (2, True)
+        assert rows.read_bytes() == before
+        assert run("score", "clips/2.wav", "--output", name, "--overwrite")[0] == 0
+        assert len(rows.read_text().splitlines()) == 1 + (name == "scores.csv")
+
+    @pytest.mark.parametrize(
+        ("name", "text"), [("a.jsonl", '{"mine": 1}\n'), ("a.csv", "x,y\n"), ("a.html", "<p>hello")]
+    )
+    def test_what_others_wrote_is_never_replaced(self, run, folder, name, text):
+        (folder / name).write_text(text)
+        code, _, err = run("score", "clips", "--output", name, "--overwrite")
+        assert (code, "not written by `audio-judge`" in err) == (2, True)
+        assert (folder / name).read_text() == text
+
+
+class TestRowsThatCannotBeJudged:
+    ROWS = (
+        '{"path": "clips/0.wav", "start_time": 1e999}',
+        f'{{"path": "clips/0.wav", "start_time": {"9" * 400}}}',
+        '{"path": "clips/0.wav", "start_time": "x"}',
+        '{"path": "clips/0.wav", "end_time": []}',
+        f'{{"path": "clips/0.wav", "note": {"[" * 900}{"]" * 900}}}',
+        '{"path": "clips/0.wav"}',
+    )
+
+    @pytest.mark.parametrize("name", ["scores.jsonl", "scores.csv", "scores.html"])
+    def test_each_is_an_error_row(self, run, folder, name):
+        (folder / "rows.jsonl").write_text("\n".join(self.ROWS) + "\n")
+        words = ("score", "rows.jsonl", "--rubric", "mos", "--output", name)
+        for more in ((), ("--resume",)) if name != "scores.html" else ((),):
+            code, _, err = run(*words, *more)
+            assert (code, "1 clip scored, 5 errors" in err) == (1, True)
+
+    def test_long_cell_is_gone_on_with(self, run, folder):
+        (folder / "rows.csv").write_text(f"path,note\nclips/0.wav,{'x' * 200_000}\nclips/1.wav,y\n")
+        words = ("score", "rows.csv", "--rubric", "mos", "--output", "scores.csv")
+        run(*words, "--limit", "1")
+        assert "2 clips scored, 0 errors" in run(*words, "--resume")[2]

@@ -1,5 +1,4 @@
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -30,7 +29,7 @@ def fake_teachers(sources, monkeypatch):
     """Teachers that cost nothing, and threads instead of processes, so that they are the ones called."""
     monkeypatch.setattr(simulate, "nisqa", lambda clips: ([dict(SCORES)] * len(clips), np.ones((len(clips), 7, 64))))
     monkeypatch.setattr(simulate, "distill_mos", lambda clips, *_, **__: ([2.5] * len(clips), [HEARD] * len(clips)))
-    monkeypatch.setattr(simulate, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(simulate, "in_processes", lambda work, jobs, _: (work(*job) for job in jobs))
     monkeypatch.setattr(simulate, "_sources", lambda _: sources)
     monkeypatch.setattr(simulate, "list_sources", lambda _: sources)
 

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
@@ -16,10 +17,11 @@ from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.judge.generation import generate_answers
 from audio_judge.judge.native import encode_prompt, join_audio, placeholder_id
 from audio_judge.languages import LANGUAGES
+from audio_judge.text_models.criteria import CRITERIA
 from audio_judge.training.collate import JudgeCollator
 from audio_judge.training.grpo import AcrossProcesses, AudioGRPOTrainer, GroupSampler, group_rows, judge_metrics
 from audio_judge.training.reward_rows import make_row, make_rows, to_dataset
-from audio_judge.training.rewards import format_reward, preference_reward
+from audio_judge.training.rewards import EvaluatorReward, format_reward, preference_reward
 from audio_judge.training.tuning import CheckpointError, add_lora, last_checkpoint, nf4_config, select_trainable
 
 
