@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from audio_judge.cli.options import JUDGE, JUDGE_HELP, port
+from audio_judge.cli.options import JUDGE, JUDGE_HELP, port, positive_float, positive_int
 from audio_judge.errors import UsageError
 
 EXAMPLES = """examples:
   audio-judge serve
   audio-judge serve --judge open
   audio-judge serve --judge runs/mini --port 8080 --device cuda:0
-  audio-judge serve --judge me/my-judge --trust-remote-code
+  audio-judge serve --judge me/my-judge --max-seconds 60 --max-body-mb 8
   audio-judge serve --judge Qwen/Qwen2-Audio-7B-Instruct --device cuda
   audio-judge serve -- --model-timeout 60 --enable-cors
 
@@ -23,8 +23,7 @@ Becomes `transformers serve`: typed questions at /v1/systemone, and of a native 
 
 # Several questions in one prompt need it
 ATTENTION = ("--attn-implementation", "sdpa")
-SERVER = ("-c", "from transformers.cli.transformers import main; main()", "serve")
-NATIVE_SERVER = ("-c", "from audio_judge.judge.serving import main; main()", "serve")
+SERVER = "from audio_judge.judge.serving import Limits, main; main(Limits({}, {}, {}), is_native={})"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +31,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     judge = parser.add_argument_group(JUDGE)
     judge.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
     judge.add_argument(
-        "--trust-remote-code", action="store_true", help="run the code of a judge on the Hub; needed for those of ours"
+        "--trust-remote-code", action="store_true", help="run code that a judge brings; those of ours need none"
     )
     judge.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     judge.add_argument("--dtype", default="auto", metavar="NAME", help="auto, float32, bfloat16 … (default: auto)")
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="localhost", metavar="NAME", help="address to listen at (default: localhost)")
     server.add_argument("--port", type=port, default=8000, metavar="N", help="port to listen at (default: 8000)")
+    server.add_argument(
+        "--max-body-mb", type=positive_float, default=32.0, metavar="MB", help="longest request (default: 32)"
+    )
+    server.add_argument(
+        "--max-seconds",
+        type=positive_float,
+        default=600.0,
+        metavar="S",
+        help="most audio in a request of typed questions (default: 600)",
+    )
+    server.add_argument(
+        "--max-characters", type=positive_int, default=20_000, metavar="N", help="most text in one (default: 20000)"
+    )
     server.add_argument("server_options", nargs="*", metavar="-- OPTION", help="options of `transformers serve`")
 
 
@@ -58,7 +70,7 @@ def server_command(options: argparse.Namespace) -> list[str]:
     """Write the command line of the server, as words; the first is the path of Python.
 
     Raises:
-        UsageError: If there is no such judge, or the code of a repository is not trusted.
+        UsageError: If there is no such judge, or it needs code of its own that is not trusted.
     """
     from audio_judge.hub.files import is_local, learned_of
     from audio_judge.judge.shipped import place_of
@@ -71,6 +83,10 @@ def server_command(options: argparse.Namespace) -> list[str]:
         judge = str(Path(judge).expanduser().resolve())
         if not Path(judge, "config.json").is_file():
             raise UsageError(f"--judge {judge}: no config.json; name the folder of a judge")
+        if not options.trust_remote_code and _brings_code(judge):
+            raise UsageError(
+                f"--judge {judge}: it is no judge of ours, and brings code of its own; look at it, then add --trust-remote-code"
+            )
         learned = learned_of(judge)
         if learned is not None and not learned.decides and not _is_native(judge):  # which chat
             raise UsageError(
@@ -78,15 +94,19 @@ def server_command(options: argparse.Namespace) -> list[str]:
                 "`audio-judge` and `AudioJudge` ask it so, and `handler.py` of its repository does"
             )
     native = _is_native(judge)
-    if not native and not is_local(judge) and not options.trust_remote_code:
-        raise UsageError(
-            f"--judge {judge}: serving runs code of this repository; look at it, then add --trust-remote-code"
-        )
-    # Of a native model the code is that of transformers, which knows how each pays attention
-    flags = ["--trust-remote-code"] * (not native or options.trust_remote_code) + ([] if native else [*ATTENTION])
+    # Judges of ours are served by this package's code, as everywhere; transformers knows how a native model pays attention
+    flags = ["--trust-remote-code"] * options.trust_remote_code + ([] if native else [*ATTENTION])
     flags += ["--device", options.device, "--dtype", options.dtype]
     flags += ["--host", options.host, "--port", str(options.port)]
-    return [sys.executable, *(NATIVE_SERVER if native else SERVER), judge, *flags, *options.server_options]
+    code = SERVER.format(options.max_body_mb, options.max_seconds, options.max_characters, native)
+    return [sys.executable, "-c", code, "serve", judge, *flags, *options.server_options]
+
+
+def _brings_code(folder: str) -> bool:
+    from audio_judge.hub.files import read_json
+
+    config = read_json(Path(folder, "config.json"))
+    return bool(config.get("auto_map")) and config.get("model_type") != "audio_judge"
 
 
 def _is_native(judge: str) -> bool:

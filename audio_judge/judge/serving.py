@@ -1,33 +1,270 @@
-"""A native audio language model behind transformers' own server, so that typed questions are answered by who has heard the clip.
+"""transformers' own server, as ``audio-judge serve`` becomes it: within limits, and typed questions about what was heard.
 
-    python -c "from audio_judge.judge.serving import main; main()" serve runs/sq_llm --device cpu
+    python -c "from audio_judge.judge.serving import main; main()" serve runs/mini --device cpu
 
-That server would load the speaking half of Qwen-Omni, too, and write the sound of a request to ``/v1/systemone`` into the prompt
-as text. Chat (``/v1/chat/completions`` with ``input_audio``) stays as transformers has it. ``audio-judge serve`` starts this.
+That server answers a request to ``/v1/systemone`` of which it hears nothing, of any size, for a client that has left, and runs the
+code of a judge's folder; here the classes of this package are registered. Of a native audio language model it would load the
+speaking half, too, and write the sound of a request into the prompt as text. Chat (``/v1/chat/completions`` with
+``input_audio``) stays as transformers has it.
 """
 
+import asyncio
 import base64
 import binascii
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-from audio_judge.audio import read_audio, resample
+import numpy as np
+
+from audio_judge.audio import audio_info, read_audio, resample
+from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.judge import asking
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.messages import text_messages
 
+SOUNDS = ("audio", "input_audio", "audio_url")
+NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file")
 
-def main() -> None:
-    """Become ``transformers``, whose ``serve`` answers typed questions by a native audio language model."""
+# Whether the client of the request that is being answered has left
+_GONE: ContextVar[threading.Event] = ContextVar("gone")
+
+Answering = Callable[[Any, dict[str, Any]], tuple[dict[str, Any], int]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for.
+
+    Args:
+        megabytes: Of its body.
+        seconds: Of its clips together.
+        characters: Of its text, questions included.
+    """
+
+    megabytes: float = 32.0
+    seconds: float = 600.0
+    characters: int = 20_000
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def main(limits: Limits | None = None, *, is_native: bool = False) -> None:
+    """Become ``transformers``, whose ``serve`` answers typed questions about what was heard.
+
+    Args:
+        limits: Of a request; None for the usual ones.
+        is_native: Whether it serves a native audio language model.
+    """
+    from transformers.cli.serving import server
     from transformers.cli.serving.model_manager import ModelManager
     from transformers.cli.serving.systemone import SystemOneHandler
     from transformers.cli.transformers import main as transformers_main
 
-    ModelManager._load_model = load_model  # type: ignore[assignment,method-assign]
-    SystemOneHandler._answer = staticmethod(answer)  # type: ignore[method-assign,assignment]
+    known, build = limits or Limits(), server.build_server
+    if is_native:
+        ModelManager._load_model = load_model  # type: ignore[assignment,method-assign]
+    handle = _handler(answer if is_native else SystemOneHandler._answer, known)
+    SystemOneHandler.handle_request = handle  # type: ignore[method-assign,assignment]
+
+    def build_server(*parts: Any, **options: Any) -> Any:
+        app = build(*parts, **options)
+        app.add_middleware(Doorman, longest=int(known.megabytes * 1e6))
+        return app
+
+    server.build_server = build_server  # type: ignore[assignment]
     transformers_main()
+
+
+class Doorman:
+    """ASGI middleware: refuses bodies that are too long before they are read, and notes when a client leaves."""
+
+    def __init__(self, app: Any, longest: int) -> None:
+        self.app, self.longest = app, longest
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let a request in."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        body = bytearray()
+        is_whole = announced.isdigit() and int(announced) > self.longest
+        while not is_whole and len(body) <= self.longest:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            is_whole = not message.get("more_body", False)
+        if len(body) > self.longest or (announced.isdigit() and int(announced) > self.longest):
+            await self._refuse(send)
+            return
+        await self._answer(scope, bytes(body), receive, send)
+
+    async def _answer(self, scope: Any, body: bytes, receive: Any, send: Any) -> None:
+        gone, left = threading.Event(), asyncio.Event()
+        _GONE.set(gone)
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+            left.set()
+
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def replay() -> Any:
+            for message in messages:
+                return message
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        watcher = asyncio.create_task(watch())
+        try:
+            await self.app(scope, replay, send)
+        finally:
+            watcher.cancel()
+
+    async def _refuse(self, send: Any) -> None:
+        said = json.dumps({"detail": f"a body of more than {self.longest / 1e6:g} MB; --max-body-mb of the server"})
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.body", "body": said.encode()})
+
+
+def _handler(usual: Answering, limits: Limits) -> Any:
+    """Make what stands in place of ``SystemOneHandler.handle_request``."""
+
+    async def handle(self: Any, body: dict[str, Any], request_id: str) -> Any:
+        from fastapi import HTTPException
+        from fastapi.responses import JSONResponse
+
+        request = self._validate_request(body).model_dump(include={"state", "questions", "assets"})
+        gone = _GONE.get(threading.Event())
+        try:
+            request["state"] = await asyncio.to_thread(hear, request, limits)
+            model_id, model, processor = self._resolve_model(body)
+            manager = self.generation_state.get_manager(model_id, use_cb=False)
+            pipe = self._pipeline(model_id, model, processor)
+            answers, tokens = await manager.async_submit(while_wanted, usual, pipe, request, gone)
+        except ValueError as error:
+            raise HTTPException(status_code=400, detail=str(error)) from error
+        except ClientGoneError as error:
+            raise HTTPException(status_code=499, detail="the client has left") from error
+        usage = {"input_tokens": tokens, "output_tokens": 0}
+        return JSONResponse({"model": body["model"], "answers": answers, "usage": usage})
+
+    return handle
+
+
+def while_wanted(
+    usual: Answering, pipeline: Any, request: dict[str, Any], gone: threading.Event
+) -> tuple[dict[str, Any], int]:
+    """Answer a request as long as somebody waits for it.
+
+    Raises:
+        ClientGoneError: Before the next module of the model, once nobody does.
+    """
+
+    def check(*_: Any) -> None:
+        if gone.is_set():
+            raise ClientGoneError
+
+    check()
+    hooks = [module.register_forward_pre_hook(check) for module in pipeline.model.modules()]
+    try:
+        return usual(pipeline, request)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def hear(request: dict[str, Any], limits: Limits) -> list[Any]:
+    """Read the clips of a request, in this package's shape (``data_base64``) or in OpenAI's.
+
+    Args:
+        request: ``state``, ``questions`` and ``assets``.
+
+    Returns:
+        The blocks of the state, each clip as an array with its ``sampling_rate``.
+
+    Raises:
+        ValueError: If there is nothing to hear, something else that would not be, or more than the limits allow.
+    """
+    if request.get("assets"):
+        raise ValueError("`assets` are pictures, which a judge of audio does not see")
+    if is_deeper([request["state"], request["questions"]], DEEPEST):
+        raise ValueError(f"a request nested deeper than {DEEPEST} levels")
+    blocks = _blocks(request["state"])
+    sounds = [_data_of(block) for block in blocks]
+    if not any(sounds):
+        raise ValueError(
+            'nothing to hear: the state needs a block {"type": "audio", "data_base64": …}, or OpenAI\'s `input_audio`'
+        )
+    text = [block for block, sound in zip(blocks, sounds, strict=True) if sound is None]
+    length = len(json.dumps([text, request["questions"]], ensure_ascii=False))
+    if length > limits.characters:
+        raise ValueError(f"{length} characters of text; --max-characters of the server is {limits.characters}")
+    left = limits.seconds
+    heard: list[Any] = []
+    for block, sound in zip(blocks, sounds, strict=True):
+        if sound is None:
+            heard.append(block)
+            continue
+        clip = _decode(sound, left, limits.seconds)
+        left -= len(clip["audio"]) / clip["sampling_rate"]
+        heard.append(clip)
+    return heard
+
+
+def _data_of(block: Any) -> str | None:
+    """The base64 of a block that is a clip; None of text."""
+    if isinstance(block, dict) and block.get("type") in NOT_HEARD:
+        raise ValueError(f"a block of type {block['type']!r}: a judge of audio does not see it; leave it out")
+    for part in _inside(block):
+        if part.get("type") in (*SOUNDS, *NOT_HEARD) or "data_base64" in part:
+            raise ValueError("a clip within another block would not be heard: make it a block of the state")
+    match block:
+        case {"type": "audio", "data_base64": str(data)} | {"type": "input_audio", "input_audio": {"data": str(data)}}:
+            return data
+        case {"type": "audio_url", "audio_url": {"url": str(url)}} if (
+            url.startswith("data:") and ";base64," in url[:200]
+        ):
+            return url.partition(",")[2]
+        case {"type": "audio" | "input_audio" | "audio_url"}:
+            raise ValueError(
+                "an audio block of a request brings its sound as `data_base64`; paths and URLs are not read"
+            )
+    return None
+
+
+def _inside(block: Any) -> Iterator[dict[str, Any]]:
+    """The objects within a block that is none of a known clip."""
+    parts = list(block.values()) if isinstance(block, dict) else block if isinstance(block, list) else []
+    own = block.get("type") if isinstance(block, dict) else None
+    for part in parts:
+        if isinstance(part, dict) and own not in SOUNDS:
+            yield part
+        yield from _inside(part)
+
+
+def _decode(data: str, left: float, allowed: float) -> dict[str, Any]:
+    try:
+        file = base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"the sound of an audio block is not base64: {error}") from error
+    # Told by the file before it is decoded: an hour of silence is a few kilobytes
+    if audio_info(file).seconds > left:
+        raise ValueError(f"more than {allowed:g} s of audio; --max-seconds of the server")
+    audio = read_audio(file)
+    return {"type": "audio", "audio": audio.samples, "sampling_rate": audio.sampling_rate}
 
 
 def load_model(manager: Any, model_id_and_revision: str, **_: Any) -> Any:
@@ -39,21 +276,21 @@ def load_model(manager: Any, model_id_and_revision: str, **_: Any) -> Any:
 
 
 def answer(pipeline: Any, request: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Answer the typed questions of a request, in place of ``SystemOneHandler._answer``.
+    """Answer the typed questions of a request by a native model, in place of ``SystemOneHandler._answer``.
 
     Args:
         pipeline: With the ``model`` and its ``processor``.
-        request: ``state``, whose clips are ``{"type": "audio", "data_base64": …}``, and ``questions``.
+        request: ``state``, as ``hear`` gives it, and ``questions``.
 
     Returns:
         The answers by name, and the number of tokens that were read but for those of the questions.
 
     Raises:
-        ValueError: If a clip cannot be read or is longer than what the model hears at once, a question is not well formed, or
-            the model was trained as a judge but not on such questions, nor on words in their place.
+        ValueError: If a clip is longer than what the model hears at once, a question is not well formed, or the model was
+            trained as a judge but not on such questions, nor on words in their place.
     """
     judge = AudioJudge(pipeline.model, pipeline.processor)
-    state = [_block(block, judge.processor) for block in _blocks(request["state"])]
+    state = [_block(block, judge.processor) for block in request["state"]]
     questions = judge.parse_questions(request["questions"])
     (heard,) = judge.reader.decide([state], asking.decisions(judge.identity, request["questions"]))
     answers = {question.name: question.answer(heard.probabilities[question.name].tolist()) for question in questions}
@@ -65,21 +302,16 @@ def _blocks(state: Any) -> list[Any]:
 
 
 def _block(block: Any, processor: NativeProcessor) -> dict[str, Any]:
-    """A block of a request as one of a prompt: sound as an array, anything else as text."""
+    """A block of a request as one of a prompt: sound at the model's rate, anything else as text."""
     if not isinstance(block, dict) or block.get("type") not in ("audio", "text"):
         return {"type": "text", "text": block if isinstance(block, str) else json.dumps(block, ensure_ascii=False)}
     if block["type"] == "text":
         return {"type": "text", "text": str(block.get("text", ""))}
-    data = block.get("data_base64")
-    if not isinstance(data, str):
-        raise ValueError("an audio block of a request brings its sound as `data_base64`; paths and URLs are not read")
-    try:
-        audio = read_audio(base64.b64decode(data, validate=True))
-    except binascii.Error as error:
-        raise ValueError(f"`data_base64` of an audio block is not base64: {error}") from error
-    if audio.seconds > processor.window_seconds:
+    samples: np.ndarray = block["audio"]
+    seconds = len(samples) / block["sampling_rate"]
+    if seconds > processor.window_seconds:
         raise ValueError(
-            f"a clip of {audio.seconds:.1f} s; this model hears {processor.window_seconds:g} s at once: cut it, or ask it with "
+            f"a clip of {seconds:.1f} s; this model hears {processor.window_seconds:g} s at once: cut it, or ask it with "
             "audio_judge.AudioJudge, which does"
         )
-    return {"type": "audio", "audio": resample(audio.samples, audio.sampling_rate, processor.sampling_rate)}
+    return {"type": "audio", "audio": resample(samples, block["sampling_rate"], processor.sampling_rate)}

@@ -42,10 +42,12 @@ def job_of(asked=None, lives=10**9, pause=0.0, task="score"):
 def begin(monkeypatch):
     """`begin(path, index, count, …)`: the exit code of one process of a run."""
 
-    def call(path, index=0, count=1, names=CLIPS, *, resume=False, **options):
+    def call(path, index=0, count=1, names=CLIPS, *, resume=False, overwrite=False, **options):
         monkeypatch.setenv("RANK", str(index))
         monkeypatch.setenv("WORLD_SIZE", str(count))
-        return run(job_of(**options), items_of(names), Output(path, resume=resume), no_progress=True)
+        return run(
+            job_of(**options), items_of(names), Output(path, resume=resume, overwrite=overwrite), no_progress=True
+        )
 
     return call
 
@@ -125,9 +127,11 @@ class TestRun:
     def test_rows_of_an_earlier_run_are_not_taken_for_new_ones(self, out, begin, whole):
         begin(out)
         asked = []
-        assert begin(out, 0, 2, asked=asked) is None
+        with pytest.raises(UsageError, match="--overwrite begins anew"):
+            begin(out, 0, 2)
+        assert begin(out, 0, 2, asked=asked, overwrite=True) is None
         assert not out.exists()
-        assert begin(out, 1, 2, asked=asked) == 1
+        assert begin(out, 1, 2, asked=asked, overwrite=True) == 1
         assert (len(asked), out.read_bytes()) == (8, whole)
 
     @pytest.mark.parametrize(("index", "count"), [(0, 1), (0, 2), (1, 3)])

@@ -26,11 +26,8 @@ class TestInProcesses:
         given = []
         with pytest.raises(ZeroDivisionError):
             given.extend(in_processes(operator.floordiv, jobs, 1))
-        assert given == []  # a list takes nothing of a generator that fails
-        found = in_processes(operator.floordiv, jobs, 1)
-        assert {next(found), next(found)} == {2, 3}
-        with pytest.raises(ZeroDivisionError):
-            list(found)
+        assert given[:2] == [2, 3] or given[:2] == [3, 2]
+        assert len(given) < 500
 
     def test_killed_worker_is_said_and_does_not_hang(self):
         with pytest.raises(UsageError, match="a worker process was killed"):

@@ -25,7 +25,7 @@ class TestServerCommand:
         command = serve.server_command(options_of())
         assert command[0] == sys.executable
         assert command[command.index("serve") + 1] == str(SHIPPED_JUDGES["mini"].folder.resolve())
-        assert "--trust-remote-code" in command
+        assert "--trust-remote-code" not in command  # the code is that of this package
         assert command[command.index("--attn-implementation") + 1] == "sdpa"
 
     def test_options_are_passed_on(self, place):
@@ -35,15 +35,23 @@ class TestServerCommand:
         assert command[command.index("--port") + 1] == "81"
         assert command[-2:] == ["--model-timeout", "60"]
 
-    def test_code_of_a_repository_must_be_trusted(self):
+    def test_limits_reach_the_server(self):
+        command = serve.server_command(
+            options_of("--max-seconds", "60", "--max-body-mb", "8", "--max-characters", "99")
+        )
+        assert "Limits(8.0, 60.0, 99), is_native=False" in command[2]
+
+    def test_code_of_others_must_be_trusted(self, tmp_path):
+        config = {"model_type": "theirs", "auto_map": {"AutoModel": "theirs.Model"}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
         with pytest.raises(UsageError, match="--trust-remote-code"):
-            serve.server_command(options_of("--judge", "me/judge"))
-        assert "me/judge" in serve.server_command(options_of("--judge", "me/judge", "--trust-remote-code"))
+            serve.server_command(options_of("--judge", tmp_path))
+        assert "--trust-remote-code" in serve.server_command(options_of("--judge", tmp_path, "--trust-remote-code"))
 
     def test_native_model_brings_no_code(self, tmp_path):
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_audio"}))
         command = serve.server_command(options_of("--judge", tmp_path))
-        assert command[1:4] == [*serve.NATIVE_SERVER]
+        assert "is_native=True" in command[2]
         assert "--trust-remote-code" not in command
         assert "--attn-implementation" not in command
 

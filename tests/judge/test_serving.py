@@ -1,7 +1,9 @@
 """A native audio language model behind transformers' server: what replaces its parts."""
 
+import asyncio
 import base64
 import io
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -31,45 +33,149 @@ def sound(frequency=440.0, seconds=0.6):
     return {"type": "audio", "data_base64": base64.b64encode(file.getvalue()).decode()}
 
 
+def asked(state, **more):
+    return {"state": state, "questions": QUESTIONS, **more}
+
+
+def answer(pipeline, request):
+    """As the server does: what is asked is heard first."""
+    return serving.answer(pipeline, request | {"state": serving.hear(request, serving.Limits())})
+
+
+class TestHear:
+    def test_shapes_of_openai_are_heard(self):
+        data = sound()["data_base64"]
+        shapes = [
+            {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
+            {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}},
+        ]
+        (own,) = serving.hear(asked(sound()), serving.Limits())
+        for block in shapes:
+            (heard,) = serving.hear(asked([block]), serving.Limits())
+            assert heard["sampling_rate"] == 16_000
+            assert (heard["audio"] == own["audio"]).all()
+
+    @pytest.mark.parametrize(
+        ("state", "said"),
+        [
+            ("A clip with hum.", "nothing to hear"),
+            ([{"text": "A clip"}, "with hum"], "nothing to hear"),
+            ([], "nothing to hear"),
+            ([{"type": "image", "data_base64": "aGk="}], "'image'"),
+            ([sound(), {"type": "video_url", "video_url": {"url": "data:"}}], "'video_url'"),
+            ([{"role": "user", "content": [sound()]}], "within another block"),
+            ([sound(), {"clip": {"data_base64": "aGk="}}], "within another block"),
+            ([{"type": "audio_url", "audio_url": {"url": "http://a/b.wav"}}], "paths and URLs are not read"),
+            ([{"type": "audio", "path": "/etc/passwd"}], "paths and URLs are not read"),
+            ([{"type": "audio", "data_base64": "no!"}], "is not base64"),
+            ([sound(), "x" * 30_000], "--max-characters"),
+            ([sound(seconds=6.0), sound(seconds=6.0)], "more than 10 s of audio"),
+        ],
+    )
+    def test_what_would_not_be_heard_is_refused(self, state, said):
+        with pytest.raises(ValueError, match=said):
+            serving.hear(asked(state), serving.Limits(seconds=10.0))
+
+    def test_pictures_beside_it_are_refused(self):
+        with pytest.raises(ValueError, match="pictures"):
+            serving.hear(asked(sound(), assets={"a": {}}), serving.Limits())
+
+
+class TestDoorman:
+    @pytest.mark.parametrize("announced", [[(b"content-length", b"200")], []])
+    def test_long_body_is_refused_before_it_is_read(self, announced):
+        read, sent = [], []
+
+        async def app(scope, receive, send):
+            raise AssertionError("let in")
+
+        async def receive():
+            read.append(60)
+            return {"type": "http.request", "body": b"x" * 60, "more_body": True}
+
+        async def send(message):
+            sent.append(message)
+
+        asyncio.run(serving.Doorman(app, 100)({"type": "http", "headers": announced}, receive, send))
+        assert sent[0]["status"] == 413
+        assert sum(read) <= 120
+
+    def test_client_that_leaves_is_noticed(self):
+        messages = iter([{"type": "http.request", "body": b"hi"}, {"type": "http.disconnect"}])
+        found = []
+
+        async def app(scope, receive, send):
+            found.append(await receive())
+            gone = serving._GONE.get()
+            found.append(await receive())
+            found.append(gone.is_set())
+
+        async def receive():
+            return next(messages)
+
+        asyncio.run(serving.Doorman(app, 100)({"type": "http", "headers": []}, receive, None))
+        assert [found[0]["body"], found[1]["type"], found[2]] == [b"hi", "http.disconnect", True]
+
+
+class TestWhileWanted:
+    def test_work_stops_before_the_next_module(self):
+        gone, called = threading.Event(), []
+
+        class Leaving(torch.nn.Module):
+            def forward(self, x):
+                called.append(x)
+                gone.set()
+                return x
+
+        model = torch.nn.Sequential(torch.nn.Identity(), Leaving(), Leaving())
+        work = lambda pipeline, request: pipeline.model(request)  # noqa: E731
+        with pytest.raises(serving.ClientGoneError):
+            serving.while_wanted(work, SimpleNamespace(model=model), 1, gone)
+        assert called == [1]
+        with pytest.raises(serving.ClientGoneError):
+            serving.while_wanted(work, SimpleNamespace(model=model), 1, gone)
+        assert called == [1]
+        gone.clear()
+        assert model(2) == 2  # nothing is left on the model
+
+
 class TestAnswer:
     def test_hears_as_the_judge_does(self, pipeline):
-        answers, tokens = serving.answer(pipeline, {"state": [sound()], "questions": QUESTIONS})
+        answers, tokens = answer(pipeline, {"state": [sound()], "questions": QUESTIONS})
         judge = AudioJudge(pipeline.model, pipeline.processor)
         expected = judge.decide((tone(0.6, 440.0, 16_000), 16_000), QUESTIONS)
         assert answers["hum"]["noul"] == pytest.approx(expected["hum"]["noul"], abs=1e-4)
         assert tokens > 20
-        other, _ = serving.answer(pipeline, {"state": sound(900.0), "questions": QUESTIONS})
+        other, _ = answer(pipeline, {"state": sound(900.0), "questions": QUESTIONS})
         assert other["hum"]["noul"] != answers["hum"]["noul"]
 
     def test_a_judge_of_words_is_asked_in_its_words(self, pipeline):
         learned = Learned({"detect": Lesson("text")})
         pipeline.model.config.learned = learned.note()
         try:
-            asked = {"fake": detect.question()}
-            answers, _ = serving.answer(pipeline, {"state": [sound()], "questions": asked})
+            typed = {"fake": detect.question()}
+            answers, _ = answer(pipeline, {"state": [sound()], "questions": typed})
             real = AudioJudge(pipeline.model, pipeline.processor).detect((tone(0.6, 440.0, 16_000), 16_000)).real
             assert answers["fake"]["noul"] == pytest.approx(1 - real, abs=1e-4)
             with pytest.raises(ValueError, match="never learned to answer typed questions such as 'hum'"):
-                serving.answer(pipeline, {"state": [sound()], "questions": QUESTIONS})
+                answer(pipeline, {"state": [sound()], "questions": QUESTIONS})
         finally:
             del pipeline.model.config.learned
 
     def test_other_blocks_are_text(self, pipeline):
         state = ["Made by", {"model": "v2"}, {"type": "text", "text": " today: "}, sound()]
-        answers, _ = serving.answer(pipeline, {"state": state, "questions": QUESTIONS})
+        answers, _ = answer(pipeline, {"state": state, "questions": QUESTIONS})
         assert 0 < answers["hum"]["noul"] < 1
 
     @pytest.mark.parametrize(
         ("block", "said"),
         [
-            ({"type": "audio", "path": "/etc/passwd"}, "paths and URLs are not read"),
-            ({"type": "audio", "data_base64": "no!"}, "is not base64"),
             (sound(seconds=3.0), "this model hears 2 s at once"),
         ],
     )
     def test_what_cannot_be_heard_is_refused(self, pipeline, block, said):
         with pytest.raises(ValueError, match=said):
-            serving.answer(pipeline, {"state": [block], "questions": QUESTIONS})
+            answer(pipeline, {"state": [block], "questions": QUESTIONS})
 
 
 class TestLoadModel:
