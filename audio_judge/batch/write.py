@@ -18,7 +18,7 @@ WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "des
 SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline", "coverage")
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
-ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language")
+ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language", "audio_judge")
 # What earlier versions called them: their rows are gone on with, so that no key of an input may be called so
 OLD_NAMES = {"profile": "listener"}
 # Their items are single words, those of other lists are sentences
@@ -229,5 +229,6 @@ def check_same_settings(path: Path, row: Mapping[str, Any], settings: Mapping[st
     # In a table, other columns are those of the input
     for name in flat if is_csv(path) else ALL_SETTINGS:
         earlier, value = flatten({name: row.get(name)})[name], flat.get(name)
-        if earlier != value:
+        # The version of this package, which earlier ones did not note
+        if earlier != value and not (name == "audio_judge" and earlier is None):
             raise UsageError(f"{path}: was made with {name} {earlier!r}, not {value!r}; choose another --output")

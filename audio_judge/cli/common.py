@@ -26,6 +26,7 @@ from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
 from audio_judge.reports import answers
 from audio_judge.rubrics.rubric import FIVE, Rubric, Scale, get_rubric, read_scale
+from audio_judge.version import __version__
 
 if TYPE_CHECKING:
     from audio_judge.judge.judge import AudioJudge
@@ -94,6 +95,7 @@ class Asked(Clips):
             "questions": questions,
             "own_rubrics": _own_digest(self.rubrics),
             "answer_language": None if self.language == "en" else self.language,
+            "audio_judge": __version__,
         }
         all_said = {"task": task, "model": self.judge.name, "revision": self.judge.revision, **said}
         return {name: all_said[name] for name in ALL_SETTINGS if all_said[name] is not None}

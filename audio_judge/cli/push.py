@@ -4,6 +4,7 @@ The repository's folder is written first, all of it; with ``--dry-run`` it stays
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -77,7 +78,8 @@ def push(options: argparse.Namespace) -> int:
             raise UsageError(f"{error.filename or target}: {error.strerror}; nothing was uploaded") from error
         _say_licence(target, options.license)
         for name in files:
-            print(f"{(target / name).stat().st_size:>13,}  {name}")
+            link = f" (a link to {os.readlink(source / name)})" if (source / name).is_symlink() else ""
+            print(f"{(target / name).stat().st_size:>13,}  {name}{link}")
         for name in _left_out(source, files):
             print(f"{'stays here':>13}  {name}")
         if options.dry_run is not None:

@@ -73,6 +73,7 @@ def server_command(options: argparse.Namespace) -> list[str]:
         UsageError: If there is no such judge, or it needs code of its own that is not trusted.
     """
     from audio_judge.hub.files import is_local, learned_of
+    from audio_judge.judge.origin import check_untrusted
     from audio_judge.judge.shipped import place_of
 
     try:
@@ -87,6 +88,11 @@ def server_command(options: argparse.Namespace) -> list[str]:
             raise UsageError(
                 f"--judge {judge}: it is no judge of ours, and brings code of its own; look at it, then add --trust-remote-code"
             )
+        if not options.trust_remote_code:
+            try:
+                check_untrusted(Path(judge))
+            except ValueError as error:
+                raise UsageError(f"--judge {error}") from error
         learned = learned_of(judge)
         if learned is not None and not learned.decides and not _is_native(judge):  # which chat
             raise UsageError(

@@ -1,6 +1,7 @@
 """Which files of a judge's folder go to the Hub, and what is wrong with those that must not."""
 
 import json
+import re
 from importlib.resources import files as package_files
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,13 @@ NATIVE_MAY = (
     "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "video_preprocessor_config.json",
     *PROCESSOR_MAY,
 )  # fmt: skip
+# What goes up as text, and the shapes of tokens and keys: Hugging Face, OpenAI and Anthropic, GitHub, GitLab, AWS, Google, Slack
+TEXTS = (".json", ".jinja", ".md", ".py", ".txt", ".yaml")
+SECRET = re.compile(
+    r"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{30,}|\bgh[oprsu]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
+    r"|\bglpat-[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{35}|\bxox[abprs]-[A-Za-z0-9-]{20,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 # What a processor of an earlier version notes of the training, if it does not say
 EARLIER: dict[str, Any] = {"trained_languages": None, "trained_faults": False, "answer_form": "decision"}
@@ -119,7 +127,36 @@ def select_files(folder: str | Path, processor: str | Path | None = None) -> dic
         chosen |= {name: folder / name for name in names if (folder / name).is_file()}
     chosen |= _native_processor(folder, place) if is_native(folder, place) else _own_processor(folder, place)
     results = sorted((folder / ".eval_results").glob("*.yaml"))
-    return chosen | {f".eval_results/{path.name}": path for path in results}
+    chosen |= {f".eval_results/{path.name}": path for path in results}
+    card = {"README.md": folder / "README.md"} if (folder / "README.md").exists() else {}
+    for name, path in (chosen | card).items():
+        _check_inside(name, path, {_root_of(folder), _root_of(place)})
+        _check_secrets(path)
+    return chosen
+
+
+def _root_of(folder: Path) -> Path:
+    """The folder that links of a judge may not leave: of the Hub's cache, its repository there, which holds the files."""
+    real = folder.resolve()
+    return real.parent.parent if real.parent.name == "snapshots" else real
+
+
+def _check_inside(name: str, path: Path, roots: set[Path]) -> None:
+    real = path.resolve()
+    is_ours = name in CODE_FILES and real == (Path(__file__).parents[1] / name).resolve()
+    if not is_ours and not any(real.is_relative_to(root) for root in roots):
+        raise UsageError(f"{path}: is a link to {real}, outside of the folder; put a copy there if it is to go up")
+
+
+def _check_secrets(path: Path) -> None:
+    """Refuse a text that holds what looks like a token or a private key, of which the message shows the beginning."""
+    if path.suffix not in TEXTS:
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if found := SECRET.search(line):
+            raise UsageError(
+                f"{path}:{number}: {found[0][:8]}… looks like a secret; take it out, and make it void if it was ever shown"
+            )
 
 
 def is_native(folder: str | Path, processor: str | Path | None = None) -> bool:

@@ -40,6 +40,7 @@ from audio_judge.judge.keywords import (
     profile_means_listener,
 )
 from audio_judge.judge.native import load_audio_model
+from audio_judge.judge.origin import check_untrusted, folder_of, revision_of
 from audio_judge.judge.reader import Reader, State
 from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests
 from audio_judge.judge.results import unwrapped
@@ -69,7 +70,7 @@ class AudioJudge:
         model: An ``AudioJudgeForCausalLM``, or a native audio language model of transformers.
         processor: What belongs to it.
         name: What its judgements call it.
-        revision: Branch, tag, commit or package version that its judgements note.
+        revision: Commit of a Hub repo, hash of a folder's content, or version of the package, that its judgements note.
 
     Attributes:
         reader: The part that reads clips, asks the model and has it write.
@@ -100,11 +101,12 @@ class AudioJudge:
             dtype: Of the weights; ``auto`` keeps the checkpoint's, but takes bfloat16 for a judge of 100 million weights
                 or more in float32 on a CUDA device that supports it, to save time and memory.
             revision: Branch, tag or commit of a Hub repo.
-            trust_remote_code: Needed only for backbones that bring own code; the judge's own code is in this package.
+            trust_remote_code: Needed only for backbones that bring own code, also by ``_attn_implementation``, and for templates
+                that could grow without bound; the judge's own code is in this package.
 
         Raises:
             OSError: If there is no judge of that name.
-            ValueError: If a model of that name does not hear, or cannot be asked in words.
+            ValueError: If a model of that name does not hear, cannot be asked in words, or needs trust that it does not have.
         """
         from audio_judge.version import __version__
 
@@ -112,6 +114,9 @@ class AudioJudge:
         hub: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         if revision is not None:
             hub["revision"] = revision
+        origin = None if shipped is not None else folder_of(place, revision)
+        if origin is not None and not trust_remote_code:
+            check_untrusted(origin)
         # Loaded before it is moved: `device_map` would need accelerate, which only training installs
         model, processor = load_audio_model(place, dtype=dtype, **hub)
         if device == "auto":
@@ -120,12 +125,14 @@ class AudioJudge:
             )
         if dtype == "auto" and _gains_from_half(model, torch.device(device)):
             model = model.to(torch.bfloat16)
-        commit = vars(model.config).get("_commit_hash") or revision
+        made = (
+            __version__ if shipped is not None else (revision or "unknown") if origin is None else revision_of(origin)
+        )
         return cls(
             model.to(torch.device(device)),
             processor,
             str(name or DEFAULT_JUDGE),
-            commit or ("local" if shipped is None else __version__),
+            made,
         )
 
     # Scores

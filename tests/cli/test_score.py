@@ -17,6 +17,7 @@ from audio_judge.cli.score_table import ScoreTable
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.reader import Reader
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
+from audio_judge.version import __version__
 
 
 def write_silence(path, seconds, rate=4000):
@@ -51,7 +52,7 @@ class TestScore:
         assert row["std"]["mos"] == round(expected["mos"].std, 4)
         assert row["level"]["mos"] == expected["mos"].level
         assert sum(row["shares"]["noisiness"].values()) == pytest.approx(1, abs=1e-3)
-        assert (row["seconds"], row["model"], row["revision"]) == (0.5, str(judge_folder), "local")
+        assert (row["seconds"], row["model"], row["revision"]) == (0.5, str(judge_folder), loaded.revision)
         assert (row["task"], row["rubrics"], row["scale"]) == ("score", list(RUBRICS), "1-5")
         assert "error" not in row
         assert "1 clip scored, 0 errors" in err
@@ -178,7 +179,7 @@ class TestOutputs:
         good, bad = csv.DictReader((folder / "scores.csv").open(newline=""))
         assert list(good) == [
             *("wav_path", "input_mos", "text", "mos", "mos_std", "mos_level", "seconds"),
-            *("task", "model", "revision", "rubrics", "scale", "error"),
+            *("task", "model", "revision", "rubrics", "scale", "audio_judge", "error"),
         ]
         assert (good["wav_path"], good["input_mos"], good["text"]) == ("clips/0.wav", "4.5", "a,\nb")
         assert (good["error"], bad["mos"]) == ("", "")
@@ -281,7 +282,18 @@ class TestResume:
         row = lines((folder / "scores.jsonl").read_text())[0] | {"revision": "abc"}
         (folder / "scores.jsonl").write_text(json.dumps(row) + "\n")
         code, _, err = run("score", "clips", "--output", "scores.jsonl", "--resume")
-        assert (code, "was made with revision 'abc', not 'local'" in err) == (2, True)
+        assert (code, "was made with revision 'abc', not 'sha256:" in err) == (2, True)
+
+    def test_other_version_of_the_package_is_refused(self, run, folder):
+        run("score", "clips/0.wav", "--output", "scores.jsonl")
+        (row,) = lines((folder / "scores.jsonl").read_text())
+        assert row["audio_judge"] == __version__
+        (folder / "scores.jsonl").write_text(json.dumps(row | {"audio_judge": "0.0.1"}) + "\n")
+        code, _, err = run("score", "clips", "--output", "scores.jsonl", "--resume")
+        assert (code, "was made with audio_judge '0.0.1', not" in err) == (2, True)
+        del row["audio_judge"]  # of before it was noted
+        (folder / "scores.jsonl").write_text(json.dumps(row) + "\n")
+        assert run("score", "clips", "--output", "scores.jsonl", "--resume")[0] == 0
 
     def test_foreign_file_is_left_alone(self, run, folder):
         (folder / "mine.jsonl").write_text('{"mine": 1}\nhalf a line')

@@ -187,6 +187,32 @@ class TestSelectFiles:
         chosen = select_files(copy)
         assert all(filecmp.cmp(chosen[name], ROOT / name, shallow=False) for name in CODE_FILES)
 
+    @pytest.mark.parametrize("name", ["generation_config.json", "tokenizer.json", "README.md"])
+    def test_links_that_leave_the_folder_are_refused(self, copy, tmp_path, name):
+        elsewhere = tmp_path / "elsewhere.json"
+        elsewhere.write_text("{}")
+        (copy / name).unlink(missing_ok=True)
+        (copy / name).symlink_to(elsewhere)
+        with pytest.raises(UsageError, match=rf"{name}: is a link to .*elsewhere\.json, outside of the folder"):
+            select_files(copy)
+
+    def test_links_of_the_hubs_cache_are_followed(self, copy, tmp_path):
+        snapshot = tmp_path / "models--me--judge" / "snapshots" / "abc"
+        shutil.copytree(copy, snapshot)
+        blob = tmp_path / "models--me--judge" / "blobs" / "123"
+        blob.parent.mkdir()
+        (snapshot / "tokenizer.json").rename(blob)
+        (snapshot / "tokenizer.json").symlink_to(blob)
+        assert "tokenizer.json" in select_files(snapshot)
+
+    @pytest.mark.parametrize("secret", [f"hf_{'a' * 34}", f"sk-{'b' * 40}", "-----BEGIN PRIVATE KEY-----"])
+    def test_secrets_are_refused(self, copy, secret):
+        with (copy / "chat_template.jinja").open("a") as file:
+            file.write(f"\n{{# {secret} #}}")
+        with pytest.raises(UsageError, match=r"chat_template\.jinja:\d+: .* looks like a secret") as caught:
+            select_files(copy)
+        assert secret not in str(caught.value)
+
     def test_no_folder(self, tmp_path):
         with pytest.raises(UsageError, match="no such folder"):
             select_files(tmp_path / "nowhere")

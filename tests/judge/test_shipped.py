@@ -16,6 +16,7 @@ from audio_judge.cli.serve import server_command
 from audio_judge.errors import UsageError
 from audio_judge.eval.judges import load_judge
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.judge.origin import revision_of
 from audio_judge.judge.shipped import DEFAULT_JUDGE, SHIPPED_JUDGES, place_of
 from audio_judge.version import __version__
 
@@ -80,7 +81,7 @@ class TestByName:
         assert (judge.name, judge.revision) == ("open", __version__)
         said, same = (one.score((tone(), 48_000)) for one in (judge, AudioJudge.from_pretrained(opened, device="cpu")))
         assert said.scores == same.scores
-        assert (same.model, same.revision) == (str(opened), "local")
+        assert (same.model, same.revision) == (str(opened), revision_of(Path(opened)))
 
     def test_commands(self, opened, shell, tmp_path):  # noqa: F811
         soundfile.write(tmp_path / "clip.wav", tone(), 48_000)
