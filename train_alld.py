@@ -76,7 +76,7 @@ from audio_judge.training.arguments import (
 )
 from audio_judge.training.collate import JudgeCollator, NativeCollator
 from audio_judge.training.notes import learned_from, note
-from audio_judge.training.tuning import whole_weights
+from audio_judge.training.tuning import checkpoint_of, whole_weights
 
 Split = Literal["train", "validation"]
 
@@ -323,8 +323,7 @@ def train(args: AlldArguments, training_args: DPOConfig, judge: Any, collator: C
     is_alone = training_args.world_size == 1
     if is_alone:
         trainer.add_callback(MeasureBefore(log))
-    resume: Any = training_args.resume_from_checkpoint
-    trainer.train(resume_from_checkpoint=resume == "last" or resume)
+    trainer.train(resume_from_checkpoint=checkpoint_of(trainer))
     reload = None if args.lora_target is None else lambda: load_judge(args)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)
     if is_alone:

@@ -62,7 +62,7 @@ from audio_judge.training.notes import learned_from, note
 from audio_judge.training.reward_rows import RewardRow, make_rows, to_dataset
 from audio_judge.training.rewards import EVALUATOR, EvaluatorReward, make_rewards, read_weights
 from audio_judge.training.trial import PoorEvaluatorError, try_evaluator
-from audio_judge.training.tuning import CheckpointError, last_checkpoint, whole_weights
+from audio_judge.training.tuning import CheckpointError, checkpoint_of, whole_weights
 
 
 @dataclass
@@ -232,11 +232,7 @@ def main(args: GRPOArguments, training_args: GRPOConfig) -> AudioGRPOTrainer:
     """Evaluate, train, evaluate and save."""
     set_seed(training_args.seed)
     trainer = make_trainer(args, training_args)
-    resume: Any = training_args.resume_from_checkpoint
-    if resume == "last":
-        # The first process takes away what is not whole, then the others find the same checkpoint
-        with trainer.accelerator.main_process_first():
-            resume = last_checkpoint(str(training_args.output_dir))
+    resume = checkpoint_of(trainer)
     before = {} if resume else note_results(trainer, "before")
     trainer.train(resume_from_checkpoint=resume)
     after = note_results(trainer, "after")

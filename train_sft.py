@@ -74,7 +74,7 @@ from audio_judge.training.collate import JudgeCollator, NativeCollator, text_exa
 from audio_judge.training.example import command_line, logged_validation, tell, what_next
 from audio_judge.training.notes import learned_from, note
 from audio_judge.training.sft import AudioSFTTrainer, NativeSFTTrainer, score_metrics
-from audio_judge.training.tuning import hear_once, whole_weights
+from audio_judge.training.tuning import checkpoint_of, hear_once, whole_weights
 
 # What shapes a new judge
 SHAPE = (
@@ -399,8 +399,7 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
     common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": callbacks}
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
     note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args), args.max_seconds)
-    resume: Any = training_args.resume_from_checkpoint
-    trainer.train(resume_from_checkpoint=resume == "last" or resume)
+    trainer.train(resume_from_checkpoint=checkpoint_of(trainer))
     # A LoRA is merged into weights of full precision, whatever it was trained on
     reload = None if args.lora_target is None else lambda: load_judge(args)[0]
     save_whole(trainer, Path(str(training_args.output_dir)), reload)

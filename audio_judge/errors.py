@@ -18,7 +18,7 @@ def exit_code(command: str, work: Callable[[], int], stopped: str = "stopped") -
         stopped: What to say after Ctrl-C.
 
     Returns:
-        That of the work; 2 for an unusable request, 130 after Ctrl-C, 1 if nobody reads stdout any more.
+        That of the work; 2 for an unusable request or what the system refuses, 130 after Ctrl-C, 1 if nobody reads stdout any more.
     """
     try:
         return work()
@@ -32,3 +32,7 @@ def exit_code(command: str, work: Callable[[], int], stopped: str = "stopped") -
         # The reader (head, less) has left; without this, Python complains once more when it closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # such as a name that no disk can hold
+        place = "" if error.filename is None else f"{str(error.filename)[:200]}: "
+        print(f"{command}: {place}{error.strerror or error}", file=sys.stderr)
+        return 2

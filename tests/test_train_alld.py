@@ -274,6 +274,9 @@ class TestResume:
         options |= {"lr_scheduler_type": "constant", "samples": tmp_path / "samples.jsonl"}
         run("mini", tmp_path / "whole", *places, **options)
         run("mini", tmp_path / "parts", *places, **options | {"max_steps": 2})
+        # A checkpoint that was being written when the run was killed
+        (tmp_path / "parts" / "checkpoint-3").mkdir()
+        (tmp_path / "parts" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
         trainer = run("mini", tmp_path / "parts", *places, **options, resume_from_checkpoint="last")
         assert trainer.state.global_step == 4
         whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")

@@ -336,6 +336,9 @@ class TestTraining:
         options |= {"max_seconds": 0.3, "early_stopping_patience": 9, "lr_scheduler_type": "constant"}
         train("mini", tmp_path / "whole", backbones, simulated, **options)
         train("mini", tmp_path / "parts", backbones, simulated, **options | {"max_steps": 2})
+        # A checkpoint that was being written when the run was killed
+        (tmp_path / "parts" / "checkpoint-3").mkdir()
+        (tmp_path / "parts" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
         trainer = train("mini", tmp_path / "parts", backbones, simulated, **options, resume_from_checkpoint="last")
         assert trainer.state.global_step == 4
         whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))

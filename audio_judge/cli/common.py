@@ -248,8 +248,6 @@ def load_judge(
     Raises:
         UsageError: If it cannot be loaded.
     """
-    from safetensors import SafetensorError
-
     quiet_transformers()
     if name and name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UsageError(f"--judge {name}: no such folder")
@@ -260,8 +258,12 @@ def load_judge(
     place = shards.this_shard().device(device)
     try:
         judge = audio_judge.AudioJudge.from_pretrained(name, device=place, dtype=dtype, revision=revision)
-    except (OSError, ValueError, ImportError, RuntimeError, AssertionError, SafetensorError) as error:
+    except (
+        Exception
+    ) as error:  # a folder can be wrong in any way: pickled weights, another's configuration, a damaged file
         reason = str(error).strip().partition("\n")[0]
+        if not isinstance(error, OSError | ValueError | ImportError | RuntimeError):
+            reason = f"{type(error).__name__}: {reason}"
         raise UsageError(f"{name or DEFAULT_JUDGE} cannot be loaded on {place}: {reason}") from error
     judge.longest_seconds = longest_hours * 3600
     return judge

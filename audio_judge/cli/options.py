@@ -90,12 +90,13 @@ def add_listener(group: Place) -> None:
     """Add on whose behalf to listen; ``--profile`` was its name."""
     group.add_argument(
         "--listener",
+        type=words,
         metavar="WORDS",
         help=(
             'on whose behalf to listen, such as "strict" or "elderly"; mini and open, as they ship, did not learn to heed it'
         ),
     )
-    group.add_argument("--profile", dest="listener", action=_OldName, help=argparse.SUPPRESS)
+    group.add_argument("--profile", dest="listener", type=words, action=_OldName, help=argparse.SUPPRESS)
 
 
 def add_rubric(group: Place, default: str = "mos and its four dimensions") -> None:
@@ -152,6 +153,13 @@ class _OldName(argparse.Action):
 
 
 # Kinds of values
+
+
+def words(text: str) -> str:
+    """Read words, for argparse."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; say it in words, or leave the option out")
+    return text
 
 
 def whole_number(text: str) -> int:

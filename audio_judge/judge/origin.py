@@ -95,7 +95,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def growth_of(template: str) -> str | None:
-    """Say how a Jinja template could make a text of any length; None if it cannot, or is none.
+    """Say how a Jinja template could make a text of any length, or that it is none; None if all is well.
 
     Example:
         >>> growth_of("{{ 'a' * 10000000000 }}"), growth_of("{{ messages[0]['content'] }}")
@@ -103,8 +103,8 @@ def growth_of(template: str) -> str | None:
     """
     try:
         tree = Environment(extensions=[_Generation, "jinja2.ext.loopcontrols"]).parse(template)
-    except (TemplateSyntaxError, RecursionError):
-        return None  # which transformers says when it is used
+    except (TemplateSyntaxError, RecursionError) as error:
+        return f"cannot be read ({error})"
     for node in tree.find_all((nodes.Mul, nodes.Pow, nodes.Const)):
         if not isinstance(node, nodes.Const):
             return f"multiplies (line {node.lineno})"

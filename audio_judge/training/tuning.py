@@ -46,6 +46,20 @@ def last_checkpoint(folder: str | Path) -> str:
     raise ValueError(f"{folder}: no whole checkpoint to go on from; start without --resume_from_checkpoint")
 
 
+def checkpoint_of(trainer: Any) -> str | bool | None:
+    """Find where a trainer goes on: what it was given, and for ``last`` the newest whole checkpoint.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    given: str | bool | None = trainer.args.resume_from_checkpoint
+    if given != "last":
+        return given
+    # The first process takes away what is not whole, then the others find the same checkpoint
+    with trainer.accelerator.main_process_first():
+        return last_checkpoint(trainer.args.output_dir)
+
+
 def _is_whole(checkpoint: Path) -> bool:
     """The state of the trainer is what is written last."""
     try:

@@ -95,6 +95,7 @@ class TestUsageErrors:
             (["clips", "--reference", "empty.csv", "--output", "linked.csv"], "is also an input"),
             (["clips", "--output", "loop.jsonl"], "cannot be written"),
             (["empty.csv"], "nothing to judge: empty.csv has no rows"),
+            (["clips", "--rubric", "x" * 5000 + "/a.yaml"], "name too long"),
             (["-"], "nothing to judge"),
             (["clips", "--output", "clips/0.wav/scores.csv"], "cannot be written"),
         ],
@@ -123,7 +124,15 @@ class TestUsageErrors:
 
     @pytest.mark.parametrize(
         "arguments",
-        [["score", "clips", "--colour"], ["score"], ["sing"], [], ["score", "clips", "--batch-size", "0"], ["ls", "x"]],
+        [
+            ["score", "clips", "--colour"],
+            ["score", "clips", "--profile", ""],
+            ["score"],
+            ["sing"],
+            [],
+            ["score", "clips", "--batch-size", "0"],
+            ["ls", "x"],
+        ],
     )
     def test_unknown_options_and_values(self, arguments, capsys):
         with pytest.raises(SystemExit) as exit_:
