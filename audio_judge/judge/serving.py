@@ -95,18 +95,18 @@ class Doorman:
             await self.app(scope, receive, send)
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        body = bytearray()
-        is_whole = announced.isdigit() and int(announced) > self.longest
-        while not is_whole and len(body) <= self.longest:
+        body, is_whole = bytearray(), False
+        is_too_long = announced.isdigit() and (len(announced) > 15 or int(announced) > self.longest)
+        while not (is_whole or is_too_long):
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body += message.get("body", b"")
-            is_whole = not message.get("more_body", False)
-        if len(body) > self.longest or (announced.isdigit() and int(announced) > self.longest):
+            is_whole, is_too_long = not message.get("more_body", False), len(body) > self.longest
+        if is_too_long:
             await self._refuse(send)
-            return
-        await self._answer(scope, bytes(body), receive, send)
+        else:
+            await self._answer(scope, bytes(body), receive, send)
 
     async def _answer(self, scope: Any, body: bytes, receive: Any, send: Any) -> None:
         gone, left = threading.Event(), asyncio.Event()

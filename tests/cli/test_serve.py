@@ -1,15 +1,20 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
+import base64
 import importlib.util
+import io
 import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
+import soundfile
 from forked import Forked
 from served import free_port
 from shell import shell  # noqa: F401
+from tiny import tone
 
 from audio_judge.cli import main, serve
 from audio_judge.errors import UsageError
@@ -18,6 +23,25 @@ from audio_judge.judge.shipped import SHIPPED_JUDGES
 
 def options_of(*words):
     return main.make_parser().parse_args(["serve", *(str(word) for word in words)])
+
+
+def wav():
+    file = io.BytesIO()
+    soundfile.write(file, tone(0.5, 300, 16_000), 16_000, format="WAV")
+    return file.getvalue()
+
+
+def ask(port, state):
+    """Status and reply of a server that is asked whether there is hum."""
+    body = {"state": state, "questions": {"hum": {"type": "noul", "instructions": "Is there hum?"}}}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/systemone", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
 
 
 class TestServerCommand:
@@ -75,11 +99,12 @@ class TestServerCommand:
 
 class TestServe:
     def test_becomes_a_server(self, place, monkeypatch):
-        """In a fork, which runs the program that it would become."""
+        """In a fork, which runs the program that it would become; it hears, or says why not."""
         pytest.importorskip("fastapi")
         pytest.importorskip("uvicorn")
         port = free_port()
         words = ["serve", "--judge", place / "judge", "--host", "127.0.0.1", "--port", port, "--device", "cpu"]
+        words += ["--max-body-mb", "1"]
 
         def become(python, command):
             assert (python, command[1]) == (sys.executable, "-c")
@@ -97,6 +122,12 @@ class TestServe:
                 except OSError:
                     assert server.is_running(), (place / "server.log").read_text()[-3000:]
                     time.sleep(0.05)
+            sound = {"data": base64.b64encode(wav()).decode(), "format": "wav"}
+            status, said = ask(port, [{"type": "input_audio", "input_audio": sound}])
+            assert (status, 0 < said["answers"]["hum"]["noul"] < 1) == (200, True), said
+            status, said = ask(port, "A clip with hum.")
+            assert (status, "nothing to hear" in said["detail"]) == (400, True)
+            assert ask(port, "x" * 1_100_000)[0] == 413
         finally:
             server.kill()
 
