@@ -103,7 +103,8 @@ def _text(value: Any) -> str:
 def _time_text(value: Any) -> str:
     """One spelling for the 1, 1.0 and "1" of the same time."""
     try:
-        return str(float(value))
+        seconds = float(value)
+        return str(seconds) if math.isfinite(seconds) else _text(value)
     except (TypeError, ValueError, OverflowError):
         return _text(value)
 
