@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -13,7 +13,7 @@ from typing import Any
 from audio_judge.errors import UsageError
 
 
-def in_processes(work: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], count: int) -> Iterator[Any]:
+def in_processes(work: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], count: int) -> Generator[Any, None, None]:
     """Do jobs on so many processes, and give what comes of them in the order in which they end.
 
     The first job that fails ends all others: what was done by then has been given, and its error is raised at once.
