@@ -294,7 +294,7 @@ class TestTrainer:
         advantages = trainer._generate_and_score_completions([rows[0]] * 12)["advantages"]
         assert (advantages == 0).tolist() == refused
         assert advantages.mean() == pytest.approx(0, abs=1e-4)
-        assert advantages[:4].max() < 0 < advantages[6:].min()
+        assert advantages[:4].max() < 0 < advantages[7:].min()
         refused[:] = [True] * 12
         assert not trainer._generate_and_score_completions([rows[0]] * 12)["advantages"].any()
         assert trainer._metrics["train"]["rewards/left_out"] == [pytest.approx(1 / 12), 1.0]
