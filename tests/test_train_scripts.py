@@ -1,10 +1,13 @@
 import ast
+import logging
 import re
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+import audio_judge  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,3 +60,20 @@ class TestTrainScripts:
         installed = {re.split(r"[\[><=~]", one)[0] for one in needed} | {"tokenizers", "jinja2"}
         known = {IMPORTED_AS.get(one, one) for one in installed} | set(sys.stdlib_module_names)
         assert imported_by(ROOT / f"{name}.py", set()) <= known
+
+    @pytest.mark.parametrize("name", SCRIPTS)
+    def test_we_come_before_peft(self, name):
+        """On some CPUs bitsandbytes, which peft imports, complains about a package that nobody has to have."""
+        body = ast.parse((ROOT / f"{name}.py").read_text()).body
+        lines = {
+            (node.names[0].name if isinstance(node, ast.Import) else str(node.module)).partition(".")[0]: node.lineno
+            for node in reversed(body)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert all(lines["audio_judge"] < lines[one] for one in ("trl", "peft", "accelerate") if one in lines)
+
+    @pytest.mark.parametrize(("message", "is_kept"), [("from kernels-community: No module", False), ("other", True)])
+    def test_only_that_complaint_is_left_out(self, message, is_kept):
+        logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+        record = logger.makeRecord(logger.name, logging.WARNING, "ops.py", 1, message, (), None)
+        assert bool(logger.filter(record)) == is_kept

@@ -235,16 +235,20 @@ def encode_prompt(processor: Any, prompt: Messages, max_seconds: float | None = 
 
 
 def encode(processor: Any, prompt: Messages, clips: Sequence[np.ndarray]) -> EncodedPrompt:
-    """Make the inputs of a model, on the CPU, from a prompt and its clips, (samples,) each at the model's rate."""
-    encoded = processor.apply_chat_template(
-        [_with_clips(prompt, list(clips), processor)],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        **({} if _is_mistral(processor) else {"sanitize_control_tokens": True}),
-        **template_options(processor),
-    )
+    """Make the inputs of a model, on the CPU, from a prompt and its clips, (samples,) each at the model's rate.
+
+    A trainer that generates does so under autocast, in which Whisper's extractor fails, and others' features lose precision.
+    """
+    with torch.autocast("cpu", enabled=False):
+        encoded = processor.apply_chat_template(
+            [_with_clips(prompt, list(clips), processor)],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            **({} if _is_mistral(processor) else {"sanitize_control_tokens": True}),
+            **template_options(processor),
+        )
     audio = {name: torch.as_tensor(value) for name, value in encoded.items() if name not in _NOT_AUDIO}
     for mask, features in LACKING_MASKS.items():
         if features in audio:

@@ -115,7 +115,8 @@ def try_evaluator(
     pairs = _contradictions(rng.sample(graded, min(len(graded), _CONSIDERED)))[:count]
     if not pairs:
         raise ValueError(
-            f"no two of {len(graded)} rows differ enough to try the evaluator on; give more of them, or no trial"
+            f"no two of {len(graded)} rows differ enough to try the evaluator on; give more of them, or leave the trial out "
+            "(--evaluator_trial 0)"
         )
     cases = [
         Case(form_of(row["task"]) or "assessment", request_of(row["prompt"]), answer, row["truth"])

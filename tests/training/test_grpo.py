@@ -86,6 +86,24 @@ class TestTrainer:
         trainer.train()
         assert trainer.state.global_step == 2
 
+    def test_prompts_are_read_in_full_precision_under_autocast(self, backbones, rows):
+        """TRL reads them where it generates; Whisper's extractor failed there with bf16."""
+        _, processor = make_judge(backbones, "whisper")
+        wanted = encode_prompt(processor, rows[0]["prompt"]).audio
+        with torch.autocast("cpu", torch.bfloat16):
+            found = encode_prompt(processor, rows[0]["prompt"]).audio
+        assert torch.equal(found["input_features"], wanted["input_features"])
+
+    def test_a_clip_is_encoded_once_for_all_answers_to_its_prompt(self, tmp_path, judge, rows):
+        trainer = make_trainer(tmp_path, judge, rows, max_steps=1)
+        heard = []
+        judge[0].model.audio_tower.register_forward_pre_hook(
+            lambda _, given, named: heard.append(len((*given, *named.values())[0])), with_kwargs=True
+        )
+        trainer.train()
+        clips = [len(rows_of["prompt"][-1]["content"]) for rows_of in rows]
+        assert max(heard) <= max(2, max(clips))  # two prompts of two answers each, with one or two clips
+
     def test_log_probabilities_are_those_of_a_manual_forward(self, tmp_path, judge, rows):
         trainer = make_trainer(tmp_path, judge, rows, temperature=0.7, per_device_train_batch_size=12, top_k=0)
         model, processor = judge
