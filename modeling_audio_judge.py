@@ -1224,8 +1224,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         """
         head, config = self.lm_head, self.config.text_config
         if tokens is None:
-            # Of a slice, such as the last position of a batch, torch in bfloat16 multiplies with a copy of the weight per row
-            logits = head(states.contiguous())
+            logits = head(states)
         elif type(head) is nn.Linear and type(head.weight) is nn.Parameter and head.weight.numel():
             logits = (head.weight[tokens] @ states[..., None])[..., 0]
             logits = logits if head.bias is None else logits + head.bias[tokens]

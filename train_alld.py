@@ -32,6 +32,7 @@ from typing import Any, Literal
 import audio_judge  # noqa: F401  # isort: skip  (before peft, which it keeps quiet)
 
 import torch
+from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
 from trl import DPOConfig, SFTConfig
 
@@ -110,6 +111,9 @@ class AlldArguments(TuningArguments):
     expert_steps: int = option(1500, "steps of an expert that is trained on the spot")
     expert_batch_size: int = option(16, "texts per step")
     expert_learning_rate: float = option(1e-3, "at its height")
+    expert_lora_r: int = option(
+        0, "rank of a LoRA on all layers of such an expert, merged at its end; 0 trains it in full"
+    )
 
     def __post_init__(self) -> None:
         """Check what every stage needs."""
@@ -196,7 +200,8 @@ def make_expert(args: AlldArguments, training_args: DPOConfig) -> None:
         use_cpu=training_args.use_cpu,
         seed=training_args.seed,
     )
-    train_expert(judge, collator.processor, load_requests(args, "train", training_args.seed), config)
+    lora = LoraConfig(r=args.expert_lora_r, target_modules="all-linear") if args.expert_lora_r else None
+    train_expert(judge, collator.processor, load_requests(args, "train", training_args.seed), config, lora)
 
 
 def load_samples(

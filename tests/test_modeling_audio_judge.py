@@ -290,20 +290,6 @@ class TestGenerate:
         del inputs["input_features_mask"]
         assert len(written(model, inputs, do_sample=True, num_return_sequences=2)) == 2
 
-    def test_head_reads_the_last_positions_of_a_batch_as_one_matrix(self, judge):
-        """From a slice that is none, torch made a copy of the whole head for each row: 23 s for the first word of eight."""
-        model, processor = judge()
-        inputs = chat_inputs(processor, [audio(0.5, 48_000), {"type": "text", "text": "rate"}])
-        ids = inputs["input_ids"]
-        read = []
-        hook = model.lm_head.register_forward_pre_hook(lambda _, given: read.append(given[0].is_contiguous()))
-        twice = {"input_features": torch.cat([inputs["input_features"]] * 2)}
-        twice |= {"input_features_mask": torch.cat([inputs["input_features_mask"]] * 2)}
-        with torch.no_grad():
-            model(input_ids=torch.cat([ids, ids]), logits_to_keep=1, **twice)
-        hook.remove()
-        assert read == [True]
-
 
 class TestSaveAndLoad:
     @each_encoder

@@ -23,10 +23,11 @@ from tiny import (
     write_simulated,
 )
 from transformers import AutoModelForCausalLM
-from trl import DPOConfig, TrlParser
+from trl import DPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM
 from audio_judge.batch.lines import rows_by_id
+from audio_judge.data.mixtures import read_mixture
 from audio_judge.judge.native import load_audio_model
 from audio_judge.messages import audio_blocks
 from audio_judge.training.alld.trainers import AudioDistillTrainer
@@ -34,6 +35,7 @@ from audio_judge.training.alld.trainers import AudioDistillTrainer
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 import train_alld  # noqa: E402
+import train_sft  # noqa: E402
 
 RECIPES = ROOT / "recipes" / "alld"
 # What makes a real recipe small; everything else is as in the file
@@ -151,6 +153,37 @@ class TestRecipes:
             args, training_args = parse(recipe, tmp_path, "judge", "expert", data="corpus")
             assert recipe == "mini" or yaml.safe_load((RECIPES / "nisqa.yaml").read_text())["learning_rate"] == 1e-5
             assert (args.loss, training_args.beta, training_args.save_total_limit) == ("dpo", 0.1, 2)
+
+
+class TestReal:
+    """The recipes for real backbones on a CPU, whose expert is the judge's own language model."""
+
+    def test_an_expert_of_a_lora_and_a_judge_aligned_with_it(self, tmp_path, judge_folder, simulated):
+        path = str(simulated / "train" / "0.wav")
+        caption = {"id": "0", "task": "describe", "audio": [path], "text": "It hisses. The MOS is 1.2.", "truth": 1.2}
+        (tmp_path / "captions.jsonl").write_text(json.dumps(caption))
+        given = {"data": simulated, "captions": tmp_path / "captions.jsonl", "dtype": "float32", "disable_tqdm": "true"}
+        places = (tmp_path / "judge", judge_folder, tmp_path / "expert")
+        run("../real/alld", *places, **given, stage="expert")
+        old, new = (weights(folder) for folder in (judge_folder, tmp_path / "expert"))
+        assert not any("lora" in name for name in new)
+        layer = "layers.0.mlp.up_proj.weight"
+        assert not torch.equal(old[f"model.language_model.{layer}"], new[f"model.{layer}"])
+        trainer = run("../real/alld", *places, **given)
+        assert trainer.state.global_step == 2
+        assert [json.loads(row["example"])["chosen"] for row in trainer.train_dataset] == [caption["text"]]
+        assert "lora" not in " ".join(weights(tmp_path / "judge"))
+
+    def test_captions_are_mixed_with_the_corpus_that_they_are_about(self):
+        values = yaml.safe_load((ROOT / "recipes" / "real" / "alld_captions.yaml").read_text())
+        parser = TrlParser([train_sft.JudgeArguments, SFTConfig])
+        args, _ = parser.parse_args_and_config(
+            ["--config", str(ROOT / "recipes" / "real" / "alld_captions.yaml"), "--bf16", "false", "--output_dir", "x"]
+        )
+        assert args.mixture == values["mixture"]
+        mixture = read_mixture(ROOT / args.mixture)
+        assert [corpus.reader for corpus in mixture.corpora] == ["captions", "simulated"]
+        assert {"describe", "compare"} <= set(mixture.tasks)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ EXAMPLES = """examples:
   audio-judge data captions captions.jsonl --tasks describe,compare --out train.parquet
 
 clips.csv has a path (path, wav_path or filepath_deg), mos and, if known, noisiness, coloration, discontinuity, loudness
-(or noi, col, dis, loud), 1 to 5. A run that was stopped goes on with the same command. Exit code: 0, 1 if some captions
+(or noi, col, dis, loud), 1 to 5. The teacher reads them in words; a text that contradicts them is written again, then
+dropped and counted. A run that was stopped goes on with the same command. Exit code: 0, 1 if some captions were dropped or
 failed (see FILE.failed.jsonl), 2 if the request was unusable, 130 if interrupted."""
 
 
@@ -81,8 +82,12 @@ def caption(options: argparse.Namespace) -> int:
             return 130
     kept = f", {report.kept} kept of an earlier run" if report.kept else ""
     say(f"{report.written} captions written to {out}{kept}, {report.failed} failed, {report.requests} requests")
+    if report.rejected:
+        say(f"  {report.rewritten} written again until the ratings agreed, {report.dropped} dropped; replies not used:")
+        for reason, count in sorted(report.rejected.items(), key=lambda pair: -pair[1]):
+            say(f"  {count:6} {reason}")
     if report.failed:
-        say(f"  why they failed is in {out}.failed.jsonl; the same command tries them again")
+        say(f"  why they failed is in {out}.failed.jsonl; the same command tries those again that were not answered")
     return 1 if report.failed else 0
 
 

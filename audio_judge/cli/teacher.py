@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audio_judge.cli.options import positive_int
+from audio_judge.cli.options import positive_float, positive_int
 from audio_judge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ def add_teacher_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--concurrency", type=positive_int, default=8, metavar="N", help="requests at a time (default: 8)"
     )
+    group.add_argument(
+        "--timeout",
+        type=positive_float,
+        default=600.0,
+        metavar="S",
+        help="longest wait for a reply, on a CPU minutes (default: 600)",
+    )
     group.add_argument("--cache", metavar="FOLDER", help="replies that arrived (default: FILE.cache)")
     group.add_argument("--api-key-variable", metavar="NAME", help="environment variable that holds the server's key")
 
@@ -28,7 +35,8 @@ def teacher(options: argparse.Namespace, out: Path) -> "Client":
     from audio_judge.text_models.backends import Endpoint, key_in
     from audio_judge.text_models.client import Client
 
-    endpoint = Endpoint(options.teacher, options.model, api_key=key_in(options.api_key_variable))
+    key = key_in(options.api_key_variable)
+    endpoint = Endpoint(options.teacher, options.model, api_key=key, timeout=options.timeout)
     cache = Path(options.cache) if options.cache else cache_beside(out)
     return Client(endpoint, cache=cache, concurrency=options.concurrency)
 

@@ -1,9 +1,11 @@
 """ALLD's data step: a text-only expert writes descriptions of clips, and comparisons of two, from their ratings.
 
-Every reply is checked against the ratings it was written from; one that fails is asked for again with another seed, and
-then reported in a file of its own, so that the captions hold valid rows only. Comparisons may be written in two steps, as
-the paper's are. A run that was killed goes on where it
-stopped: finished rows are kept, and replies that had arrived come from the client's cache.
+The expert gets the ratings in words that say in which direction they go, as small ones turn numbers around. Every reply is
+checked by rule against the ratings it was written from: how it ends, what it says of each aspect (``tasks.claims``), numbers
+of its own, and whether another caption has the same words. One that fails is asked for again with another seed, then dropped
+and reported in a file of its own, so that the captions hold valid rows only; the reasons are counted. Comparisons may be
+written in two steps, as the paper's are. A run that was killed goes on where it stopped: finished rows are kept, and replies
+that had arrived come from the client's cache.
 
     async with Client(Endpoint("http://localhost:8000/v1", "Qwen/Qwen3-8B"), cache=Path("replies")) as client:
         report = await write_captions(client, clips, Path("captions.jsonl"), diverse=4)
@@ -16,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,11 @@ from typing import Any
 from audio_judge.batch.lines import Appender, rows_by_id
 from audio_judge.batch.shards import alone
 from audio_judge.clips import RatedClip, RatedPair
-from audio_judge.rubrics.rubric import get_rubric
+from audio_judge.languages import candidates
+from audio_judge.rubrics.rubric import RUBRICS, get_rubric
 from audio_judge.tasks import ParseError, compare, describe
-from audio_judge.tasks.compare import Comparison
+from audio_judge.tasks.claims import DISTORTING, Claim, Direction, contradiction, read_claims
+from audio_judge.tasks.compare import Comparison, Verdict
 from audio_judge.tasks.thoughts import split_thought
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Sampling
@@ -37,33 +41,66 @@ GRID = ((0.9, 0.85), (0.9, 0.95), (1.1, 0.85), (1.1, 0.95))
 # So many calls in a row without an answer mean that the server is gone, not that a request is odd
 GIVE_UP_AFTER = 20
 COMPARISON_REQUESTS = (
-    "In two to four sentences, compare the two clips as if you had heard both. {reason}; explain why. Aspects that "
-    "clearly differ: {aspects}. Do not quote ratings. End with {token} and nothing after it.",
-    "Write what an attentive listener would say about the difference between SpeechA and SpeechB; {reason}. Speak about "
-    "these aspects only: {aspects}. Use no numbers. Close with the verdict {token}.",
-    "Explain to a colleague how the two clips differ and how that leads to the verdict: {reason}. What differs clearly: "
-    "{aspects}. No ratings in the text, please. The last thing you write is {token}.",
+    "In two or three sentences, compare two recordings of speech, SpeechA and SpeechB, as if you had heard both. Explain the "
+    "verdict by the findings below, say who is better in each, and add no other aspect. No numbers. End with the last "
+    "line given below.",
+    "Write what an attentive listener would say about the difference between two recordings, SpeechA and SpeechB, and which "
+    "one was preferred. Speak about the findings below only, each as it is said there, in your own words. Use no numbers. "
+    "Close with the last line given below.",
+    "Explain to a colleague how two recordings, SpeechA and SpeechB, differ and how that leads to the verdict. Keep to the "
+    "findings below, in two or three sentences. End with the last line given below.",
 )
 # In two steps, as ALLD does it: reasons first, from which a second call tells the winner
 REASONING_REQUESTS = (
-    "Compare the two clips as if you had heard both: which one is better follows from mos. Pick one to three of the other "
-    "aspects, those that differ clearly (by more than half a point), say how the clips differ in them, and finish with "
-    "your preference and why. Do not quote ratings.",
-    "Run an A/B test of SpeechA and SpeechB. The one with the higher mos wins. Argue with up to three aspects whose gap "
-    "is plain, more than half a point, in words and without numbers, and say in the end which one you prefer and for what "
-    "reason.",
-    "Write a listener's comparison of the two clips: one to three aspects with an obvious difference (half a point or "
-    "more), what that does to the listening, and then the preference that the overall ratings (mos) call for. No numbers.",
+    "Compare the two clips as if you had heard both: the one with the higher MOS is better. Pick one to three aspects in which "
+    "they clearly differ, say how, and finish with your preference and why. Do not quote numbers.",
+    "Run an A/B test of SpeechA and SpeechB. The one with the higher MOS wins. Argue with up to three aspects whose difference "
+    "is plain, in words and without numbers, and say in the end which one you prefer and for what reason.",
+    "Write a listener's comparison of the two clips: one to three aspects with an obvious difference, what that does to the "
+    "listening, and then the preference that the overall quality (MOS) calls for. No numbers.",
 )
 SUMMARY_REQUEST = (
     "{comparison}\n\nThat was a comparison of SpeechA and SpeechB. Which of them does it find better? Reply with {a} or {b} "
     "and nothing else."
 )
-_REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "neither was preferred"}
+_REASONS = {"A": "SpeechA was preferred", "B": "SpeechB was preferred", "tie": "Neither was preferred"}
 
 
 class TeacherUnavailableError(RuntimeError):
     """The language model answered none of many requests in a row; what was written before is kept."""
+
+
+class CaptionError(ParseError):
+    """A caption that is not used.
+
+    Args:
+        reason: Why, in a few words that can be counted.
+        message: The same with the words that it is about.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a caption is held against.
+
+    Args:
+        scores: Ratings of the clip, or of A and B, on ``describe.META_KEYS``.
+        directions: What is known to be wrong with the loudness of each, as ``describe.known_direction`` says.
+        comparison: Verdicts on a pair; None for a description.
+    """
+
+    scores: tuple[Mapping[str, float], ...]
+    directions: tuple[Direction, ...] = ("", "")
+    comparison: Comparison | None = None
+
+    @property
+    def row(self) -> Any:
+        """What a caption's row says of it: the overall rating, or the verdicts."""
+        return self.scores[0]["mos"] if self.comparison is None else self.comparison.verdicts
 
 
 @dataclass(frozen=True)
@@ -75,22 +112,28 @@ class CaptionReport:
         kept: Rows an earlier run had written.
         failed: Rows in the file of failures: the call failed, or no reply was valid.
         requests: Requests sent to the language model by this run, retries included.
+        rewritten: Of those written, how many not at the first try.
+        dropped: Of those failed, how many because no reply was valid.
+        rejected: Why replies were not used, and how many.
     """
 
     written: int
     kept: int
     failed: int
     requests: int
+    rewritten: int = 0
+    dropped: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One caption that is wanted: its row without the text, what to ask, what the reply must end in, in how many calls."""
+    """One caption that is wanted: its row without the text, what to ask, what the reply is held against, in how many calls."""
 
     row: dict[str, Any]
     messages: list[dict[str, Any]]
     sampling: Sampling
-    truth: float | Comparison
+    truth: Truth
     is_two_step: bool = False
 
 
@@ -150,30 +193,42 @@ async def write_captions(
         TeacherUnavailableError: If the language model answers nothing any more.
     """
     with alone(out, "file"):
-        done, sent = set(rows_by_id(out)), client.counts.sent
+        rows, sent = rows_by_id(out), client.counts.sent
         kept: Counter[str] = Counter()
         jobs = _jobs(items, samplings(diverse, seed), seed, client.backend.identity, two_step)
-        waiting = _unfinished(jobs, done, kept)
-        written, failed = await _write_rows(client, waiting, out, tries, tolerance)
-        return CaptionReport(written, kept.total(), failed, client.counts.sent - sent)
+        waiting = _unfinished(jobs, set(rows), kept)
+        said = {_words_of(row["task"], row["text"]) for row in rows.values()}
+        tally = await _write_rows(client, waiting, out, partial(_caption, client, tries, tolerance, said))
+        rejected = {key: count for key, count in tally.items() if key not in _TALLIED}
+        written, failed, rewritten, dropped = (tally[key] for key in _TALLIED)
+        sent = client.counts.sent - sent
+        return CaptionReport(written, kept.total(), failed, sent, rewritten, dropped, rejected)
 
 
-async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, tries: int, tolerance: float) -> tuple[int, int]:
-    # Gives how many rows were written and how many failed
-    written = failed = unanswered = 0
-    rows = in_order(partial(_caption, client, tries, tolerance), jobs, 4 * client.concurrency)
+# What is counted of rows, beside the reasons why replies were not used
+_TALLIED = ("written", "failed", "rewritten", "dropped")
+
+
+async def _write_rows(client: Client, jobs: Iterable[_Job], out: Path, write: Any) -> Counter[str]:
+    tally: Counter[str] = Counter()
+    unanswered = 0
+    rows = in_order(write, jobs, 4 * client.concurrency)
     with Appender(out) as captions, Appender(Path(f"{out}.failed.jsonl"), is_new=True) as failures:
         async with aclosing(rows):
             async for row in rows:
+                tally.update(row["rejected"])
                 if "reason" not in row:
                     captions.write(row)
-                    written, unanswered = written + 1, 0
+                    tally.update(["written", "rewritten"] if row["rejected"] else ["written"])
+                    unanswered = 0
                     continue
                 failures.write(row)
-                failed, unanswered = failed + 1, 0 if row["reason"] == "invalid" else unanswered + 1
+                is_invalid = row["reason"] == "invalid"
+                tally.update(["failed", "dropped"] if is_invalid else ["failed"])
+                unanswered = 0 if is_invalid else unanswered + 1
                 if unanswered == GIVE_UP_AFTER:
                     raise TeacherUnavailableError(f"{unanswered} captions in a row without an answer: {row['message']}")
-    return written, failed
+    return tally
 
 
 def _unfinished(jobs: Iterable[_Job], done: set[str], kept: Counter[str]) -> Iterator[_Job]:
@@ -209,31 +264,48 @@ def _jobs(
             yield _Job(row | {"model": dict(identity)}, messages, sampling, truth, in_two)
 
 
-def _request(
-    item: RatedClip | RatedPair, wording: int, two_step: bool
-) -> tuple[str, list[dict[str, Any]], float | Comparison]:
-    # Gives the task, what the expert is asked, and what its reply must end in
+def _request(item: RatedClip | RatedPair, wording: int, two_step: bool) -> tuple[str, list[dict[str, Any]], Truth]:
+    # Gives the task, what the expert is asked, and what its reply is held against
     if isinstance(item, RatedClip):
         if "mos" not in item.ratings:
             raise ValueError(f"{item.path}: no overall rating (mos), which a description ends in")
+        scores, direction = _scores(item), describe.known_direction(item.causes)
         request = describe.EXPERT_REQUESTS[wording % len(describe.EXPERT_REQUESTS)]
-        return "describe", describe.expert_messages(_facts(item), request), item.ratings["mos"].value
+        facts = describe.rated_words(scores, direction, wording)
+        facts += f"\nLast sentence: {describe.ending(scores['mos'], wording)}"
+        return "describe", describe.expert_messages(facts, request), Truth((scores,), (direction,))
     target = _comparison(item)
-    facts = f"SpeechA: {_facts(item.first)}\nSpeechB: {_facts(item.second)}"
+    truth = Truth(
+        (_scores(item.first), _scores(item.second)),
+        (describe.known_direction(item.first.causes), describe.known_direction(item.second.causes)),
+        target,
+    )
     if two_step:
         if target.preferred == "tie":
             raise ValueError(
                 f"{item.first.path}, {item.second.path}: a tie; compared in two steps, one of the clips wins"
             )
         request = REASONING_REQUESTS[wording % len(REASONING_REQUESTS)]
-        return "compare", describe.expert_messages(facts, request), target
-    aspects = [get_rubric(name).label for name in target.verdicts if name != "mos"]
-    request = COMPARISON_REQUESTS[wording % len(COMPARISON_REQUESTS)].format(
-        aspects=", ".join(aspects) or "none",
-        token=compare.TOKENS[target.preferred],
-        reason=_REASONS[target.preferred],
-    )
-    return "compare", describe.expert_messages(facts, request), target
+        facts = describe.rated_pair_words(truth.scores, truth.directions, wording)
+        return "compare", describe.expert_messages(facts, request), truth
+    request = COMPARISON_REQUESTS[wording % len(COMPARISON_REQUESTS)]
+    return "compare", describe.expert_messages(_differences(truth, wording), request), truth
+
+
+def _differences(truth: Truth, wording: int) -> str:
+    """The aspects in which two clips differ clearly, each with its winner, and the verdict: all that a comparison may say."""
+    assert truth.comparison is not None
+    lines = []
+    for name, winner in truth.comparison.verdicts.items():
+        if name != "mos":
+            heard = " ".join(
+                f"Speech{clip}: {describe.aspect_words(name, scores[name], direction, wording)}"
+                for clip, scores, direction in zip("AB", truth.scores, truth.directions, strict=True)
+            )
+            lines.append(f"- {get_rubric(name).label}: {heard} Speech{winner} is better.")
+    preferred = truth.comparison.preferred
+    lines = lines or ["- No single aspect differs clearly."]
+    return "\n".join([*lines, f"- {_REASONS[preferred]}.", f"Last line: {compare.TOKENS[preferred]}"])
 
 
 def _comparison(pair: RatedPair) -> Comparison:
@@ -252,11 +324,8 @@ def _scores(clip: RatedClip) -> dict[str, float]:
     return {name: rating.value for name, rating in clip.ratings.items() if name in describe.META_KEYS}
 
 
-def _facts(clip: RatedClip) -> str:
-    return describe.meta_tuple(_scores(clip))
-
-
-async def _caption(client: Client, tries: int, tolerance: float, job: _Job) -> dict[str, Any]:
+async def _caption(client: Client, tries: int, tolerance: float, said: set[str], job: _Job) -> dict[str, Any]:
+    rejected: list[str] = []
     message = ""
     for attempt in range(tries):
         sampling = _other_draw(job.sampling, attempt)
@@ -265,14 +334,27 @@ async def _caption(client: Client, tries: int, tolerance: float, job: _Job) -> d
         if job.is_two_step and isinstance(reply, str):
             reply = await _with_winner(client, reply)
         if isinstance(reply, Failure):
-            return job.row | {"reason": reply.kind, "message": reply.message}
+            return job.row | {"reason": reply.kind, "message": reply.message, "rejected": rejected}
         try:
             text = read_caption(reply, job.truth, tolerance)
-        except ParseError as error:
+            words = _words_of(job.row["task"], text)
+            if words in said:
+                raise CaptionError("text: written before", f"{text!r} was written before")
+        except CaptionError as error:
             message = str(error)
+            rejected.append(error.reason)
         else:
-            return job.row | {"sampling": asdict(sampling), "truth": _truth(job.truth), "text": text}
-    return job.row | {"reason": "invalid", "message": f"{tries} replies, the last one: {message}"}
+            said.add(words)
+            found = {"sampling": asdict(sampling), "truth": job.truth.row, "text": text, "rejected": rejected}
+            return job.row | found
+    message = f"{tries} replies, the last one: {message}"
+    return job.row | {"reason": "invalid", "message": message, "rejected": rejected}
+
+
+def _words_of(task: str, text: str) -> str:
+    """What two captions must not share: the words of a text before its last sentence or its verdict, in one spelling."""
+    body = describe.parse(text).text if task == "describe" else text.rpartition("[")[0]
+    return " ".join(re.findall(r"[^\W\d_]+", body.casefold()))
 
 
 async def _with_winner(client: Client, reply: str) -> str | Failure:
@@ -296,10 +378,6 @@ def _without_thought(reply: str) -> str:
         return ""
 
 
-def _truth(truth: float | Comparison) -> Any:
-    return truth.verdicts if isinstance(truth, Comparison) else truth
-
-
 def _other_draw(sampling: Sampling, attempt: int) -> Sampling:
     if attempt == 0:
         return sampling
@@ -309,41 +387,90 @@ def _other_draw(sampling: Sampling, attempt: int) -> Sampling:
     return later if sampling.temperature else replace(later, temperature=GRID[0][0], top_p=GRID[0][1])
 
 
-def read_caption(reply: str, truth: float | Comparison, tolerance: float = 0.1) -> str:
+def read_caption(reply: str, truth: Truth, tolerance: float = 0.1) -> str:
     """Check a reply against what it was written from.
 
     Args:
-        truth: The overall rating that a description must end in, or the verdicts that a comparison must agree with.
         tolerance: How far the score may be from the rating.
 
     Returns:
         The text, without a leading ``<think>`` part and with nothing around it.
 
     Raises:
-        ParseError: If the reply has no words, or ends in another score or verdict or in none.
+        CaptionError: If the reply has no words, is not English, ends in another score or verdict or in none, quotes other
+            numbers, or says of an aspect what the ratings do not.
 
     Example:
-        >>> read_caption("The voice is clear. The MOS is 4.1.", 4.08)
-        'The voice is clear. The MOS is 4.1.'
+        >>> read_caption("The voice is natural. The MOS is 4.1.", Truth(({"mos": 4.08, "coloration": 4.4},)))
+        'The voice is natural. The MOS is 4.1.'
     """
-    text = split_thought(reply)[1].strip()
-    if isinstance(truth, Comparison):
-        _check_comparison(text, truth)
-        return text
-    mos = describe.parse(text).mos
-    if round(abs(mos - truth), 6) > tolerance:  # rounded, so that 4.1 is within 0.1 of 4.0
-        raise ParseError(f"the text ends in {mos:g}, the rating is {truth:g}")
+    try:
+        text = split_thought(reply)[1].strip()
+        words = (
+            _ending_in(text, truth.scores[0]["mos"], tolerance) if truth.comparison is None else _ending(text, truth)
+        )
+    except CaptionError:
+        raise
+    except ParseError as error:
+        raise CaptionError("ending: none that can be read", str(error)) from error
+    if candidates(words) != ("en",):
+        raise CaptionError("language: not English", f"{words!r} is not English")
+    _check_numbers(words, truth, tolerance)
+    claims = read_claims(words)
+    if truth.comparison is None and not claims:
+        raise CaptionError("words: of no aspect", f"{words!r} says nothing that could be held against the ratings")
+    for claim in claims:
+        if reason := _contradiction(claim, truth):
+            raise CaptionError(reason, f"{reason}: {claim.words!r} in {text!r}")
     return text
 
 
-def _check_comparison(text: str, truth: Comparison) -> None:
-    token = compare.TOKENS[truth.preferred]
+def _ending_in(text: str, rated: float, tolerance: float) -> str:
+    found = describe.parse(text)
+    if round(abs(found.mos - rated), 6) > tolerance:  # rounded, so that 4.1 is within 0.1 of 4.0
+        raise CaptionError("ending: another score", f"the text ends in {found.mos:g}, the rating is {rated:g}")
+    return found.text
+
+
+def _ending(text: str, truth: Truth) -> str:
+    """The words of a comparison that ends in its verdict and gives no named aspect to the wrong clip."""
+    assert truth.comparison is not None
+    token = compare.TOKENS[truth.comparison.preferred]
     found = compare.parse(text).verdicts
     words, _, rest = text.rpartition(token)
-    if found["mos"] != truth.preferred or rest.strip(" .*") or not re.search(r"\w", words):
-        raise ParseError(f"{text[-80:]!r} is not a comparison that ends in {token}")
+    if found["mos"] != truth.comparison.preferred or rest.strip(" .*") or not re.search(r"\w", words):
+        raise CaptionError("ending: another verdict", f"{text[-80:]!r} is not a comparison that ends in {token}")
     for name, winner in found.items():
-        if truth.verdicts.get(name) != winner:
-            raise ParseError(
-                f"{text!r} gives {name} to {winner}; by the ratings it is {truth.verdicts.get(name, 'close')}"
-            )
+        if reason := _wrong_winner(name, winner, truth):
+            raise CaptionError(reason, f"{reason}: {name} is given to {winner} in {text!r}")
+    return words
+
+
+def _check_numbers(words: str, truth: Truth, tolerance: float) -> None:
+    for number in re.findall(r"\d+[.,]\d+", words):
+        value = float(number.replace(",", "."))
+        if truth.comparison is not None or round(abs(value - truth.scores[0]["mos"]), 6) > tolerance:
+            raise CaptionError("number: none that was given", f"{number} in {words!r} is no rating that was given")
+
+
+def _contradiction(claim: Claim, truth: Truth) -> str:
+    if claim.is_better is not None and claim.clip:
+        winner: Verdict = "A" if (claim.clip == "A") == claim.is_better else "B"
+        return _wrong_winner(claim.aspect, winner, truth)
+    clips = [*zip("AB", truth.scores, truth.directions, strict=False)]
+    # Words about no clip in particular have to fit one of them
+    about = [one for one in clips if one[0] == claim.clip] or clips
+    reasons = [contradiction(claim, scores, direction) for _, scores, direction in about]
+    return "" if "" in reasons else reasons[0]
+
+
+def _wrong_winner(aspect: str, winner: Verdict, truth: Truth) -> str:
+    assert truth.comparison is not None
+    if aspect == "mos":
+        return "" if truth.comparison.preferred == winner else "mos: the other clip"
+    # All clear differences count, also those that are too many to be named
+    known = compare.from_scores(*truth.scores, most=len(RUBRICS)).verdicts
+    told = {known.get(name) for name in (DISTORTING if aspect == "distortion" else (aspect,))} - {None}
+    if not told:
+        return f"{aspect}: no clear difference"
+    return "" if winner in told else f"{aspect}: the other clip"

@@ -1,7 +1,7 @@
 """English: what a new language is measured by."""
 
 from audio_judge.languages.patterns import CLIP, NEVER
-from audio_judge.languages.words import CauseWords, Language, RubricWords, Texts
+from audio_judge.languages.words import CauseWords, Claims, Language, RubricWords, SpokenOf, Texts
 
 RUBRICS = {
     "mos": RubricWords(
@@ -931,6 +931,116 @@ _WORSE = "worse|inferior|behind"
 _MUCH = "(?:slightly |clearly |much |somewhat )?"
 _NOT_BEST = r"\b(?:not|neither|never|no)\b"
 
+# How others speak of the aspects, of which a text model's descriptions are held against the ratings
+_NOISE = r"background noises?|noise levels?|noises?|noisy|noisiness|hiss(?:es|ing|y)?|static|humm?(?:s|ing)?|buzz(?:es|ing)?|interference"
+_BREAKS = (
+    r"interruptions?|interrupted|interrupts|breaks?|broken(?: up)?|gaps?|drop-?outs?|choppy|choppiness|stutter(?:s|ing|ed)?|"
+    r"discontinuit(?:y|ies)|discontinuous|disjointed|fragmented|jerky|cuts? out|cut-outs|skips?|disruptions?|disrupted|"
+    r"disconnected|stop and go|hesitant|pauses"
+)
+_COLOURED = (
+    r"colou?red|colou?rations?|unnatural(?:ly|ness)?|artificial(?:ly)?|muffled|tinny|metallic|robotic|synthetic|hollow|dull|"
+    r"boomy|harsh(?:ness)?|(?:distorted|altered|changed|affected) (?:timbre|tone|voice)|(?:timbre|tone|voice)(?: \w+)? (?:is|sounds) "
+    r"(?:\w+ )?(?:distorted|altered|changed|off)"
+)
+_AT_LEVEL = r"(?:volume|loudness|(?:volume|loudness|sound|speech|voice|voice's) levels?)"
+_IS = r"(?:is|was|are|were|sounds?|seems?|remains?|feels?|appears?)"
+_HOW = r"(?:(?:a|far|much|too|very|extremely|overly|rather|quite|fairly|relatively|slightly|somewhat|bit|little|clearly|noticeably|so|excessively|on|the) )"
+_OF_NOISE = r"(?! (?:background|noise|hiss|hum|static|environment|room|enough))"
+CLAIMS = Claims(
+    aspects={
+        "mos": SpokenOf(
+            faults=r"unclear|unpleasant|annoying|frustrating|tiring|tiresome|unintelligible|incomprehensible|unlistenable|"
+            r"(?:low|poor|bad)[- ]quality|(?:hard|difficult|challenging|tough) to (?:understand|follow|hear|listen|make out|comprehend)",
+            virtues=r"clear(?! (?:noise|signs?|interruptions?|breaks?|distortions?|colou?ration|that|problem|issue|lack))|crisp|pleasant|"
+            r"enjoyable|high[- ]quality|good[- ]quality|easy to (?:understand|follow|listen)|intelligible|comprehensible|"
+            r"(?:easily|readily) understood",
+            subjects=r"(?:overall|general|sound|audio|speech|voice)? ?quality|overall|impression|listening experience|experience|clarity|"
+            r"clip|recording|speech|audio|sounds|sound",
+            worse=r"harder to (?:understand|follow|hear)|less pleasant|less clear",
+            better=r"clearer|easier to (?:understand|follow|hear)|more pleasant",
+        ),
+        "noisiness": SpokenOf(
+            faults=_NOISE,
+            virtues=r"clean(?:ly|ness)?|noise-free|noiseless|(?:quiet|silent|clean|clear) background|background (?:is|was) (?:\w+ )?"
+            r"(?:quiet|silent|clean|clear)",
+            subjects=r"background|surroundings",
+            worse=r"noisier",
+            better=r"cleaner|quieter background|(?:less|lower|reduced|fewer) background noise",
+        ),
+        "discontinuity": SpokenOf(
+            faults=_BREAKS,
+            virtues=r"smooth(?:ly|ness)?|continuous(?:ly)?|uninterrupted|unbroken|seamless(?:ly)?|fluid(?:ly)?|fluent(?:ly)?|steady flow",
+            subjects=r"continuity|flow|delivery",
+            worse=r"choppier|more (?:choppy|broken)",
+            better=r"smoother|less (?:choppy|broken)|more (?:fluid|fluent|continuous)",
+        ),
+        "coloration": SpokenOf(
+            faults=_COLOURED,
+            virtues=r"natural(?:ly|ness)?(?! flow)|uncolou?red|true to life|lifelike|authentic|undistorted",
+            subjects=r"timbre|tone|sound of the voice|tonal balance",
+            worse=r"more (?:muffled|unnatural)|duller",
+            better=r"fuller|warmer|more natural",
+        ),
+        "distortion": SpokenOf(
+            faults=r"distort(?:ed|s|ions?|ing)", virtues=r"distortion-free", subjects=NEVER, worse=NEVER, better=NEVER
+        ),
+        "loudness": SpokenOf(
+            faults=r"unsuitable|(?:wrong|unsuitable|inappropriate|inadequate|unsuited|poor|bad|uncomfortable) "
+            rf"{_AT_LEVEL}|{_AT_LEVEL} (?:\w+ )?{_IS} (?:\w+ )?(?:not right|not quite right|wrong|off|inappropriate|inadequate|uncomfortable)|"
+            r"does not suit",
+            virtues=r"just right|suitable|appropriate|(?:comfortable|pleasant|adequate|balanced|suitable|appropriate|right|proper) "
+            rf"{_AT_LEVEL}|{_AT_LEVEL} (?:\w+ )?{_IS} (?:\w+ )?(?:right|comfortable|balanced|adequate|fitting)|suits(?! most)",
+            subjects=rf"(?:the )?{_AT_LEVEL}",
+            worse=NEVER,
+            better=NEVER,
+        ),
+    },
+    low=rf"(?:{_HOW}*(?:quiet|faint|hushed|soft){_OF_NOISE}|{_HOW}*low {_AT_LEVEL}|{_AT_LEVEL} (?:of the \w+ )?{_IS} {_HOW}*(?:low|weak|soft|quiet|faint)|"
+    r"too (?:low|quiet|soft|faint)|not loud enough|inaudible|quieter|softer)",
+    high=rf"(?:{_HOW}*loud{_OF_NOISE}|{_HOW}*high {_AT_LEVEL}|{_AT_LEVEL} (?:of the \w+ )?{_IS} {_HOW}*(?:high|loud)|too (?:loud|high)|"
+    r"deafening|blaring|louder)",
+    degrees={
+        "hardly": r"hardly|barely|scarcely|almost no|nearly no|virtually no|minimal|minimally|negligible|next to no|(?<!a )little|"
+        r"(?:very|so) (?:few|slight|slightly|faint|faintly|low)|(?<!a )few|trace|hint",
+        "slight": r"slight|slightly|a little|a bit|faint|faintly|minor|mild|mildly|low|subtle|light|a few|occasional|occasionally|"
+        r"a touch|weak|only|small|now and then",
+        "some": r"some|somewhat|not quite|not entirely|not fully|moderate|moderately|noticeable|noticeably|audible|rather|fairly|certain|partly|relatively|sometimes|"
+        r"at times|several|partially",
+        "strong": r"very|extremely|highly|heavy|heavily|severe|severely|strong|strongly|terribly|excessive|excessively|significant|"
+        r"significantly|considerable|considerably|constant|constantly|overwhelming|intense|loud|massive|much|too|high|many|all the time|"
+        r"frequent|frequently|completely|totally|drowns",
+        "slightly": r"slightly|somewhat|rather|a little|a bit|a touch",
+        "greatly": r"very|extremely|far|much|so|excessively|terribly|overly",
+        "mostly": r"mostly|fairly|relatively|largely|nearly|almost|generally|reasonably|quite|rather|pretty|for the most part|decently",
+        "fully": r"fully|entirely|completely|perfectly|very|totally|absolutely|always|exceptionally|remarkably|crystal|wholly|all",
+        "excellent": r"excellent|outstanding|superb|great|pristine|perfect|exceptional|flawless|ideal",
+        "good": r"good|nice|fine|pleasant|enjoyable|satisfying|impressive|high|solid",
+        "fair": r"fair|acceptable|decent|average|moderate|mediocre|okay|ok|adequate|satisfactory|passable|middling|tolerable|mixed",
+        "poor": r"poor|low|unsatisfactory|subpar|sub-par|disappointing|bad|lacking|unpleasant|inferior|compromised|degraded",
+        "terrible": r"terrible|awful|horrible|(?:very|extremely) (?:bad|poor|low)|dreadful|atrocious|abysmal|unbearable",
+    },
+    more=r"more|higher|greater|stronger|increased|worse|heavier|louder|better",
+    less=r"less|fewer|lower|reduced|weaker|lighter|minimal",
+    preferred=r"better|advantage|leads|superior|preferable|preferred|wins|ahead|beats|outperforms|improved|higher(?=[ -]quality)|more suitable",
+    inferior=r"worse|inferior|poorer|loses|behind|less suitable",
+    # "no noise, gaps, or hum" denies all three; "not natural and noisy" only the first
+    denied=r"\b(?:no|without|free (?:of|from)|devoid of|lack(?:s|ing)?(?: of)?|absence of|neither|nor|zero|nothing|none of)\b"
+    r"(?:[\s,]+(?!(?:is|are|was|has|have|which|that|makes?|making|due|sounds?|because|only)\b)[\w'/-]+){0,6}[\s,]*\Z"
+    r"|(?:\b(?:not|never|cannot|far from)\b|n't\b)(?:\s+(?!(?:is|are|was|has|have|which|that|and|due|sounds?|only|because)\b)[\w'/-]+){0,4}\s*\Z",
+    absent=r"\b(?:absent|gone|non-?existent|inaudible|(?:not|n't|hardly|barely) (?:\w+ )?(?:audible|present|noticeable|heard|there))\b",
+    breaks=r"[;:()]|--|—|[.!?](?!\d)|\b(?:but|however|although|though|while|whereas|yet|despite|except|because|since|so that)\b|"
+    r",?\s*\band\s+(?=(?:the|it|its|there|has|is|was|sounds|they|this|speech[ab]|a voice)\b)|,\s*(?:which|making|with|as)\b",
+    links=r"(?:\s+(?:levels?|itself|here|(?:of|in|behind|on|to) (?:the |this |its )?[\w']+))*\s+(?:is|are|was|were|remains?|seems?|being|sounds?|"
+    r"stays?|appears?|feels?)\b",
+    clip=r"\b(?:speech|clip|sample|recording)\s*([ab])\b|\b([AB])\b(?='s\b|\s+(?:is|was|has|had|sounds?|wins|beats)\b)",
+    standard=r"(?:\bthan|\bahead of|\bbehind|\bcompared (?:to|with)|\bover|\bunlike|\bbeats|\bversus|\bvs\.?|\bprefers?|\bto)(?:\s+(?:that|those) of)?\s+\Z",
+    regarding=r"(?:in|for|regarding|as to)\b",
+    trailing=r"\s*(?:at times|a little|a bit|all the time|again and again|now and then|sometimes|in places)\b",
+    mentions=r"\b(?:the|this|these|that|those|such|its|any|despite)(?: \w+)?\s*\Z",
+    supposed=r"\b(?:could|should|would|might|may|if|can be improved|need(?:s|ed)? to)\b",
+)
+
 LANGUAGE = Language(
     code="en",
     name="English",
@@ -1060,4 +1170,5 @@ LANGUAGE = Language(
             "Set the gain so that the speech is neither too quiet nor too loud.",
         ),
     },
+    claims=CLAIMS,
 )

@@ -1,7 +1,7 @@
 """What a language needs: the types of a data file such as ``zh.py``. Nothing here knows a rubric or a task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Texts = tuple[str, ...]
 Wordings = tuple[str | Texts, ...]
@@ -42,6 +42,66 @@ class CauseWords:
 
 
 @dataclass(frozen=True)
+class SpokenOf:
+    """How running text speaks of one aspect: regular expressions of whole words.
+
+    Args:
+        faults: Names of what is wrong, as nouns or adjectives.
+        virtues: The same of what is right.
+        subjects: What it is called, of which text says that it is good or poor.
+        worse: Comparatives that give it to the other clip; ``better`` to this one.
+    """
+
+    faults: str
+    virtues: str
+    subjects: str
+    worse: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What it takes to read from running text how good or bad each aspect is said to be.
+
+    Args:
+        aspects: Rubric to how it is spoken of; ``distortion`` stands for the worst of the others.
+        low: Says that it is too quiet, ``high`` that it is too loud.
+        degrees: Strength of what is said to the words for it: ``hardly``, ``slight``, ``some``, ``strong``; ``slightly``
+            and ``greatly`` of a wrong loudness; ``mostly`` and ``fully`` of virtues; ``excellent``, ``good``, ``fair``, ``poor``, ``terrible`` of subjects.
+        more: Words before a fault that make it worse than elsewhere, or before a virtue that make it better; ``less`` the
+            opposite. ``preferred`` and ``inferior`` say so of a whole clip.
+        denied: What before a word denies it, and how far it reaches; ``absent``: what after it says that it is not there.
+        breaks: Where a clause ends.
+        links: Between a word and what is said of it behind it.
+        clip: Names one of two clips, whose letter is its only group that matched; ``standard``, before a clip: the other one
+            is compared with it.
+        regarding: Between ``preferred`` and the aspect in which it is.
+        trailing: A degree right behind a fault.
+        mentions: Before a fault: it is spoken of as known, without saying how strong it is.
+        supposed: A clause that says what would be, and claims nothing.
+    """
+
+    aspects: Mapping[str, SpokenOf]
+    low: str
+    high: str
+    degrees: Mapping[str, str]
+    more: str
+    less: str
+    preferred: str
+    inferior: str
+    denied: str
+    absent: str
+    breaks: str
+    links: str
+    clip: str
+    standard: str
+    regarding: str
+    trailing: str
+    mentions: str
+    supposed: str
+
+
+@dataclass(frozen=True)
 class Language:
     """All words of one language; keys and placeholders are those of ``en.py``.
 
@@ -71,6 +131,7 @@ class Language:
         causes: Kind of fault to its words.
         advice: Rubric to suggestions.
         distortion_advice: Type of distortion to suggestions.
+        claims: How to read free text about the aspects; None where only our own words are read.
     """
 
     code: str
@@ -90,3 +151,4 @@ class Language:
     causes: Mapping[str, CauseWords]
     advice: Mapping[str, Texts]
     distortion_advice: Mapping[str, Texts]
+    claims: Claims | None = field(default=None)

@@ -1,19 +1,21 @@
 """The describe task: what a clip sounds like in running text that ends in its overall score, as in ALLD.
 
 For audio the request is ``ask``. A text-only expert, which writes such descriptions and serves as the reference policy
-of ALLD, gets the ratings instead of the audio: ``meta_tuple`` in ``expert_messages``.
+of ALLD, gets the ratings instead of the audio: ``rated_words`` in ``expert_messages``. In words, not as ALLD's numbers: a
+small expert takes "noisiness 4.2" for much noise, though it is told that higher is better.
 """
 
-import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audio_judge.clips import Cause
 from audio_judge.languages import get_language, wordings
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks import explain
+from audio_judge.tasks.claims import Direction
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
 from audio_judge.tasks.score import ScoreTarget, read_number
 from audio_judge.tasks.score import write as write_score
@@ -21,15 +23,17 @@ from audio_judge.tasks.thoughts import check_free_text
 
 # NISQA's rubrics by the short names of its tables
 META_KEYS = {"mos": "mos", "noisiness": "noi", "coloration": "col", "discontinuity": "dis", "loudness": "loud"}
+# What is rated and the last sentence follow behind, so that a server need not read the beginning of a prompt again
 EXPERT_REQUESTS = (
-    "Describe this clip as if you had heard it, in three to six flowing sentences. Do not list the ratings and do not "
-    "mention that you were given any. The last sentence states the overall score as 'MOS' with one decimal.",
-    "Write what an attentive listener would say about this clip, in one paragraph without numbers, except that the last "
-    "sentence gives the overall score, as 'MOS' with one decimal.",
-    "Turn the ratings into a natural description of the sound: worst aspects first, how they affect listening, then the "
-    "overall impression. Use your own words. End with a sentence that gives the MOS with one decimal.",
-    "In plain words, tell how the speech sounds and which aspects lower or raise its quality. No lists. Finish with the "
-    "MOS, one decimal, and write nothing after it.",
+    "Describe a recording of speech as if you had heard it, in two or three flowing sentences of your own words. Say each of "
+    "the findings below as strongly as it is said there, and add none. The last sentence is the one given below.",
+    "Write what an attentive listener would say about a recording of speech, in one short paragraph: all of the findings below "
+    "in other words, each as strong as it is, and nothing else. No numbers but in the last sentence, which is given below.",
+    "Turn the findings below into a natural description of how a recording of speech sounds: worst first, how that affects "
+    "listening, then the overall impression, in two or three sentences. Use your own words, but make nothing better or worse "
+    "than it is. End with the last sentence that is given below.",
+    "In plain words, tell how a recording of speech sounds and which aspects lower or raise its quality, in two or three "
+    "sentences. Keep to the findings below. No lists. Finish with the last sentence given below and write nothing after it.",
 )
 
 
@@ -74,39 +78,102 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, with_reference: bool
     return with_reference_note(text, phrasing, held_out, language) if with_reference else text
 
 
-def meta_tuple(scores: Mapping[str, float]) -> str:
-    """Write ratings of NISQA's rubrics, with one decimal, as the JSON a text-only expert reads instead of audio.
+def known_direction(causes: Iterable[Cause]) -> Direction:
+    """Say what is wrong with the loudness, if what was done to a clip tells: a change of its level throughout.
+
+    Returns:
+        ``low`` for too quiet, ``high`` for too loud; empty if that is not known, as from a score alone.
+
+    Example:
+        >>> known_direction([Cause("level", {"gain_db": -24.0})])
+        'low'
+    """
+    changes = [one for one in causes if one.kind == "level" and explain.severity(one) != explain.SLIGHT]
+    sides = {0 if one.spans else explain.side_of(one) for one in changes}
+    return {-1: "low", 1: "high"}.get(sides.pop(), "") if len(sides) == 1 else ""  # type: ignore[return-value]
+
+
+def rated_words(
+    scores: Mapping[str, float], direction: Direction = "", seed: int | random.Random = 0, *, with_number: bool = True
+) -> str:
+    """Write ratings of NISQA's rubrics in words that say in which direction they go, as a text-only expert reads them.
+
+    Args:
+        direction: What is wrong with the loudness, as ``known_direction`` says; where that is not known, only how wrong it is.
+        seed: Of the choice between words that mean the same.
+        with_number: Whether the overall rating is given as a number, too.
 
     Raises:
         ValueError: If there is no score, one of another rubric, or one out of range.
 
     Example:
-        >>> meta_tuple({"mos": 2.44, "noisiness": 1.8})
-        '{"mos": 2.4, "noi": 1.8}'
+        >>> rated_words({"mos": 2.44, "noisiness": 1.8})
+        'The noise is strong. The overall quality is poor (MOS 2.4).'
     """
     if not scores or not set(scores) <= set(META_KEYS):
         raise ValueError(f"ratings of {', '.join(scores) or 'nothing'}; known: {', '.join(META_KEYS)}")
-    for name, value in scores.items():
-        RUBRICS[name].check(value)
-    return json.dumps({key: round(scores[name], 1) for name, key in META_KEYS.items() if name in scores})
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    worst_first = sorted(
+        (name for name in scores if name != "mos"), key=lambda name: RUBRICS[name].goodness(scores[name])
+    )
+    sentences = [aspect_words(name, scores[name], direction, rng) for name in worst_first]
+    if "mos" in scores:
+        number = f" (MOS {round(scores['mos'], 1)})" if with_number else ""
+        sentences.append(f"The overall quality is {RUBRICS['mos'].level_of(scores['mos'])}{number}.")
+    return " ".join(sentences)
+
+
+def rated_pair_words(
+    scores: Sequence[Mapping[str, float]], directions: Sequence[Direction] = ("", ""), seed: int = 0
+) -> str:
+    """Write the ratings of two clips as a text-only expert reads them, each by the name of its clip.
+
+    Example:
+        >>> print(rated_pair_words([{"mos": 3.0}, {"mos": 4.2}]))
+        SpeechA: The overall quality is fair (MOS 3.0).
+        SpeechB: The overall quality is good (MOS 4.2).
+    """
+    rated = zip("AB", scores, directions, strict=True)
+    return "\n".join(f"Speech{clip}: {rated_words(own, direction, seed)}" for clip, own, direction in rated)
+
+
+def aspect_words(name: str, value: float, direction: Direction = "", seed: int | random.Random = 0) -> str:
+    """Write one rating, other than the overall one, as ``rated_words`` does.
+
+    Example:
+        >>> aspect_words("loudness", 1.3, "low")
+        'The loudness is very unsuitable: the speech is too quiet.'
+    """
+    rubric = RUBRICS[name]
+    level = rubric.level_of(value)
+    if name != "loudness" or not direction or level == rubric.levels[-1]:
+        rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+        return " ".join(explain.dimension_sentence(rubric, value, rng))
+    quiet, loud, _ = get_language("en").directions["level"]
+    return f"The loudness is {level}: the speech is {quiet if direction == 'low' else loud}."
 
 
 def expert_messages(facts: str, request: str) -> list[dict[str, Any]]:
-    """Write the one user message to a text-only expert: the facts in place of the audio, what they mean, the request.
+    """Write the one user message to a text-only expert: the request, and the facts in place of the audio.
 
     Args:
-        facts: One ``meta_tuple``, or two with the names of their clips.
+        facts: ``rated_words`` of one clip, or of two with the names of their clips.
         request: One of ``EXPERT_REQUESTS`` to have a description written, or what the audio judge itself is asked.
     """
-    keys = [
-        f"{key} ({RUBRICS[name].label}: 1 {RUBRICS[name].levels[0]} to 5 {RUBRICS[name].levels[-1]})"
-        for name, key in META_KEYS.items()
-    ]
-    text = (
-        "Listeners rated recorded speech from 1 to 5, higher is better for each rating: "
-        f"{'; '.join(keys)}.\nMean ratings: {facts}\n\n{request}"
-    )
-    return [{"role": "user", "content": text}]
+    return [{"role": "user", "content": f"{request}\n\nFindings of listeners:\n{facts}"}]
+
+
+def ending(mos: float, seed: int | random.Random = 0, language: str = "en") -> str:
+    """Write the last sentence of a description, which gives the overall score.
+
+    Example:
+        >>> ending(4.5)
+        'Overall the MOS is 4.5.'
+    """
+    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
+    spoken = get_language(language)
+    number = write_score(ScoreTarget(get_rubric("mos"), mos)).replace(".", spoken.marks["decimal"])
+    return fill_fields(rng.choice(spoken.texts["endings"]), {"mos": number})
 
 
 def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, language: str = "en") -> Description:
@@ -150,11 +217,7 @@ def write(target: Description, seed: int | random.Random = 0, language: str = "e
         >>> write(Description("The speech is clean.", 4.5))
         'The speech is clean. Overall the MOS is 4.5.'
     """
-    rng = seed if isinstance(seed, random.Random) else random.Random(seed)
-    mos = write_score(ScoreTarget(get_rubric("mos"), target.mos))
-    spoken = get_language(language)
-    ending = fill_fields(rng.choice(spoken.texts["endings"]), {"mos": mos.replace(".", spoken.marks["decimal"])})
-    return f"{target.text}{spoken.marks['space']}{ending}"
+    return f"{target.text}{get_language(language).marks['space']}{ending(target.mos, seed, language)}"
 
 
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Description:

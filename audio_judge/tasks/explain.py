@@ -377,7 +377,12 @@ def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
 
 
 def _direction(cause: Cause, words: tuple[str, str, str]) -> str:
-    parameter, neutral = _DIRECTIONS[cause.kind]
     below, above, unknown = words
+    return {-1: below, 0: unknown, 1: above}[side_of(cause)]
+
+
+def side_of(cause: Cause) -> int:
+    """Say in which direction a level or a speed is off: -1 too quiet or too slow, 1 too loud or too fast, 0 not known."""
+    parameter, neutral = _DIRECTIONS[cause.kind]
     value = cause.parameters.get(parameter, neutral)
-    return unknown if value == neutral else below if value < neutral else above
+    return (value > neutral) - (value < neutral)

@@ -7,14 +7,17 @@ from stub import serving
 
 from audio_judge.data.files import read_examples
 
+WORDS = str.maketrans("0123456789-", "abcdefghijk")
+
 
 def expert(request, _times=1):
-    """A teacher that does as it is told, and names no aspect."""
+    """A teacher that does as it is told, names no aspect, and says nothing twice."""
     text = request["messages"][-1]["content"]
+    word = f"{hash(text)}{request['seed']}".translate(WORDS)
     if token := re.search(r"\[\w+\]", text):
-        return f"They differ a little.\n{token[0]}"
-    mos = re.search(r'"mos": ([0-9.]+)', text)[1]
-    return f"The voice is clear. The MOS is {mos}."
+        return f"They differ a little, as {word}.\n{token[0]}"
+    level, mos = re.search(r"quality is (\w+) \(MOS ([0-9.]+)\)", text).groups()
+    return f"The overall quality is {level}, as {word}. The MOS is {mos}."
 
 
 class TestCaption:
@@ -38,9 +41,9 @@ class TestCaption:
 
         def reply(request, _times):
             text = request["messages"][0]["content"]
-            if "Mean ratings: SpeechA" in text:
+            if "listeners:\nSpeechA" in text:
                 return "SpeechA it is."
-            return expert(request) if "Mean ratings" in text else "[SpeechA]"
+            return expert(request) if "Findings of listeners" in text else "[SpeechA]"
 
         with serving(reply) as stub:
             code, _, errors = self.ask(capsys, stub.url, "--pairs", "9", "--two-step")
@@ -48,6 +51,14 @@ class TestCaption:
         written = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
         pairs = [row for row in written if row["task"] == "compare"]
         assert [(row["audio"], row["text"]) for row in pairs] == [(["b.wav", "c.wav"], "SpeechA it is.\n[SpeechA]")]
+
+    def test_what_contradicts_the_ratings_is_dropped_and_counted(self, capsys, folder):
+        (folder / "clips.csv").write_text("path,mos\na.wav,1.1\n")
+        with serving(lambda *_: "The speech sounds clear, and the quality is good. The MOS is 1.1.") as stub:
+            code, _, errors = self.ask(capsys, stub.url)
+        assert code == 1
+        assert "0 captions written" in errors
+        assert "0 written again until the ratings agreed, 1 dropped; replies not used:\n       3 mos: against" in errors
 
     def test_table_without_ratings(self, capsys, folder):
         (folder / "clips.csv").write_text("path,other\na.wav,1\n")

@@ -1,13 +1,15 @@
 import contextlib
-import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_judge.languages import wordings
+from audio_judge.clips import Cause
+from audio_judge.languages import get_language, wordings
 from audio_judge.rubrics.rubric import NISQA_RUBRICS
 from audio_judge.tasks import Description, ParseError, describe
+from audio_judge.tasks.claims import contradiction, read_claims
 
 ONE_DECIMAL = st.integers(10, 50).map(lambda tenths: tenths / 10)
 SCORES = st.fixed_dictionaries(dict.fromkeys(NISQA_RUBRICS, ONE_DECIMAL))
@@ -23,25 +25,64 @@ class TestAsk:
         assert "reference" in describe.ask(with_reference=True)
 
 
-class TestMetaTuple:
-    def test_keys_and_decimals(self):
-        scores = {"loudness": 4.0, "mos": 3.14, "discontinuity": 1.0, "coloration": 2.0, "noisiness": 5.0}
-        assert json.loads(describe.meta_tuple(scores)) == {"mos": 3.1, "noi": 5, "col": 2, "dis": 1, "loud": 4}
+class TestKnownDirection:
+    @pytest.mark.parametrize(
+        ("causes", "direction"),
+        [
+            ((), ""),
+            ((Cause("level", {"gain_db": -30.0}),), "low"),
+            ((Cause("noise", {"snr_db": 5.0}), Cause("level", {"gain_db": 22.0})), "high"),
+            ((Cause("level", {"gain_db": -2.0}),), ""),  # too little to be heard
+            ((Cause("level", {"gain_db": -30.0}, ((1.0, 2.0),)),), ""),  # a passage
+            ((Cause("level", {"gain_db": -30.0}), Cause("level", {"gain_db": 30.0})), ""),
+            ((Cause("level"),), ""),
+        ],
+    )
+    def test_from_what_was_done(self, causes, direction):
+        assert describe.known_direction(causes) == direction
+
+
+class TestRatedWords:
+    def test_words_of_every_rubric_the_worst_first_and_one_number(self):
+        scores = {"mos": 3.14, "noisiness": 5.0, "coloration": 2.0, "discontinuity": 1.0, "loudness": 4.0}
+        text = describe.rated_words(scores)
+        dimensions = get_language("en").dimensions
+        places = [
+            next(text.index(sentence) for sentence in dimensions[name][group] if sentence in text)
+            for name, group in (("discontinuity", 0), ("coloration", 1), ("noisiness", 4))
+        ]
+        assert places == sorted(places)
+        assert re.findall(r"\d.*\d", text) == ["3.1"]
+
+    @pytest.mark.parametrize("direction", ["", "low", "high"])
+    def test_loudness_is_said_to_be_too_quiet_only_where_that_is_known(self, direction):
+        text = describe.rated_words({"loudness": 1.2}, direction)
+        said = {"low": "the speech is too quiet.", "high": "the speech is too loud."}
+        assert text.startswith("The loudness ")
+        assert text.endswith(said[direction]) if direction else not re.search("quiet|loud$|loud[^n]", text)
+
+    def test_a_right_loudness_has_no_direction(self):
+        assert "too" not in describe.rated_words({"loudness": 4.8}, "low")
+
+    def test_the_readers_of_the_words_are_of_the_same_mind(self):
+        for name, groups in get_language("en").dimensions.items():
+            for group, sentences in enumerate(groups):
+                for claim in [claim for sentence in sentences for claim in read_claims(sentence)]:
+                    assert not contradiction(claim, {name: 1.0 + group}), (name, group, claim)
 
     @pytest.mark.parametrize("scores", [{}, {"charm": 3.0}, {"mos": 7.0}])
     def test_refuses(self, scores):
         with pytest.raises(ValueError, match=r"ratings of|outside"):
-            describe.meta_tuple(scores)
+            describe.rated_words(scores)
 
 
 class TestExpertMessages:
-    def test_holds_facts_meaning_and_request(self):
-        facts = describe.meta_tuple({"mos": 2.0, "noisiness": 1.0})
+    def test_holds_facts_and_request(self):
+        facts = describe.rated_words({"mos": 2.0, "noisiness": 1.0})
         (message,) = describe.expert_messages(facts, describe.EXPERT_REQUESTS[0])
         assert message["role"] == "user"
-        assert facts in message["content"]
-        assert "very noisy" in message["content"]
-        assert message["content"].endswith(describe.EXPERT_REQUESTS[0])
+        assert message["content"].startswith(describe.EXPERT_REQUESTS[0])
+        assert message["content"].endswith(facts)
 
 
 class TestDescribeScores:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from filelock import FileLock
+from peft import LoraConfig
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
@@ -162,16 +163,24 @@ def language_model_of(judge: Any) -> Any:
     return causal
 
 
-def train_expert(judge: Any, processor: Any, requests: Sequence[AlldRequest], args: SFTConfig) -> None:
+def train_expert(
+    judge: Any, processor: Any, requests: Sequence[AlldRequest], args: SFTConfig, lora: LoraConfig | None = None
+) -> None:
     """Make an expert where none with the judge's tokenizer exists: its language model learns to put ratings into words.
 
     The chosen texts of the requests are learned; the judge stays as it is, and ``output_dir`` of ``args`` gets the expert.
+
+    Args:
+        lora: What is trained instead of all weights, and merged into them at the end.
     """
     tokenizer = deepcopy(processor.tokenizer)
     tokenizer.chat_template = processor.chat_template
     rows = [{"messages": [*request["expert_prompt"], turn("assistant", request["chosen"])]} for request in requests]
     args.assistant_only_loss, args.max_length = True, None
+    data = Dataset.from_list(rows)
     model = language_model_of(judge)
-    trainer = SFTTrainer(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    trainer = SFTTrainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=lora)
     trainer.train()
-    trainer.save_model()
+    trained = trainer.model.merge_and_unload() if lora is not None else trainer.model
+    trained.save_pretrained(args.output_dir)
+    tokenizer.save_pretrained(args.output_dir)

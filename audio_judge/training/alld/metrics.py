@@ -1,10 +1,9 @@
 """How well descriptions and comparisons in words agree with the ratings of their clips, without any evaluator.
 
-Only what a text says in the names of the levels and in its stated score or preference is counted; whether it reads well
-is left out.
+Only what ``tasks.claims`` reads of a text, and its stated score or preference, is counted; whether it reads well is left
+out.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +15,14 @@ from tqdm import tqdm
 from audio_judge.batch import lines
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.tasks import ParseError, compare, describe
+from audio_judge.tasks.claims import read_claims
 from audio_judge.text_models.replies import GREEDY
 from audio_judge.training.alld.requests import AlldRequest
 from audio_judge.training.alld.samples import Collator, write_answers
 
 
 def named_aspects(text: str) -> list[tuple[str, bool]]:
-    """Find the aspects that a description calls good or bad, by the names of their levels; middle levels are neither.
+    """Find the aspects that a description calls good or bad, as ``read_claims`` reads it; what is in the middle is neither.
 
     Returns:
         Rubric and whether it is called good, in the order of the rubrics.
@@ -31,15 +31,8 @@ def named_aspects(text: str) -> list[tuple[str, bool]]:
         >>> named_aspects("The speech is very noisy. The loudness is just right.")
         [('noisiness', False), ('loudness', True)]
     """
-    found = []
-    for name in set(describe.META_KEYS) - {"mos"}:
-        levels = RUBRICS[name].levels
-        # The longest first: "very noisy" is not "noisy"
-        pattern = "|".join(re.escape(level) for level in sorted(levels, key=len, reverse=True))
-        for match in re.findall(rf"(?<![\w-])(?:{pattern})(?!\w)", text, re.IGNORECASE):
-            place = levels.index(match.lower()) - (len(levels) - 1) / 2  # 0 for the level in the middle
-            if place:
-                found.append((name, place > 0))
+    told = [claim for claim in read_claims(text) if claim.aspect in describe.META_KEYS and claim.aspect != "mos"]
+    found = [(claim.aspect, claim.low >= 0.5) for claim in told if claim.low >= 0.5 or claim.high <= 0.5]
     return sorted(found, key=lambda pair: list(RUBRICS).index(pair[0]))
 
 

@@ -46,7 +46,7 @@ def make_requests(
     readable = [replace(clip, ratings=_known(clip)) for clip in clips]
     rated = {clip.path: clip for clip in readable}
     requests = [
-        _request(example, [_scores(rated[block["path"]]) for block in audio_blocks(example)])
+        _request(example, [rated[block["path"]] for block in audio_blocks(example)])
         for example in (_of_clips(readable, tasks, seed) if captions is None else _of_captions(captions, rated, seed))
     ]
     if not requests:
@@ -95,14 +95,17 @@ def _scores(clip: RatedClip) -> dict[str, float]:
     return {name: rating.value for name, rating in clip.ratings.items()}
 
 
-def _request(example: Mapping[str, Any], ratings: list[dict[str, float]]) -> AlldRequest:
+def _request(example: Mapping[str, Any], clips: list[RatedClip]) -> AlldRequest:
     asked = example["prompt"][0]["content"][-1]["text"].strip()
-    facts = [describe.meta_tuple(scores) for scores in ratings]
+    ratings, directions = [_scores(clip) for clip in clips], [describe.known_direction(clip.causes) for clip in clips]
+    seed = example["seed"]
     if example["task"] == "compare":
-        facts = [f"SpeechA: {facts[0]}\nSpeechB: {facts[1]}"]
+        facts = describe.rated_pair_words(ratings, directions, seed)
+    else:
+        facts = describe.rated_words(ratings[0], directions[0], seed)
     request = {name: example[name] for name in ("task", "prompt", "seed", "rubrics")}
     request |= {"verdicts": example.get("verdicts", {})}
-    request |= {"expert_prompt": describe.expert_messages(facts[0], asked), "ratings": ratings}
+    request |= {"expert_prompt": describe.expert_messages(facts, asked), "ratings": ratings}
     return request | {"chosen": example["completion"][0]["content"]}
 
 

@@ -31,7 +31,7 @@ class TestNamedAspects:
             ("It is not noisy; the volume is just right.", [("noisiness", True), ("loudness", True)]),
             ("The speech is somewhat noisy.", []),  # the middle is neither
             ("The voice is slightly coloured. It is very coloured.", [("coloration", True), ("coloration", False)]),
-            ("An uninterrupted, unnoisy clip.", []),
+            ("An uninterrupted, unnoisy clip.", [("discontinuity", True)]),
         ],
     )
     def test_finds_what_is_called_good_or_bad(self, text, aspects):
