@@ -672,7 +672,9 @@ class AudioJudgeProcessor(ProcessorMixin):
             Features (clips, ...) and their mask (clips, time of the features), 1 where a frame or sample is real.
         """
         options = {"optional_views": optional_views} if optional_views and any(optional_views) else {}
-        return encoder_of_extractor(self.feature_extractor).extract(self.feature_extractor, clips, **options)
+        # Where answers are written in the middle of training, its autocast would make spectrograms of bfloat16
+        with torch.autocast("cpu", enabled=False):
+            return encoder_of_extractor(self.feature_extractor).extract(self.feature_extractor, clips, **options)
 
     def _multimodal_inputs_from_conversations(self, conversations, audio_loading_params, *args, **kwargs):
         """Also takes audio blocks that bring their rate: `{"audio": array, "sampling_rate": 16000}` or `{"audio": {"array", …}}`."""

@@ -432,6 +432,17 @@ class TestFeatureExtractor:
         assert outputs["attention_mask"].sum(1).tolist() == [11, 21]
 
 
+class TestAutocast:
+    @pytest.mark.parametrize("kind", ["audio-spectrogram-transformer", "whisper", "audio_judge_encoder"])
+    def test_of_training_leaves_what_is_heard_as_it_is(self, judge, kind):
+        """Whisper's extractor stopped, having no numpy array of bfloat16, where answers were measured in training."""
+        _, processor = judge(kind)
+        block = audio(0.5, processor.sampling_rate)
+        with torch.autocast("cpu", torch.bfloat16):
+            heard = features_of(processor, block)
+        assert torch.equal(heard, features_of(processor, block))
+
+
 class TestAsMono:
     @pytest.mark.parametrize(
         ("clip", "expected"),

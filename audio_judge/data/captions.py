@@ -333,6 +333,8 @@ async def _caption(client: Client, tries: int, tolerance: float, said: set[str],
         reply = outcome if isinstance(outcome, Failure) else outcome.text
         if job.is_two_step and isinstance(reply, str):
             reply = await _with_winner(client, reply)
+        elif job.truth.comparison is not None and isinstance(reply, str):
+            reply = _with_verdict(reply, compare.TOKENS[job.truth.comparison.preferred])
         if isinstance(reply, Failure):
             return job.row | {"reason": reply.kind, "message": reply.message, "rejected": rejected}
         try:
@@ -355,6 +357,14 @@ def _words_of(task: str, text: str) -> str:
     """What two captions must not share: the words of a text before its last sentence or its verdict, in one spelling."""
     body = describe.parse(text).text if task == "describe" else text.rpartition("[")[0]
     return " ".join(re.findall(r"[^\W\d_]+", body.casefold()))
+
+
+def _with_verdict(reply: str, token: str) -> str:
+    """A comparison whose last line was forgotten, with the one that its writer was told; words about no clip get none."""
+    said = _without_thought(reply)
+    if any(one in said for one in compare.TOKENS.values()) or not any(claim.clip for claim in read_claims(said)):
+        return reply
+    return f"{said}\n{token}"
 
 
 async def _with_winner(client: Client, reply: str) -> str | Failure:

@@ -186,8 +186,8 @@ def _words(plain: str, spoken: Claims) -> list[_Found]:
 
 
 def _patterns(spoken: Claims) -> Iterator[tuple[str, str, re.Pattern[str]]]:
-    for kind in DIRECTIONS:
-        yield "loudness", kind, _compiled(whole_words(getattr(spoken, kind)))
+    for side in DIRECTIONS:
+        yield "loudness", side, _compiled(whole_words(getattr(spoken, side)))
     for aspect, words in spoken.aspects.items():
         for kind in ("worse", "better", "faults", "virtues", "subjects"):
             yield aspect, kind, _compiled(whole_words(getattr(words, kind)))

@@ -214,6 +214,19 @@ class TestWriteCaptions:
         assert (row["task"], row["audio"]) == ("compare", ["a.wav", "b.wav"])
         assert row["text"].endswith({"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}[preference])
 
+    @pytest.mark.parametrize(
+        ("said", "texts"),
+        [
+            ("SpeechA has less noise than SpeechB.", ["SpeechA has less noise than SpeechB.\n[SpeechA]"]),
+            ("SpeechB has less noise than SpeechA.", []),
+            ("I'm sorry, but it is not clear what you ask.", []),
+        ],
+    )
+    def test_a_verdict_that_was_told_and_forgotten_is_added_to_a_true_comparison(self, said, texts, tmp_path):
+        with serving(lambda *_: said) as stub:
+            write(stub.url, tmp_path, [pair()], tries=1)
+        assert [row["text"] for row in rows(tmp_path)] == texts
+
     def test_the_expert_reads_how_the_clips_differ(self, tmp_path):
         with serving(expert) as stub:
             write(stub.url, tmp_path, [pair()])

@@ -181,6 +181,8 @@ def train_expert(
     model = language_model_of(judge)
     trainer = SFTTrainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=lora)
     trainer.train()
-    trained = trainer.model.merge_and_unload() if lora is not None else trainer.model
+    trained: Any = trainer.model
+    if lora is not None:
+        trained = trained.merge_and_unload()
     trained.save_pretrained(args.output_dir)
     tokenizer.save_pretrained(args.output_dir)
