@@ -140,6 +140,18 @@ def is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
+def is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Say whether two names are of one file, which may have several, or would be if it were there.
+
+    Example:
+        >>> is_same_file("./a.csv", "a.csv")
+        True
+    """
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def check_replaceable(path: Path, is_wanted: bool) -> None:
     """Refuse to write a file anew that others have written, or that holds rows which nobody has given up.
 

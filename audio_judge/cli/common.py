@@ -7,7 +7,6 @@ one is the business of ``audio_judge.batch``.
 import argparse
 import glob
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from audio_judge.batch.find import find_items
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run
-from audio_judge.batch.write import ALL_SETTINGS, Answer, check_replaceable
+from audio_judge.batch.write import ALL_SETTINGS, Answer, check_replaceable, is_same_file
 from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
 from audio_judge.reports import answers
@@ -184,7 +183,7 @@ def _output(options: argparse.Namespace, for_people: bool) -> Output:
         raise UsageError(f"--output {path}: the name must end in .jsonl or .csv or .html")
     rows = path.with_name(f"{path.name}.jsonl") if suffix == ".html" else path
     # A page is made of rows in a file beside it, which must be no input either
-    if any(_is_same(one, place) for one in _inputs(options) for place in (path, rows)):
+    if any(is_same_file(one, place) for one in _inputs(options) for place in (path, rows)):
         raise UsageError(f"--output {path} is also an input; choose another name")
     if processes > 1 and "-" in options.clips:
         raise UsageError("several processes cannot share standard input; give files, folders or lists")
@@ -205,13 +204,6 @@ def _inputs(options: argparse.Namespace) -> Iterator[str]:
         yield clip
         if glob.has_magic(clip):
             yield from glob.iglob(clip, recursive=True)
-
-
-def _is_same(one: str, other: Path) -> bool:
-    """Whether two names are of one file, which may have several, or would be if it were there."""
-    if os.path.exists(one) and os.path.exists(other):
-        return os.path.samefile(one, other)
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[list[PairItem], PairColumns]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audio_judge.batch.run import say
+from audio_judge.batch.write import is_same_file
 from audio_judge.cli import paraphrase, proxies, show
 from audio_judge.cli.ls import Rows, corpus_rows, print_table, rubric_rows, task_rows
 from audio_judge.cli.options import INPUTS, MADE, OUTPUT, fraction, positive_int, whole_number
@@ -140,6 +141,8 @@ def _write(options: argparse.Namespace) -> int:
     if options.mixture and options.what is not None:
         raise UsageError(f"--mixture {options.mixture}: cannot act beside `{options.what}`; leave one of them out")
     out = _examples_file(options.out)
+    if is_same_file(out, vars(options).get("path") or options.mixture or ""):
+        raise UsageError(f"--out {out} is also the input; choose another name")
     statistics = Statistics()
     with warnings_once():
         try:

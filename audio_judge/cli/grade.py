@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from audio_judge.batch import lines
 from audio_judge.batch.run import say
-from audio_judge.batch.write import keep
+from audio_judge.batch.write import is_same_file, keep
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_float, positive_int
 from audio_judge.cli.teacher import cache_beside, rows_file
 from audio_judge.data.weights import named_weights
@@ -233,7 +233,7 @@ def _try(options: argparse.Namespace, out: Path | None, weights: Mapping[str, fl
 
 def _prepare(options: argparse.Namespace, out: Path | None, weights: Mapping[str, float]) -> _Asked:
     predictions = Path(options.predictions)
-    if out is not None and out.resolve() == predictions.resolve():
+    if out is not None and is_same_file(out, predictions):
         raise UsageError(f"--out {out} is also the input; choose another name")
     columns = parse_columns(options.column)
     rows = list(islice(_read_rows(predictions), options.limit))

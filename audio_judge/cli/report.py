@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from audio_judge.batch.write import check_replaceable, is_same_file
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, positive_float, positive_int, whole_number
 from audio_judge.errors import UsageError
 
@@ -54,8 +55,9 @@ def report(options: argparse.Namespace) -> int:
 
     files = [Path(name) for name in options.scores]
     page = Path(options.html) if options.html else files[0].with_suffix(".html")
-    if page in files:
+    if any(is_same_file(page, file) for file in files):
         raise UsageError(f"--html {page}: would overwrite the scores; choose another name")
+    check_replaceable(page, is_wanted=True)
     scores = read_scores(
         files,
         root=None if options.clips_root is None else Path(options.clips_root),

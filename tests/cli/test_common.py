@@ -1,5 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 import json
+import pickle
+import shutil
 
 import pytest
 from shell import folder, lines, run  # noqa: F401
@@ -121,6 +123,22 @@ class TestUsageErrors:
     def test_judge_that_cannot_be_loaded(self, judge_folder, capsys, judge, device, reason):
         assert main(["score", "clips", "--judge", judge or str(judge_folder), "--device", device]) == 2
         assert reason in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["chat_template.jinja", "config.json", "pytorch_model.bin"])
+    def test_judge_that_is_spoilt(self, judge_folder, folder, capsys, name):
+        spoilt = folder / "spoilt"
+        shutil.copytree(judge_folder, spoilt)
+        if name == "config.json":
+            (spoilt / name).write_text(json.dumps(json.loads((spoilt / name).read_text()) | {"dtype": "float99"}))
+        elif name == "pytorch_model.bin":
+            (spoilt / "model.safetensors").unlink()
+            (spoilt / name).write_bytes(pickle.dumps({"weights": print}, protocol=2))
+        else:
+            (spoilt / name).write_text("{{ 'a' ")
+        assert main(["score", "clips", "--judge", str(spoilt), "--device", "cpu"]) == 2
+        err = capsys.readouterr().err
+        assert f"{spoilt} cannot be loaded on cpu" in err
+        assert "Traceback" not in err
 
     @pytest.mark.parametrize(
         "arguments",
