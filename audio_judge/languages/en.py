@@ -939,7 +939,7 @@ _BREAKS = (
     r"disconnected|stop and go|hesitant|pauses"
 )
 _COLOURED = (
-    r"colou?red|colou?rations?|unnatural(?:ly|ness)?|artificial(?:ly)?|muffled|tinny|metallic|robotic|synthetic|hollow|dull|"
+    r"colou?red|(?<!natural )colou?rations?|unnatural(?:ly|ness)?|artificial(?:ly)?|muffled|tinny|metallic|robotic|synthetic|hollow|dull|"
     r"boomy|harsh(?:ness)?|(?:distorted|altered|changed|affected) (?:timbre|tone|voice)|(?:timbre|tone|voice)(?: \w+)? (?:is|sounds) "
     r"(?:\w+ )?(?:distorted|altered|changed|off)"
 )
