@@ -521,7 +521,7 @@ def _about(judge: AudioJudge, longest_minutes: float) -> str:
         "model card says whether the judge was trained to tell, and where it must not be used. What stands under "
         "“Measured” is computed from the signal.",
         "What happens to your clip": "It is judged on the machine that serves this page and lies there in a temporary folder. "
-        f"Clips of up to {longest_minutes:g} min and {LARGEST_FILE.removesuffix('mb')} MB are taken: wav, flac, mp3, ogg, opus. "
+        f"Clips of up to {longest_minutes:g} min and {LARGEST_FILE.removesuffix('mb')} MB are taken: wav, flac, mp3, ogg, opus, m4a and others. "
         "Long clips are judged in parts and shown over time.",
     }
     return f'<div class="aj aj-stack">{"".join(_card(title, f"<p>{text}</p>") for title, text in texts.items())}</div>'

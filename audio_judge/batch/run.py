@@ -106,12 +106,13 @@ class Tally:
     def __init__(self, total: int, done: int = 0, unit: str = "clip", is_quiet: bool = False) -> None:
         disable = True if is_quiet else None
         self.bar = tqdm(total=total, initial=done, unit=unit, disable=disable, dynamic_ncols=True)
-        self.unit, self.good, self.errors = unit, 0, 0
+        self.unit, self.good, self.errors, self.warned = unit, 0, 0, 0
         self.shown: list[str] = []
 
-    def count(self, error: str | None) -> None:
-        """One more clip, and why it could not be judged; None if it could."""
+    def count(self, error: str | None, warnings: Sequence[str] = ()) -> None:
+        """One more clip, why it could not be judged (None if it could), and what to know about it."""
         self.bar.update()
+        self.warned += bool(warnings)
         self.good += error is None
         if error is not None:
             self.errors += 1
@@ -122,6 +123,8 @@ class Tally:
         self.bar.close()
         clips = f"{self.good} {self.unit}{'s' * (self.good != 1)} {did}"
         errors = f"{self.errors} error{'s' * (self.errors != 1)}"
+        if self.warned:
+            errors = f"{self.warned} with warnings (their rows say which), {errors}"
         more = [f"… and {self.errors - len(self.shown)} more"] if self.errors > len(self.shown) else []
         say(f"{clips}, {errors}" + (":" if self.shown else ""))
         for line in self.shown + more:
@@ -237,7 +240,7 @@ def _judge(job: Job, items: Sequence[Any], writer: RowWriter | None, tally: Tall
         text = None if job.show is None else job.show(item, answer)
         if text is not None:
             print(text, flush=True)
-        tally.count(answer.error)
+        tally.count(answer.error, answer.row.get("warnings") or ())
 
 
 def in_order(items: Iterable[Any], answer: Callable[[Iterator[Any]], Iterator[Answer]]) -> Iterator[tuple[Any, Answer]]:

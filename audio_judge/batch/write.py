@@ -15,7 +15,7 @@ from audio_judge.batch import lines
 from audio_judge.errors import UsageError
 
 WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
-SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "timeline", "coverage")
+SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "heard_seconds", "warnings", "timeline", "coverage")
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
 ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language", "audio_judge")

@@ -109,8 +109,8 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
         rubrics: Names of the rubrics; scores on others are left out.
 
     Returns:
-        JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds``, the windows of a long clip in ``timeline``, and
-        what there is of ``WORDS`` and ``coverage``.
+        JSON-able row: ``scores, std, level, shares`` by rubric, ``seconds`` and how many of them were heard, the windows of a
+        long clip in ``timeline``, and what there is of ``WORDS``, ``warnings`` and ``coverage``.
 
     Example:
         >>> from audio_judge.judge.judgement import Judgement, Score
@@ -130,7 +130,7 @@ def result_row(judgement: "Judgement", rubrics: Sequence[str]) -> dict[str, Any]
         row["timeline"] = [
             w | {"scores": {name: w["scores"][name] for name in scores if name in w["scores"]}} for w in windows
         ]
-    return row | {name: details[name] for name in (*WORDS, "coverage") if name in details}
+    return row | {name: details[name] for name in (*WORDS, "heard_seconds", "warnings", "coverage") if name in details}
 
 
 def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def score_columns(rubrics: Sequence[str], words: Sequence[str] = ()) -> tuple[st
 
     Example:
         >>> score_columns(["mos"], ["reasons"])
-        ('mos', 'mos_std', 'mos_level', 'seconds', 'reasons')
+        ('mos', 'mos_std', 'mos_level', 'seconds', 'heard_seconds', 'warnings', 'reasons')
     """
     scores = [column for name in rubrics for column in (name, f"{name}_std", f"{name}_level")]
-    return (*scores, "seconds", *words)
+    return (*scores, "seconds", "heard_seconds", "warnings", *words)

@@ -112,7 +112,7 @@ def load_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise ImportError("this codec needs PyAV: pip install 'audio-judge[degrade]'", name="av") from error
+        raise ImportError("this codec needs PyAV: pip install av", name="av") from error
     return av
 
 

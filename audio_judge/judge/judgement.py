@@ -63,6 +63,8 @@ class Judgement:
     Args:
         clip: Name of the clip.
         seconds: Its length; None if it could not be read.
+        heard_seconds: How much of it was judged: silence is left out, and so is what is damaged.
+        warnings: What to know about the clip before its scores are believed, in sentences.
         scores: Rubric name to score, the length-weighted mean over windows.
         timeline: The windows of a clip that was longer than one; empty for short clips.
         text: What the judge wrote, raw; None if it was not asked for words.
@@ -85,6 +87,8 @@ class Judgement:
 
     clip: str
     seconds: float | None = None
+    heard_seconds: float | None = None
+    warnings: tuple[str, ...] = ()
     scores: dict[str, Score] = field(default_factory=dict)
     timeline: tuple[Window, ...] = field(default=(), repr=False)
     text: str | None = field(default=None, repr=False)
@@ -109,7 +113,8 @@ class Judgement:
             return self.error if self.error.startswith(self.clip) else f"{self.clip}: {self.error}"
         lines = [f"{self.clip} ({self.seconds:.1f} s)", *(f"  {score}" for score in self.scores.values())]
         words = [f"- {line}" for line in self.suggestions] or [self.reasons or self.description or ""]
-        return "\n".join([*lines, *(f"  {line}" for line in words if line)])
+        warned = [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join([*lines, *(f"  {line}" for line in [*words, *warned] if line)])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row; what was not asked for is left out.
@@ -122,6 +127,10 @@ class Judgement:
         if self.error is not None:
             return row | _unread(self.text) | {"error": self.error}
         row |= {"seconds": self.seconds and round(self.seconds, 3)}
+        if self.heard_seconds is not None:
+            row["heard_seconds"] = round(self.heard_seconds, 3)
+        if self.warnings:
+            row["warnings"] = list(self.warnings)
         row |= {"scores": {name: score.to_dict() for name, score in self.scores.items()}}
         if self.timeline:
             row["timeline"] = [window.to_dict() for window in self.timeline]
@@ -145,14 +154,19 @@ class Judgement:
             >>> Judgement("clip.wav", 2.0, {"mos": Score("mos", 3.5, 0.5, "good", {})}).to_row()["mos_level"]
             'good'
         """
-        row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds}
+        row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds, "heard_seconds": self.heard_seconds}
         for name, score in self.scores.items():
             row |= {name: score.value, f"{name}_std": score.std, f"{name}_level": score.level}
         if self.text is not None:
             row |= {"reasons": self.reasons, "causes": "; ".join(self.causes)}
         if self.suggestions:
             row |= {"areas": "; ".join(self.areas), "suggestions": "; ".join(self.suggestions)}
-        return row | {"model": self.model, "revision": self.revision, "error": self.error}
+        return row | {
+            "warnings": "; ".join(self.warnings),
+            "model": self.model,
+            "revision": self.revision,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class Reader:
             try:
                 if isinstance(request, Request):
                     reading.seconds = self.seconds(request)
+                    reading.warnings += audio_info(request.clip).notes
                 cut = self.pair_windows(request) if isinstance(request, Pair) else self.windows(request)
                 for start, end, state in cut:
                     reading.spans.append((start, end))

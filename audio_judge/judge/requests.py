@@ -136,6 +136,7 @@ class Reading:
         spans: (start, end) of the windows read so far, in seconds. Digital silence before, after and a window long is in none.
         windows: What is known of each window that has been judged.
         weights: What each window counts for in the mean; None for its length.
+        warnings: What to know about the clip before the answers are believed, in sentences.
         error: What went wrong; None so far.
         is_read: Whether no window is missing.
     """
@@ -145,6 +146,7 @@ class Reading:
     spans: list[tuple[float, float]] = field(default_factory=list)
     windows: list[Heard] = field(default_factory=list)
     weights: list[float] | None = None
+    warnings: list[str] = field(default_factory=list)
     error: str | None = None
     is_read: bool = False
 
@@ -162,6 +164,11 @@ class Reading:
     def lengths(self) -> list[float]:
         """What each window counts for in a mean."""
         return self.weights or [end - start for start, end in self.spans]  # the last window may be a short one
+
+    @property
+    def heard_seconds(self) -> float:
+        """How much of the clip was judged, in seconds; what lies in no window was not."""
+        return sum(end - start for start, end in self.spans)
 
     @property
     def problem(self) -> str | None:

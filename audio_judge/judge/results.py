@@ -27,7 +27,13 @@ def judgement_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | Non
     said = Judgement(clip_name(reading.request.clip))
     if reading.error is not None:
         return replace(said, error=reading.error)
-    said = replace(said, seconds=reading.seconds, coverage=reading.coverage)
+    said = replace(
+        said,
+        seconds=reading.seconds,
+        heard_seconds=reading.heard_seconds,
+        warnings=tuple(reading.warnings),
+        coverage=reading.coverage,
+    )
     if reading.problem is not None:
         return replace(said, error=reading.problem, text=reading.windows[0].text)
     scores = {rubric.name: one for rubric in rubrics if (one := _score_in(reading, rubric, scale)) is not None}

@@ -178,7 +178,7 @@ class TestOutputs:
         assert run("score", "rows.csv", "--output", "scores.csv", "--rubric", "mos")[0] == 1
         good, bad = csv.DictReader((folder / "scores.csv").open(newline=""))
         assert list(good) == [
-            *("wav_path", "input_mos", "text", "mos", "mos_std", "mos_level", "seconds"),
+            *("wav_path", "input_mos", "text", "mos", "mos_std", "mos_level", "seconds", "heard_seconds", "warnings"),
             *("task", "model", "revision", "rubrics", "scale", "audio_judge", "error"),
         ]
         assert (good["wav_path"], good["input_mos"], good["text"]) == ("clips/0.wav", "4.5", "a,\nb")

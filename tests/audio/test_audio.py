@@ -319,14 +319,12 @@ class TestIterWindows:
         next(iter_windows(tmp_path / "long.wav", 2.0))
         assert sum(asked) == 2 * RATE
 
-    def test_truncated_file_fails_and_is_named(self, tmp_path):
+    def test_truncated_file_fails_before_its_first_window(self, tmp_path):
         soundfile.write(tmp_path / "cut.flac", noise(30), RATE)
         whole = (tmp_path / "cut.flac").read_bytes()
         (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
-        pieces = iter_windows(tmp_path / "cut.flac", 5.0)
-        assert next(pieces)[2].seconds == 5.0
-        with pytest.raises(AudioError, match=r"cut\.flac: damaged or truncated"):
-            list(pieces)
+        with pytest.raises(AudioError, match=r"cut\.flac: truncated, 14\.\d s of 30 s"):
+            next(iter_windows(tmp_path / "cut.flac", 5.0))
 
     @pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3", "OGG"])
     def test_part_of_a_file_in_its_own_times(self, tmp_path, kind):
@@ -378,24 +376,18 @@ class TestSoundSpan:
         soundfile.write(tmp_path / "a.wav", np.r_[np.nan, np.zeros(RATE)], RATE, subtype="FLOAT")
         assert sound_span(tmp_path / "a.wav")[0] == 0
 
-    def test_damage_is_left_to_who_reads(self, tmp_path):
-        soundfile.write(tmp_path / "cut.flac", noise(30), RATE)
-        whole = (tmp_path / "cut.flac").read_bytes()
-        (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
-        assert sound_span(tmp_path / "cut.flac") == (0, 30)
-
 
 class TestAudioInfo:
     def test_file(self, tmp_path):
         soundfile.write(tmp_path / "stereo.flac", np.zeros((RATE * 2, 2)), RATE)
-        assert audio_info(tmp_path / "stereo.flac") == (2.0, RATE, 2)
+        assert audio_info(tmp_path / "stereo.flac")[:3] == (2.0, RATE, 2)
 
     def test_samples_are_not_read(self, wav, monkeypatch):
         monkeypatch.delattr(soundfile.SoundFile, "read")
-        assert audio_info(wav) == (1.0, RATE, 1)
+        assert audio_info(wav)[:3] == (1.0, RATE, 1)
 
     def test_array(self):
-        assert audio_info((np.zeros((RATE, 6)), RATE)) == (1.0, RATE, 6)
+        assert audio_info((np.zeros((RATE, 6)), RATE))[:3] == (1.0, RATE, 6)
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(AudioError, match="no such file"):

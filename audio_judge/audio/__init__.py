@@ -1,31 +1,34 @@
 """Reads, resamples, cuts and aligns clips: the only code of the package that opens sound files.
 
 Whatever form a clip comes in (path, bytes, array with its rate, row of a data set), :func:`read_audio` makes it one
-mono :class:`Audio` or says in one sentence why it cannot be judged. Files are decoded by libsndfile (wav, flac, mp3,
-ogg, opus); video containers and m4a are left out. :func:`iter_windows` reads hours of sound ten seconds at a time.
+mono :class:`Audio` or says in one sentence why it cannot be judged. Which files are read, and that all of a file is heard, is
+the business of ``audio_judge.audio.files``. :func:`iter_windows` reads hours of sound ten seconds at a time.
 """
 
-import io
 import itertools
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-MIN_SECONDS = 0.1
-MIN_RATE, MAX_RATE = 4_000, 384_000
+from audio_judge.audio.files import (
+    MIN_SECONDS,
+    AudioError,
+    Encoded,
+    SoundStream,
+    checked_rate,
+    opened,
+)
+
 MAX_CHANNELS = 64
 
 # Float recordings may overshoot 1.0, but 24 dB above full scale means that integers were cast, not scaled.
@@ -34,21 +37,11 @@ MAX_PEAK = 16.0
 # The last bit of 16, -90.3 dBFS: what never gets louder is digital silence, dithered or not.
 SILENCE_PEAK = 2.0**-15
 
-_BLOCK_FRAMES = 2**16
-_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer when a header (FLAC written to a pipe) does not give the length
-_INEXACT_SEEK = ("VORBIS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
-# Bytes announced and bytes there, as libsndfile logs them for wav, aiff and au.
-_SHORT_DATA = re.compile(r"(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
-_STREAMED_BYTES = 0x7FFF0000  # programs that write wav to a pipe announce this much or more
 # A correlation below these may be chance: 40 pairs of unrelated 4 s clips of synthetic speech reached 0.25 (waveform)
 # and 0.70 (envelope); a clip in noise 10 dB louder than itself still has 0.3.
 _MIN_SIGNAL_CORRELATION, _MIN_ENVELOPE_CORRELATION = 0.3, 0.75
 
 Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
-
-
-class AudioError(ValueError):
-    """A clip that cannot be judged; the message names the file, the value and the fix."""
 
 
 @runtime_checkable
@@ -80,11 +73,21 @@ class Audio:
 
 
 class AudioInfo(NamedTuple):
-    """Length and format of a clip: seconds, Hz, and how many channels there are before they are averaged."""
+    """What a clip is before any of it is judged.
+
+    Args:
+        seconds: How much of it can be heard.
+        sampling_rate: In Hz.
+        channels: How many there are before they are made one.
+        notes: What was found about its file, in sentences: a header that is wrong, a part that is damaged.
+        lost_seconds: How much of its file cannot be decoded.
+    """
 
     seconds: float
     sampling_rate: int
     channels: int
+    notes: tuple[str, ...] = ()
+    lost_seconds: float = 0.0
 
 
 AudioSource = (
@@ -96,12 +99,6 @@ AudioSource = (
     | AudioDecoder
     | Audio
 )
-
-
-@dataclass(frozen=True)
-class _Encoded:
-    file: Path | bytes
-    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +141,10 @@ def read_audio(
         audio = _decoded_audio(clip)
         first, last = _frame_span(len(audio.samples), audio.sampling_rate, start_time, end_time, audio.name)
         return replace(audio, samples=audio.samples[first:last])
-    with _opened(clip) as file:
-        first, last = _frame_span(_frames(file, clip), file.samplerate, start_time, end_time, clip.name)
-        _skip(file, first, clip.name)
-        return _checked(_read_mono(file, last - first, clip.name), file.samplerate, clip.name)
+    with opened(clip) as file:
+        first, last = _frame_span(file.frames, file.rate, start_time, end_time, clip.name)
+        file.skip(first)
+        return _checked(_read_mono(file, last - first), file.rate, clip.name)
 
 
 def iter_windows(
@@ -186,13 +183,13 @@ def iter_windows(
             first, last = begin + round(start * rate), begin + round(end * rate)
             yield begin / rate + start, begin / rate + end, replace(audio, samples=audio.samples[first:last])
         return
-    with _opened(clip) as file:
-        rate = file.samplerate
-        begin, stop = _frame_span(_frames(file, clip), rate, start_time, end_time, clip.name)
-        _skip(file, begin, clip.name)
+    with opened(clip) as file:
+        rate = file.rate
+        begin, stop = _frame_span(file.frames, rate, start_time, end_time, clip.name)
+        file.skip(begin)
         for start, end in windows((stop - begin) / rate, window_seconds, minimum):
             # A difference of rounded borders, so that windows do not drift from the times they say
-            samples = _read_mono(file, round(end * rate) - round(start * rate), clip.name)
+            samples = _read_mono(file, round(end * rate) - round(start * rate))
             yield begin / rate + start, begin / rate + end, _checked(samples, rate, clip.name)
 
 
@@ -204,13 +201,11 @@ def is_silent(samples: np.ndarray) -> bool:
 def sound_span(source: AudioSource, *, name: str | None = None) -> tuple[float, float] | None:
     """Find where a clip begins and stops to sound: what lies before and after is digital silence.
 
-    Of a file no more is decoded than silence and a block at each end.
-
     Returns:
         Start and end in seconds, at least 0.1 s apart; None if nothing sounds.
 
     Raises:
-        AudioError: As :func:`read_audio`; damage that is not at the ends is not seen.
+        AudioError: As :func:`read_audio`.
 
     Example:
         >>> sound_span((np.concatenate([np.zeros(8000), np.ones(4000), np.zeros(8000)]), 8000))
@@ -223,12 +218,15 @@ def sound_span(source: AudioSource, *, name: str | None = None) -> tuple[float, 
         if not len(loud):
             return None
         return _longer(int(loud[0]), int(loud[-1]) + 1, len(audio.samples), audio.sampling_rate)
-    with _opened(clip) as file:
-        frames = _frames(file, clip)
-        first = _quiet_before(file, frames, clip.name)
-        if first is None:
-            return None
-        return _longer(first, frames - _quiet_after(file, first, frames, clip.name), frames, file.samplerate)
+    with opened(clip) as file:
+        first, last, place = None, 0, 0
+        for block in _mono_blocks(file, file.frames):
+            loud = np.flatnonzero(_loud(block))
+            if len(loud):
+                first = place + int(loud[0]) if first is None else first
+                last = place + int(loud[-1]) + 1
+            place += len(block)
+        return None if first is None else _longer(first, last, place, file.rate)
 
 
 def _loud(samples: np.ndarray) -> np.ndarray:
@@ -243,59 +241,25 @@ def _longer(first: int, last: int, frames: int, rate: int) -> tuple[float, float
     return first / rate, last / rate
 
 
-def _quiet_before(file: "_ForwardFile", frames: int, name: str) -> int | None:
-    """Frames of silence at the beginning of a file; None if there is nothing else."""
-    before = 0
-    for block in _blocks(file, frames, name):
-        loud = _loud(block)
-        if loud.any():
-            return before + int(loud.argmax())
-        before += len(block)
-    return None
-
-
-def _quiet_after(file: "_ForwardFile", first: int, frames: int, name: str) -> int:
-    """Frames of silence at the end of a file that sounds from ``first`` on.
-
-    They are counted from the end, so that a seek that is not exact does no harm. A file that is damaged there has none:
-    who reads it will say what is wrong.
-    """
-    size = _BLOCK_FRAMES
-    while True:
-        start = max(first, frames - size)
-        quiet, sounds = 0, False
-        try:
-            file.seek(start)
-            for block in _blocks(file, _UNKNOWN_FRAMES, name):
-                loud = np.flatnonzero(_loud(block))
-                quiet = len(block) - int(loud[-1]) - 1 if len(loud) else quiet + len(block)
-                sounds = sounds or len(loud) > 0
-        except (soundfile.LibsndfileError, AudioError):
-            return 0
-        if sounds or start == first:
-            return min(quiet, frames - first - 1)
-        size *= 4
-
-
 def audio_info(source: AudioSource, *, name: str | None = None) -> AudioInfo:
-    """Length, sampling rate and number of channels of anything that :func:`read_audio` takes; of a file from its header.
+    """Length, sampling rate and number of channels of anything that :func:`read_audio` takes.
 
-    Only a file whose header does not give its length is decoded, without keeping it in memory.
+    A file is decoded, without being kept in memory, only if its header does not give its length, or a wrong one.
 
     Raises:
         AudioError: If the file cannot be opened, or the clip is empty or has an unusable rate.
 
     Example:
-        >>> tuple(audio_info((np.zeros((2, 8000)), 16000)))
+        >>> audio_info((np.zeros((2, 8000)), 16000))[:3]
         (0.5, 16000, 2)
     """
     clip = _resolve(source, name)
     if isinstance(clip, _Decoded):
         channels, frames = _channels_first(_to_numpy(clip.samples, clip.name), clip.name).shape
-        rate = _checked_rate(clip.sampling_rate, clip.name)
+        rate = checked_rate(clip.sampling_rate, clip.name)
         return AudioInfo(frames / rate, rate, channels)
-    with _opened(clip) as file:
-        return AudioInfo(_frames(file, clip) / file.samplerate, file.samplerate, file.channels)
+    with opened(clip) as file:
+        return AudioInfo(file.frames / file.rate, file.rate, file.channels, file.notes, file.lost_seconds)
 
 
 @cache
@@ -446,15 +410,15 @@ def clip_name(source: AudioSource) -> str:
     return _resolve(source, None).name
 
 
-def _resolve(source: Any, name: str | None) -> _Encoded | _Decoded:
+def _resolve(source: Any, name: str | None) -> Encoded | _Decoded:
     """Sort the forms a clip comes in into files and arrays."""
     if isinstance(source, Audio):
         return _Decoded(source.samples, source.sampling_rate, name or source.name)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _Encoded(bytes(source), name or "bytes")
+        return Encoded(bytes(source), name or "bytes")
     if isinstance(source, str | os.PathLike):
         path = Path(os.fsdecode(source))
-        return _Encoded(path, name or str(path))
+        return Encoded(path, name or str(path))
     if isinstance(source, Mapping):
         return _resolve_row(source, name)
     if isinstance(source, tuple) and len(source) == 2:
@@ -469,7 +433,7 @@ def _resolve(source: Any, name: str | None) -> _Encoded | _Decoded:
     )
 
 
-def _resolve_row(row: Mapping[str, Any], name: str | None) -> _Encoded | _Decoded:
+def _resolve_row(row: Mapping[str, Any], name: str | None) -> Encoded | _Decoded:
     """A row of a data set: ``array`` is taken before ``bytes``, ``bytes`` before ``path``."""
     path = row.get("path")
     label = name or (None if path is None else str(path))
@@ -536,19 +500,9 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _decoded_audio(clip: _Decoded) -> Audio:
-    rate = _checked_rate(clip.sampling_rate, clip.name)
+    rate = checked_rate(clip.sampling_rate, clip.name)
     channels = _scaled(_channels_first(_to_numpy(clip.samples, clip.name), clip.name), clip.name)
     return _checked(channels[0] if len(channels) == 1 else channels.mean(axis=0), rate, clip.name)
-
-
-def _checked_rate(rate: Any, name: str) -> int:
-    try:
-        value = float(rate)
-    except (TypeError, ValueError) as error:
-        raise AudioError(f"{name}: sampling rate is {rate!r}; a number of Hz is needed") from error
-    if not MIN_RATE <= value <= MAX_RATE or value != int(value):
-        raise AudioError(f"{name}: sampling rate is {rate} Hz; a whole number in {MIN_RATE}..{MAX_RATE} is needed")
-    return int(value)
 
 
 def _checked(samples: np.ndarray, rate: int, name: str) -> Audio:
@@ -584,95 +538,17 @@ def _frame_span(frames: int, rate: int, start: float | None, end: float | None, 
     return first, last
 
 
-class _ForwardFile(soundfile.SoundFile):
-    """A file that is read from front to back.
-
-    soundfile seeks to where it already is after each read if the file is seekable. libsndfile's seek in MP3 is
-    approximate, so that blocks read one after the other would not be the sound of the file.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
-@contextmanager
-def _opened(clip: _Encoded) -> Iterator[_ForwardFile]:
-    """Open a sound file and check what its header says."""
-    if isinstance(clip.file, Path) and not clip.file.is_file():
-        raise AudioError(f"{clip.name}: {'not a file' if clip.file.exists() else 'no such file'}; check the path")
-    if (len(clip.file) if isinstance(clip.file, bytes) else clip.file.stat().st_size) == 0:
-        raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
-    try:
-        # As bytes, so that a name that is no valid UTF-8 can be opened too
-        file = _ForwardFile(io.BytesIO(clip.file) if isinstance(clip.file, bytes) else os.fsencode(clip.file))
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: ".raw", which has no header
-        reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-        raise AudioError(
-            f"{clip.name}: cannot be opened ({reason}); wav, flac, mp3, ogg and opus are read, convert others to wav"
-        ) from error
-    with file:
-        _checked_rate(file.samplerate, clip.name)
-        if file.frames == 0:
-            raise AudioError(f"{clip.name}: no samples, perhaps truncated; at least {MIN_SECONDS} s needed")
-        _check_not_truncated(file, clip.name)
-        yield file
-
-
-def _check_not_truncated(file: _ForwardFile, name: str) -> None:
-    """Libsndfile opens such files without complaint, but its log tells; FLAC and MP3 show it when they are read."""
-    log = file.extra_info
-    # An Ogg file that ends with a whole page is a recorded stream; one that ends within a page was cut.
-    if "Junk after the last page" in log:
-        raise AudioError(f"{name}: truncated, its last page is cut; get the whole file")
-    if sizes := _SHORT_DATA.search(log):
-        announced, present = int(sizes[1]), int(sizes[2])
-        seconds = file.frames / file.samplerate
-        # A header that is a few bytes wrong is common and harmless.
-        if announced < _STREAMED_BYTES and seconds * (announced / present - 1) > MIN_SECONDS:
-            raise AudioError(_truncated_message(name, seconds, seconds * announced / present))
-
-
-def _truncated_message(name: str, present: float, announced: float) -> str:
-    return f"{name}: truncated, {present:.3g} s of {announced:.3g} s; get the whole file"
-
-
-def _frames(file: _ForwardFile, clip: _Encoded) -> int:
-    """Length in frames; decodes a second handle if the header does not give it."""
-    if file.frames != _UNKNOWN_FRAMES:
-        return file.frames
-    with _opened(clip) as other:
-        return sum(len(block) for block in _blocks(other, _UNKNOWN_FRAMES, clip.name))
-
-
-def _blocks(file: _ForwardFile, frames: int, name: str) -> Iterator[np.ndarray]:
+def _mono_blocks(file: SoundStream, frames: int) -> Iterator[np.ndarray]:
     """The next ``frames`` frames, or what there is of them, in mono blocks (samples,)."""
-    while frames > 0:
-        try:
-            block = file.read(min(frames, _BLOCK_FRAMES), dtype="float32", always_2d=True)  # (samples, channels)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{name}: damaged or truncated ({error.error_string}); get the whole file") from error
-        if len(block) == 0:
-            return
-        frames -= len(block)
+    for block in file.blocks(frames):
         yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
-def _skip(file: _ForwardFile, frames: int, name: str) -> None:
-    """Go forward from the beginning of the file, by decoding where a seek would not be exact."""
-    if file.subtype in _INEXACT_SEEK:
-        for _ in _blocks(file, frames, name):
-            pass
-        return
-    try:
-        file.seek(frames)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{name}: damaged or truncated ({error.error_string}); get the whole file") from error
-
-
-def _read_mono(file: _ForwardFile, frames: int, name: str) -> np.ndarray:
+def _read_mono(file: SoundStream, frames: int) -> np.ndarray:
     """The next ``frames`` frames in mono (samples,); a file may end up to 0.1 s before its header says."""
-    blocks = list(_blocks(file, frames, name))
+    blocks = list(_mono_blocks(file, frames))
     samples = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    if frames - len(samples) > MIN_SECONDS * file.samplerate:
-        raise AudioError(_truncated_message(name, len(samples) / file.samplerate, frames / file.samplerate))
+    if frames - len(samples) > MIN_SECONDS * file.rate:
+        seconds = f"{len(samples) / file.rate:.3g} s of {frames / file.rate:.3g} s"
+        raise AudioError(f"{file.name}: truncated, {seconds}; get the whole file")
     return samples

@@ -1,0 +1,555 @@
+"""Sound files of any kind, opened so that all of them is heard.
+
+A header's length is a hint. libsndfile believes it; where FFmpeg counts another number of frames (MP3 with a wrong or no Xing
+header, joined MP3s, chained Ogg, FLAC written to a pipe, WAV with a placeholder), FFmpeg reads the file to the end of its
+data. FFmpeg also reads what libsndfile does not know: m4a, webm, Ogg with FLAC, amr, the sound of videos. A file that ends
+in the middle of a frame is refused as truncated; what else was found is said in notes.
+"""
+
+import io
+import os
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+import soundfile
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+MIN_SECONDS = 0.1
+MIN_RATE, MAX_RATE = 4_000, 384_000
+BLOCK_FRAMES = 2**16
+
+_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer when a header (FLAC written to a pipe) does not give the length
+_INEXACT_SEEK = ("VORBIS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+# Bytes announced and bytes there, as libsndfile logs them for wav, aiff and au.
+_SHORT_DATA = re.compile(r"(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+# What libsndfile logs of a wav whose data go on where its header says that they end
+_ALIEN_CHUNK = re.compile(r"Unknown chunk marker .* at position (\d+)")
+# Programs that write wav to a pipe announce this many bytes or more, some a round number; a real cut file that large is rare
+_STREAMED_BYTES, _ROUND_BYTES, _LONG_BYTES = 0x7FFE0000, 1_000_000, 100_000_000
+_SAMPLE_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+# Of FFmpeg's readers those of sound and film: no playlists, which name other files, no text and no pictures
+_CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
+    "nistsphere,ogg,oma,qcp,rm,shn,tak,tta,voc,w64,wav,wv"
+)
+_KNOWS_ITS_LENGTH = ("mov", "matroska")
+# kbit/s by bit-rate index, of MPEG 1 layers 1 to 3, then of MPEG 2 layer 1, and layers 2 and 3; from ISO 11172-3 and 13818-3
+_MPEG_RATES = (
+    (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+)
+
+
+class AudioError(ValueError):
+    """A clip that cannot be judged; the message names the file, the value and the fix."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sound file, on disk or in memory, and what messages call it."""
+
+    file: Path | bytes
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.file) if isinstance(self.file, bytes) else self.file.stat().st_size
+
+    def open(self) -> BinaryIO:
+        """The bytes of the file."""
+        return io.BytesIO(self.file) if isinstance(self.file, bytes) else self.file.open("rb")
+
+
+def checked_rate(rate: Any, name: str) -> int:
+    """A sampling rate in Hz, as a whole number.
+
+    Raises:
+        AudioError: If it is none, or out of range.
+    """
+    try:
+        value = float(rate)
+    except (TypeError, ValueError) as error:
+        raise AudioError(f"{name}: sampling rate is {rate!r}; a number of Hz is needed") from error
+    if not MIN_RATE <= value <= MAX_RATE or value != int(value):
+        raise AudioError(f"{name}: sampling rate is {rate} Hz; a whole number in {MIN_RATE}..{MAX_RATE} is needed")
+    return int(value)
+
+
+# Reading
+
+
+class _ForwardFile(soundfile.SoundFile):
+    """A file that is read from front to back.
+
+    soundfile seeks to where it already is after each read if the file is seekable. libsndfile's seek in MP3 is
+    approximate, so that blocks read one after the other would not be the sound of the file.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SoundStream:
+    """An open sound file that is read from front to back.
+
+    Args:
+        name: What messages call it.
+        rate: In Hz.
+        channels: How many there are.
+        frames: How many can be read.
+        notes: What was found about it, in sentences; the name is not in them.
+        lost_seconds: How much of the file cannot be decoded.
+    """
+
+    def __init__(self, name: str, rate: int, channels: int, plan: "_Plan") -> None:
+        self.name, self.rate, self.channels = name, rate, channels
+        self.frames, self.notes, self.lost_seconds = plan.frames, plan.notes, plan.lost_seconds
+
+    def blocks(self, frames: int) -> Iterator[np.ndarray]:
+        """The next ``frames`` frames, or what there is of them, in blocks (samples, channels) of float32.
+
+        Raises:
+            AudioError: If the file is damaged there.
+        """
+        while frames > 0:
+            block = self._read(min(frames, BLOCK_FRAMES))  # (samples, channels)
+            if len(block) == 0:
+                return
+            frames -= len(block)
+            yield block
+
+    def skip(self, frames: int) -> None:
+        """Go forward, by decoding where a seek would not be exact."""
+        for _ in self.blocks(frames):
+            pass
+
+    def _read(self, frames: int) -> np.ndarray:
+        raise NotImplementedError
+
+
+class _SndfileStream(SoundStream):
+    def __init__(self, clip: Encoded, file: _ForwardFile, plan: "_Plan") -> None:
+        super().__init__(clip.name, file.samplerate, file.channels, plan)
+        self.file = file
+
+    def _read(self, frames: int) -> np.ndarray:
+        with self._damage_named():
+            return self.file.read(frames, dtype="float32", always_2d=True)
+
+    def skip(self, frames: int) -> None:
+        if self.file.subtype in _INEXACT_SEEK or not soundfile.SoundFile.seekable(self.file):
+            super().skip(frames)
+            return
+        with self._damage_named():
+            self.file.seek(frames, os.SEEK_CUR)
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        try:
+            yield
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self.name}: damaged or truncated ({error.error_string}); get the whole file") from error
+
+
+class _FFmpegStream(SoundStream):
+    def __init__(self, clip: Encoded, decoded: "_Decoding", plan: "_Plan") -> None:
+        super().__init__(clip.name, decoded.rate, decoded.channels, plan)
+        self.pieces = iter(decoded)
+        self.rest = np.empty((0, decoded.channels), np.float32)
+
+    def _read(self, frames: int) -> np.ndarray:
+        parts, count = [self.rest], len(self.rest)
+        while count < frames and (piece := next(self.pieces, None)) is not None:
+            parts.append(piece)
+            count += len(piece)
+        samples = np.concatenate(parts)
+        self.rest = samples[frames:]
+        return samples[:frames]
+
+
+@contextmanager
+def opened(clip: Encoded) -> Iterator[SoundStream]:
+    """Open a sound file with what reads it to its end.
+
+    Raises:
+        AudioError: If there is no such file, it is no sound, holds none, or was cut in the middle of a frame.
+    """
+    if isinstance(clip.file, Path) and not clip.file.is_file():
+        raise AudioError(f"{clip.name}: {'not a file' if clip.file.exists() else 'no such file'}; check the path")
+    if clip.size == 0:
+        raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
+    plan = _planned(clip)
+    if plan.problem is not None:
+        raise AudioError(f"{clip.name}: {plan.problem}")
+    if plan.is_ffmpeg:
+        with _container(clip, plan.ignores_length) as container:
+            decoding = _Decoding(container)
+            checked_rate(decoding.rate, clip.name)
+            yield _FFmpegStream(clip, decoding, plan)
+    else:
+        with _sndfile(clip) as file:
+            checked_rate(file.samplerate, clip.name)
+            yield _SndfileStream(clip, file, plan)
+
+
+def _sndfile(clip: Encoded) -> _ForwardFile:
+    # As bytes, so that a name that is no valid UTF-8 can be opened too
+    return _ForwardFile(io.BytesIO(clip.file) if isinstance(clip.file, bytes) else os.fsencode(clip.file))
+
+
+# Which of the two reads a file, and how far
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a file is read: by whom, how many frames, and what there is to say about it.
+
+    Args:
+        is_cut: Whether its last frame is not whole.
+        problem: Why it cannot be judged; None if it can.
+    """
+
+    frames: int = 0
+    is_ffmpeg: bool = False
+    ignores_length: bool = False
+    notes: tuple[str, ...] = ()
+    lost_seconds: float = 0.0
+    is_cut: bool = False
+    problem: str | None = None
+
+
+_PLANS: dict[tuple[str, int, int], _Plan] = {}
+_MOST_PLANS = 4096
+
+
+def _planned(clip: Encoded) -> _Plan:
+    """The plan of a file; of one that has not changed, the one of before, since a clip is opened several times."""
+    if isinstance(clip.file, bytes):
+        key = ("bytes", len(clip.file), hash(clip.file))
+    else:
+        stat = clip.file.stat()
+        key = (os.path.abspath(clip.file), stat.st_size, stat.st_mtime_ns)
+    if key not in _PLANS:
+        if len(_PLANS) >= _MOST_PLANS:
+            _PLANS.clear()
+        _PLANS[key] = _plan(clip)
+    return _PLANS[key]
+
+
+def _plan(clip: Encoded) -> _Plan:
+    try:
+        file = _sndfile(clip)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: ".raw", which has no header
+        reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+        return _foreign(clip, reason)
+    with file:
+        if file.format in ("WAV", "WAVEX", "RF64", "AIFF", "AU"):
+            return _plan_of_samples(clip, file)
+        if file.format in ("OGG", "FLAC", "MPEG", "MP3"):
+            return _plan_of_packets(clip, file)
+        return _plan_of_sndfile(file)
+
+
+def _plan_of_sndfile(file: _ForwardFile, notes: tuple[str, ...] = ()) -> _Plan:
+    problem = None if file.frames else f"no samples, perhaps truncated; at least {MIN_SECONDS} s needed"
+    return _Plan(file.frames, notes=notes, problem=problem)
+
+
+def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
+    """Of a format that keeps samples as they are: libsndfile's log tells where header and file disagree."""
+    log = file.extra_info
+    if alien := _ALIEN_CHUNK.search(log):
+        place = int(alien[1])
+        with clip.open() as raw:
+            raw.seek(place)
+            mark = raw.read(4)
+        # What no chunk is called is sound, if there is more of it than a few bytes
+        if not mark[:3].isalnum() and clip.size - place > MIN_SECONDS * file.samplerate:
+            with suppress(AudioError):
+                return _plan_of_ffmpeg(clip, ignores_length=True)
+    if not file.frames or not (sizes := _SHORT_DATA.search(log)):
+        return _plan_of_sndfile(file)
+    announced, present = int(sizes[1]), int(sizes[2])
+    seconds = file.frames / file.samplerate
+    whole = seconds * announced / present
+    # A header that is a few bytes wrong is common and harmless
+    if whole - seconds <= MIN_SECONDS or announced >= _STREAMED_BYTES or announced % _ROUND_BYTES == 0:
+        return _plan_of_sndfile(file)
+    is_cut = present % (_SAMPLE_BYTES.get(file.subtype, 1) * file.channels) > 0
+    if is_cut or announced < _LONG_BYTES:
+        return _Plan(problem=_truncated(seconds, whole))
+    return _plan_of_sndfile(file, (_announced_note(seconds, whole),))
+
+
+def _plan_of_packets(clip: Encoded, file: _ForwardFile) -> _Plan:
+    """Of a compressed format: the length in its header, which libsndfile believes, against that of its packets."""
+    announced = None if file.frames == _UNKNOWN_FRAMES else file.frames / file.samplerate
+    if file.format == "OGG" and _ends_within_a_page(clip):
+        return _Plan(problem=f"truncated, its last page is cut after {announced or 0:.3g} s; get the whole file")
+    try:
+        packets = _counted(clip)
+        is_same = announced is not None and abs(packets.seconds - announced) <= packets.tolerance
+        if is_same and packets.is_all:
+            return _plan_of_sndfile(file)
+        plan = _plan_of_ffmpeg(clip)
+    except AudioError:
+        plan = packets = None
+    if plan is None or packets is None:
+        if announced is not None:
+            return _plan_of_sndfile(file)
+        return replace(
+            _plan_of_sndfile(file), frames=sum(map(len, _SndfileStream(clip, file, _Plan()).blocks(_UNKNOWN_FRAMES)))
+        )
+    seconds = packets.seconds if plan.problem is not None else plan.frames / packets.rate
+    if announced is None or seconds >= announced - packets.tolerance:
+        return plan
+    if packets.is_cut or plan.is_cut:
+        return _Plan(problem=_truncated(seconds, announced))
+    return replace(plan, notes=(*plan.notes, _announced_note(seconds, announced)))
+
+
+def _foreign(clip: Encoded, reason: str) -> _Plan:
+    """Of what libsndfile cannot open."""
+    try:
+        return _plan_of_ffmpeg(clip)
+    except AudioError:
+        return _Plan(
+            problem=f"cannot be opened ({reason}); what libsndfile or FFmpeg know is read (wav, flac, mp3, ogg, opus, m4a, "
+            "webm …), convert others to wav"
+        )
+
+
+def _truncated(present: float, announced: float) -> str:
+    return f"truncated, {present:.3g} s of {announced:.3g} s; get the whole file"
+
+
+def _announced_note(present: float, announced: float) -> str:
+    return f"its header announces {announced:.3g} s, but there are {present:.3g} s, which are heard"
+
+
+def _ends_within_a_page(clip: Encoded) -> bool:
+    """Whether an Ogg file was cut: one that ends with a whole page is a recorded stream, or several, one after the other."""
+    with clip.open() as raw:
+        place = 0
+        while len(head := raw.read(27)) == 27 and head[:4] == b"OggS":
+            lengths = raw.read(head[26])  # of the segments of the page
+            place += 27 + len(lengths) + sum(lengths)
+            if len(lengths) < head[26] or place > clip.size:
+                return True
+            raw.seek(place)
+        return head[:4] == b"OggS"
+
+
+# FFmpeg
+
+
+class _Packets(NamedTuple):
+    """What the packets of a file are, without being decoded.
+
+    Args:
+        seconds: Their length.
+        rate: In Hz.
+        tolerance: How far their length may be from that of the sound, in seconds.
+        is_cut: Whether the last one is.
+        is_all: Whether the file could be followed to its end.
+    """
+
+    seconds: float
+    rate: int
+    tolerance: float
+    is_cut: bool
+    is_all: bool
+
+
+@contextmanager
+def _container(clip: Encoded, ignores_length: bool = False) -> Iterator["InputContainer"]:
+    """A file as FFmpeg opens it.
+
+    Raises:
+        AudioError: If it cannot, or finds no sound.
+    """
+    import av
+
+    av.logging.set_level(None)
+    options = {"format_whitelist": _CONTAINERS} | ({"ignore_length": "1"} if ignores_length else {})
+    with clip.open() as raw:
+        try:
+            container = av.open(_Named(raw, clip), options=options)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise AudioError(f"{clip.name}: FFmpeg cannot open it ({error})") from error
+        with container:
+            if not container.streams.audio:
+                raise AudioError(f"{clip.name}: has no sound")
+            yield container
+
+
+class _Named:
+    """An open file under a plain name: FFmpeg looks at its ending, and at nothing else of it."""
+
+    def __init__(self, raw: BinaryIO, clip: Encoded) -> None:
+        self.read, self.seek, self.tell = raw.read, raw.seek, raw.tell
+        suffix = clip.file.suffix if isinstance(clip.file, Path) else ""
+        self.name = f"clip{suffix if suffix.isascii() else ''}"
+
+
+def _counted(clip: Encoded) -> _Packets:
+    import av
+
+    duration = count = 0
+    last: Any = None
+    is_all = True
+    with _container(clip) as container:
+        stream = container.streams.audio[0]
+        try:
+            for packet in container.demux(stream):
+                if packet.duration:
+                    duration, count, last = duration + packet.duration, count + 1, packet
+        except av.error.FFmpegError:
+            is_all = False
+        if last is None or stream.time_base is None:
+            raise AudioError(f"{clip.name}: FFmpeg finds no sound in it")
+        seconds = float(duration * stream.time_base)
+        is_cut = bool(last.is_corrupt) or (
+            stream.codec_context.name.startswith("mp") and last.size < _mpeg_frame_bytes(bytes(last)[:4])
+        )
+        # What an encoder adds at both ends is a packet or two
+        return _Packets(seconds, stream.rate, max(MIN_SECONDS, 4 * seconds / count), is_cut, is_all)
+
+
+def _mpeg_frame_bytes(header: bytes) -> int:
+    """Bytes of an MPEG audio frame, from its header; 0 if it is none or does not say."""
+    if len(header) < 4:
+        return 0
+    (bits,) = struct.unpack(">I", header)
+    version, layer, index, rate = bits >> 19 & 3, 4 - (bits >> 17 & 3), bits >> 12 & 15, bits >> 10 & 3
+    if bits >> 21 != 0x7FF or version == 1 or layer == 4 or index in (0, 15) or rate == 3:
+        return 0
+    is_first = version == 3
+    kilobits = _MPEG_RATES[layer - 1 if is_first else 3 if layer == 1 else 4][index - 1]
+    hertz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    padding = bits >> 9 & 1
+    if layer == 1:
+        return (12_000 * kilobits // hertz + padding) * 4
+    return (144_000 if layer == 2 or is_first else 72_000) * kilobits // hertz + padding
+
+
+def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
+    """Decode a file once, without keeping it, to know what is in it.
+
+    Raises:
+        AudioError: If nothing can be decoded.
+    """
+    with _container(clip, ignores_length) as container:
+        decoding = _Decoding(container)
+        frames = sum(map(len, decoding))
+        stream = container.streams.audio[0]
+        announced = None
+        if container.format.name.startswith(_KNOWS_ITS_LENGTH):
+            if stream.duration is not None and stream.time_base is not None:
+                announced = float(stream.duration * stream.time_base)
+            elif container.duration is not None:
+                announced = container.duration / 1e6
+    if not frames:
+        raise AudioError(f"{clip.name}: FFmpeg can decode none of it")
+    seconds = frames / decoding.rate
+    notes = []
+    if decoding.stopped is not None:
+        notes.append(f"only its first {seconds:.3g} s can be read ({decoding.stopped})")
+    if decoding.lost_seconds >= MIN_SECONDS:
+        notes.append(f"{decoding.lost_seconds:.3g} s of it are damaged and were not heard")
+    plan = _Plan(frames, True, ignores_length, tuple(notes), decoding.lost_seconds, is_cut=decoding.is_cut)
+    if announced is not None and announced - seconds - decoding.lost_seconds > 2 * MIN_SECONDS:
+        return replace(plan, problem=_truncated(seconds, announced))
+    return plan
+
+
+@dataclass
+class _Decoding:
+    """The sound of a file, as FFmpeg decodes it, and what went wrong meanwhile.
+
+    Iterating gives pieces (samples, channels), float32, all at the rate and with the channels of the first one.
+
+    Attributes:
+        rate: In Hz.
+        channels: Of the first piece.
+        lost_seconds: Length of packets that cannot be decoded, but for the last one.
+        is_cut: Whether the last packet cannot be.
+        stopped: Why nothing further can be read; None at the end of the file.
+    """
+
+    container: "InputContainer"
+    rate: int = 0
+    channels: int = 0
+    lost_seconds: float = 0.0
+    is_cut: bool = False
+    stopped: str | None = None
+    frames: Iterator["av.AudioFrame"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.frames = self._decoded()
+        # Only a decoded frame tells the rate: of some codecs the header has half of it
+        first = next(self.frames, None)
+        if first is not None:
+            self.rate, self.channels = first.sample_rate, len(first.layout.channels)
+            self.frames = chain([first], self.frames)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in self._alike(self.frames):
+            yield np.ascontiguousarray(frame.to_ndarray().T)  # (samples, channels)
+
+    def _alike(self, frames: Iterator["av.AudioFrame"]) -> Iterator["av.AudioFrame"]:
+        """Frames as planar floats, of one rate and one layout: links of a chained stream may differ."""
+        import av
+
+        converter, kind = None, None
+        layout = None
+        for frame in frames:
+            layout = layout or frame.layout
+            frame.pts = None  # after a gap in the times FFmpeg would make up for it
+            now = (frame.sample_rate, frame.layout.name, frame.format.name)
+            if now != kind:
+                if converter is not None:
+                    yield from converter.resample(None)
+                converter, kind = av.AudioResampler(format="fltp", layout=layout, rate=self.rate), now
+            yield from converter.resample(frame)
+        if converter is not None:
+            yield from converter.resample(None)
+
+    def _decoded(self) -> Iterator["av.AudioFrame"]:
+        import av
+
+        stream = self.container.streams.audio[0]
+        lost = 0.0
+        packets = self.container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except av.error.FFmpegError as error:
+                self.stopped = str(error)
+                break
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                lost += float((packet.duration or 0) * packet.time_base) if packet.time_base else 0.0
+                self.is_cut = True
+                continue
+            if frames:
+                self.lost_seconds, self.is_cut = self.lost_seconds + lost, False
+                lost = 0.0
+            yield from frames

@@ -1,0 +1,183 @@
+"""Tests of audio_judge.audio.files: headers that are wrong, files that are joined, cut or of other kinds."""
+
+import io
+import struct
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from audio_judge.audio import AudioError, audio_info, read_audio
+
+RATE = 16_000
+
+
+def sound(seconds=3.0, rate=RATE):
+    return np.random.default_rng(0).normal(scale=0.1, size=round(seconds * rate)).astype(np.float32)
+
+
+def encoded(kind, seconds=3.0, rate=RATE, **options):
+    container, _, subtype = kind.partition(" ")
+    out = io.BytesIO()
+    soundfile.write(out, sound(seconds, rate), rate, format=container, subtype=subtype or None, **options)
+    return out.getvalue()
+
+
+def contained(container, codec, seconds=3.0, rate=48_000):
+    """A file that only FFmpeg writes."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray((sound(seconds, rate) * 32767).astype(np.int16)[None], "s16", "mono")
+        frame.sample_rate = rate
+        kind = stream.codec_context.format
+        resampler = av.AudioResampler(
+            kind.name if kind else "fltp", "mono", rate, stream.codec_context.frame_size or 1024
+        )
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def with_total(flac, frames):
+    """A FLAC file whose header announces another length."""
+    changed = bytearray(flac)
+    changed[21] = changed[21] & 0xF0 | frames >> 32
+    changed[22:26] = struct.pack(">I", frames & 0xFFFFFFFF)
+    return bytes(changed)
+
+
+def with_data_size(wav, size):
+    changed = bytearray(wav)
+    changed[40:44] = struct.pack("<I", size)
+    return bytes(changed)
+
+
+def without_xing(mp3):
+    """An MP3 that begins with its first frame of sound."""
+    with av.open(io.BytesIO(mp3)) as file:
+        return b"".join(bytes(packet) for packet in file.demux(audio=0))
+
+
+class TestHeaderIsAHint:
+    @pytest.mark.parametrize("size", [0, 100_000_000, 2_000_000_000, 0x7FFE0000, 0x7FFFFFFF - 36, 0xFFFFFFFF])
+    def test_wav_with_a_placeholder(self, size):
+        data = with_data_size(encoded("WAV PCM_16"), size)
+        assert audio_info(data)[::3] == (3.0, ())
+        np.testing.assert_allclose(read_audio(data).samples, sound(), atol=1e-4)
+
+    def test_wav_whose_data_go_on(self):
+        assert read_audio(with_data_size(encoded("WAV PCM_16"), RATE)).seconds == 3.0
+
+    def test_wav_with_a_tag_behind_its_data(self):
+        assert read_audio(encoded("WAV PCM_16") + b"ID3\x04" + bytes(20_000)).seconds == 3.0
+
+    @pytest.mark.parametrize("frames", [RATE, 10 * RATE])
+    def test_flac_with_a_wrong_total(self, frames):
+        data = with_total(encoded("FLAC"), frames)
+        np.testing.assert_allclose(read_audio(data).samples, sound(), atol=1e-4)
+        assert len(audio_info(data).notes) == (frames > 3 * RATE)
+
+    def test_mp3_without_a_xing_header_whose_first_part_is_loud(self):
+        # Libsndfile takes the length from the size of the first frames, which are the largest
+        samples = np.concatenate([sound(2), np.zeros(20 * RATE, np.float32)])
+        out = io.BytesIO()
+        soundfile.write(out, samples, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+        data = without_xing(out.getvalue())
+        assert soundfile.info(io.BytesIO(data)).duration < 15
+        assert audio_info(data).seconds == pytest.approx(22, abs=0.2)
+        assert read_audio(data, start_time=21.0).seconds == pytest.approx(1, abs=0.2)
+
+    @pytest.mark.parametrize("kind", ["MP3", "OGG VORBIS", "OGG OPUS"])
+    def test_joined_files(self, kind):
+        data = encoded(kind, 1.5) + encoded(kind, 1.0)
+        assert audio_info(data).seconds == pytest.approx(2.5, abs=0.2)
+        assert np.std(read_audio(data, start_time=1.75).samples) > 0.05
+
+    def test_links_of_several_rates(self):
+        info = audio_info(encoded("OGG OPUS", 1.0, 16_000) + encoded("OGG OPUS", 0.5, 48_000))
+        assert info.seconds == pytest.approx(1.5, abs=0.1)
+
+    def test_what_cannot_be_read_is_said(self):
+        info = audio_info(encoded("OGG VORBIS", 1.0) + encoded("OGG VORBIS", 1.0, 48_000))
+        assert info.seconds == pytest.approx(1, abs=0.1)
+        assert "only its first 1 s can be read" in info.notes[0]
+
+
+class TestCut:
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            ("WAV PCM_16", r"truncated, 1\.5 s of 3 s"),
+            ("FLAC", r"truncated, 1\.\d+ s of 3 s"),
+            ("MP3", r"truncated, 1\.\d+ s of 3 s"),
+            ("OGG VORBIS", r"truncated, its last page is cut after [\d.]+ s"),
+        ],
+    )
+    def test_in_the_middle_of_a_frame(self, kind, words):
+        data = encoded(kind)
+        with pytest.raises(AudioError, match=words):
+            read_audio(data[: len(data) // 2 + 1])
+
+    def test_mp3_between_two_frames_is_heard_and_noted(self):
+        whole = encoded("MP3")
+        with av.open(io.BytesIO(whole)) as file:
+            places = [packet.pos for packet in file.demux(audio=0) if packet.size]
+        info = audio_info(whole[: places[len(places) // 2]])
+        assert info.seconds == pytest.approx(1.5, abs=0.1)
+        assert info.notes[0].startswith("its header announces 3 s, but there are 1.")
+
+    @pytest.mark.parametrize(("cut", "is_refused"), [(0, False), (1, True)])
+    def test_long_wav_is_refused_only_within_a_frame(self, cut, is_refused):
+        data = with_data_size(encoded("WAV PCM_16"), 123_456_789)
+        if is_refused:
+            with pytest.raises(AudioError, match=r"truncated, 3 s of 3\.86e\+03 s"):
+                read_audio(data[:-cut])
+        else:
+            assert "announces 3.86e+03 s" in audio_info(data).notes[0]
+
+    def test_film_cut_in_the_middle(self):
+        data = contained("matroska", "libopus")
+        with pytest.raises(AudioError, match=r"truncated, 1\.\d+ s of 3\.\d+ s"):
+            read_audio(data[: len(data) // 2])
+
+
+class TestOtherKinds:
+    @pytest.mark.parametrize(
+        ("container", "codec"),
+        [("mp4", "aac"), ("adts", "aac"), ("webm", "libopus")],
+    )
+    def test_is_read_by_ffmpeg(self, container, codec):
+        data = contained(container, codec)
+        audio = read_audio(data)
+        assert audio.sampling_rate == 48_000
+        assert audio.seconds == pytest.approx(3, abs=0.1)
+        assert np.std(audio.samples) == pytest.approx(0.1, rel=0.2)
+
+    def test_part_is_the_slice_of_the_whole(self):
+        data = contained("mp4", "aac")
+        part = read_audio(data, start_time=1.25, end_time=2.5).samples
+        np.testing.assert_array_equal(part, read_audio(data).samples[60_000:120_000])
+
+    def test_kind_is_known_by_the_ending_only(self, tmp_path):
+        path = tmp_path / "ü.gsm"
+        path.write_bytes(
+            contained("gsm", "libgsm", rate=8000) if "libgsm" in av.codecs_available else b"\xd0" * 33 * 150
+        )
+        assert read_audio(path).seconds == pytest.approx(3, abs=0.1)
+
+    def test_playlist_opens_no_other_file(self, tmp_path):
+        (tmp_path / "a.wav").write_bytes(encoded("WAV PCM_16"))
+        (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:3,\n{tmp_path / 'a.wav'}\n")
+        (tmp_path / "list.ffconcat").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'a.wav'}\n")
+        for name in ("list.m3u8", "list.ffconcat"):
+            with pytest.raises(AudioError, match="cannot be opened"):
+                read_audio(tmp_path / name)
+
+    def test_a_file_that_changes_is_looked_at_again(self, tmp_path):
+        path = tmp_path / "a.flac"
+        for seconds in (1.0, 2.0):
+            path.write_bytes(encoded("FLAC", seconds))
+            assert audio_info(path).seconds == seconds
