@@ -5,6 +5,7 @@ mono :class:`Audio` or says in one sentence why it cannot be judged. Which files
 the business of ``audio_judge.audio.files``. :func:`iter_windows` reads hours of sound ten seconds at a time.
 """
 
+import io
 import itertools
 import math
 import os
@@ -30,6 +31,8 @@ from audio_judge.audio.files import (
 )
 
 MAX_CHANNELS = 64
+# Lists round the end of a clip to so much
+_ROUNDING_SECONDS = 0.05
 
 # Float recordings may overshoot 1.0, but 24 dB above full scale means that integers were cast, not scaled.
 MAX_PEAK = 16.0
@@ -419,6 +422,9 @@ def _resolve(source: Any, name: str | None) -> Encoded | _Decoded:
     if isinstance(source, str | os.PathLike):
         path = Path(os.fsdecode(source))
         return Encoded(path, name or str(path))
+    if isinstance(source, io.IOBase) and source.seekable():
+        source.seek(0)  # a clip is read several times
+        return _resolve(source.read(), name)
     if isinstance(source, Mapping):
         return _resolve_row(source, name)
     if isinstance(source, tuple) and len(source) == 2:
@@ -429,7 +435,7 @@ def _resolve(source: Any, name: str | None) -> Encoded | _Decoded:
     if isinstance(source, np.ndarray | torch.Tensor | list):
         raise AudioError(f"{name or 'array'}: arrays must come with a sampling rate; give (array, rate)")
     raise AudioError(
-        f"{name or 'clip'}: cannot read audio from a {type(source).__name__}; give a path or (array, rate)"
+        f"{name or 'clip'}: cannot read audio from a {type(source).__name__}; give a path or (array, rate), and several clips as a list"
     )
 
 
@@ -528,6 +534,8 @@ def _frame_span(frames: int, rate: int, start: float | None, end: float | None, 
     if not (math.isfinite(start_time) and math.isfinite(end_time)):
         raise AudioError(f"{name}: start_time={start}, end_time={end}; finite seconds are needed")
     first, last = round(start_time * rate), round(end_time * rate)
+    if frames < last <= frames + round(_ROUNDING_SECONDS * rate):
+        last = frames
     if not 0 <= first < last <= frames:
         raise AudioError(
             f"{name}: start_time={start}, end_time={end} in a clip of {frames / rate:.6g} s; "

@@ -22,7 +22,7 @@ HUB = "hf://datasets/"
 
 
 def data_set_place(argument: str) -> tuple[str, str | None] | None:
-    """Say which data set an argument names: its address or folder, and its split, None for the only one; None if none.
+    """Say which data set an argument names: its address, folder or parquet file, and its split, None for the only one; None if none.
 
     Example:
         >>> data_set_place("hf://datasets/me/clips:test"), data_set_place("clip.wav")
@@ -31,6 +31,8 @@ def data_set_place(argument: str) -> tuple[str, str | None] | None:
     if argument.startswith(HUB):
         name, _, split = argument.removeprefix(HUB).partition(":")
         return HUB + name, split or None
+    if Path(argument).suffix.lower() == ".parquet" and os.path.isfile(argument):
+        return argument, None
     if os.path.isdir(argument):
         return (argument, None) if _is_data_set(Path(argument)) else None
     folder, colon, split = argument.rpartition(":")
@@ -58,7 +60,7 @@ def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[
     """Find the clips of a data set, one item per row; a row's ``path`` is its place in the data set, ``PLACE:SPLIT#3``.
 
     Args:
-        place: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` behind it if there are several, or a folder.
+        place: ``hf://datasets/OWNER/NAME``, with ``/CONFIG`` behind it if there are several, a folder, or a parquet file.
         split: None if there is only one.
         columns: Which columns hold the clip and its original; None for the only column of sounds.
 
@@ -70,10 +72,12 @@ def data_set_items(place: str, split: str | None, columns: Columns) -> Iterator[
     column = _clip_column(place, sounds, columns)
     reference = columns.reference if columns.reference in sounds else None
     address = f"{place}:{split}" if split else place
-    facts = data.remove_columns(sounds)
+    # Without any column left a data set has no rows either
+    facts = data.remove_columns(sounds) if len(sounds) < len(data.features) else None
     for index in range(len(data)):
         row = {"path": f"{address}#{index}"}
-        row |= {f"input_{name}" if name == "path" else name: _plain(v) for name, v in facts[index].items()}
+        if facts is not None:
+            row |= {f"input_{name}" if name == "path" else name: _plain(v) for name, v in facts[index].items()}
         try:
             start, end = times_of(row)
         except ValueError as error:
@@ -157,6 +161,8 @@ def _from_hub(place: str) -> Any:
 def _from_folder(folder: Path) -> Any:
     import datasets
 
+    if folder.is_file():
+        return datasets.load_dataset("parquet", data_files=str(folder))
     return (datasets.load_from_disk if _is_saved(folder) else datasets.load_dataset)(str(folder))
 
 

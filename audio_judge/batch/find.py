@@ -1,4 +1,4 @@
-"""Finds the clips that a command is to judge: files, globs, directories, JSON lines, CSV tables, data sets, standard input.
+"""Finds the clips that a command is to judge: files, globs, directories, lists of several kinds, data sets, standard input.
 
 Every clip becomes an :class:`Item` that keeps the row it came with. What is wrong with one row (no path, a time that is no
 number) is noted in its item, so that it is reported in its place; what is wrong with the request as a whole (no such list,
@@ -6,30 +6,39 @@ no such column) is a :class:`UsageError`. No sound file is opened here.
 """
 
 import glob
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from audio_judge.batch import lines
 from audio_judge.batch.data_sets import data_set_items, data_set_place
-from audio_judge.batch.items import AUDIO_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
+from audio_judge.batch.items import AUDIO_SUFFIXES, LIST_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
 from audio_judge.errors import UsageError
 
 
 def find_items(
-    arguments: Sequence[str], columns: Columns | None = None, *, reference: str | None = None, stdin: Iterable[str] = ()
+    arguments: Sequence[str],
+    columns: Columns | None = None,
+    *,
+    reference: str | None = None,
+    stdin: Iterable[str] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> list[Item]:
     """Find the clips that the arguments of a command name, in their order.
 
     Args:
-        arguments: Files, glob patterns, directories (searched for sound files, sorted), ``.jsonl`` and ``.csv`` lists, whose
-            relative paths start at the list, data sets (``hf://datasets/OWNER/NAME:SPLIT``, or their folder), and ``-`` for
-            the lines of ``stdin``: paths, or JSON rows.
+        arguments: Files, glob patterns, directories (searched for sound files, sorted; a ``metadata.csv`` in them describes
+            them), lists, whose relative paths start at the list (``.jsonl``, ``.csv`` and ``.tsv`` tables, ``.txt`` with a
+            path per line, Kaldi's ``.scp``), data sets (``hf://datasets/OWNER/NAME:SPLIT``, their folder, or a ``.parquet``
+            file), and ``-`` for ``stdin``: lines with paths or JSON rows, or one sound file.
         columns: Which columns say what; None for the usual ones.
         reference: Undegraded original of every clip whose row names none.
-        stdin: Lines to read for ``-``.
+        stdin: Lines to read for ``-``; a text file over bytes may hold a sound instead.
+        tell: Told of files in directories that are no sound, in a sentence; None to tell nobody.
 
     Raises:
         UsageError: If a list cannot be read or has no column of paths.
@@ -39,7 +48,7 @@ def find_items(
         ['b.wav', 'a.wav']
     """
     names = columns or Columns()
-    items = [item for argument in arguments for item in _expand(argument, names, stdin)]
+    items = [item for argument in arguments for item in _expand(argument, names, stdin, tell)]
     if reference is None:
         return items
     return [
@@ -50,7 +59,9 @@ def find_items(
     ]
 
 
-def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[Item]:
+def _expand(
+    argument: str, columns: Columns, stdin: Iterable[str] = (), tell: Callable[[str], None] | None = None
+) -> Iterator[Item]:
     path = Path(argument)
     place = data_set_place(argument)
     # A file may be called take[1].wav; what cannot be a name on this disk is said when it is read
@@ -60,34 +71,65 @@ def _expand(argument: str, columns: Columns, stdin: Iterable[str]) -> Iterator[I
     elif place is not None:
         yield from data_set_items(*place, columns)
     elif os.path.isdir(path):
-        yield from _directory_items(path)
-    elif path.suffix.lower() in (".jsonl", ".csv") and not is_pattern:
+        yield from _directory_items(path, columns, tell)
+    elif path.suffix.lower() in (".txt", ".scp") and not is_pattern:
+        yield from _plain_list_items(path, columns)
+    elif path.suffix.lower() in LIST_SUFFIXES and not is_pattern:
         yield from _list_items(path, columns)
     elif is_pattern:
-        yield from _glob_items(argument, columns)
+        yield from _glob_items(argument, columns, tell)
     else:
         yield Item({"path": argument}, argument)
 
 
-def _directory_items(folder: Path) -> Iterator[Item]:
+def _directory_items(folder: Path, columns: Columns, tell: Callable[[str], None] | None) -> Iterator[Item]:
     # Hidden is what begins with a dot inside the folder, such as macOS's ._clip.wav; the folder itself may
-    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    found = [folder / path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    shown = [path for path in inside if not any(part.startswith(".") for part in path.parts)]
+    found = [path for path in shown if path.suffix.lower() in AUDIO_SUFFIXES]
+    tables = [path for path in shown if path.name in ("metadata.csv", "metadata.jsonl")]
+    others = [path for path in shown if path not in {*found, *tables} and (folder / path).is_file()]
     if not found:
-        suffixes = ", ".join(suffix[1:] for suffix in AUDIO_SUFFIXES)
-        yield Item({"path": str(folder)}, error=f"{folder}: no sound file in it; {suffixes} are looked for")
-    yield from (Item({"path": str(path)}, str(path)) for path in found)
+        yield Item({"path": str(folder)}, error=f"{folder}: no sound file in it{_named(others)}")
+        return
+    if others and tell is not None:
+        tell(f"{folder}: {len(others)} of its files skipped, which are no sound by their names{_named(others)}")
+    facts: dict[Path, Item] = {}
+    for table in tables:
+        facts |= {Path(item.path): item for item in _described(folder / table, columns)}
+    for path in (folder / one for one in found):
+        yield facts.pop(path, None) or Item({"path": str(path)}, str(path))
+    yield from facts.values()  # named, and not there, which their rows will say
 
 
-def _glob_items(pattern: str, columns: Columns) -> Iterator[Item]:
+def _named(paths: Sequence[Path]) -> str:
+    shown = ", ".join(map(str, paths[:5]))
+    return f" ({shown}{' …' if len(paths) > 5 else ''})" if paths else ""
+
+
+def _described(table: Path, columns: Columns) -> Iterator[Item]:
+    """The rows of the table with which ``datasets`` describes a folder of sounds."""
+    if "file_name" not in lines.columns_of(table):
+        return
+    for line in lines.scan(table):
+        row = {f"input_{name}" if name == "path" else name: value for name, value in line.row.items()}
+        item = _line_item(row, line.problem, f"{table}:{line.number}", table.parent, replace(columns, path="file_name"))
+        yield replace(item, row={"path": item.path} | row)
+
+
+def _glob_items(pattern: str, columns: Columns, tell: Callable[[str], None] | None) -> Iterator[Item]:
     found = sorted(glob.glob(pattern, recursive=True))
     if not found:
         yield Item({"path": pattern}, error=f"{pattern}: no file matches; check the pattern")
     for path in found:
-        yield from _expand(path, columns, ())
+        yield from _expand(path, columns, (), tell)
 
 
 def _stdin_items(given: Iterable[str], columns: Columns) -> Iterator[Item]:
+    sound = _sound_of(given)
+    if sound is not None:
+        yield Item({"path": "stdin"}, "stdin", read=lambda: {"bytes": sound, "path": "stdin"})
+        return
     for number, line in enumerate(given, 1):
         text = line.strip()
         if text.startswith("{"):
@@ -95,7 +137,28 @@ def _stdin_items(given: Iterable[str], columns: Columns) -> Iterator[Item]:
         elif text == "-":  # stands for these very lines, and would give nothing
             yield Item({"path": text}, error=f"stdin:{number}: '-' is no path")
         elif text:
-            yield from _expand(text, columns, ())
+            yield from _expand(text, columns)
+
+
+def _sound_of(given: Iterable[str]) -> bytes | None:
+    """The sound file that comes in place of lines; None if lines do. No path holds a zero, and every sound file does."""
+    if not isinstance(given, io.TextIOWrapper) or not isinstance(given.buffer, io.BufferedReader):
+        return None
+    return given.buffer.read() if b"\0" in given.buffer.peek(4096)[:4096] else None
+
+
+def _plain_list_items(path: Path, columns: Columns) -> Iterator[Item]:
+    """A path per line; before it, in Kaldi's form, its name, and behind it, after | or a tab, what is said."""
+    for number, text in lines.texts(path):
+        name, _, rest = text.partition(" ") if path.suffix.lower() == ".scp" else ("", "", text)
+        given = rest.strip() if name else re.split(r"[|\t]", rest)[0].strip()
+        row = ({"id": name} if name else {}) | {"path": given}
+        if name and given.endswith("|"):
+            yield Item(row, error=f"{path}:{number}: a command, which is not run; give the path of a sound file")
+            continue
+        # Such lists are often written for the folder in which a recipe runs
+        is_here = Path(given).is_file() and not (path.parent / given).is_file()
+        yield _row_item(row, f"{path}:{number}", Path() if is_here else path.parent, Columns())
 
 
 def _list_items(path: Path, columns: Columns) -> Iterator[Item]:

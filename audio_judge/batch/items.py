@@ -1,12 +1,20 @@
 """What is judged in a batch: a clip, or a pair of clips, with the row it came with, and which columns say what."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-PATH_COLUMNS = ("path", "wav_path", "filepath_deg")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+# The last three are those of NeMo's manifests, of audio folders of `datasets`, and of Coqui's lists
+PATH_COLUMNS = ("path", "wav_path", "filepath_deg", "audio_filepath", "file_name", "audio_file")
+START_COLUMNS, END_COLUMNS = ("start_time", "start", "offset"), ("end_time", "end")
+LIST_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".scp")
+# What folders are searched for: sound files, and films, whose sound is heard
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".aifc", ".amr", ".ape", ".au", ".avi", ".awb",
+    ".bwf", ".caf", ".gsm", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".mpga", ".nist", ".oga", ".ogv", ".rf64",
+    ".snd", ".sph", ".spx", ".tta", ".voc", ".w64", ".wave", ".weba", ".webm", ".wma", ".wv", ".3gp", ".ac3",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Columns:
             >>> Columns().identity({"path": "a.wav", "start_time": "1"})
             ('a.wav', '1.0', '', '')
         """
-        start, end = (_time_text(row.get(name)) for name in ("start_time", "end_time"))
+        start, end = (_time_text(_first(row, names)[1]) for names in (START_COLUMNS, (*END_COLUMNS, "duration")))
         return _text(self.path_of(row)), start, end, _text(row.get(self.reference))
 
 
@@ -70,7 +78,10 @@ class Item:
 
 
 def times_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Read ``start_time`` and ``end_time`` of a row, in seconds; None for the beginning and the end.
+    """Read where the part of a clip that a row means begins and ends, in seconds; None for the beginning and the end.
+
+    They are called ``start_time``, ``start`` or ``offset``, and ``end_time`` or ``end``; a ``duration`` counts beside a start,
+    and in NeMo's manifests. Alone it is what many lists say of the whole clip.
 
     Raises:
         ValueError: If one is no number, or below 0.
@@ -79,19 +90,27 @@ def times_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
         >>> times_of({"path": "a.wav", "start_time": "1.5"})
         (1.5, None)
     """
-    return _time(row, "start_time"), _time(row, "end_time")
+    start, end = _time(*_first(row, START_COLUMNS)), _time(*_first(row, END_COLUMNS))
+    if end is None and (start is not None or "audio_filepath" in row):
+        duration = _time(*_first(row, ("duration",)))
+        end = None if duration is None else (start or 0.0) + duration
+    return start, end
 
 
-def _time(row: Mapping[str, Any], name: str) -> float | None:
-    value = row.get(name)
-    if value is None or value == "":
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
+    """The first of several columns that is filled, and what is in it."""
+    return next(((name, row[name]) for name in names if row.get(name) not in (None, "")), (names[0], None))
+
+
+def _time(name: str, value: Any) -> float | None:
+    if value is None:
         return None
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{name} is {value!r}; seconds, 0 or more, are needed")
+        raise ValueError(f"{name} is {value!r}; seconds in the clip, 0 or more, are needed (else rename it)")
     return seconds
 
 

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TextIO
@@ -153,7 +154,23 @@ def scan(
             if kind == "json":
                 yield from _scan_json(at.of(file), at)
             else:
-                yield from _scan_table(_cells(at.of(file), kind, trims), at, header, fill, trims)
+                yield from _scan_table(_cells(at.of(file), kind, trims, header), at, header, fill, trims)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def texts(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Read the lines of a plain list, each with its number; empty ones and those that begin with # are none.
+
+    Raises:
+        LineError: If the file is not there or no UTF-8.
+    """
+    at = _Pieces(path, errors="surrogateescape")  # as names of files may be
+    try:
+        with Path(path).open("rb") as file:
+            for text in at.of(file):
+                if text.strip() and not text.startswith("#"):
+                    yield at.number, text.strip()
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -232,9 +249,14 @@ def _scan_table(
         raise LineError(at.path, at.number, f"no CSV ({error}); repair the line") from error
 
 
-def _cells(pieces: Iterator[str], kind: Kind, trims: bool) -> Iterator[list[str]]:
+def _cells(pieces: Iterator[str], kind: Kind, trims: bool, header: Sequence[str] | None = None) -> Iterator[list[str]]:
     csv.field_size_limit(2**31 - 1)  # of this process; what was written is read again, however long a cell is
-    return csv.reader(pieces, delimiter="\t" if kind == "tsv" else ",", skipinitialspace=trims)
+    first = next(pieces, "")
+    delimiter = "\t" if kind == "tsv" else ","
+    # Spreadsheets write semicolons where a comma is the decimal point
+    if delimiter not in first and header is None:
+        delimiter = next((sign for sign in ";\t" if sign in first), delimiter)
+    return csv.reader(chain([first], pieces) if first else pieces, delimiter=delimiter, skipinitialspace=trims)
 
 
 def columns_of(path: str | Path, *, trims: bool = False, is_growing: bool = False) -> list[str]:

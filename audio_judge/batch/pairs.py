@@ -7,7 +7,7 @@ from pathlib import Path
 
 from audio_judge.batch.data_sets import data_set_items, data_set_place
 from audio_judge.batch.find import find_items
-from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
+from audio_judge.batch.items import LIST_SUFFIXES, Columns, Item, PairColumns, PairItem
 from audio_judge.errors import UsageError
 
 
@@ -48,7 +48,7 @@ def find_pairs(
 
 
 def _is_list(argument: str) -> bool:
-    is_table = argument == "-" or Path(argument).suffix.lower() in (".jsonl", ".csv")
+    is_table = argument == "-" or Path(argument).suffix.lower() in LIST_SUFFIXES
     return is_table or data_set_place(argument) is not None
 
 

@@ -19,7 +19,7 @@ from audio_judge.batch import shards
 from audio_judge.batch.find import find_items
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.batch.pairs import find_pairs
-from audio_judge.batch.run import Job, Output, run
+from audio_judge.batch.run import Job, Output, run, say
 from audio_judge.batch.write import ALL_SETTINGS, Answer, check_replaceable, is_same_file
 from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
@@ -214,7 +214,7 @@ def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[li
             raise UsageError(f"nothing to compare: {', '.join(options.clips)} has no rows")
         return pairs, sides
     columns = Columns(options.path_column, options.reference_column)
-    items = find_items(options.clips, columns, reference=options.reference, stdin=sys.stdin)
+    items = find_items(options.clips, columns, reference=options.reference, stdin=sys.stdin, tell=say)
     if not items:
         raise UsageError(f"nothing to judge: {', '.join(options.clips)} has no rows")
     return items[: options.limit], columns

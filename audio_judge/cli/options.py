@@ -26,7 +26,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "clips",
         nargs="+",
         metavar="PATH",
-        help="file, glob, directory, .jsonl or .csv list, hf://datasets/OWNER/NAME:SPLIT, or - for stdin",
+        help="file, glob, directory, list (.jsonl, .csv, .tsv, .txt, .scp), hf://datasets/OWNER/NAME:SPLIT, data set on disk, "
+        "or - for stdin (a list, or a sound)",
     )
     group.add_argument("--reference", metavar="FILE", help="undegraded original of all clips whose row names none")
     group.add_argument(

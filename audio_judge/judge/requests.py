@@ -3,6 +3,7 @@
 A ``Reading`` follows a request through its windows, from the first to the last answer.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -210,7 +211,9 @@ class Reading:
 
 
 def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:
-    """Bring one clip or ``Request``, or a list of them, into one form; a row of a data set may hold its clip as ``audio``.
+    """Bring one clip or ``Request``, or several, into one form; a row of a data set may hold its clip as ``audio``.
+
+    Several are a list, a tuple of paths, a column of a data set or of pandas, or whatever else gives one after the other.
 
     Returns:
         The requests, and whether it was a single one.
@@ -222,9 +225,10 @@ def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]
         >>> as_requests({"id": 7, "audio": {"path": "a.wav", "bytes": None}})[0][0].clip["path"]
         'a.wav'
     """
-    is_single = not isinstance(clips, list)
-    several = [clips] if is_single else clips
-    references = reference if isinstance(reference, list) else [reference] * len(several)
+    given = _several(clips)
+    is_single, several = given is None, [clips] if given is None else given
+    originals = _several(reference)
+    references = [reference] * len(several) if originals is None else originals
     if len(references) != len(several):
         raise ValueError(f"{len(several)} clips but {len(references)} references: give one reference per clip")
     requests = [
@@ -248,7 +252,23 @@ def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
     return [Pair(*pair) for pair in zip(firsts, seconds, strict=True)], is_single
 
 
+def _several(clips: Any) -> list[Any] | None:
+    """The clips of a list or of what can be one; None for a single clip."""
+    if isinstance(clips, tuple):  # of samples and their rate, but for one of paths
+        return list(clips) if clips and all(isinstance(one, str | os.PathLike) for one in clips) else None
+    if hasattr(clips, "iloc") and hasattr(clips, "columns"):
+        raise ValueError("a table is no list of clips; give one of its columns, such as table['path']")
+    is_array = hasattr(clips, "dtype") and hasattr(clips, "ndim") and not hasattr(clips, "iloc")
+    if is_array and getattr(clips.dtype, "kind", "f") not in "OU":
+        return None
+    if isinstance(clips, str | bytes | bytearray | memoryview | Mapping | os.PathLike) or hasattr(clips, "read"):
+        return None
+    return list(clips) if hasattr(clips, "__iter__") else None
+
+
 def _audio_of(clip: Any) -> Any:
+    if hasattr(clip, "read"):  # an open file, which is read once
+        clip = {"bytes": clip.read(), "path": str(getattr(clip, "name", "bytes"))}
     # A row of a data set has its clip in a column; the clip itself, decoded or not, is a mapping, too
     is_row = isinstance(clip, Mapping) and "audio" in clip and clip.get("array") is None and clip.get("bytes") is None
     return clip["audio"] if is_row else clip

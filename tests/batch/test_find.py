@@ -1,6 +1,9 @@
+import io
 import json
 
+import numpy as np
 import pytest
+import soundfile
 
 from audio_judge.audio import audio_info
 from audio_judge.batch.find import find_items
@@ -46,6 +49,25 @@ class TestDirectories:
             "clips/d.ogg",
             "clips/deep/er/a.opus",
         ]
+
+    @pytest.mark.parametrize("suffix", ["m4a", "aiff", "au", "caf", "w64", "oga", "sph", "webm", "MP4", "amr"])
+    def test_other_kinds_of_sound_are_taken(self, suffix):
+        touch(f"clips/a.{suffix}")
+        assert paths("clips") == [f"clips/a.{suffix}"]
+
+    def test_what_is_no_sound_is_said(self):
+        touch("clips/a.wav", "clips/notes.txt", "clips/deep/cover.png", "clips/.hidden")
+        told = []
+        assert paths("clips", tell=told.append) == ["clips/a.wav"]
+        assert told == ["clips: 2 of its files skipped, which are no sound by their names (deep/cover.png, notes.txt)"]
+
+    def test_metadata_of_an_audio_folder(self, folder):
+        touch("clips/test/a.wav", "clips/test/b.wav")
+        table = "file_name,system,start\na.wav,x,1.5\ngone.wav,y,\n"
+        (folder / "clips/test/metadata.csv").write_text(table)
+        a, b, gone = find_items(["clips"])
+        assert a.row == {"path": "clips/test/a.wav", "file_name": "a.wav", "system": "x", "start": "1.5"}
+        assert (a.start_time, b.row, gone.path) == (1.5, {"path": "clips/test/b.wav"}, "clips/test/gone.wav")
 
     def test_hidden_files_are_left_out(self):
         touch("clips/a.wav", "clips/._a.wav", "clips/.cache/b.wav")
@@ -123,7 +145,55 @@ class TestJsonl:
             find_items(["rows.jsonl"])
 
 
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("row", "times"),
+        [
+            ({"audio_filepath": "a.wav", "offset": 6.5, "duration": 4.0}, (6.5, 10.5)),
+            ({"audio_filepath": "a.wav", "duration": 4.0}, (None, 4.0)),
+            ({"path": "a.wav", "duration": 4.0}, (None, None)),  # the length of the whole clip, in many lists
+            ({"path": "a.wav", "start": "1", "end": "2.5"}, (1.0, 2.5)),
+            ({"path": "a.wav", "start": 1, "duration": 2}, (1.0, 3.0)),
+            ({"path": "a.wav", "start_time": 2, "start": 1}, (2.0, None)),
+        ],
+    )
+    def test_of_manifests_are_applied(self, folder, row, times):
+        (folder / "rows.jsonl").write_text(json.dumps(row))
+        (item,) = find_items(["rows.jsonl"])
+        assert ((item.start_time, item.end_time), item.error) == (times, None)
+
+    def test_parts_of_one_file_are_not_the_same(self):
+        rows = [{"audio_filepath": "a.wav", "offset": at, "duration": 4.0} for at in (0.0, 6.5)]
+        assert len({Columns().identity(row) for row in rows}) == 2
+
+
+class TestPlainLists:
+    def test_kaldi(self, folder):
+        touch("data/a.wav")
+        (folder / "data/wav.scp").write_text("u1 a.wav\nu2 my clip.wav\nu3 sox a.wav -t wav - |\n")
+        first, second, command = find_items(["data/wav.scp"])
+        assert (first.path, first.row) == ("data/a.wav", {"id": "u1", "path": "a.wav"})
+        assert second.path == "data/my clip.wav"
+        assert "wav.scp:3: a command, which is not run" in command.error
+
+    def test_text(self, folder):
+        touch("wavs/c.wav")
+        (folder / "lists").mkdir()
+        (folder / "lists/train.txt").write_text("# clips\na.wav\n\nb.wav|what is said\nwavs/c.wav\n")
+        # As filelists of speech synthesis, which begin where the recipe runs
+        assert paths("lists/train.txt") == ["lists/a.wav", "lists/b.wav", "wavs/c.wav"]
+
+    def test_tabs(self, folder):
+        (folder / "test.tsv").write_text("client_id\tpath\n1\ta, b.wav\n")
+        assert paths("test.tsv") == ["a, b.wav"]
+
+
 class TestCsv:
+    def test_semicolons(self, folder):
+        (folder / "rows.csv").write_text('path;mos\na.wav;3,5\n"b;c.wav";4\n')
+        first, second = find_items(["rows.csv"])
+        assert (first.row, second.path) == ({"path": "a.wav", "mos": "3,5"}, "b;c.wav")
+
     @pytest.mark.parametrize("column", ["path", "wav_path", "filepath_deg"])
     def test_usual_columns_are_known(self, folder, column):
         (folder / "rows.csv").write_text(f"db,{column}\nx,a.wav\n")
@@ -178,6 +248,17 @@ class TestStdin:
         items = find_items(["-"], stdin=["a.wav\n", "\n", '{"path": "b.wav", "id": 7}\n', "clips\n"])
         assert [item.path for item in items] == ["a.wav", "b.wav", "clips/x.wav"]
         assert items[1].row == {"path": "b.wav", "id": 7}
+
+    def test_a_sound_in_place_of_lines(self):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.full(800, 0.1), 8000, format="WAV")
+        given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(buffer.getvalue())))
+        (item,) = find_items(["-"], stdin=given)
+        assert (item.row, audio_info(item.read()).seconds) == ({"path": "stdin"}, 0.1)
+
+    def test_lines_over_bytes(self):
+        given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"a.wav\n")))
+        assert paths("-", stdin=given) == ["a.wav"]
 
 
 class TestReference:
@@ -255,8 +336,6 @@ class TestDataSets:
     def saved(self, tmp_path_factory):
         """Two rows with sound inside: `plain` has no splits, `splits` has two, `tables` is a folder of parquet."""
         import datasets
-        import numpy as np
-        import soundfile
 
         place = tmp_path_factory.mktemp("sets")
         soundfile.write(place / "x.wav", np.full(800, 0.1), 8000)
@@ -279,6 +358,14 @@ class TestDataSets:
     def test_split_is_named(self, saved):
         (item,) = find_items([f"{saved}/splits:test"])
         assert item.row["path"] == f"{saved}/splits:test#0"
+
+    def test_nothing_but_sounds(self, saved):
+        import datasets
+
+        data = datasets.load_from_disk(str(saved / "plain")).select_columns(["speech"])
+        data.to_parquet(str(saved / "sounds.parquet"))
+        items = find_items([f"{saved}/sounds.parquet"])
+        assert [audio_info(item.read()).seconds for item in items] == [0.1, 0.1]
 
     def test_tables_with_sound_inside(self, saved):
         items = find_items([f"{saved}/tables"])
