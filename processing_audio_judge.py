@@ -658,7 +658,8 @@ class AudioJudgeProcessor(ProcessorMixin):
                 f"A clip of {seconds:.1f} s is longer than the {self.max_seconds:.1f} s this encoder hears: "
                 "cut it into windows (audio_judge.AudioJudge does)."
             )
-        return samples.numpy()
+        # What lies beyond full scale is clipped, as when it is played
+        return samples.clamp(-1, 1).numpy()
 
     def extract_features(
         self, clips: list[Any], optional_views: list[set[str]] | None = None

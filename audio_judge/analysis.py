@@ -14,7 +14,7 @@ import pyloudnorm
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from audio_judge.audio import Audio, AudioError, AudioSource, audio_info, clip_name, read_audio
+from audio_judge.audio import MIX, Audio, AudioError, AudioSource, Channel, audio_info, clip_name, read_audio
 
 LONGEST_SECONDS = 3600.0
 SILENCE_DBFS = -60.0
@@ -33,7 +33,7 @@ class Analysis:
     """What was measured in a clip.
 
     Args:
-        channels: How many were averaged for all that follows.
+        channels: How many there are; all that follows is measured in their mean, unless one of them was asked for.
         loudness_lufs: Integrated loudness; None for silence and for clips shorter than 0.4 s.
         peak_dbfs: Highest sample, in decibels of full scale; None if every sample is 0.
         clipping_share: Share of the samples that are cut off flat at the top or the bottom, 0 to 1.
@@ -84,8 +84,12 @@ def _shown(value: float | None, unit: str) -> str:
     return "not measurable" if value is None else f"{value:.1f} {unit}"
 
 
-def analyze(clip: AudioSource, *, start_time: float | None = None, end_time: float | None = None) -> Analysis:
+def analyze(
+    clip: AudioSource, *, start_time: float | None = None, end_time: float | None = None, channel: Channel = MIX
+) -> Analysis:
     """Measure a clip, or the part of it from ``start_time`` to ``end_time`` in seconds; at most an hour at a time.
+
+    ``channel`` is that of ``audio_judge.audio.read_audio``: the mean of all, or one of them.
 
     Raises:
         AudioError: If the clip cannot be read or the part is longer than an hour.
@@ -97,7 +101,8 @@ def analyze(clip: AudioSource, *, start_time: float | None = None, end_time: flo
     """
     info = audio_info(clip)
     seconds = (info.seconds if end_time is None else end_time) - (start_time or 0.0)
-    audio = None if seconds > LONGEST_SECONDS else read_audio(clip, start_time=start_time, end_time=end_time)
+    times: dict[str, Any] = {"start_time": start_time, "end_time": end_time}
+    audio = None if seconds > LONGEST_SECONDS else read_audio(clip, channel=channel, **times)
     if audio is None:
         problem = f"{seconds / 3600:.2f} h; at most 1 h is measured at a time: give start_time and end_time"
         raise AudioError(f"{clip_name(clip)}: {problem}")

@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
+from audio_judge.audio.activity import Activity, ChannelLevels, is_loud, longer
 from audio_judge.audio.files import (
     MIN_SECONDS,
     AudioError,
@@ -34,11 +36,12 @@ MAX_CHANNELS = 64
 # Lists round the end of a clip to so much
 _ROUNDING_SECONDS = 0.05
 
-# Float recordings may overshoot 1.0, but 24 dB above full scale means that integers were cast, not scaled.
+# Floats beyond 1 are clipped, as when they are played, but 24 dB above full scale means that integers were cast, not scaled.
 MAX_PEAK = 16.0
 
-# The last bit of 16, -90.3 dBFS: what never gets louder is digital silence, dithered or not.
-SILENCE_PEAK = 2.0**-15
+# How the channels of a clip become one; others are "left", "right", and their numbers from 1
+MIX, LOUDEST = "mix", "loudest"
+Channel = str | int
 
 # A correlation below these may be chance: 40 pairs of unrelated 4 s clips of synthetic speech reached 0.25 (waveform)
 # and 0.70 (envelope); a clip in noise 10 dB louder than itself still has 0.3.
@@ -114,40 +117,42 @@ class _Decoded:
 
 
 def read_audio(
-    source: AudioSource, *, start_time: float | None = None, end_time: float | None = None, name: str | None = None
+    source: AudioSource,
+    *,
+    start_time: float | None = None,
+    end_time: float | None = None,
+    name: str | None = None,
+    channel: Channel = MIX,
 ) -> Audio:
     """Read a clip, or a part of it, as mono float32.
 
-    Integer arrays are scaled by their full scale. Channels are averaged; in a two-axis array the shorter axis is the
-    channels, so (2, samples) and (samples, 2) are the same clip.
+    Integer arrays are scaled by their full scale; floats beyond [-1, 1] are clipped, as when they are played. In a two-axis
+    array the shorter axis is the channels, so (2, samples) and (samples, 2) are the same clip.
 
     Args:
-        source: Path; bytes of a file; (array, rate) with a numpy array, torch tensor or list; row of a data set with
-            ``array`` and ``sampling_rate``, ``bytes``, or ``path``; torchcodec ``AudioDecoder``; or ``Audio``.
+        source: Path; bytes of a file; an open file; (array, rate) with a numpy array, torch tensor or list; row of a data set
+            with ``array`` and ``sampling_rate``, ``bytes``, or ``path``; torchcodec ``AudioDecoder``; or ``Audio``.
         start_time: Where to start, in seconds; None for the beginning.
         end_time: Where to end, in seconds; None for the end.
         name: What messages call the clip; None for its path, or for the form it came in.
+        channel: Which channel is heard: ``mix`` (the mean of all), ``loudest``, ``left``, ``right``, or its number from 1.
 
     Returns:
         The clip at its own sampling rate.
 
     Raises:
         AudioError: If the clip is missing, empty, damaged, truncated, shorter than 0.1 s, not finite, not scaled to
-            [-1, 1], without a rate in 4000..384000 Hz, or if the times lie outside it.
+            [-1, 1], without a rate in 4000..384000 Hz, or if the times or the channel lie outside it.
 
     Example:
         >>> read_audio((np.full((2, 8000), 16384, dtype=np.int16), 16000), start_time=0.1).samples[0]
         np.float32(0.5)
     """
-    clip = _resolve(source, name)
-    if isinstance(clip, _Decoded):
-        audio = _decoded_audio(clip)
-        first, last = _frame_span(len(audio.samples), audio.sampling_rate, start_time, end_time, audio.name)
-        return replace(audio, samples=audio.samples[first:last])
-    with opened(clip) as file:
-        first, last = _frame_span(file.frames, file.rate, start_time, end_time, clip.name)
+    index = _channel_index(source, channel, start_time, end_time, name)
+    with _stream(source, name) as file:
+        first, last = _frame_span(file.frames, file.rate, start_time, end_time, file.name)
         file.skip(first)
-        return _checked(_read_mono(file, last - first), file.rate, clip.name)
+        return _checked(_read_mono(file, last - first, index), file.rate, file.name)
 
 
 def iter_windows(
@@ -157,7 +162,9 @@ def iter_windows(
     minimum: float = 1.0,
     start_time: float | None = None,
     end_time: float | None = None,
+    spans: Sequence[tuple[float, float]] | None = None,
     name: str | None = None,
+    channel: Channel = MIX,
 ) -> Iterator[tuple[float, float, Audio]]:
     """Read a clip window by window; of a file no more than one window is in memory.
 
@@ -166,82 +173,108 @@ def iter_windows(
         minimum: Shortest window, in seconds; see :func:`windows`.
         start_time: Where the first window starts, in seconds; None for the beginning.
         end_time: Where the last one ends, in seconds; None for the end.
+        spans: Parts to cut into windows instead, (start, end) in seconds and in order.
+        channel: As of :func:`read_audio`.
 
     Yields:
         Start and end in seconds of the clip, and the sound between them.
 
     Raises:
-        AudioError: As :func:`read_audio`; for a damaged or truncated file when the damage is reached.
+        AudioError: As :func:`read_audio`; for a damaged file when the damage is reached.
 
     Example:
         >>> [(start, end) for start, end, _ in iter_windows((np.zeros(16000), 8000), 1.0)]
         [(0.0, 1.0), (1.0, 2.0)]
     """
-    clip = _resolve(source, name)
-    if isinstance(clip, _Decoded):
-        audio = _decoded_audio(clip)
-        rate = audio.sampling_rate
-        begin, stop = _frame_span(len(audio.samples), rate, start_time, end_time, audio.name)
-        for start, end in windows((stop - begin) / rate, window_seconds, minimum):
-            first, last = begin + round(start * rate), begin + round(end * rate)
-            yield begin / rate + start, begin / rate + end, replace(audio, samples=audio.samples[first:last])
-        return
-    with opened(clip) as file:
-        rate = file.rate
-        begin, stop = _frame_span(file.frames, rate, start_time, end_time, clip.name)
-        file.skip(begin)
-        for start, end in windows((stop - begin) / rate, window_seconds, minimum):
-            # A difference of rounded borders, so that windows do not drift from the times they say
-            samples = _read_mono(file, round(end * rate) - round(start * rate))
-            yield begin / rate + start, begin / rate + end, _checked(samples, rate, clip.name)
+    index = _channel_index(source, channel, start_time, end_time, name)
+    with _stream(source, name) as file:
+        rate, place = file.rate, 0
+        for first, last in spans or [(start_time, end_time)]:
+            begin, stop = _frame_span(file.frames, rate, first, last, file.name)
+            file.skip(begin - place)
+            for start, end in windows((stop - begin) / rate, window_seconds, minimum):
+                # A difference of rounded borders, so that windows do not drift from the times they say
+                samples = _read_mono(file, round(end * rate) - round(start * rate), index)
+                yield begin / rate + start, begin / rate + end, _checked(samples, rate, file.name)
+            place = stop
 
 
 def is_silent(samples: np.ndarray) -> bool:
     """Whether a signal (samples,) is digital silence: nowhere above -90 dBFS."""
-    return not _loud(samples).any()
+    return not is_loud(samples).any()
 
 
-def sound_span(source: AudioSource, *, name: str | None = None) -> tuple[float, float] | None:
-    """Find where a clip begins and stops to sound: what lies before and after is digital silence.
+class Hearing(NamedTuple):
+    """What is found when a clip is listened through before it is judged.
 
-    Returns:
-        Start and end in seconds, at least 0.1 s apart; None if nothing sounds.
+    Args:
+        spans: Where it sounds, (start, end) in seconds of what was listened to; pauses of up to two seconds are part of it.
+        channel: Which channel is heard, for :func:`read_audio`.
+        notes: What to know about it, in sentences.
+    """
+
+    spans: tuple[tuple[float, float], ...]
+    channel: Channel
+    notes: tuple[str, ...]
+
+
+def listen(
+    source: AudioSource,
+    *,
+    start_time: float | None = None,
+    end_time: float | None = None,
+    name: str | None = None,
+    channel: Channel = MIX,
+) -> Hearing:
+    """Listen through a clip, or a part of it, without keeping it: where it sounds, and what is lost by how it is heard.
+
+    Sound is what is less than 40 dB below the level of the clip, and above digital silence. The arguments are those of
+    :func:`read_audio`.
 
     Raises:
         AudioError: As :func:`read_audio`.
 
     Example:
-        >>> sound_span((np.concatenate([np.zeros(8000), np.ones(4000), np.zeros(8000)]), 8000))
-        (1.0, 1.5)
+        >>> listen((np.concatenate([np.zeros(8000), np.ones(4000), np.zeros(8000)]), 8000)).spans
+        ((1.0, 1.5),)
     """
-    clip = _resolve(source, name)
-    if isinstance(clip, _Decoded):
-        audio = _decoded_audio(clip)
-        loud = np.flatnonzero(_loud(audio.samples))
-        if not len(loud):
-            return None
-        return _longer(int(loud[0]), int(loud[-1]) + 1, len(audio.samples), audio.sampling_rate)
-    with opened(clip) as file:
-        first, last, place = None, 0, 0
-        for block in _mono_blocks(file, file.frames):
-            loud = np.flatnonzero(_loud(block))
-            if len(loud):
-                first = place + int(loud[0]) if first is None else first
-                last = place + int(loud[-1]) + 1
-            place += len(block)
-        return None if first is None else _longer(first, last, place, file.rate)
+    index = _channel_index(source, channel, start_time, end_time, name)
+    with _stream(source, name) as file:
+        first, last = _frame_span(file.frames, file.rate, start_time, end_time, file.name)
+        file.skip(first)
+        activity, levels = Activity(file.rate), ChannelLevels(file.channels)
+        for block in file.blocks(last - first):
+            levels.add(block)
+            activity.add(_mono(block, index, file.name))
+        spans = tuple(longer(*span, last - first, file.rate) for span in activity.spans())
+        return Hearing(spans, MIX if index is None else index + 1, tuple(levels.notes(index)))
 
 
-def _loud(samples: np.ndarray) -> np.ndarray:
-    return ~(np.abs(samples) <= SILENCE_PEAK)  # NaN is no silence: who reads it will say so
-
-
-def _longer(first: int, last: int, frames: int, rate: int) -> tuple[float, float]:
-    """Frames as seconds, after both ends were moved outwards if there are fewer than can be judged."""
-    missing = max(0, round(MIN_SECONDS * rate) - (last - first))
-    last = min(frames, last + missing)
-    first = max(0, min(first, last - round(MIN_SECONDS * rate)))
-    return first / rate, last / rate
+def _channel_index(
+    source: AudioSource, channel: Channel, start: float | None, end: float | None, name: str | None
+) -> int | None:
+    """Which channel is heard, from 0; None for the mean of all."""
+    if channel == MIX:
+        return None
+    with _stream(source, name) as file:
+        if channel == LOUDEST:
+            first, last = _frame_span(file.frames, file.rate, start, end, file.name)
+            file.skip(first)
+            levels = ChannelLevels(file.channels)
+            for block in file.blocks(last - first):
+                levels.add(block)
+            return levels.loudest
+        number = {"left": 1, "right": 2}.get(str(channel), channel)
+        if file.channels == 1 and channel in ("left", "right"):
+            return 0  # both sides of a mono clip play it
+        if isinstance(number, str) and number.isdecimal():
+            number = int(number)
+        if not isinstance(number, int) or not 1 <= number <= file.channels:
+            count = f"{file.channels} channel{'s' * (file.channels != 1)}"
+            raise AudioError(
+                f"{file.name}: channel {channel!r} of {count}; mix, loudest, left, right or a number from 1"
+            )
+        return number - 1
 
 
 def audio_info(source: AudioSource, *, name: str | None = None) -> AudioInfo:
@@ -256,12 +289,7 @@ def audio_info(source: AudioSource, *, name: str | None = None) -> AudioInfo:
         >>> audio_info((np.zeros((2, 8000)), 16000))[:3]
         (0.5, 16000, 2)
     """
-    clip = _resolve(source, name)
-    if isinstance(clip, _Decoded):
-        channels, frames = _channels_first(_to_numpy(clip.samples, clip.name), clip.name).shape
-        rate = checked_rate(clip.sampling_rate, clip.name)
-        return AudioInfo(frames / rate, rate, channels)
-    with opened(clip) as file:
+    with _stream(source, name) as file:
         return AudioInfo(file.frames / file.rate, file.rate, file.channels, file.notes, file.lost_seconds)
 
 
@@ -336,12 +364,40 @@ def windows(seconds: float, window: float = 10.0, minimum: float = 1.0) -> list[
     return [(float(start), float(end)) for start, end in itertools.pairwise(borders)]
 
 
+def lay_beside(
+    degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0
+) -> tuple[Audio, Audio, tuple[float, float], bool]:
+    """Move an original to the time of a degraded recording of it, of which nothing is cut.
+
+    The shift is found as by :func:`align`.
+
+    Returns:
+        The degraded clip; the reference, silent where it does not reach, both at one rate and of one length; from where to
+        where in seconds it reaches; and whether the two are alike at all.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(scale=0.1, size=8000).astype(np.float32)
+        >>> lay_beside(Audio(noise, 8000, "degraded"), Audio(noise[2000:6000], 8000, "reference"))[2:]
+        ((0.25, 0.75), True)
+    """
+    rate = max(degraded.sampling_rate, reference.sampling_rate)
+    late, early = (_checked(resample(x.samples, x.sampling_rate, rate), rate, x.name) for x in (degraded, reference))
+    shift = _shift(late.samples, early.samples, rate, round(max_shift_seconds * rate))
+    # As far as a short clip may lie within a longer one
+    at, first = max(0, shift or 0), max(0, -(shift or 0))
+    last = min(len(late.samples), at + len(early.samples) - first)
+    moved = np.zeros(len(late.samples), np.float32)
+    moved[at:last] = early.samples[first : first + last - at]
+    return late, replace(early, samples=moved), (at / rate, last / rate), shift is not None
+
+
 def align(degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0) -> tuple[Audio, Audio, float]:
     """Cut two recordings of the same sound, a degraded one and its original, so that they start and end together.
 
     Both are brought to the higher of their rates. The shift is where their cross-correlation is strongest, in either
     polarity; if the waveforms do not correlate (a generative codec), that of their envelopes counts; if neither does
-    (silence, different sounds), the shift is 0. Shifts of up to ``max_shift_seconds`` either way are looked for.
+    (silence, different sounds), the shift is 0. Shifts of up to ``max_shift_seconds`` either way are looked for; a clip that
+    is shorter than the other one may lie anywhere in it.
 
     Returns:
         The degraded clip, the reference, both at one rate and of one length, and how many seconds later than in the
@@ -361,7 +417,7 @@ def align(degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0) -> 
         raise ValueError(f"max_shift_seconds must be 0 or more and finite; got {max_shift_seconds}")
     rate = max(degraded.sampling_rate, reference.sampling_rate)
     late, early = (_checked(resample(x.samples, x.sampling_rate, rate), rate, x.name) for x in (degraded, reference))
-    shift = _shift(late.samples, early.samples, rate, round(max_shift_seconds * rate))
+    shift = _shift(late.samples, early.samples, rate, round(max_shift_seconds * rate)) or 0
     late_samples, early_samples = late.samples[max(shift, 0) :], early.samples[max(-shift, 0) :]
     length = min(len(late_samples), len(early_samples))
     return (
@@ -371,8 +427,8 @@ def align(degraded: Audio, reference: Audio, max_shift_seconds: float = 1.0) -> 
     )
 
 
-def _shift(degraded: np.ndarray, reference: np.ndarray, rate: int, max_shift: int) -> int:
-    """Samples by which ``degraded`` is late; 0 if waveforms and envelopes both leave it unclear."""
+def _shift(degraded: np.ndarray, reference: np.ndarray, rate: int, max_shift: int) -> int | None:
+    """Samples by which ``degraded`` is late; None if waveforms and envelopes both leave it unclear."""
     views = (
         (degraded, reference, _MIN_SIGNAL_CORRELATION),
         # Differences weigh the high frequencies up, for a clip that has lost the low ones.
@@ -383,7 +439,7 @@ def _shift(degraded: np.ndarray, reference: np.ndarray, rate: int, max_shift: in
         shift, correlation = _correlation_peak(x, y, rate, max_shift)
         if correlation >= minimum:
             return shift
-    return 0
+    return None
 
 
 def _envelope(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -395,17 +451,35 @@ def _envelope(samples: np.ndarray, rate: int) -> np.ndarray:
 def _correlation_peak(x: np.ndarray, y: np.ndarray, rate: int, max_shift: int) -> tuple[int, float]:
     """Lag of ``x`` behind ``y`` with the largest correlation, and that correlation (0 to 1; 0 for silence)."""
     x, y = x - x.mean(), y - y.mean()
-    norm = float(np.linalg.norm(x)) * float(np.linalg.norm(y))  # the largest that a correlation can be
     if min(np.abs(x).max(), np.abs(y).max()) < 1e-6:  # -120 dB, under the last bit of any recording
         return 0, 0.0
     lags = signal.correlation_lags(len(x), len(y))
     # What is left after the cut must be long enough to be judged.
     overlap = np.minimum(len(x) - np.maximum(lags, 0), len(y) - np.maximum(-lags, 0))
-    allowed = (np.abs(lags) <= max_shift) & (overlap >= round(MIN_SECONDS * rate))
+    spare = len(x) - len(y)  # a shorter one may lie anywhere in a longer one
+    allowed = (lags >= min(spare, 0) - max_shift) & (lags <= max(spare, 0) + max_shift)
+    allowed &= overlap >= round(MIN_SECONDS * rate)
     # (lags,); without its sign, since a chain may turn the polarity round
-    correlation = np.abs(signal.correlate(x, y, method="fft"))[allowed] / norm
+    correlation = np.abs(signal.correlate(x, y, method="fft"))[allowed]
+    if spare >= 0:
+        correlation /= _norms_within(x, lags[allowed], len(y), max_shift) * np.linalg.norm(y)
+    else:
+        correlation /= _norms_within(y, -lags[allowed], len(x), max_shift) * np.linalg.norm(x)
     best = int(correlation.argmax())
     return int(lags[allowed][best]), float(correlation[best])
+
+
+def _norms_within(long: np.ndarray, starts: np.ndarray, length: int, max_shift: int) -> np.ndarray:
+    """Norm of each part (starts,) of so many samples, as what else a longer clip holds makes it no less alike.
+
+    Of clips of about one length it is that of the whole, which gives chance less room where little of them overlaps.
+    """
+    whole = float(np.linalg.norm(long))
+    if len(long) - length <= max_shift:
+        return np.full(len(starts), whole)
+    energy = np.concatenate([[0.0], np.cumsum(np.square(long, dtype=np.float64))])
+    first, last = starts.clip(0, len(long)), (starts + length).clip(0, len(long))
+    return np.maximum(np.sqrt(energy[last] - energy[first]), 1e-3 * whole)
 
 
 def clip_name(source: AudioSource) -> str:
@@ -505,10 +579,33 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
         raise AudioError(f"{name}: {error}") from error
 
 
-def _decoded_audio(clip: _Decoded) -> Audio:
-    rate = checked_rate(clip.sampling_rate, clip.name)
-    channels = _scaled(_channels_first(_to_numpy(clip.samples, clip.name), clip.name), clip.name)
-    return _checked(channels[0] if len(channels) == 1 else channels.mean(axis=0), rate, clip.name)
+class _ArrayStream(SoundStream):
+    """An array that is read like a file."""
+
+    def __init__(self, clip: _Decoded) -> None:
+        rate = checked_rate(clip.sampling_rate, clip.name)
+        channels = _channels_first(_to_numpy(clip.samples, clip.name), clip.name)
+        super().__init__(clip.name, rate, *channels.shape)
+        self.samples = _scaled(channels, clip.name).T  # (samples, channels)
+        self.place = 0
+
+    def _read(self, frames: int) -> np.ndarray:
+        self.skip(frames)
+        return self.samples[self.place - frames : self.place]
+
+    def skip(self, frames: int) -> None:
+        self.place += frames
+
+
+@contextmanager
+def _stream(source: AudioSource, name: str | None) -> Iterator[SoundStream]:
+    """A clip in any form, to be read from front to back."""
+    clip = _resolve(source, name)
+    if isinstance(clip, _Decoded):
+        yield _ArrayStream(clip)
+    else:
+        with opened(clip) as file:
+            yield file
 
 
 def _checked(samples: np.ndarray, rate: int, name: str) -> Audio:
@@ -519,12 +616,6 @@ def _checked(samples: np.ndarray, rate: int, name: str) -> Audio:
     if not finite.all():
         first = int(finite.argmin())
         raise AudioError(f"{name}: sample {first} is {samples[first]}; replace or cut what is not a finite number")
-    peak = float(np.abs(samples).max())
-    if peak > MAX_PEAK:
-        raise AudioError(
-            f"{name}: float samples reach {peak:g}, as if integers had been cast to float; "
-            "float samples must be in [-1, 1]: divide by 32768 if they were int16"
-        )
     return Audio(samples, rate, name)
 
 
@@ -546,15 +637,23 @@ def _frame_span(frames: int, rate: int, start: float | None, end: float | None, 
     return first, last
 
 
-def _mono_blocks(file: SoundStream, frames: int) -> Iterator[np.ndarray]:
-    """The next ``frames`` frames, or what there is of them, in mono blocks (samples,)."""
-    for block in file.blocks(frames):
-        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+def _mono(block: np.ndarray, index: int | None, name: str) -> np.ndarray:
+    """A block (samples, channels) as it is played, in mono (samples,): clipped at full scale, one channel or the mean of all."""
+    heard = block if index is None else block[:, index : index + 1]
+    peak = float(np.abs(heard).max()) if heard.size else 0.0
+    if peak > 1 and math.isfinite(peak):  # what is not finite is named with its place later on
+        if peak > MAX_PEAK:
+            raise AudioError(
+                f"{name}: float samples reach {peak:g}, as if integers had been cast to float; "
+                "float samples must be in [-1, 1]: divide by 32768 if they were int16"
+            )
+        heard = heard.clip(-1, 1)
+    return heard[:, 0] if heard.shape[1] == 1 else heard.mean(axis=1)
 
 
-def _read_mono(file: SoundStream, frames: int) -> np.ndarray:
+def _read_mono(file: SoundStream, frames: int, index: int | None) -> np.ndarray:
     """The next ``frames`` frames in mono (samples,); a file may end up to 0.1 s before its header says."""
-    blocks = list(_mono_blocks(file, frames))
+    blocks = [_mono(block, index, file.name) for block in file.blocks(frames)]
     samples = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if frames - len(samples) > MIN_SECONDS * file.rate:
         seconds = f"{len(samples) / file.rate:.3g} s of {frames / file.rate:.3g} s"

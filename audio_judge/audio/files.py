@@ -104,7 +104,7 @@ class _ForwardFile(soundfile.SoundFile):
 
 
 class SoundStream:
-    """An open sound file that is read from front to back.
+    """An open clip that is read from front to back.
 
     Args:
         name: What messages call it.
@@ -115,9 +115,17 @@ class SoundStream:
         lost_seconds: How much of the file cannot be decoded.
     """
 
-    def __init__(self, name: str, rate: int, channels: int, plan: "_Plan") -> None:
-        self.name, self.rate, self.channels = name, rate, channels
-        self.frames, self.notes, self.lost_seconds = plan.frames, plan.notes, plan.lost_seconds
+    def __init__(
+        self,
+        name: str,
+        rate: int,
+        channels: int,
+        frames: int,
+        notes: tuple[str, ...] = (),
+        lost_seconds: float = 0.0,
+    ) -> None:
+        self.name, self.rate, self.channels, self.frames = name, rate, channels, frames
+        self.notes, self.lost_seconds = notes, lost_seconds
 
     def blocks(self, frames: int) -> Iterator[np.ndarray]:
         """The next ``frames`` frames, or what there is of them, in blocks (samples, channels) of float32.
@@ -143,7 +151,7 @@ class SoundStream:
 
 class _SndfileStream(SoundStream):
     def __init__(self, clip: Encoded, file: _ForwardFile, plan: "_Plan") -> None:
-        super().__init__(clip.name, file.samplerate, file.channels, plan)
+        super().__init__(clip.name, file.samplerate, file.channels, plan.frames, plan.notes)
         self.file = file
 
     def _read(self, frames: int) -> np.ndarray:
@@ -167,7 +175,7 @@ class _SndfileStream(SoundStream):
 
 class _FFmpegStream(SoundStream):
     def __init__(self, clip: Encoded, decoded: "_Decoding", plan: "_Plan") -> None:
-        super().__init__(clip.name, decoded.rate, decoded.channels, plan)
+        super().__init__(clip.name, decoded.rate, decoded.channels, plan.frames, plan.notes, plan.lost_seconds)
         self.pieces = iter(decoded)
         self.rest = np.empty((0, decoded.channels), np.float32)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from audio_judge.batch import lines
 from audio_judge.batch.data_sets import data_set_items, data_set_place
-from audio_judge.batch.items import AUDIO_SUFFIXES, LIST_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
+from audio_judge.batch.items import AUDIO_SUFFIXES, CHANNEL_COLUMN, LIST_SUFFIXES, PATH_COLUMNS, Columns, Item, times_of
 from audio_judge.errors import UsageError
 
 
@@ -195,4 +195,27 @@ def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -
         start, end = times_of(row)
     except ValueError as error:
         return Item(row, error=f"{place}: {error}")
-    return Item(row, str(folder / path), start, end, None if reference is None else str(folder / reference))
+    original = None if reference is None else str(folder / reference)
+    return Item(row, str(folder / path), start, end, original, channel=row.get(CHANNEL_COLUMN) or "mix")
+
+
+def on_channel(items: Iterable[Item], channel: str, count: Callable[[Item], int]) -> Iterator[Item]:
+    """Have one channel of every clip heard, unless its row names one, and say so in its row.
+
+    Args:
+        channel: ``loudest``, ``left``, ``right``, a number from 1, or ``each`` for one item per channel.
+        count: How many channels a clip has.
+
+    Example:
+        >>> [item.row for item in on_channel([Item({"path": "a.wav"}, "a.wav")], "each", lambda item: 2)]
+        [{'path': 'a.wav', 'heard_channel': 1}, {'path': 'a.wav', 'heard_channel': 2}]
+    """
+    for item in items:
+        if item.error is not None or CHANNEL_COLUMN in item.row:
+            yield item
+            continue
+        chosen: Iterable[str | int] = [int(channel) if channel.isdecimal() else channel]
+        if channel == "each":
+            chosen = range(1, count(item) + 1)
+        for one in chosen:
+            yield replace(item, row=item.row | {CHANNEL_COLUMN: one}, channel=one)

@@ -7,6 +7,8 @@ from typing import Any
 
 # The last three are those of NeMo's manifests, of audio folders of `datasets`, and of Coqui's lists
 PATH_COLUMNS = ("path", "wav_path", "filepath_deg", "audio_filepath", "file_name", "audio_file")
+# Says in a row which channel of its clip is heard
+CHANNEL_COLUMN = "heard_channel"
 START_COLUMNS, END_COLUMNS = ("start_time", "start", "offset"), ("end_time", "end")
 LIST_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".scp")
 # What folders are searched for: sound files, and films, whose sound is heard
@@ -40,7 +42,7 @@ class Columns:
         return next((row[name] for name in names if row.get(name) not in (None, "")), None)
 
     def identity(self, row: Mapping[str, Any]) -> tuple[str, str, str, str]:
-        """What makes two rows the same one: path, start, end, reference, as they are written in it.
+        """What makes two rows the same one: path (and channel), start, end, reference, as they are written in it.
 
         Input and output rows give the same, as the latter keep the former; numbers may have become text.
 
@@ -49,7 +51,9 @@ class Columns:
             ('a.wav', '1.0', '', '')
         """
         start, end = (_time_text(_first(row, names)[1]) for names in (START_COLUMNS, (*END_COLUMNS, "duration")))
-        return _text(self.path_of(row)), start, end, _text(row.get(self.reference))
+        channel = row.get(CHANNEL_COLUMN)
+        path = _text(self.path_of(row)) + (f" [channel {channel}]" if channel not in (None, "") else "")
+        return path, start, end, _text(row.get(self.reference))
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Item:
         end_time: In seconds; None for the end.
         reference: Where its undegraded original is; None if it has none.
         error: What is wrong with the row; None if it can be judged.
+        channel: Which channel is heard, as of ``audio_judge.audio.read_audio``.
         read: Gives the clip of a row of a data set, which has no path of its own; None for files.
         read_reference: Gives the original of such a row; None if it has none.
     """
@@ -73,6 +78,7 @@ class Item:
     end_time: float | None = None
     reference: str | None = None
     error: str | None = None
+    channel: str | int = "mix"
     read: Callable[[], Any] | None = None
     read_reference: Callable[[], Any] | None = None
 

@@ -46,7 +46,9 @@ def _measured(item: Item) -> Answer:
 
     request = request_of(item)
     try:
-        facts = audio_judge.analyze(request.clip, start_time=request.start_time, end_time=request.end_time)
+        facts = audio_judge.analyze(
+            request.clip, start_time=request.start_time, end_time=request.end_time, channel=request.channel
+        )
     except AudioError as error:
         reason = str(error)
         return Answer(error=reason if reason.startswith(item.path) else f"{item.path}: {reason}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import audio_judge
 from audio_judge.batch import shards
-from audio_judge.batch.find import find_items
+from audio_judge.batch.find import find_items, on_channel
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run, say
@@ -215,6 +215,8 @@ def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[li
         return pairs, sides
     columns = Columns(options.path_column, options.reference_column)
     items = find_items(options.clips, columns, reference=options.reference, stdin=sys.stdin, tell=say)
+    if options.channel != "mix":
+        items = list(on_channel(items, options.channel, _channels_of))
     if not items:
         raise UsageError(f"nothing to judge: {', '.join(options.clips)} has no rows")
     return items[: options.limit], columns
@@ -276,7 +278,17 @@ def request_of(item: Item) -> "Request":
     """Say what a judge is asked about an item; a row of a data set is read here."""
     clip = item.path if item.read is None else item.read()
     reference = item.reference if item.read_reference is None else item.read_reference()
-    return audio_judge.Request(clip, reference, item.start_time, item.end_time)
+    return audio_judge.Request(clip, reference, item.start_time, item.end_time, item.channel)
+
+
+def _channels_of(item: Item) -> int:
+    """Of a clip; one that cannot be opened counts as having one, and its row will say why."""
+    from audio_judge.audio import AudioError, audio_info
+
+    try:
+        return audio_info(item.path if item.read is None else item.read()).channels
+    except (AudioError, OSError):
+        return 1
 
 
 def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iterator[Any]) -> Iterator[Answer]:

@@ -36,6 +36,14 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reference-column", default="reference", metavar="NAME", help="column of the originals (default: reference)"
     )
+    group.add_argument(
+        "--channel",
+        type=channel,
+        default="mix",
+        metavar="NAME",
+        help="heard of clips with several: mix (the mean of all), loudest, left, right, a number from 1, or each, a row for "
+        "each (default: mix)",
+    )
     add_limit(group)
 
 
@@ -175,6 +183,13 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}; a whole number above 0 is needed")
     return int(text)
+
+
+def channel(text: str) -> str:
+    """Read which channel is heard, for argparse."""
+    if text not in ("mix", "loudest", "left", "right", "each") and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}; mix, loudest, left, right, each or a number from 1 is needed")
+    return text
 
 
 def port(text: str) -> int:

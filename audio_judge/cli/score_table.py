@@ -38,6 +38,8 @@ class ScoreTable:
         scores = [(one, said) for one, said in found if said is not None]
         words, *flaws = [said.level for one, said in scores if one is scores[0][0] or said.level != one.best_level]
         in_words = f"{words}: {', '.join(flaws)}" if flaws else words
+        if judgement.is_silent:
+            in_words = "silence: no speech to judge"
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
 
     def error(self, name: str, reason: str) -> str:

@@ -446,16 +446,25 @@ class Words(NamedTuple):
     Args:
         draft: Made of a judgement, whether the judge hears the original too, and the language.
         attach: Adds the finished answer to the judgement.
+        place: Where the words stand in the judgement.
     """
 
     draft: Callable[[Judgement, bool, str], Draft]
     attach: Callable[[Judgement, Written, str], Judgement]
+    place: str = "reasons"
+
+    def of_silence(self, judgement: Judgement, language: str) -> Judgement:
+        """Say that a clip in which nothing sounds has no speech: any reason for its scores would be made up."""
+        sentence = get_language(language).texts["nothing_sounds"][0]
+        words: dict[str, Any] = {self.place: (sentence,) if self.place == "suggestions" else sentence}
+        heard = {"faults": None if judgement.faults is None else ()}
+        return replace(judgement, text=sentence, has_own_words=False, **heard, **words)
 
 
 EXPLANATION = Words(draft_explanation, explained)
 ASSESSMENT = Words(draft_assessment, assessed)
-SUGGESTIONS = Words(draft_suggestions, suggested)
-DESCRIPTION = Words(draft_description, described)
+SUGGESTIONS = Words(draft_suggestions, suggested, "suggestions")
+DESCRIPTION = Words(draft_description, described, "description")
 
 
 def draft_comparison(said: Preference, aspects: Sequence[str], form: Form, language: str) -> Draft:

@@ -720,7 +720,9 @@ class AudioJudge:
         said = []
         for reading in self.reader.read(requests, asked, batch_size):
             judgement = self.identity.signed(results.judgement_of(reading, asked.answered))
-            if judgement.error is None:
+            if judgement.is_silent:
+                judgement = words.of_silence(judgement, asked.language)
+            elif judgement.error is None:
                 judgement = words.attach(judgement, drafts.said(reading, asked.texts[0]), asked.language)
             said.append(judgement)
         return said
@@ -741,7 +743,8 @@ class AudioJudge:
         def attach(judgement: Judgement, written: Written) -> Judgement:
             return words.attach(judgement, written, language)
 
-        return self._worded(said, state, draft, attach, asked, batch_size, max_new_tokens)
+        worded = self._worded(said, state, draft, attach, asked, batch_size, max_new_tokens)
+        return [words.of_silence(one, language) if one.is_silent else one for one in worded]
 
     def _worded(
         self,

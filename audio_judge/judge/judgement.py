@@ -7,6 +7,9 @@ from audio_judge.clips import Cause
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.compare import Verdict
 
+# A warning: of a clip without any sound
+SILENT = "nothing sounds in it: there is no speech to judge, and its scores are those of silence"
+
 
 @dataclass(frozen=True)
 class Score:
@@ -63,8 +66,6 @@ class Judgement:
     Args:
         clip: Name of the clip.
         seconds: Its length; None if it could not be read.
-        heard_seconds: How much of it was judged: silence is left out, and so is what is damaged.
-        warnings: What to know about the clip before its scores are believed, in sentences.
         scores: Rubric name to score, the length-weighted mean over windows.
         timeline: The windows of a clip that was longer than one; empty for short clips.
         text: What the judge wrote, raw; None if it was not asked for words.
@@ -80,6 +81,8 @@ class Judgement:
             decided, because it wrote none that could stand there or left out what it hears.
         coverage: Of a judge that was asked in words, how much of what it said could be read, 0 to 1: the share of windows
             whose text could, or the probability of all allowed answers together. None if everything was decided.
+        heard_seconds: How much of the clip was judged: silence is left out, and so is what is damaged.
+        warnings: What to know about the clip before its scores are believed, in sentences.
         error: Why there is no judgement; None if there is one. What the judge said, if that is why, is in ``text``.
         model: Name or folder of the judge.
         revision: Its revision, or the version of the package for the shipped judge.
@@ -87,8 +90,6 @@ class Judgement:
 
     clip: str
     seconds: float | None = None
-    heard_seconds: float | None = None
-    warnings: tuple[str, ...] = ()
     scores: dict[str, Score] = field(default_factory=dict)
     timeline: tuple[Window, ...] = field(default=(), repr=False)
     text: str | None = field(default=None, repr=False)
@@ -101,9 +102,16 @@ class Judgement:
     description: str | None = field(default=None, repr=False)
     has_own_words: bool = True
     coverage: float | None = None
+    heard_seconds: float | None = None
+    warnings: tuple[str, ...] = ()
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing sounds in the clip, so that there is no speech to judge."""
+        return SILENT in self.warnings
 
     def __getitem__(self, rubric: str) -> Score:
         return self.scores[rubric]

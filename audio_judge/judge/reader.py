@@ -7,27 +7,31 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from audio_judge.audio import (
+    MIX,
     Audio,
     AudioError,
     AudioSource,
-    align,
+    Channel,
     audio_info,
     is_silent,
     iter_windows,
+    lay_beside,
+    listen,
     read_audio,
     resample,
-    sound_span,
     windows,
 )
+from audio_judge.audio.activity import LONGEST_PAUSE_SECONDS, joined_spans, split_spans
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
+from audio_judge.judge.judgement import SILENT
 from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part
 from audio_judge.judge.spoken import TextQuestion, telling, variants
@@ -39,6 +43,53 @@ LONGEST_SECONDS = 2 * 3600.0
 
 # The blocks of audio and text that a model is shown: one window of a clip, its reference, or a pair
 State = list[dict[str, Any]]
+
+
+class _Sounding(NamedTuple):
+    """A clip and where it sounds.
+
+    Args:
+        source: The sound; of a part of a clip only that.
+        channel: Which channel of it is heard.
+        seconds: Its length.
+        spans: (start, end) of what sounds, in seconds; empty if nothing does.
+        notes: What to know about it.
+        reference: The original beside it, moved to its time; None where there is none.
+    """
+
+    source: AudioSource
+    channel: Channel
+    seconds: float
+    spans: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...] = ()
+    reference: Audio | None = None
+
+    @property
+    def whole(self) -> tuple[float, float]:
+        """From the first sound to the last; all of it if nothing sounds."""
+        return (self.spans[0][0], self.spans[-1][1]) if self.spans else (0.0, self.seconds)
+
+    def windows(self, size: float, hop: float | None) -> Iterator[tuple[float, float, Audio]]:
+        """Windows of what sounds, or of all of it if nothing does."""
+        spans = self.spans or (self.whole,)
+        if hop is None or hop == size:
+            least = min(streaming.LEAST_SECONDS, size)
+            yield from iter_windows(self.source, size, minimum=least, spans=spans, channel=self.channel)
+            return
+        for start, end in spans:
+            yield from streaming.sliding_windows(
+                self.source, size, hop, start_time=start, end_time=end, channel=self.channel
+            )
+
+
+def _silence_notes(spans: Sequence[tuple[float, float]], seconds: float) -> list[str]:
+    """What to say about the silence in a clip; pauses and ends of less than two seconds are not worth a word."""
+    if not spans:
+        return [SILENT]
+    silent = seconds - sum(end - start for start, end in spans)
+    if silent < LONGEST_PAUSE_SECONDS:
+        return []
+    return [f"{silent:.1f} s of {seconds:.1f} s are silence, which was left out"]
 
 
 class Reader:
@@ -64,7 +115,9 @@ class Reader:
                 if isinstance(request, Request):
                     reading.seconds = self.seconds(request)
                     reading.warnings += audio_info(request.clip).notes
-                cut = self.pair_windows(request) if isinstance(request, Pair) else self.windows(request)
+                    cut = self.windows(request, warnings=reading.warnings)
+                else:
+                    cut = self.pair_windows(request)
                 for start, end, state in cut:
                     reading.spans.append((start, end))
                     waiting.append((reading, state))
@@ -120,29 +173,65 @@ class Reader:
     # Windows
 
     def windows(
-        self, request: Request, window_seconds: float | None = None, hop_seconds: float | None = None
+        self,
+        request: Request,
+        window_seconds: float | None = None,
+        hop_seconds: float | None = None,
+        warnings: list[str] | None = None,
     ) -> Iterator[tuple[float, float, State]]:
         """Start and end in seconds of the clip, and the state of each window, at the judge's rate.
 
-        Digital silence at both ends, and windows of nothing else, are left out, unless the reference sounds there or nothing
-        sounds at all: how a clip was cut is no quality of it.
+        What does not sound is left out, before, after and between, unless the reference sounds there or nothing sounds at all:
+        how a clip was cut, and how long its speaker pauses, is no quality of it.
+
+        Args:
+            warnings: Is given what to know about the clip, before the first window.
         """
-        source, reference, late = self._source(request), None, 0.0
-        if request.reference is not None:
-            self._check_two(request.clip)
-            times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
-            source, reference, shift = align(read_audio(source), read_audio(request.reference, **times))
-            late = max(shift, 0.0)
-        sounding = [span for span in map(sound_span, [source] if reference is None else [source, reference]) if span]
-        first = min(start for start, _ in sounding) if sounding else None
-        last = max(end for _, end in sounding) if sounding else None
+        notes = [] if warnings is None else warnings
         size = window_seconds or self.processor.window_seconds
-        cut = streaming.sliding_windows(source, size, hop_seconds, start_time=first, end_time=last)
-        for start, end, window in cut:
-            same = None if reference is None else part(reference, start, end)
-            if sounding and is_silent(window.samples) and (same is None or is_silent(same.samples)):
-                continue
-            yield late + start, late + end, clip_state(self._block(window), same and self._block(same))
+        for heard in self._heard(request, notes) if request.reference is None else self._beside(request, notes):
+            for start, end, window in heard.windows(size, hop_seconds):
+                same = None if heard.reference is None else part(heard.reference, start, end)
+                if SILENT not in notes and is_silent(window.samples) and (same is None or is_silent(same.samples)):
+                    continue
+                yield start, end, clip_state(self._block(window), same and self._block(same))
+
+    def _heard(self, request: Request, notes: list[str]) -> Iterator["_Sounding"]:
+        """The parts of a clip that sound, and what there is to know about it."""
+        found = self._listen(request)
+        notes += [*found.notes, *_silence_notes(found.spans, self.seconds(request))]
+        yield found
+
+    def _listen(self, request: Request) -> "_Sounding":
+        seconds = self.seconds(request)
+        times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
+        hearing = listen(request.clip, channel=request.channel, **times)
+        if request.start_time is None and request.end_time is None:
+            return _Sounding(request.clip, hearing.channel, seconds, hearing.spans, hearing.notes)
+        part_of_it = read_audio(request.clip, channel=hearing.channel, **times)
+        return _Sounding(part_of_it, MIX, seconds, hearing.spans, hearing.notes)
+
+    def _beside(self, request: Request, notes: list[str]) -> Iterator["_Sounding"]:
+        """As ``_heard``, with the reference where it has the same sound, and without one where it does not reach."""
+        self._check_two(request.clip)
+        found = self._listen(request)
+        times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
+        clip, original, (first, last), is_alike = lay_beside(
+            read_audio(found.source, channel=found.channel),
+            read_audio(request.reference, channel=request.channel, **times),
+        )
+        spans = joined_spans(found.spans, listen(original).spans)
+        covered, bare = split_spans(spans or ((0.0, clip.seconds),), (first, last), streaming.LEAST_SECONDS)
+        notes += found.notes
+        if spans and not is_alike:
+            notes.append("the reference does not sound like the clip: is it the right one?")
+        if bare:
+            alone = sum(end - start for start, end in bare)
+            reach = f"the reference reaches from {first:.1f} to {last:.1f} s of the clip"
+            notes.append(f"{reach}: {alone:.1f} s were judged without one")
+        notes += _silence_notes(spans, clip.seconds)
+        for span in sorted([*covered, *bare]):
+            yield _Sounding(clip, MIX, clip.seconds, (span,), reference=original if span in covered else None)
 
     def window(self, request: Request, start: float | None) -> State:
         """The state of the window that begins there; None for the first.
@@ -159,16 +248,18 @@ class Reader:
         """The states of two clips, window by window, each as A, B and as B, A."""
         self._check_two(pair.first.clip)
         size = self.processor.window_seconds
-        sources = [self._source(one) for one in (pair.first, pair.second)]
-        sounding = [sound_span(source) for source in sources]
-        spans = [found or (0.0, audio_info(source).seconds) for found, source in zip(sounding, sources, strict=True)]
-        counts = [len(windows(end - start, size)) for start, end in spans]
+        heard = [self._listen(one) for one in (pair.first, pair.second)]
+        counts = [len(windows(end - start, size)) for start, end in (one.whole for one in heard)]
         firsts, seconds = (
-            (self._block(one) for _, _, one in iter_windows(source, size, start_time=start, end_time=end))
-            for source, (start, end) in zip(sources, spans, strict=True)
+            (
+                self._block(audio)
+                for _, _, audio in iter_windows(one.source, size, spans=[one.whole], channel=one.channel)
+            )
+            for one in heard
         )
+        sounds = any(one.spans for one in heard)
         for first, second in preferences.aligned(firsts, seconds, *counts):
-            if any(sounding) and is_silent(first) and is_silent(second):
+            if sounds and is_silent(first) and is_silent(second):
                 continue
             # Two clips have no common time; only the length is used, as the weight of the window pair
             length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
@@ -191,12 +282,6 @@ class Reader:
             raise AudioError(
                 f"{clip_name(clip)}: this judge takes one clip at a time, so it cannot compare, nor hear a reference"
             )
-
-    def _source(self, request: Request) -> AudioSource:
-        self.seconds(request)
-        if request.start_time is None and request.end_time is None:
-            return request.clip
-        return read_audio(request.clip, start_time=request.start_time, end_time=request.end_time)
 
     def seconds(self, request: Request) -> float:
         """Length of a clip, or of the part of it that is judged, before any of it is read into memory.

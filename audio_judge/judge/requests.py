@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_judge.audio import Audio, AudioSource
+from audio_judge.audio import MIX, Audio, AudioSource, Channel
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners
@@ -35,12 +35,15 @@ class Request:
         reference: The undegraded original, for a double-ended judgement.
         start_time: Where to start, in the clip and in its reference, in seconds; None for the beginning.
         end_time: Where to end, in seconds; None for the end.
+        channel: Which channel is heard, of the reference, too: ``mix`` (the mean of all), ``loudest``, ``left``, ``right``, or
+            its number from 1.
     """
 
     clip: AudioSource
     reference: AudioSource | None = None
     start_time: float | None = None
     end_time: float | None = None
+    channel: Channel = MIX
 
 
 @dataclass(frozen=True)

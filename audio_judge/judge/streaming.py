@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_judge.audio import MIN_SECONDS, Audio, AudioSource, iter_windows, read_audio
+from audio_judge.audio import MIN_SECONDS, MIX, Audio, AudioSource, Channel, iter_windows, read_audio
 from audio_judge.processing_audio_judge import as_mono
 
 # A judge hears at least this much at a time, if there is so much
@@ -20,6 +20,7 @@ def sliding_windows(
     *,
     start_time: float | None = None,
     end_time: float | None = None,
+    channel: Channel = MIX,
 ) -> Iterator[tuple[float, float, Audio]]:
     """Read a clip in windows that may overlap; of a file no more than two windows are in memory.
 
@@ -36,7 +37,9 @@ def sliding_windows(
     """
     if hop_seconds is None or hop_seconds == window_seconds:
         least = min(LEAST_SECONDS, window_seconds)
-        yield from iter_windows(source, window_seconds, minimum=least, start_time=start_time, end_time=end_time)
+        yield from iter_windows(
+            source, window_seconds, minimum=least, start_time=start_time, end_time=end_time, channel=channel
+        )
         return
     if not MIN_SECONDS <= hop_seconds <= window_seconds:
         raise ValueError(f"hop_seconds {hop_seconds}; {MIN_SECONDS} s to the window's {window_seconds} s is needed")
@@ -45,7 +48,7 @@ def sliding_windows(
     piece: Audio | None = None
     size = hop = 0
     offset = start_time or 0.0
-    times: dict[str, Any] = {"start_time": start_time, "end_time": end_time}
+    times: dict[str, Any] = {"start_time": start_time, "end_time": end_time, "channel": channel}
     for _, _, piece in iter_windows(source, hop_seconds, minimum=MIN_SECONDS, **times):
         size, hop = round(window_seconds * piece.sampling_rate), round(hop_seconds * piece.sampling_rate)
         kept = np.concatenate([kept, piece.samples])

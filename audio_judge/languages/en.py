@@ -759,6 +759,7 @@ TEXTS = {
     "hears": ("In {clip} one hears {kinds}.",),
     "suggest_header": ("The dimensions with the lowest scores need work first.",),
     "areas": ("Key improvement areas",),
+    "nothing_sounds": ("Nothing sounds in the clip, so there is no speech to judge.",),
     "no_advice": (
         "No improvement is needed.",
         "Keep it as it is; nothing needs to change.",

@@ -446,6 +446,7 @@ TEXTS = {
     "hears": ("Dans {clip}, on relève ceci : {kinds}.",),
     "suggest_header": ("Les critères les moins bien notés sont à travailler d'abord.",),
     "areas": ("Points à améliorer",),
+    "nothing_sounds": ("On n'entend rien dans l'extrait : il n'y a pas de parole à juger.",),
     "no_advice": ("Aucune amélioration n'est nécessaire.", "L'extrait est bon tel quel ; rien n'est à changer."),
     "real": ("authentique",),
     "fake": ("fausse",),

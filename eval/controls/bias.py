@@ -2,7 +2,7 @@
 
 Every clip is treated and judged again. A treatment is level, silence around the clip, the clip said twice, half of it, or
 another delivery of the same words; its figure is the mean change in points, above zero for better, on the rubric that
-gains most. A second figure is how often the worse clip of a clear pair overtakes the better one once it is treated.
+gains most; of silence, which is no fault of speech either, the largest change up or down. A second figure is how often the worse clip of a clear pair overtakes the better one once it is treated.
 """
 
 from collections.abc import Sequence
@@ -32,12 +32,14 @@ class Treatment:
     Args:
         rubrics: On which it is no merit.
         is_level: Whether it changes the level; it starts from the nominal level then.
+        is_no_fault: Whether a worse verdict is as wrong as a better one.
     """
 
     name: str
     change: Change
     rubrics: tuple[str, ...] = EVERYTHING
     is_level: bool = False
+    is_no_fault: bool = False
 
 
 def at_level(samples: np.ndarray, rate: int, level_dbfs: float = NOMINAL_DBFS) -> np.ndarray:
@@ -58,6 +60,32 @@ def pad_with_silence(samples: np.ndarray, rate: int, seconds: float = 0.7) -> np
         16000
     """
     return np.pad(samples, round(seconds * rate))
+
+
+def pad_with_room(samples: np.ndarray, rate: int, seconds: float) -> np.ndarray:
+    """Put so many seconds of a quiet room, noise at -75 dBFS, on each side of a clip.
+
+    Example:
+        >>> len(pad_with_room(np.ones(8000), 8000, 6.0))
+        104000
+    """
+    before, after = _room(seconds, rate)
+    return np.concatenate([before, samples, after])
+
+
+def pause(samples: np.ndarray, rate: int, seconds: float) -> np.ndarray:
+    """Say everything twice, with so many seconds of a quiet room in between.
+
+    Example:
+        >>> len(pause(np.ones(8000), 8000, 6.0))
+        64000
+    """
+    return np.concatenate([samples, _room(seconds, rate)[0], samples])
+
+
+def _room(seconds: float, rate: int) -> np.ndarray:
+    """Noise that nobody hears beside speech (2, samples); always the same, so that two clips differ in their speech only."""
+    return 10 ** (-75 / 20) * np.random.default_rng(0).standard_normal((2, round(seconds * rate)))
 
 
 def repeat(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -157,7 +185,12 @@ def _gain(gain_db: int) -> Treatment:
 
 TREATMENTS: Sequence[Treatment] = (
     *(_gain(gain_db) for gain_db in (-6, -3, 3, 6)),
-    Treatment("silence_padding", pad_with_silence),
+    Treatment("silence_padding", pad_with_silence, is_no_fault=True),
+    *(
+        Treatment(f"silence_padding_{seconds}_s", partial(pad_with_room, seconds=seconds), is_no_fault=True)
+        for seconds in (6, 12, 30)
+    ),
+    Treatment("pause_12_s", partial(pause, seconds=12), is_no_fault=True),
     Treatment("repetition", repeat),
     Treatment("half_length", first_half),
     Treatment("lively_pitch", move_pitch),
@@ -172,7 +205,7 @@ def audit(bench: Bench, treatment: Treatment) -> list[Check]:
     """Measure what one treatment buys.
 
     Returns:
-        The rise on rubrics it does not belong to; for a level, that of overall quality, too; the share of clear pairs
+        The rise, or change, on rubrics it does not belong to; for a level, that of overall quality, too; the share of clear pairs
         that flip; and, of a judge that compares, how much it prefers the treated clip to the untreated one.
     """
     # Levels are compared with the nominal one, as clips have any to begin with
@@ -180,7 +213,7 @@ def audit(bench: Bench, treatment: Treatment) -> list[Check]:
     after = bench.vary(treatment.name, treatment.change)
     old, new = bench.points(before), bench.points(after)
     changes = {name: new[name] - values for name, values in old.items()}
-    outcomes = [_largest_rise(f"bias/{treatment.name}", changes, treatment.rubrics, bench.seed)]
+    outcomes = [_largest(f"bias/{treatment.name}", changes, treatment, bench.seed)]
     if treatment.is_level:
         outcomes.append(_overall_rise(f"bias/{treatment.name}/mos", changes, bench.seed))
     outcomes.append(_flips(f"bias/{treatment.name}/flips", old, new))
@@ -188,13 +221,17 @@ def audit(bench: Bench, treatment: Treatment) -> list[Check]:
     return outcomes
 
 
-def _largest_rise(name: str, changes: dict[str, np.ndarray], rubrics: tuple[str, ...], seed: int) -> Check:
+def _largest(name: str, changes: dict[str, np.ndarray], treatment: Treatment, seed: int) -> Check:
+    rubrics = treatment.rubrics
     means = {r: float(np.nanmean(changes[r])) for r in rubrics if r in changes and np.isfinite(changes[r]).any()}
     if not means:
         return not_applicable(name, "bias", f"the judge scores none of {', '.join(rubrics)}")
-    most = max(means, key=lambda rubric: means[rubric])
+    most = max(means, key=lambda rubric: abs(means[rubric]) if treatment.is_no_fault else means[rubric])
     each = ", ".join(f"{rubric} {mean:+.2f}" for rubric, mean in means.items())
-    return rise(name, changes[most], "bias", f"mean signed change, highest of: {each}", seed)
+    if not treatment.is_no_fault:
+        return rise(name, changes[most], "bias", f"mean signed change, highest of: {each}", seed)
+    sign = -1 if means[most] < 0 else 1
+    return rise(name, sign * changes[most], "bias", f"largest mean change, up or down, of: {each}", seed)
 
 
 def _overall_rise(name: str, changes: dict[str, np.ndarray], seed: int) -> Check:

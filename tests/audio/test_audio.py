@@ -21,9 +21,10 @@ from audio_judge.audio import (
     audio_info,
     is_silent,
     iter_windows,
+    lay_beside,
+    listen,
     read_audio,
     resample,
-    sound_span,
     torchaudio_is_usable,
     windows,
 )
@@ -337,44 +338,116 @@ class TestIterWindows:
         np.testing.assert_allclose(together, expected, atol=1e-6)
 
 
-class TestSoundSpan:
+class TestListen:
     def padded(self, before, after, seconds=3.0):
         return np.concatenate([np.zeros(round(before * RATE)), noise(seconds), np.zeros(round(after * RATE))])
 
-    @pytest.mark.parametrize("before", [0.0, 0.7, 9.0])  # more than a block is read, too
-    @pytest.mark.parametrize("after", [0.0, 0.7, 9.0])
-    def test_of_arrays_and_files(self, tmp_path, before, after):
+    @pytest.mark.parametrize("before", [0.0, 0.7003125, 9.0])  # more than a block is read, too
+    @pytest.mark.parametrize("after", [0.0, 0.7003125, 9.0])
+    def test_digital_silence_around_arrays_and_files(self, tmp_path, before, after):
         clip = self.padded(before, after)
-        found = {sound_span((clip, RATE))}
+        found = {listen((clip, RATE)).spans}
         for kind in ("WAV", "FLAC"):
             soundfile.write(tmp_path / f"a.{kind}", clip, RATE, format=kind)
-            found.add(sound_span(tmp_path / f"a.{kind}"))
-        assert found == {(before, before + 3.0)}
+            found.add(listen(tmp_path / f"a.{kind}").spans)
+        assert found == {((before, before + 3.0),)}
 
     @pytest.mark.parametrize("kind", ["MP3", "OGG"])
-    def test_of_formats_that_smear(self, tmp_path, kind):
+    def test_formats_that_smear(self, tmp_path, kind):
         soundfile.write(tmp_path / "a.audio", self.padded(5.0, 9.0), RATE, format=kind)
-        assert sound_span(tmp_path / "a.audio") == pytest.approx((5.0, 8.0), abs=0.1)
+        assert listen(tmp_path / "a.audio").spans[0] == pytest.approx((5.0, 8.0), abs=0.1)
 
     def test_last_bit_is_silence(self):
         dither = np.random.default_rng(0).integers(-1, 2, RATE) / 32768
         clip = np.concatenate([dither, tone() + 0.1, dither])
-        assert sound_span((clip, RATE)) == (1.0, 2.0)
+        assert listen((clip, RATE)).spans == ((1.0, 2.0),)
         assert is_silent(dither)
+
+    @pytest.mark.parametrize(("pause", "count"), [(1.5, 1), (2.5, 2), (30.0, 2)])
+    def test_long_pauses_are_no_sound(self, pause, count):
+        room = noise(pause, level=1e-4)  # of a quiet room, 60 dB below the voice
+        spans = listen((np.concatenate([noise(), room, noise(seed=1)]), RATE)).spans
+        assert len(spans) == count
+        assert (spans[0][0], spans[-1][1]) == pytest.approx((0.0, 2.0 + pause), abs=1e-3)
+        assert sum(end - start for start, end in spans) == pytest.approx(2.5 if count > 1 else 3.5, abs=0.03)
+
+    def test_noise_of_a_noisy_recording_is_sound(self):
+        clip = np.concatenate([noise(), noise(6.0, level=0.01), noise(seed=1)])  # 20 dB below
+        assert listen((clip, RATE)).spans == ((0.0, 8.0),)
+
+    def test_offset_is_no_sound(self):
+        clip = np.concatenate([np.zeros(3 * RATE), tone(), np.zeros(3 * RATE)]) + 0.05
+        assert listen((clip, RATE)).spans[0] == pytest.approx((2.75, 4.25), abs=0.03)
 
     def test_nothing_sounds(self, tmp_path):
         soundfile.write(tmp_path / "a.wav", np.zeros(9 * RATE), RATE)
-        assert sound_span(tmp_path / "a.wav") is sound_span((np.zeros(RATE), RATE)) is None
+        assert listen(tmp_path / "a.wav").spans == listen((np.zeros(RATE), RATE)).spans == ()
 
     @pytest.mark.parametrize(("place", "expected"), [(0, (0.0, 0.1)), (8000, (0.5, 0.6)), (15999, (0.9, 1.0))])
     def test_a_click_gets_as_much_as_can_be_judged(self, place, expected):
         clip = np.zeros(RATE)
         clip[place] = 1
-        assert sound_span((clip, RATE)) == pytest.approx(expected)
+        assert listen((clip, RATE)).spans[0] == pytest.approx(expected)
 
     def test_what_is_no_number_is_no_silence(self, tmp_path):
         soundfile.write(tmp_path / "a.wav", np.r_[np.nan, np.zeros(RATE)], RATE, subtype="FLOAT")
-        assert sound_span(tmp_path / "a.wav")[0] == 0
+        assert listen(tmp_path / "a.wav").spans[0][0] == 0
+
+
+class TestChannels:
+    LEFT, RIGHT = tone(), tone(frequency=1000, level=0.1)
+
+    @pytest.mark.parametrize(
+        ("channel", "expected"),
+        [("mix", (LEFT + RIGHT) / 2), ("loudest", LEFT), ("left", LEFT), ("right", RIGHT), (2, RIGHT), ("1", LEFT)],
+    )
+    def test_one_of_them_is_heard(self, tmp_path, channel, expected):
+        clip = np.stack([self.LEFT, self.RIGHT], axis=1)
+        soundfile.write(tmp_path / "a.wav", clip, RATE, subtype="FLOAT")
+        for source in (tmp_path / "a.wav", (clip, RATE)):
+            np.testing.assert_allclose(read_audio(source, channel=channel).samples, expected, atol=1e-6)
+            ((_, _, window),) = iter_windows(source, channel=channel)
+            np.testing.assert_allclose(window.samples, expected, atol=1e-6)
+
+    @pytest.mark.parametrize("channel", [0, 3, "centre"])
+    def test_one_that_is_not_there(self, channel):
+        with pytest.raises(AudioError, match=f"channel {channel!r} of 2 channels"):
+            read_audio((np.zeros((2, RATE)), RATE), channel=channel)
+
+    def test_both_sides_play_a_mono_clip(self):
+        np.testing.assert_array_equal(read_audio((tone(), RATE), channel="right").samples, tone())
+
+    @pytest.mark.parametrize(
+        ("others", "words"),
+        [
+            ((1.0,), None),
+            ((0.6,), None),
+            ((-1.0,), "silent beside channel 1"),
+            ((-0.9,), "26.0 dB quieter than channel 1"),
+            ((0.0,), "6.0 dB quieter than channel 1"),
+            ((0.0,) * 5, "15.6 dB quieter than channel 1"),
+        ],
+    )
+    def test_a_mix_that_loses_is_said(self, others, words):
+        notes = listen((np.stack([tone(), *(share * tone() for share in others)]), RATE)).notes
+        assert [words in note for note in notes] == ([True] if words else [])
+        assert not listen((np.stack([tone(), -tone()]), RATE), channel="loudest").notes
+
+
+class TestFullScale:
+    def test_floats_beyond_it_are_clipped_as_when_played(self, tmp_path):
+        soundfile.write(tmp_path / "a.wav", tone(level=2.0), RATE, subtype="FLOAT")
+        for source in (tmp_path / "a.wav", (tone(level=2.0), RATE)):
+            np.testing.assert_array_equal(read_audio(source).samples, tone(level=2.0).clip(-1, 1))
+            (note,) = listen(source).notes
+            assert note == "66.50% of its samples lie beyond full scale (up to 2) and were clipped, as when played"
+
+    def test_each_channel_is_clipped_before_they_are_mixed(self):
+        clip = np.stack([np.full(RATE, 3.0), np.full(RATE, -0.5)])
+        np.testing.assert_array_equal(read_audio((clip, RATE)).samples, 0.25)
+
+    def test_full_scale_is_no_news(self):
+        assert listen((tone(level=1.0), RATE)).notes == ()
 
 
 class TestAudioInfo:
@@ -583,3 +656,29 @@ class TestAlign:
     def test_negative_limit(self):
         with pytest.raises(ValueError, match=r"max_shift_seconds .* got -1"):
             self.shift(noise(), noise(), max_shift_seconds=-1)
+
+    def test_a_short_one_is_found_anywhere_in_a_long_one(self):
+        long = np.concatenate([noise(5.0, seed=3), speech_like(), noise(4.0, seed=4)])
+        assert self.shift(long, speech_like()) == 5 * RATE
+        assert self.shift(speech_like(), long) == -5 * RATE
+
+
+class TestLayBeside:
+    def beside(self, degraded, reference):
+        return lay_beside(Audio(degraded, RATE, "degraded"), Audio(reference, RATE, "reference"))
+
+    def test_nothing_of_the_clip_is_cut(self):
+        clip = np.concatenate([speech_like(4.0), noise(6.0, level=0.3)])
+        late, original, span, is_alike = self.beside(clip, speech_like(4.0))
+        np.testing.assert_array_equal(late.samples, clip)
+        np.testing.assert_array_equal(original.samples, np.r_[speech_like(4.0), np.zeros(6 * RATE, np.float32)])
+        assert (span, is_alike) == ((0.0, 4.0), True)
+
+    def test_reference_that_begins_earlier(self):
+        _, original, span, _ = self.beside(speech_like()[4000:], speech_like())
+        np.testing.assert_array_equal(original.samples, speech_like()[4000:])
+        assert span == (0.0, 2.75)
+
+    def test_another_recording_is_not_alike(self):
+        assert self.beside(speech_like(seed=1), speech_like(seed=2))[3] is False
+        assert self.beside(speech_like(8.0, seed=1), speech_like(seed=2))[3] is False

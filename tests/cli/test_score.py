@@ -227,7 +227,7 @@ class TestResume:
         part.write_bytes(rows + b'{"path": "clips/1')
         asked = []
         original = Reader.windows
-        monkeypatch.setattr(Reader, "windows", lambda self, r: asked.append(r.clip) or original(self, r))
+        monkeypatch.setattr(Reader, "windows", lambda self, r, **o: asked.append(r.clip) or original(self, r, **o))
         code, _, err = run(*arguments, "part.jsonl", "--resume")
         assert code == 1  # of the file that is missing
         assert asked == ["clips/1.wav", "clips/2.wav", "clips/0.wav"]  # the last one is named twice, found once

@@ -42,6 +42,11 @@ class TestRunBias:
     def test_shorter_is_better_is_found_out(self, clips):
         assert "half_length" in failed(StubJudge(lambda path: 5 - len(read_samples(path)) / 25_600), clips)
 
+    def test_what_silence_costs_is_found_out(self, clips):
+        judge = StubJudge(lambda path: 5 - 3 * float(np.mean(np.abs(read_samples(path)) < 1e-3)))
+        names = failed(judge, clips)
+        assert {"silence_padding_6_s", "silence_padding_12_s", "silence_padding_30_s", "pause_12_s"} <= names
+
     def test_faster_is_better_is_found_out(self, clips):
         def crossings(path):
             samples = read_samples(path)
