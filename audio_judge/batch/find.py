@@ -157,7 +157,7 @@ def _plain_list_items(path: Path, columns: Columns) -> Iterator[Item]:
             yield Item(row, error=f"{path}:{number}: a command, which is not run; give the path of a sound file")
             continue
         # Such lists are often written for the folder in which a recipe runs
-        is_here = Path(given).is_file() and not (path.parent / given).is_file()
+        is_here = os.path.isfile(given) and not os.path.isfile(path.parent / given)
         yield _row_item(row, f"{path}:{number}", Path() if is_here else path.parent, Columns())
 
 
