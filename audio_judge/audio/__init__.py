@@ -189,7 +189,8 @@ def iter_windows(
     index = _channel_index(source, channel, start_time, end_time, name)
     with _stream(source, name) as file:
         rate, place = file.rate, 0
-        for first, last in spans or [(start_time, end_time)]:
+        parts: Sequence[tuple[float | None, float | None]] = spans or [(start_time, end_time)]
+        for first, last in parts:
             begin, stop = _frame_span(file.frames, rate, first, last, file.name)
             file.skip(begin - place)
             for start, end in windows((stop - begin) / rate, window_seconds, minimum):

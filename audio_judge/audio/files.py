@@ -308,6 +308,8 @@ def _plan_of_packets(clip: Encoded, file: _ForwardFile) -> _Plan:
     announced = None if file.frames == _UNKNOWN_FRAMES else file.frames / file.samplerate
     if file.format == "OGG" and _ends_within_a_page(clip):
         return _Plan(problem=f"truncated, its last page is cut after {announced or 0:.3g} s; get the whole file")
+    packets: _Packets | None
+    plan: _Plan | None
     try:
         packets = _counted(clip)
         is_same = announced is not None and abs(packets.seconds - announced) <= packets.tolerance
@@ -315,7 +317,7 @@ def _plan_of_packets(clip: Encoded, file: _ForwardFile) -> _Plan:
             return _plan_of_sndfile(file)
         plan = _plan_of_ffmpeg(clip)
     except AudioError:
-        plan = packets = None
+        packets, plan = None, None
     if plan is None or packets is None:
         if announced is not None:
             return _plan_of_sndfile(file)
@@ -400,6 +402,7 @@ def _container(clip: Encoded, ignores_length: bool = False) -> Iterator["InputCo
         except (av.error.FFmpegError, ValueError) as error:
             raise AudioError(f"{clip.name}: FFmpeg cannot open it ({error})") from error
         with container:
+            assert isinstance(container, av.container.InputContainer)
             if not container.streams.audio:
                 raise AudioError(f"{clip.name}: has no sound")
             yield container
@@ -523,7 +526,8 @@ class _Decoding:
         """Frames as planar floats, of one rate and one layout: links of a chained stream may differ."""
         import av
 
-        converter, kind = None, None
+        converter: av.AudioResampler | None = None
+        kind = None
         layout = None
         for frame in frames:
             layout = layout or frame.layout
@@ -533,7 +537,8 @@ class _Decoding:
                 if converter is not None:
                     yield from converter.resample(None)
                 converter, kind = av.AudioResampler(format="fltp", layout=layout, rate=self.rate), now
-            yield from converter.resample(frame)
+            if converter is not None:
+                yield from converter.resample(frame)
         if converter is not None:
             yield from converter.resample(None)
 

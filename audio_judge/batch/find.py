@@ -98,7 +98,7 @@ def _directory_items(folder: Path, columns: Columns, tell: Callable[[str], None]
     for table in tables:
         facts |= {Path(item.path): item for item in _described(folder / table, columns)}
     for path in (folder / one for one in found):
-        yield facts.pop(path, None) or Item({"path": str(path)}, str(path))
+        yield facts.pop(path, Item({"path": str(path)}, str(path)))
     yield from facts.values()  # named, and not there, which their rows will say
 
 

@@ -457,8 +457,8 @@ class Words(NamedTuple):
         """Say that a clip in which nothing sounds has no speech: any reason for its scores would be made up."""
         sentence = get_language(language).texts["nothing_sounds"][0]
         words: dict[str, Any] = {self.place: (sentence,) if self.place == "suggestions" else sentence}
-        heard = {"faults": None if judgement.faults is None else ()}
-        return replace(judgement, text=sentence, has_own_words=False, **heard, **words)
+        faults = None if judgement.faults is None else ()
+        return replace(judgement, text=sentence, has_own_words=False, faults=faults, **words)
 
 
 EXPLANATION = Words(draft_explanation, explained)

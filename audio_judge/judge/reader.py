@@ -213,6 +213,7 @@ class Reader:
 
     def _beside(self, request: Request, notes: list[str]) -> Iterator["_Sounding"]:
         """As ``_heard``, with the reference where it has the same sound, and without one where it does not reach."""
+        assert request.reference is not None
         self._check_two(request.clip)
         found = self._listen(request)
         times: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
