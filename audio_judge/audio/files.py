@@ -196,8 +196,9 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
     Raises:
         AudioError: If there is no such file, it is no sound, holds none, or was cut in the middle of a frame.
     """
-    if isinstance(clip.file, Path) and not clip.file.is_file():
-        raise AudioError(f"{clip.name}: {'not a file' if clip.file.exists() else 'no such file'}; check the path")
+    if isinstance(clip.file, Path) and not os.path.isfile(clip.file):  # which no length of a name upsets
+        is_there = os.path.exists(clip.file)
+        raise AudioError(f"{clip.name}: {'not a file' if is_there else 'no such file'}; check the path")
     if clip.size == 0:
         raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
     plan = _planned(clip)

@@ -329,6 +329,8 @@ class TestRowsThatCannotBeJudged:
         '{"path": "clips/0.wav", "start_time": "x"}',
         '{"path": "clips/0.wav", "end_time": []}',
         f'{{"path": "clips/0.wav", "note": {"[" * 900}{"]" * 900}}}',
+        f'{{"path": "{"x" * 300}.wav"}}',
+        f'{{"path": "{"x/" * 2500}a.wav"}}',
         '{"path": "clips/0.wav"}',
     )
 
@@ -338,7 +340,7 @@ class TestRowsThatCannotBeJudged:
         words = ("score", "rows.jsonl", "--rubric", "mos", "--output", name)
         for more in ((), ("--resume",)) if name != "scores.html" else ((),):
             code, _, err = run(*words, *more)
-            assert (code, "1 clip scored, 5 errors" in err) == (1, True)
+            assert (code, "1 clip scored, 7 errors" in err) == (1, True)
 
     def test_long_cell_is_gone_on_with(self, run, folder):
         (folder / "rows.csv").write_text(f"path,note\nclips/0.wav,{'x' * 200_000}\nclips/1.wav,y\n")
