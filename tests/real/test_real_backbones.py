@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
     data = write_simulated(root / "data", {"train": 6, "validation": 2})
     options = SHAPE | {
         "audio_backbone": WHISPER, "text_backbone": GEMMA, "data": data, "corpus": "simulated", "tasks": "decide score",
-        "trainable": "adapter", "lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)", "bf16": "false",
+        "span_size": 16, "trainable": "adapter span_head", "lora_target": r".*language_model\.layers\.\d+\.self_attn\.(q_proj|k_proj)", "bf16": "false",
         "learning_rate": 1e-3, "max_steps": 2, "per_device_train_batch_size": 3, "save_strategy": "no", "report_to": "none",
         "output_dir": root / "judge", "disable_tqdm": "true",
     }  # fmt: skip
