@@ -63,7 +63,7 @@ def tells(**shares):
 
 def criterion_of(request):
     text = request["messages"][0]["content"]
-    return CRITERIA.index(text.rpartition(": ")[2])
+    return next(index for index, name in enumerate(CRITERIA) if f"\n\n{name}: " in text)
 
 
 TEMPLATE = (

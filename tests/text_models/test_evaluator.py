@@ -204,9 +204,9 @@ class TestRubrics:
     def test_chat_shows_the_bands_and_asks_for_a_whole_number(self, form, criterion):
         [message] = chat_messages(Case(form, "a", "b", "c"), criterion)
         for (low, high), words in zip(BANDS[HIGHEST], DESCRIPTIONS[criterion][form], strict=True):
-            assert f"{low}-{high}: {words}\n" in message["content"]
+            assert f"\n{low}-{high}: {words}" in message["content"]
         assert "Reply with one whole number from 0 to 10 and nothing else." in message["content"]
-        assert message["content"].endswith(f"The rubric to grade by: {criterion}")
+        assert f"\n\n{criterion}: {QUESTIONS[criterion][form]}\n" in message["content"]
 
 
 class TestCase:
@@ -392,10 +392,10 @@ class TestExpectedForm:
 
 class TestPromptCache:
     @pytest.mark.parametrize("form", ["expected", "chat"])
-    def test_criteria_differ_in_their_last_word(self, form):
+    def test_criteria_share_all_but_their_rubric(self, form):
         with serving(tells(g8=1.0)) as stub:
             evaluator_at(stub.url, form=form).grade([CASE])
-        [beginning] = {one["messages"][0]["content"].rpartition(" ")[0] for one in stub.requests}
+        [beginning] = {one["messages"][0]["content"].rpartition("\n\n")[0] for one in stub.requests}
         assert document(CASE) in beginning
         assert list(map(criterion_of, stub.requests)) == [0, 1, 2, 3]
 
