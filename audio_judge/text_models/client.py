@@ -154,7 +154,7 @@ class Client:
                 and then four times the tokens (of a thought without an end, ``THOUGHT_TOKENS`` if that is more), and
                 fails if that is not enough.
         """
-        messages = [{name: usable(text) for name, text in message.items()} for message in messages]
+        messages = usable(list(messages))
         asked: dict[str, Any] = {"messages": messages, "sampling": asdict(sampling)}
         asked |= {"backend": dict(self.backend.identity), "allow_cut_off": allow_cut_off}
         request = json.dumps(asked, sort_keys=True, ensure_ascii=False)

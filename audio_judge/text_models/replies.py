@@ -59,14 +59,21 @@ class Completion:
     cut_off: bool = False
 
 
-def usable(text: str) -> str:
+def usable(value: Any) -> Any:
     r"""Replace halves of surrogate pairs, which JSON may hold and which can be neither sent nor kept.
+
+    Args:
+        value: A text, or lists and objects that hold texts, as the content of a message with audio does.
 
     Example:
         >>> usable("noisy \ud83d")
         'noisy ?'
     """
-    return text.encode("utf-8", "replace").decode()
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {usable(name): usable(one) for name, one in value.items()}
+    return [usable(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class TestInProcesses:
         given = []
         with pytest.raises(ZeroDivisionError):
             given.extend(in_processes(operator.floordiv, jobs, 1))
-        assert given[:2] == [2, 3] or given[:2] == [3, 2]
+        assert {2, 3} <= set(given)
         assert len(given) < 500
 
     def test_killed_worker_is_said_and_does_not_hang(self):

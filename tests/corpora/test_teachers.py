@@ -187,6 +187,7 @@ class TestCheckInstalled:
     def test_the_extra_brings_all_but_distillmos(self):
         project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
         extras = project["optional-dependencies"]
-        brought = {re.split(r"[\[><=~]", one)[0].replace("-", "_") for one in extras["simulate"] + extras["degrade"]}
+        listed = project["dependencies"] + extras["simulate"] + extras["degrade"]
+        brought = {re.split(r"[\[><=~]", one)[0].replace("-", "_") for one in listed}
         needed = {name for names in teachers.NEEDS.values() for name in names} | set(simulate.FAULTS)
         assert needed - brought == {"distillmos"}

@@ -375,7 +375,7 @@ class TestLocalModel:
         seen = []
         pipe.model = SimpleNamespace(
             device="cpu", config=pipe.model.config, generation_config=pipe.model.generation_config,
-            generate=lambda **given: seen.append(given["input_ids"]) or given["input_ids"],
+            generate=lambda **given: seen.append(given["input_ids"]) or SimpleNamespace(sequences=given["input_ids"], logits=None),
         )  # fmt: skip
         with contextlib.suppress(IndexError):  # nothing is written
             LocalModel(pipe, name="tiny", thinking=thinking)._generate(says("hello"), Sampling())
