@@ -90,7 +90,7 @@ def truth_in_words(truth: Any) -> str:
         _inner(left, "levels", lambda name, level: name in ALL_RUBRICS and isinstance(level, str)),
         _spans(left, "causes"),
         _label(left),
-        _inner(left, "verdicts", _is_verdict) | _inner(left, "preferences", _is_verdict),
+        _taken(left, _is_verdict) | _inner(left, "verdicts", _is_verdict) | _inner(left, "preferences", _is_verdict),
         _spans(left, "distortions") or {},
         tuple(left.pop("areas")) if _are_texts(left.get("areas")) else (),
     )
@@ -108,7 +108,7 @@ def _is_score(name: str, value: Any) -> bool:
 
 
 def _is_verdict(name: str, value: Any) -> bool:
-    return name in ALL_RUBRICS and value in _VERDICTS
+    return name in ALL_RUBRICS and isinstance(value, str) and value in _VERDICTS
 
 
 def _taken(left: dict[str, Any], fits: Callable[[str, Any], bool]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 import base64
+import http.client
 import importlib.util
 import io
 import json
@@ -127,7 +128,11 @@ class TestServe:
             assert (status, 0 < said["answers"]["hum"]["noul"] < 1) == (200, True), said
             status, said = ask(port, "A clip with hum.")
             assert (status, "nothing to hear" in said["detail"]) == (400, True)
-            assert ask(port, "x" * 1_100_000)[0] == 413
+            # Refused by its length, before any of it was sent: a client that sends on meets a closed connection
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("POST", "/v1/systemone", headers={"Content-Length": "1100000"})
+            assert connection.getresponse().status == 413
+            connection.close()
         finally:
             server.kill()
 
