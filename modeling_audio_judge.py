@@ -1075,6 +1075,17 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         return decoder.norm(states)[row, place]
 
 
+def load_language_model(text: str, *, gguf_file: str | None, quantization_config, **options) -> PreTrainedModel:
+    """A decoder from its folder or Hub id, a GGUF file of it unpacked; raises a `ValueError` if it is none that a judge can have."""
+    if gguf_file and quantization_config is not None:
+        raise ValueError(f"{gguf_file} is unpacked as it is loaded: leave out `quantization_config`.")
+    packed = GgufConfig(dequantize=True) if gguf_file else quantization_config
+    causal = AutoModelForCausalLM.from_pretrained(text, gguf_file=gguf_file, quantization_config=packed, **options)
+    if getattr(causal.config.get_text_config(), "num_attention_heads", None) is None:
+        raise ValueError(f"{text}: a {causal.config.model_type} has no attention; a judge needs a decoder that has.")
+    return causal
+
+
 class KnownKeys(Cache):
     """Keys and values of all tokens, for a layer that is run at some of them: what it makes of those is among them."""
 
@@ -1148,19 +1159,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         processor = AudioJudgeProcessor.from_backbones(
             audio, text, adapter=adapter, adapter_tokens=adapter_tokens, gguf_file=gguf_file, **remote
         )
-        if gguf_file and quantization_config is not None:
-            raise ValueError(f"{gguf_file} is unpacked as it is loaded: leave out `quantization_config`.")
-        causal = AutoModelForCausalLM.from_pretrained(
-            text,
-            dtype=dtype,
-            gguf_file=gguf_file,
-            quantization_config=GgufConfig(dequantize=True) if gguf_file else quantization_config,
-            **remote,
+        causal = load_language_model(
+            text, gguf_file=gguf_file, quantization_config=quantization_config, dtype=dtype, **remote
         )
-        if getattr(causal.config.get_text_config(), "num_attention_heads", None) is None:
-            raise ValueError(
-                f"{text}: a {causal.config.model_type} has no attention; a judge needs a decoder that has."
-            )
         known = len(causal.get_input_embeddings().weight)
         if len(processor.tokenizer) > known:
             causal.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)

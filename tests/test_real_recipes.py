@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import check_same_logits, make_backbones, write_simulated, write_targets, write_votes
+from tiny import check_same_logits, make_backbones, write_corpora
 from trl import GRPOConfig, SFTConfig, TrlParser
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
@@ -34,11 +34,7 @@ SMALL_GRPO = {
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory):
-    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`, and people's votes."""
-    root = write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 6, "validation": 3}, references=True)
-    write_targets(root, "open")
-    write_votes(root / "votes")
-    return root
+    return write_corpora(tmp_path_factory.mktemp("simulated"))
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,8 @@ from tiny import (
     make_backbones,
     make_judge,
     tone,
+    write_corpora,
     write_data_set,
-    write_simulated,
-    write_targets,
-    write_votes,
 )
 from trl import SFTConfig, TrlParser
 
@@ -69,11 +67,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`."""
-    root = write_simulated(tmp_path_factory.mktemp("simulated"), {"train": 6, "validation": 3}, references=True)
-    write_targets(root, "open")
-    write_votes(root / "votes")
-    return root
+    return write_corpora(tmp_path_factory.mktemp("simulated"))
 
 
 @pytest.fixture(scope="module")

@@ -247,6 +247,14 @@ def write_simulated(
     return root
 
 
+def write_corpora(folder: Path) -> Path:
+    """Six training and three validation clips in the layout of `audio_judge.corpora.simulated`, with votes in `votes`."""
+    root = write_simulated(folder, {"train": 6, "validation": 3}, references=True)
+    write_targets(root, "open")
+    write_votes(root / "votes")
+    return root
+
+
 def write_data_set(folder: Path, clips: dict[str, int]) -> Path:
     """Save tones, split to number, as a data set with the sounds inside; columns ``audio``, ``mos``, ``noisiness``."""
     from datasets import Dataset, DatasetDict

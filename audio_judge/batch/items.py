@@ -39,7 +39,7 @@ class Columns:
             'a.wav'
         """
         names = PATH_COLUMNS if self.path is None else (self.path, *PATH_COLUMNS)
-        return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+        return _first(row, names)[1]
 
     def identity(self, row: Mapping[str, Any]) -> tuple[str, str, str, str]:
         """What makes two rows the same one: path (and channel), start, end, reference, as they are written in it.
