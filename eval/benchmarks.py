@@ -24,7 +24,9 @@ from typing import Any
 
 import yaml
 
+from audio_judge.batch.data_sets import data_set_place, sounds_folder
 from audio_judge.clips import RatedClip, RatedPair
+from audio_judge.corpora.rows import OnError, Row, home_of, name_of, read_items, read_rows
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import TASKS, Facts, states
@@ -158,23 +160,26 @@ class Places:
         root: Folder that holds a folder per corpus; None for that in ``AUDIO_JUDGE_DATA``, if it is set.
         given: Name of a corpus' folder to where it is instead.
         examples: Clips that controls are made of if no corpus is there; None for the project's own example clips.
+        on_error: What becomes of a row of the data that is wrong: ``stop``, or ``skip``, counted by reason.
     """
 
     root: Path | None = None
-    given: Mapping[str, Path] = field(default_factory=dict)
+    given: Mapping[str, str | Path] = field(default_factory=dict)
     examples: Path | None = None
+    on_error: OnError = "stop"
 
-    def find(self, benchmark: Benchmark) -> Path:
-        """Find the data of a benchmark.
+    def find(self, benchmark: Benchmark) -> str | Path:
+        """Find the data of a benchmark: a file, a folder or a data set.
 
         Raises:
             UsageError: If they are nowhere; the message says where to get them and how to name their place.
         """
         # The nearest word counts: what the command says of this corpus, its own variable, the folder of all
-        if benchmark.place in self.given:
-            looked = [Path(self.given[benchmark.place])]
-        elif os.environ.get(benchmark.variable):
-            looked = [Path(os.environ[benchmark.variable])]
+        said = self.given.get(benchmark.place) or os.environ.get(benchmark.variable)
+        if said and data_set_place(str(said)):
+            return str(said)
+        if said:
+            looked = [Path(said)]
         else:
             roots = [str(self.root)] if self.root else []
             roots += [os.environ[DATA_VARIABLE]] if os.environ.get(DATA_VARIABLE) else []
@@ -270,7 +275,7 @@ def items(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     """
     path, found, lacking = places.find(benchmark), [], dict[str, int]()
     seen: dict[str, int] = {}
-    for one in _rated(benchmark, path):
+    for one in _rated(benchmark, path, places.on_error):
         if benchmark.with_reference and isinstance(one, RatedClip) and one.reference is None:
             continue
         try:
@@ -303,7 +308,8 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
         UsageError: If there are none.
     """
     try:
-        found = [one for one in _rated(benchmark, places.find(benchmark)) if isinstance(one, RatedClip)]
+        path = places.find(benchmark)
+        found = [one for one in _rated(benchmark, path, places.on_error) if isinstance(one, RatedClip)]
     except UsageError:
         folder = places.examples or Path(__file__).resolve().parent.parent / "examples" / "clips"
         paths = sorted(folder.glob("clean_*")) if folder.is_dir() else []
@@ -318,15 +324,15 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     return (clean or found)[:limit]
 
 
-def _rated(benchmark: Benchmark, path: Path) -> Iterator[RatedClip | RatedPair]:
+def _rated(benchmark: Benchmark, path: str | Path, on_error: OnError) -> Iterator[RatedClip | RatedPair]:
     """The clips and pairs of a benchmark's data; rated clips are paired if the benchmark says how."""
     from audio_judge.corpora.corpus import Corpus
 
     options = dict(benchmark.options)
     if benchmark.corpus == "labels":
-        read: Iterable[RatedClip | RatedPair] = _labelled(path, **options)
+        read: Iterable[RatedClip | RatedPair] = _labelled(path, on_error, **options)
     else:
-        read = Corpus(benchmark.corpus, str(path), benchmark.split, options=options).read()
+        read = Corpus(benchmark.corpus, str(path), benchmark.split, on_error=on_error, options=options).read()
     try:
         if benchmark.pairing:
             rated = [one for one in read if isinstance(one, RatedClip)]
@@ -337,17 +343,21 @@ def _rated(benchmark: Benchmark, path: Path) -> Iterator[RatedClip | RatedPair]:
         raise UsageError(f"{benchmark.name}: {error}") from error
 
 
-def _labelled(path: Path, audio: str = "path", label: str = "label", system: str = "system") -> Iterator[RatedClip]:
+def _labelled(
+    path: str | Path, on_error: OnError, audio: str = "path", label: str = "label", system: str = "system"
+) -> Iterator[RatedClip]:
     """Clips of a table whose label is ``real`` (also ``bonafide``) or ``fake`` (also ``spoof``)."""
-    from audio_judge.corpora.rows import read_rows
-
     spellings = {"real": "real", "bonafide": "real", "bona-fide": "real", "fake": "fake", "spoof": "fake"}
-    for row in read_rows(path, [audio, label]):
+    folder, corpus = home_of(path), name_of(path)
+
+    def clip(row: Row) -> RatedClip:
         said = row.required(label).lower()
         if said not in spellings:
             raise row.error(f"{label} is {said!r}; one of {', '.join(spellings)} expected")
         extra = {"label": spellings[said]}
-        yield RatedClip(row.audio(audio, path.parent), {}, "test", path.stem, system=row.text(system), extra=extra)
+        return RatedClip(row.audio(audio, folder), {}, "test", corpus, system=row.text(system), extra=extra)
+
+    return read_items(read_rows(path, [audio, label]), clip, corpus, on_error=on_error)
 
 
 def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: float = 0.0) -> Iterator[RatedPair]:
@@ -386,10 +396,12 @@ def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: fl
 
 
 def _item(
-    one: RatedClip | RatedPair, truth: dict[str, Any], benchmark: Benchmark, path: Path, seen: dict[str, int]
+    one: RatedClip | RatedPair, truth: dict[str, Any], benchmark: Benchmark, path: str | Path, seen: dict[str, int]
 ) -> Item:
     heard = (one.first, one.second) if isinstance(one, RatedPair) else (one,)
-    folder = path if path.is_dir() else path.parent
+    # A sound inside a data set is called by its content, wherever the cache of this machine is
+    is_set = data_set_place(str(path)) is not None
+    folder = sounds_folder() if is_set else Path(path) if Path(path).is_dir() else Path(path).parent
     name = "|".join(_relative(clip.path, folder) for clip in heard)
     # A clip may be rated, or heard in a pair, twice; ids must tell the items apart, and be the same in every process
     seen[name] = seen.get(name, 0) + 1

@@ -138,8 +138,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--data-root", type=Path, metavar="FOLDER", help="holds a folder per corpus (or AUDIO_JUDGE_DATA)"
     )
     parser.add_argument("--data", action="append", default=[], metavar="FILE | NAME=PATH", help=(
-        "own table of rated clips, or where the corpus NAME is; repeatable"
+        "own table of rated clips, or where the corpus NAME is; either may be a data set; repeatable"
     ))  # fmt: skip
+    parser.add_argument(
+        "--on-error", choices=("stop", "skip"), default="stop",
+        help="at a row of the data that is wrong, stop, or go on without it and count it by its reason (default: stop)",
+    )  # fmt: skip
     parser.add_argument("--columns", metavar="MAPPING", help="columns of own tables, such as path=file,mos=score")
 
 
@@ -271,19 +275,26 @@ def _only_for_controls(chosen: Sequence[Any]) -> bool:
     return bool(chosen) and all(one.task == "controls" for one in chosen)
 
 
-def _places(options: argparse.Namespace) -> tuple[Any, list[Path]]:
+def _places(options: argparse.Namespace) -> tuple[Any, list[str | Path]]:
+    from audio_judge.batch.data_sets import data_set_place
+    from audio_judge.corpora.rows import name_of
+
     from .benchmarks import Places
 
-    given: dict[str, Path] = {}
-    tables: list[Path] = []
+    given: dict[str, str | Path] = {}
+    tables: list[str | Path] = []
     for said in options.data:
+        if data_set_place(said) is not None:  # a folder of one, too, which may have a = in its name
+            tables.append(said)
+            given[name_of(said)] = said
+            continue
         name, equals, path = said.partition("=")
         if equals and not Path(said).exists():  # the name of a table may have a = in it
-            given[name] = Path(path)
+            given[name] = path
         else:
             tables.append(Path(said))
             given[Path(said).stem] = Path(said)  # the place of the benchmark that is made of it
-    return Places(options.data_root, given), tables
+    return Places(options.data_root, given, on_error=options.on_error), tables
 
 
 def _check_data(chosen: Sequence[Any], places: Any) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from audio_judge.batch import lines
+from audio_judge.batch.data_sets import column_names, data_set_place
 from audio_judge.batch.items import PATH_COLUMNS
+from audio_judge.corpora.rows import PREFERENCE_NAMES, name_of
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, get_rubric
 
@@ -47,23 +49,24 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return found
 
 
-def header(path: Path) -> list[str]:
-    """Name the columns of a csv, tsv or jsonl.
+def header(path: str | Path) -> list[str]:
+    """Name the columns of a csv, tsv, jsonl or data set.
 
     Raises:
         UsageError: If it is not there or is empty.
     """
-    names = lines.columns_of(path, trims=True)
+    is_set = data_set_place(str(path)) is not None
+    names = column_names(str(path)) if is_set else lines.columns_of(path, trims=True)
     if not names:
         raise UsageError(f"{path}: no columns; a csv with a header or one JSON object per line is needed")
     return names
 
 
-def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
+def table_benchmark(path: str | Path, columns: Mapping[str, str]) -> Benchmark:
     """Make a benchmark of a user's table of rated clips.
 
     Args:
-        path: csv, tsv or jsonl; columns called like rubrics (also noi, col, dis, loud) are their ratings.
+        path: csv, tsv, jsonl or data set; columns called like rubrics (also noi, col, dis, loud) are their ratings.
 
     Returns:
         A benchmark of the task ``score``, named like the file; its place is that name, too.
@@ -73,7 +76,7 @@ def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
     """
     names = header(path)
     clip = columns.get("path") or next(
-        (name for name in (*PATH_COLUMNS, "filepath_deg", "file") if name in names), None
+        (name for name in (*PATH_COLUMNS, "filepath_deg", "file", "audio") if name in names), None
     )
     # Named columns are all that is meant; else every column that is called like a rubric
     ratings = {rubric: column for rubric, column in columns.items() if rubric in ALL_RUBRICS}
@@ -92,11 +95,11 @@ def table_benchmark(path: Path, columns: Mapping[str, str]) -> Benchmark:
     if columns.get("reference", "reference") in names:
         meanings["reference"] = columns.get("reference", "reference")
     return Benchmark(
-        name=path.stem,
-        title=f"{path.name}, rated clips of the user's own",
+        name=name_of(path),
+        title=f"{path if data_set_place(str(path)) else Path(path).name}, rated clips of the user's own",
         task="score",
         corpus="table",
-        place=path.stem,
+        place=name_of(path),
         where=f"they are the user's own, {path}.",
         options={"columns": meanings},
         rubrics=tuple(get_rubric(rubric) for rubric in found),
@@ -301,8 +304,6 @@ def _number(value: Any) -> float | None:
 
 
 def _verdict(text: str) -> str:
-    from audio_judge.corpora.rows import PREFERENCE_NAMES
-
     if text.strip().lower() not in PREFERENCE_NAMES:
         raise ValueError(f"preference {text!r}; one of {', '.join(PREFERENCE_NAMES)} is needed")
     return PREFERENCE_NAMES[text.strip().lower()]

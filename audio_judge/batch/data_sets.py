@@ -106,6 +106,19 @@ def data_set_rows(argument: str) -> Iterator[dict[str, Any]]:
         yield {name: _file(value) if name in sounds else _plain(value) for name, value in row.items()}
 
 
+def sounds_folder() -> Path:
+    """Folder of the files that sounds inside data sets become."""
+    import datasets
+
+    return Path(datasets.config.HF_DATASETS_CACHE) / "audio_judge"
+
+
+def column_names(argument: str) -> list[str]:
+    """Name the columns of a split; the argument and errors are those of ``data_set_rows``."""
+    place, split = data_set_place(argument) or (argument, None)
+    return list(_opened(place, split or next(iter(split_names(place)), None))[0].features)
+
+
 def split_names(place: str) -> list[str]:
     """Name the splits of a data set; none if it is saved without.
 
@@ -196,10 +209,8 @@ def _file(sound: Mapping[str, Any] | None) -> str | None:
     """The file of a sound; one that is inside the data set gets its own."""
     if sound is None or not sound["bytes"]:
         return None if sound is None else sound["path"]
-    import datasets
-
     digest = hashlib.blake2b(sound["bytes"], digest_size=16).hexdigest()
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "audio_judge" / digest[:2]
+    folder = sounds_folder() / digest[:2]
     path = folder / f"{digest}{Path(sound['path'] or '').suffix or '.wav'}"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,15 @@ def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
         "--no-split-check", dest="check_splits", action="store_false", help="do not look for clips of other splits"
     )
     inputs.add_argument(
+        "--leakage", default="path", metavar="NAMES", help=(
+            "what no two splits may share: path, content, speaker, system, reference, condition (default: path)"
+        )
+    )  # fmt: skip
+    inputs.add_argument(
+        "--on-error", choices=("stop", "skip"), default="stop",
+        help="at a row that is wrong, stop, or go on without it and count it by its reason (default: stop)",
+    )  # fmt: skip
+    inputs.add_argument(
         "--option", action="append", default=[], metavar="NAME=VALUE", help="argument of the reader; repeatable"
     )
     made = parser.add_argument_group(MADE)
@@ -192,6 +201,7 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
         "path": options.path,
         "split": None if options.split == "all" else options.split,
         "balance": options.balance or "",
+        "on_error": options.on_error,
         "options": read_options(options.option),
     }
     augment = options.augment.split(",") if options.augment else []
@@ -210,7 +220,7 @@ def _mixture(options: argparse.Namespace) -> "Mixture":
     if options.paraphrases:
         values["paraphrases"] = options.paraphrases
     if corpus["split"] and options.check_splits:
-        _check_splits(corpus)
+        _check_splits(corpus, options.leakage)
     return mixture_of(values)
 
 
@@ -223,14 +233,14 @@ def _mixture_of_file(path: str | None, **given: Any) -> "Mixture":
     return replace(read_mixture(path), **{name: value for name, value in given.items() if value is not None})
 
 
-def _check_splits(corpus: Mapping[str, Any]) -> None:
+def _check_splits(corpus: Mapping[str, Any], leakage: str) -> None:
     """Refuse clips that are in two splits: what a corpus holds besides the wanted split is what will be tested on."""
     from audio_judge.corpora.corpus import Corpus
     from audio_judge.corpora.splits import check_disjoint
 
-    whole = Corpus(corpus["reader"], corpus["path"], None, options=corpus["options"])
+    whole = Corpus(corpus["reader"], corpus["path"], None, on_error=corpus["on_error"], options=corpus["options"])
     if whole.tells_splits:
-        check_disjoint(whole.read())
+        check_disjoint(whole.read(), leakage.split(","), CORPORA[whole.reader].unshared)
 
 
 @contextmanager

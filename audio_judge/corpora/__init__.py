@@ -36,12 +36,15 @@ class Known:
         reader: Its module in this folder and the function in it, which takes a place and ``split``.
         tells_splits: Whether it reads all splits, each clip with its own, when none is named.
         takes_data_sets: Whether it reads data sets of the Hub, too.
+        unshared: What, besides clips, its publication says that no two of its splits share: fields of
+            ``audio_judge.corpora.splits.check_disjoint``, which warns where they do.
     """
 
     about: str
     reader: str
     tells_splits: bool = False
     takes_data_sets: bool = True
+    unshared: tuple[str, ...] = ()
 
 
 CORPORA = {
@@ -52,12 +55,16 @@ CORPORA = {
         takes_data_sets=False,
     ),
     "speecheval": Known(
-        "SpeechEval: assessed, compared, advised on, real or fake", "speecheval.read_speecheval", tells_splits=True
+        "SpeechEval: assessed, compared, advised on, real or fake",
+        "speecheval.read_speecheval",
+        tells_splits=True,
+        unshared=("speaker", "system"),
     ),
     "qualispeech": Known(
         "QualiSpeech: seven ratings and descriptions per clip", "qualispeech.read_qualispeech", tells_splits=True
     ),
-    "aes": Known("AES, AudioMOS-2025: four axes for speech, music and sound", "aes.read_aes"),
+    "aes": Known("AES: four axes for speech, music and sound", "aes.read_aes"),
+    "audiomos": Known("AudioMOS-2025, track 2: AES' axes, a list per split", "aes.read_audiomos", tells_splits=True),
     "bvcc": Known("BVCC and lists in its style: overall rating, system", "bvcc.read_bvcc"),
     "speechjudge": Known("SpeechJudge: pairs compared for naturalness, with ties", "speechjudge.read_speechjudge"),
     "vcc2020": Known("one vote per line, summed up per clip", "vcc2020.read_votes"),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, is_blank, read_rows, report
+from audio_judge.corpora.rows import OnError, Row, Split, is_blank, read_items, read_rows
 from audio_judge.tasks import ParseError, compare, describe
 
 CORPUS = "ALLD"
@@ -41,6 +41,7 @@ def read_alld(
     *,
     root: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
+    on_error: OnError = "stop",
 ) -> Iterator[Item]:
     """Read published captions, to be learned with ``describe`` and ``compare``.
 
@@ -49,6 +50,7 @@ def read_alld(
         split: What the clips are used for; the files do not say.
         root: Folder of the NISQA Corpus; None leaves paths as they are.
         columns: Other names of the fields in ``COLUMNS``, such as ``{"text": "caption", "audio": "file"}``.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Yields:
         Clips with their overall rating and pairs with their preference, one per text, which is ``extra["caption"]``;
@@ -60,31 +62,32 @@ def read_alld(
     """
     if unknown := set(columns or {}) - set(COLUMNS):
         raise ValueError(f"columns {', '.join(sorted(unknown))}; the fields are {', '.join(COLUMNS)}")
-    return _captions(path, split, root, COLUMNS | dict(columns or {}))
+    return _captions(path, split, root, COLUMNS | dict(columns or {}), on_error)
 
 
-def _captions(path: str | Path, split: Split, root: str | Path | None, columns: Mapping[str, str]) -> Iterator[Item]:
-    total, counts = 0, Counter[str]()
-    for row in _rows(path):
-        total += 1
+def _captions(
+    path: str | Path, split: Split, root: str | Path | None, columns: Mapping[str, str], on_error: OnError
+) -> Iterator[Item]:
+    counts: Counter[str] = Counter()
+
+    def item(row: Row) -> Item | None:
         text, audio = _text(row, columns), _audio(row, columns, root)
         extra = {"caption": text}
         if rejected := row.text(columns["rejected"]):
             extra["rejected"] = rejected
         try:
             if len(audio) == 1:
-                yield RatedClip(audio[0], _ratings(row, text), split, CORPUS, extra=extra)
-                continue
+                return RatedClip(audio[0], _ratings(row, text), split, CORPUS, extra=extra)
             caption = _with_answer(row, text, columns)
             winner = compare.parse(caption).preferred
         except ParseError:
-            counts[
-                f"left out, {'an A/B test without a winner' if len(audio) == 2 else 'a description without a score'}"
-            ] += 1
-            continue
+            what = "an A/B test without a winner" if len(audio) == 2 else "a description without a score"
+            counts[f"left out, {what}"] += 1
+            return None
         first, second = (RatedClip(one, {}, split, CORPUS) for one in audio)
-        yield RatedPair(first, second, {"mos": winner}, extra | {"caption": caption})
-    report(f"{CORPUS} {split}", total, counts)
+        return RatedPair(first, second, {"mos": winner}, extra | {"caption": caption})
+
+    return read_items(_rows(path), item, f"{CORPUS} {split}", counts, on_error)
 
 
 def _rows(path: str | Path) -> Iterator[Row]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
-from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Split, read_rows
+from audio_judge.corpora.rows import OnError, Row, Split, read_items, read_rows
 
 
-def read_captions(path: str | Path, split: Split = "train", *, corpus: str = "captions") -> Iterator[Item]:
+def read_captions(
+    path: str | Path, split: Split = "train", *, corpus: str = "captions", on_error: OnError = "stop"
+) -> Iterator[Item]:
     """Read captions, to be learned with ``describe`` and ``compare``.
 
     Yields:
@@ -18,13 +19,15 @@ def read_captions(path: str | Path, split: Split = "train", *, corpus: str = "ca
     Raises:
         CorpusError: If a row is no caption.
     """
-    for row in read_rows(path, ["task", "audio", "text", "truth"]):
+
+    def item(row: Row) -> Item:
         audio, truth = row.values["audio"], row.values["truth"]
         extra = {"caption": row.required("text")}
         if row.values["task"] == "describe" and isinstance(truth, int | float) and len(audio) == 1:
-            yield RatedClip(audio[0], {"mos": Rating(float(truth))}, split, corpus, extra=extra)
-        elif row.values["task"] == "compare" and isinstance(truth, dict) and len(audio) == 2:
+            return RatedClip(audio[0], {"mos": Rating(float(truth))}, split, corpus, extra=extra)
+        if row.values["task"] == "compare" and isinstance(truth, dict) and len(audio) == 2:
             first, second = (RatedClip(one, {}, split, corpus) for one in audio)
-            yield RatedPair(first, second, truth, extra)
-        else:
-            raise CorpusError(row.path, row.line, "no caption of one clip with its score or of two with their verdicts")
+            return RatedPair(first, second, truth, extra)
+        raise row.error("no caption of one clip with its score or of two with their verdicts")
+
+    return read_items(read_rows(path, ["task", "audio", "text", "truth"]), item, corpus, on_error=on_error)

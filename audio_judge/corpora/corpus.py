@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from audio_judge.batch.data_sets import data_set_place, split_names
 from audio_judge.clips import Item
 from audio_judge.corpora import CORPORA
 from audio_judge.corpora.raters import by_strictness
-from audio_judge.corpora.rows import split_name
+from audio_judge.corpora.rows import OnError, split_name
 from audio_judge.messages import ReferenceUse
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 
@@ -36,6 +36,7 @@ class Corpus:
         with_reference: Whether references are heard too: ``never``, ``sometimes`` or ``always``.
         by_rater: Whether each clip is also given as its strict and as its lenient raters rated it, where votes say who gave
             them; see ``audio_judge.corpora.raters``.
+        on_error: ``skip`` leaves out rows that are wrong, counted by what is wrong with them; ``stop`` ends with the first.
         options: More arguments of the reader, such as ``columns`` of ``table``.
 
     Raises:
@@ -51,6 +52,7 @@ class Corpus:
     most: int = 10
     with_reference: ReferenceUse | None = None
     by_rater: bool = False
+    on_error: OnError = "stop"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,8 @@ class Corpus:
             raise ValueError(f"{self.reader}: weight {self.weight}, most {self.most}; above 0 and 1 or more are needed")
         if self.balance not in ("", "label", "preference", *ALL_RUBRICS):
             raise ValueError(f"{self.reader}: balance {self.balance!r}; a rubric, label or preference is needed")
+        if self.on_error not in get_args(OnError):
+            raise ValueError(f"{self.reader}: on_error {self.on_error!r}; stop or skip is needed")
 
     @property
     def tells_splits(self) -> bool:
@@ -84,15 +88,16 @@ class Corpus:
         module, _, name = known.reader.partition(".")
         read: Callable[..., Iterator[Item]] = getattr(import_module(f"audio_judge.corpora.{module}"), name)
         form = inspect.signature(read)
+        given = dict(self.options)
+        if self.on_error != "stop":
+            given["on_error"] = self.on_error
         try:
-            form.bind(self.path, split=self.split, **self.options)
+            form.bind(self.path, split=self.split, **given)
         except TypeError as error:
-            options = ", ".join(name for name in list(form.parameters)[1:] if name != "split")
+            options = ", ".join(name for name in list(form.parameters)[1:] if name not in ("split", "on_error"))
             raise ValueError(f"{self.reader}: {error}; its options are {options or 'none'}") from error
         # In a list, so that every part refuses what it cannot read now, and not when the others have been read
-        items = chain.from_iterable(
-            [read(path, split=split, **self.options) for path, split in _parts(self.path, self.split)]
-        )
+        items = chain.from_iterable([read(path, split=split, **given) for path, split in _parts(self.path, self.split)])
         return by_strictness(items) if self.by_rater else items
 
 

@@ -7,17 +7,15 @@ fills in the sets that have no table of their own.
 Left out: the per-condition table ``NISQA_corpus_con.csv``, which is the mean of these rows over ``condition``.
 """
 
-import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, read_rows
-
-logger = logging.getLogger(__name__)
+from audio_judge.corpora.rows import OnError, Row, read_items, read_rows
 
 CORPUS = "NISQA"
 CORPUS_FILE = "NISQA_corpus_file.csv"
@@ -40,6 +38,7 @@ def read_nisqa(
     *,
     with_reference: bool = False,
     subsets: Collection[str] | None = None,
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip]:
     """Read the clips of the NISQA Corpus with their ratings and causes.
 
@@ -52,6 +51,7 @@ def read_nisqa(
         split: Read from TRAIN, VAL or TEST in the ``db`` column; None means all three.
         with_reference: Leave out clips without a reference (the live sets' talks), and log how many.
         subsets: Only these values of ``db``, e.g. ``{"NISQA_TEST_FOR", "NISQA_TEST_P501"}``; None means all.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Returns:
         Clips in the order of the tables. Ratings, 1 to 5: ``mos``, ``noisiness``, ``coloration``, ``discontinuity``,
@@ -67,33 +67,41 @@ def read_nisqa(
         raise ValueError(f"split is {split!r}; one of {sorted(_SPLITS.values())} or None expected")
     if isinstance(subsets, str):
         raise ValueError(f"subsets is the string {subsets!r}; a collection such as {{{subsets!r}}} expected")
-    return _select(Path(root), _tables(Path(root)), split, with_reference, None if subsets is None else set(subsets))
+    chosen = None if subsets is None else set(subsets)
+    return _select(Path(root), _tables(Path(root)), split, with_reference, chosen, on_error)
 
 
 def _select(
-    root: Path, tables: list[Path], split: str | None, with_reference: bool, subsets: set[str] | None
+    root: Path,
+    tables: list[Path],
+    split: str | None,
+    with_reference: bool,
+    subsets: set[str] | None,
+    on_error: OnError,
 ) -> Iterator[RatedClip]:
     found: set[str] = set()
-    selected = dropped = 0
-    for row in _rows(tables, with_reference):
-        db = row.values["db"].strip()
-        row_split = _split_of(row)
+    counts: Counter[str] = Counter()
+    selected = 0
+
+    def clip(row: Row) -> RatedClip | None:
+        nonlocal selected
+        db, own = row.required("db"), _split_of(row)
         found.add(db)
-        if (split is not None and row_split != split) or (subsets is not None and db not in subsets):
-            continue
+        if (split is not None and own != split) or (subsets is not None and db not in subsets):
+            return None
         selected += 1
-        clip = _clip(root, row, db, row_split)
-        if with_reference and clip.reference is None:
-            dropped += 1
-            continue
-        yield clip
+        made = _clip(root, row, db, own)
+        if with_reference and made.reference is None:
+            counts["left out, no reference"] += 1
+            return None
+        return made
+
+    yield from read_items(_rows(tables, with_reference), clip, CORPUS, counts, on_error)
     missing = sorted((subsets or set()) - found)
     if missing or not selected:
         raise CorpusError(
             root, None, f"no clips for split={split}, subsets={missing or subsets}; found {sorted(found)}"
         )
-    if with_reference:
-        logger.warning("%s: left out %d of %d clips that have no reference", root, dropped, selected)
 
 
 def _tables(root: Path) -> list[Path]:
@@ -110,8 +118,16 @@ def _rows(tables: list[Path], with_reference: bool) -> Iterator[Row]:
     required = ["db", "filepath_deg", *RUBRIC_OF] + ["filepath_ref"] * with_reference
     for table in tables:
         for row in read_rows(table, required):
-            if table.name != CORPUS_FILE or row.values["db"].strip() not in own_table:
+            # The whole corpus's own rows that are malformed belong to no set
+            if table.name != CORPUS_FILE or _set_of(row) not in own_table:
                 yield row
+
+
+def _set_of(row: Row) -> str | None:
+    try:
+        return row.text("db")
+    except CorpusError:
+        return None
 
 
 def _switch(row: Row, column: str) -> str | None:

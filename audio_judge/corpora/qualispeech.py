@@ -10,6 +10,7 @@ the scores by some and is text in the card: a number becomes the rating ``feelin
 them), ``feeling_of_voice``, ``description`` (natural language), and any other column.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import Cause, RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, read_rows, report, time_spans
+from audio_judge.corpora.rows import OnError, Row, Split, read_items, read_rows, time_spans
 
 CORPUS = "QualiSpeech"
 LOW, HIGH = 1.0, 5.0
@@ -71,7 +72,7 @@ _NOTHING = {"no", "none", "nothing", "n/a", "no noise", "no distortion", "no unn
 
 
 def read_qualispeech(
-    path: str | Path, split: Split | None = None, *, root: str | Path | None = None
+    path: str | Path, split: Split | None = None, *, root: str | Path | None = None, on_error: OnError = "stop"
 ) -> Iterator[RatedClip]:
     """Read the clips of QualiSpeech.
 
@@ -79,6 +80,7 @@ def read_qualispeech(
         path: Folder with the csv files, or a data set with the rows of one split.
         split: None means all three of a folder.
         root: Folder that holds ``wav/``; that of the csv files if None.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Returns:
         Clips with ratings from 1 to 5 under the names of ``RUBRIC_OF``; a described noise is also a cause.
@@ -92,19 +94,19 @@ def read_qualispeech(
     if data_set_place(str(path)) is not None:
         if split is None:
             raise ValueError(f"{path}: which split? Give train, validation or test")
-        return _clips(map(_flat, read_rows(path)), split, root)
+        return _clips(read_rows(path), split, root, on_error)
     splits = list(_FILES) if split is None else [split]
     for name in splits:
         if not (Path(path) / f"{_FILES[name]}.csv").is_file():
             problem = f"{_FILES[name]}.csv is missing; get tsinghua-ee/QualiSpeech from the Hub and give its folder"
             raise CorpusError(path, None, problem)
-    return _files(Path(path), splits, path if root is None else root)
+    return _files(Path(path), splits, path if root is None else root, on_error)
 
 
-def _files(folder: Path, splits: list[Split], root: str | Path) -> Iterator[RatedClip]:
+def _files(folder: Path, splits: list[Split], root: str | Path, on_error: OnError) -> Iterator[RatedClip]:
     for split in splits:
         required = ["id", *RUBRIC_OF]
-        yield from _clips(read_rows(folder / f"{_FILES[split]}.csv", required), split, root)
+        yield from _clips(read_rows(folder / f"{_FILES[split]}.csv", required), split, root, on_error)
 
 
 def _flat(row: Row) -> Row:
@@ -119,14 +121,14 @@ def _flat(row: Row) -> Row:
     return Row(row.path, row.line, values)
 
 
-def _clips(rows: Iterable[Row], split: Split, root: str | Path | None) -> Iterator[RatedClip]:
-    total = incomplete = 0
-    for row in rows:
-        total += 1
+def _clips(rows: Iterable[Row], split: Split, root: str | Path | None, on_error: OnError) -> Iterator[RatedClip]:
+    counts: Counter[str] = Counter()
+
+    def clip(given: Row) -> RatedClip:
+        row = _flat(given)
         ratings = _ratings(row)
-        incomplete += not set(RUBRIC_OF.values()) <= set(ratings)
         path = _path(row, split, root)
-        yield RatedClip(
+        made = RatedClip(
             path=path,
             ratings=ratings,
             split=split,
@@ -135,7 +137,10 @@ def _clips(rows: Iterable[Row], split: Split, root: str | Path | None) -> Iterat
             system=_system(path),
             extra=_extra(row),
         )
-    report(f"{CORPUS} {split}", total, {"lack one of the seven scores": incomplete})
+        counts["lack one of the seven scores"] += not set(RUBRIC_OF.values()) <= set(ratings)
+        return made
+
+    return read_items(rows, clip, f"{CORPUS} {split}", counts, on_error)
 
 
 def _ratings(row: Row) -> dict[str, Rating]:

@@ -10,12 +10,13 @@ for which a vote says whether the word was heard, is ``word_intelligibility`` (o
 about anything else, such as taste in music, are left out, counted and reported.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.rows import Row, Split, home_of, name_of, rating_from_votes, read_rows, report
+from audio_judge.corpora.rows import OnError, Row, Split, home_of, name_of, rating_from_votes, read_items, read_rows
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, convert, get_rubric
 
 NAMES = {"prosodic": "prosody", "intelligibility": "word_intelligibility"}
@@ -33,6 +34,7 @@ def read_rated(
     root: str | Path | None = None,
     names: Mapping[str, str] = NAMES,
     panels: Mapping[str, int] | None = None,
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip]:
     """Read the clips of a table.
 
@@ -43,6 +45,7 @@ def read_rated(
         names: Rubric of the table to ours; others keep their names.
         panels: Corpus to the number of its raters, where the same ones voted for every clip, always in the same order, such as
             ``{"speechocean762": 5}``; where one of them is missing, nobody knows who.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Returns:
         Clips in the order of the table, each with all its ratings: mean, standard deviation, and the single votes.
@@ -51,7 +54,7 @@ def read_rated(
         CorpusError: While reading, on a missing column, a row that is wrong, or if no row has a rubric of ours.
     """
     table = Path(path) / TABLE if Path(path).is_dir() else path
-    return _clips(read_rows(table, _REQUIRED), table, split, root, names, panels or {})
+    return _clips(read_rows(table, _REQUIRED), table, split, root, names, panels or {}, on_error)
 
 
 def _clips(
@@ -61,37 +64,41 @@ def _clips(
     root: str | Path | None,
     names: Mapping[str, str],
     panels: Mapping[str, int],
+    on_error: OnError,
 ) -> Iterator[RatedClip]:
     found: dict[str, RatedClip] = {}
-    total = unknown = 0
-    for row in rows:
+    counts: Counter[str] = Counter()
+    total = 0
+
+    def add(row: Row) -> None:
+        nonlocal root, total
         total += 1
         told = row.required("rubric")
         rubric = names.get(told, told)
         if rubric not in ALL_RUBRICS:
-            unknown += 1
-            continue
+            counts["left out, no rubric of ours"] += 1
+            return
         root = _root(table, row) if root is None else root
-        own = row.split("split")
-        clip = found.setdefault(
-            row.required("path"),
-            RatedClip(
-                path=row.audio("path", root),
-                ratings={},
-                split=own,
-                corpus=row.text("source") or name_of(table),
-                speaker=row.text("speaker_or_system"),
-                extra={name: row.values[name] for name in row.values if name not in _USED and row.has(name)},
-            ),
-        )
+        name, own, rating = row.required("path"), row.split("split"), _rating(row, rubric)
+        clip = found[name] if name in found else RatedClip(
+            path=row.audio("path", root),
+            ratings={},
+            split=own,
+            corpus=row.text("source") or name_of(table),
+            speaker=row.text("speaker_or_system"),
+            extra={name: row.values[name] for name in row.values if name not in _USED and row.has(name)},
+        )  # fmt: skip
         if clip.split != own:
             raise row.error(f"split is {own}, but {clip.split} in another row of the clip; a clip has one split")
-        rating = clip.ratings[rubric] = _rating(row, rubric)
-        if raters := _raters(row, rating.single, panels.get(clip.corpus)):
+        raters = _raters(row, rating.single, panels.get(clip.corpus))
+        found[name] = clip
+        clip.ratings[rubric] = rating
+        if raters:
             clip.extra.setdefault("raters", {})[rubric] = dict(zip(raters, rating.single, strict=True))
+
+    list(read_items(rows, add, name_of(table), counts, on_error))
     if not found:
         raise CorpusError(table, None, f"none of {total} rows has a rubric of ours; see `audio-judge ls rubrics`")
-    report(name_of(table), total, {"left out, no rubric of ours": unknown})
     yield from (clip for clip in found.values() if split in (None, clip.split))
 
 

@@ -4,13 +4,15 @@ import logging
 import math
 import re
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar
 
 from audio_judge.batch import lines
 from audio_judge.batch.data_sets import data_set_place, data_set_rows
+from audio_judge.batch.items import AUDIO_SUFFIXES
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.rubrics.rubric import Scale
@@ -18,6 +20,8 @@ from audio_judge.rubrics.rubric import Scale
 logger = logging.getLogger(__name__)
 
 Split = Literal["train", "validation", "test"]
+# What becomes of a row that is wrong: the reading of its corpus stops, or goes on without it
+OnError = Literal["stop", "skip"]
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -30,6 +34,11 @@ SPLIT_NAMES: dict[str, Split] = {
 }
 
 PREFERENCE_NAMES = {"a": "A", "b": "B", "tie": "tie"}
+
+# Where published lists say that a folder of the reader's own is meant
+_PLACEHOLDERS = ("/your_path/", "/your/path/", "/path/to/")
+# Reasons for which rows were left out that are named one by one
+_NAMED_REASONS = 10
 
 _BLANK = {"", "-", "nan", "na", "n/a", "none", "null", "<undefined>"}
 
@@ -193,12 +202,31 @@ class Row:
     def resolve(self, name: str, path: str, root: str | Path | None) -> str:
         """Join a path as published, also with backslashes, to the corpus's folder, out of which it may not lead.
 
-        An absolute path stays, and so does any if ``root`` is None. ``name`` is what the complaint calls it.
+        An absolute path stays, unless it begins with a placeholder of published lists (``/your_path/``), which the folder
+        replaces; any path stays if ``root`` is None. ``name`` is what the complaint calls it.
         """
         clean = path.strip().replace("\\", "/")
+        if root is not None and (mark := next(filter(clean.startswith, _PLACEHOLDERS), None)):
+            clean = clean.removeprefix(mark)
         if ".." in clean.split("/"):
             raise self.error(f"{name} is {path!r}; a path inside the folder of the corpus expected")
         return clean if root is None else (Path(root) / clean).as_posix()
+
+
+class _Wrong(Mapping[str, Any]):
+    """The cells of a malformed line, which say so as soon as one of them is asked for."""
+
+    def __init__(self, error: CorpusError) -> None:
+        self.error = error
+
+    def __getitem__(self, column: str) -> Any:
+        raise self.error
+
+    def __iter__(self) -> Iterator[str]:
+        raise self.error
+
+    def __len__(self) -> int:
+        raise self.error
 
 
 def _short(value: Any) -> str:
@@ -216,10 +244,11 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
         header: Names of the columns of a csv that has no header line.
 
     Returns:
-        Rows with their lines, counted from 1; empty lines are none.
+        Rows with their lines, counted from 1; empty lines are none. A line that is malformed is a row that raises what is
+        wrong with it as soon as a cell is read, so that ``read_items`` can go on without it.
 
     Raises:
-        CorpusError: While reading, if the file is missing or empty, a column is missing, or a line is malformed.
+        CorpusError: While reading, if the file is missing, empty or no UTF-8, or a column of a table is missing.
     """
     required = list(required)
     if data_set_place(str(path)) is not None:
@@ -233,12 +262,12 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
     is_json = lines.kind_of(table) == "json"
     try:
         if not is_json:
-            _check_columns(table, 1, "column ", required, names or lines.columns_of(table, trims=True))
-        for line, values in lines.read(table, header=names, fill=None, trims=True):
-            if is_json:
-                _check_columns(table, line, "", required, values)
+            _check_columns(table, "column ", required, names or lines.columns_of(table, trims=True))
+        for line in lines.scan(table, header=names, fill=None, trims=True):
             empty = False
-            yield Row(table, line, values)
+            problem = line.problem or (_lacking("", required, line.row) if is_json else None)
+            wrong = None if problem is None else _Wrong(CorpusError(table, line.number, problem))
+            yield Row(table, line.number, line.row if wrong is None else wrong)
     except lines.LineError as error:
         raise CorpusError(table, error.line, error.problem) from error
     if empty:
@@ -247,15 +276,128 @@ def read_rows(path: str | Path, required: Iterable[str] = (), header: Iterable[s
 
 def _data_set_rows(place: str, required: list[str]) -> Iterator[Row]:
     for number, values in enumerate(data_set_rows(place), start=1):
-        _check_columns(place, None, "column ", required, values)
+        _check_columns(place, "column ", required, values)
         yield Row(place, number, values)
 
 
-def _check_columns(table: str | Path, line: int | None, what: str, required: list[str], names: Collection[str]) -> None:
+def _check_columns(table: str | Path, what: str, required: list[str], names: Collection[str]) -> None:
+    if problem := _lacking(what, required, names):
+        raise CorpusError(table, None if data_set_place(str(table)) else 1, problem)
+
+
+def _lacking(what: str, required: list[str], names: Collection[str]) -> str | None:
     missing = [column for column in required if column not in names]
-    if missing:
-        found = ", ".join(names) or "none"
-        raise CorpusError(table, line, f"{what}{', '.join(missing)} is missing; found {found}")
+    return f"{what}{', '.join(missing)} is missing; found {', '.join(names) or 'none'}" if missing else None
+
+
+Made = TypeVar("Made")
+
+
+def read_items(
+    rows: Iterable[Row],
+    make: Callable[[Row], Made | None],
+    corpus: str,
+    counts: Counter[str] | None = None,
+    on_error: OnError = "stop",
+) -> Iterator[Made]:
+    """Make a clip or a pair of each row, and report at the end what happened to rows.
+
+    Args:
+        rows: As ``read_rows`` gives them.
+        make: What a row becomes; None if it is left out, which it counts.
+        corpus: What the report calls them.
+        counts: What ``make`` counts: what happened to a row, to how many.
+        on_error: ``skip`` leaves out rows that are wrong, and counts them by what is wrong with them.
+
+    Raises:
+        CorpusError: Of the first row that is wrong; with ``skip``, if all of them are.
+    """
+    if on_error not in ("stop", "skip"):
+        raise ValueError(f"on_error is {on_error!r}; stop or skip expected")
+    found: Counter[str] = Counter() if counts is None else counts
+    wrong: dict[str, list[int]] = {}
+    total, is_whole, first = 0, False, None
+    try:
+        for row in rows:
+            total += 1
+            try:
+                item = make(row)
+            except CorpusError as error:
+                if on_error == "stop":
+                    raise
+                first = first or error
+                wrong.setdefault(_reason(error.problem), []).append(row.line)
+                continue
+            if item is not None:
+                yield item
+        is_whole = True
+    finally:
+        # Also of rows that were read before whoever asks for clips had enough of them
+        if is_whole or wrong:
+            report(corpus, total, found | _left_out(wrong))
+    if first is not None and sum(map(len, wrong.values())) == total:
+        raise CorpusError(
+            first.path, None, f"all {total} rows are wrong; the first, line {first.line}: {first.problem}"
+        )
+
+
+def _reason(problem: str) -> str:
+    """What is wrong without the value that is, so that rows with the same are counted together."""
+    plain = re.sub(r" \(.*\);", ";", problem, count=1, flags=re.DOTALL)
+    return re.sub(r" (?:is|has) (?!missing|empty).*?; ", ": ", plain, count=1, flags=re.DOTALL)
+
+
+def _left_out(wrong: Mapping[str, list[int]]) -> dict[str, int]:
+    ranked = sorted(wrong.items(), key=lambda one: -len(one[1]))
+    counts = {f"left out, {reason} (first in line {at[0]})": len(at) for reason, at in ranked[:_NAMED_REASONS]}
+    others = sum(len(at) for _, at in ranked[_NAMED_REASONS:])
+    return counts | ({f"left out, for {len(ranked) - _NAMED_REASONS} other reasons": others} if others else {})
+
+
+class Found:
+    """Sounds below a folder by their paths on another machine: under the same end of the path, or anywhere by name.
+
+    The folder is searched once, for the first sound that is not where its path says.
+
+    Args:
+        root: The folder; None finds nothing.
+    """
+
+    def __init__(self, root: str | Path | None) -> None:
+        self.root = None if root is None else Path(root)
+        self._by_name: dict[str, list[str]] | None = None
+
+    def find(self, row: Row, column: str, path: str) -> str | None:
+        """Find the sound of a row; None if it is nowhere below the folder.
+
+        Args:
+            column: What a complaint calls the path.
+            path: As published, or joined to the folder.
+
+        Raises:
+            CorpusError: If several have its name and none the end of its path.
+        """
+        clean = PurePosixPath(path.replace("\\", "/"))
+        if self.root is None or Path(clean).exists():
+            return clean.as_posix()
+        if ".." in clean.parts:
+            raise row.error(f"{column} is {path!r}; a path inside the folder of the corpus expected")
+        parts = [part for part in clean.parts if part != "/"]
+        for at in range(len(parts)):
+            below = self.root.joinpath(*parts[at:])
+            if below.exists():
+                return below.as_posix()
+        if self._by_name is None:
+            self._by_name = {}
+            for file in self.root.rglob("*"):
+                if file.suffix.lower() in AUDIO_SUFFIXES:
+                    self._by_name.setdefault(file.name, []).append(file.as_posix())
+        named = self._by_name.get(clean.name, [])
+        if len(named) > 1:
+            raise row.error(
+                f"{column} is {path!r}; below {self.root} are {' and '.join(sorted(named)[:2])}: remove one"
+            )
+        return named[0] if named else None
 
 
 def home_of(path: str | Path) -> Path | None:

@@ -11,7 +11,13 @@ appropriate, 4 slightly fast, 5 fast) whether a number or a word is published, a
 eight dimensions are those of the released model, a ninth (tone balance) is a fact; ``real``/``fake`` in any case; a
 missing ``key`` is made from the audio names, as the published ones are; a missing ``task`` is told from folder, audios
 and answer (counted and reported); comparisons without a preference, as on the Hub, need the side table of
-``read_preferences``, else they are left out, counted and reported. Outputs of a model are refused as labels.
+``read_preferences``, else they are left out, counted and reported. A speech rate in other words is no rating; its text is
+kept, and counted. Outputs of a model are refused as labels.
+
+Clips are called ``LANGUAGE_CORPUS_SYSTEM_UTTERANCE.wav``, without the system where a person speaks: ``system`` and
+``speaker`` are read from there, as far as they say (``zh_Aishell3_tacotron2_SSB03390029.wav``: tacotron2, SSB0339), or from
+fields of these names. The paper says that test speakers and systems are unseen, but for detection, whose sources are in
+several splits on purpose: ``audio_judge.corpora.splits`` checks it.
 
 ``extra`` of clips and pairs, each where published: ``key, task, question, language, think, answer`` (reference texts
 without their tags), ``label`` (``real`` or ``fake``), ``other_labels`` (lines nobody knows), and of a clip:
@@ -32,14 +38,17 @@ from typing import Any
 from audio_judge.batch.data_sets import data_set_place
 from audio_judge.clips import Cause, RatedClip, RatedPair, Rating
 from audio_judge.corpora import CorpusError
+from audio_judge.corpora.bvcc import system_of
 from audio_judge.corpora.rows import (
+    Found,
+    OnError,
     Row,
     Split,
     home_of,
     is_blank,
     preference_name,
+    read_items,
     read_rows,
-    report,
     split_name,
     time_spans,
 )
@@ -75,15 +84,22 @@ _FACTS = {
 }
 _PAIR_FACTS = {"distortion details": "distortion_details", "subjective experience details": "subjective_details"}
 _LISTS = {"distortion_types", "improvement_areas"}
-_RATE_WORDS = {word: value for value, word in enumerate(SPEECH_RATES, start=1)} | {"suitable": 3, "normal": 3}
+_RATE_WORDS = {word: value for value, word in enumerate(SPEECH_RATES, start=1)} | dict.fromkeys(
+    ("suitable", "normal", "moderate"), 3
+)
 _PREFERENCES = {
     "a and b are similar": "tie",
     "a and b are similar in this aspect": "tie",
     "a is better than b": "A",
     "b is better than a": "B",
 }
+_LANGUAGES = ("en", "zh", "ja", "fr")
 _FOLDERS = {"single": "SingleEval", "dual": "CompareEval", "compar": "CompareEval", "fake": "FakeDetection"}
 _FOLDERS |= {"sugg": "Suggest", "improv": "Suggest"}
+# Parts of clips' names that are the corpora their speakers come from; of some, everything is of one speaker
+_SPEAKER_OF_CORPUS = {"csmsc": "csmsc", "bznsyp": "csmsc", "jsut": "jsut", "siwis": "siwis"}
+_CORPORA = {"aishell3", "bvcc", "commonvoice", "librispeech", "jvs", "vcc2018", *_SPEAKER_OF_CORPUS}
+_SPEAKER = re.compile(r"(SSB\d{4})\d*|(VCC2[ST][FM]\d)|(jvs\d{3})|(\d+)-\d+-\d+", re.IGNORECASE)
 _WHERE_TO_GET_IT = "get Hui519/SpeechEval from the Hub and give the folder that holds data_split/, or one jsonl file"
 
 
@@ -93,6 +109,7 @@ class _Options:
     preferences: Mapping[str, str]
     root: str | Path | None
     keep_unlabelled: bool
+    on_error: OnError
 
 
 @dataclass
@@ -112,6 +129,7 @@ def read_speecheval(
     preferences: Mapping[str, str] | str | Path | None = None,
     audio_root: str | Path | None = None,
     keep_unlabelled: bool = False,
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip | RatedPair]:
     """Read SpeechEval from its folder, from one jsonl file, or from a data set (``task, key, path, path_B`` …).
 
@@ -121,9 +139,11 @@ def read_speecheval(
         tasks: Only these of ``RECORD_TASKS``.
         preferences: Key of a pair to ``A``, ``B`` or ``tie``, or the file of ``read_preferences``; used where the
             record has no preference overall, as the rows of the Hub.
-        audio_root: Folder that relative audio paths start from, and where absolute ones of the authors' machine are
-            looked up by name; the folder of the corpus, or of the file, if None; None leaves the paths of a data set.
+        audio_root: Folder that relative audio paths start from, and below which clips that are not there, and those of the
+            authors' machine, are looked for by the end of their path and by name; the folder of the corpus, or of the
+            file, if None; None leaves the paths of a data set.
         keep_unlabelled: Also give records without labels, to be judged.
+        on_error: What becomes of a record that is wrong; see ``read_items``.
 
     Returns:
         Pairs for CompareEval, clips for the others. Preferences and ratings are under the names of ``RUBRIC_OF``.
@@ -140,9 +160,14 @@ def read_speecheval(
         files: list[tuple[str | Path, Split]] = [(path, split)]
         home = home_of(path)
     else:
-        files = [(file, own) for file, own in _split_files(Path(path)) if split in (None, own)]
+        there = _split_files(Path(path))
+        files = [(file, own) for file, own in there if split in (None, own)]
+        if not files:
+            found = ", ".join(str(file.parent.relative_to(path)) for file, _ in there)
+            raise CorpusError(path, None, f"no {split} split here, but {found}; {_WHERE_TO_GET_IT}")
     known = read_preferences(preferences) if isinstance(preferences, str | Path) else preferences or {}
-    return _files(files, _Options(tasks, known, home if audio_root is None else audio_root, keep_unlabelled))
+    root = home if audio_root is None else audio_root
+    return _files(files, _Options(tasks, known, root, keep_unlabelled, on_error))
 
 
 def read_preferences(path: str | Path) -> dict[str, str]:
@@ -179,35 +204,36 @@ def _split_files(root: Path) -> list[tuple[Path, Split]]:
 
 
 def _files(files: list[tuple[str | Path, Split]], options: _Options) -> Iterator[RatedClip | RatedPair]:
+    below = Found(options.root)
     for file, split in files:
         folder = Path(file).parent.parent.name.lower()
         hint = next(
             (task for part, task in _FOLDERS.items() if folder.startswith("split_data") and part in folder), None
         )
-        yield from _items(read_rows(file), split, hint, options)
+        yield from _items(read_rows(file), split, hint, below, options)
 
 
-def _items(rows: Iterable[Row], split: Split, hint: str | None, options: _Options) -> Iterator[RatedClip | RatedPair]:
+def _items(
+    rows: Iterable[Row], split: Split, hint: str | None, below: Found, options: _Options
+) -> Iterator[RatedClip | RatedPair]:
     counts: Counter[str] = Counter()
-    total = 0
-    for row in rows:
-        total += 1
+
+    def item(row: Row) -> RatedClip | RatedPair | None:
         if "response" in row.values:
             raise row.error("has a response, so it is the output of a model and no corpus")
         paths, question, target = _audio_paths(row), _message(row, "user"), _target(row)
         think, answer = _think_answer(row, target)
         task = _task(row, hint, paths, think, answer, counts)
         if task not in options.tasks:
-            continue
+            return None
         _check_placeholders(row, task, paths, question)
         facts = {"key": row.text("key") or _name_key(paths), "task": task, "question": question}
         facts |= {"language": _language(paths[0]), "think": think, "answer": answer}
         facts = {name: value for name, value in facts.items() if value}
-        paths = [_find(row, path, options.root) for path in paths]
-        item = (_pair if task == "CompareEval" else _clip)(row, paths, facts, split, options, counts)
-        if item is not None:
-            yield item
-    report(f"{CORPUS} {split}", total, counts)
+        paths = [_find(row, path, below, counts) for path in paths]
+        return (_pair if task == "CompareEval" else _clip)(row, paths, facts, split, options, counts)
+
+    return read_items(rows, item, f"{CORPUS} {split}", counts, options.on_error)
 
 
 def _audio_paths(row: Row) -> list[str]:
@@ -278,17 +304,20 @@ def _check_placeholders(row: Row, task: str, paths: list[str], question: str | N
         raise row.error(f"{question.count('<audio>')} placeholders <audio> for {len(paths)} audios")
 
 
-def _find(row: Row, path: str, root: str | Path | None) -> str:
-    """Join a path to the root; an absolute one of the authors' machine is looked up by its name."""
-    clean = path.replace("\\", "/")
-    if root is None or not clean.startswith("/") or Path(clean).exists():
-        return row.resolve("audio", path, root)
-    local = Path(root) / PurePosixPath(clean).name
-    if not local.exists():
+def _find(row: Row, path: str, below: Found, counts: Counter[str]) -> str:
+    """Where a clip is below the root: where its path says, or elsewhere by the end of its path or by its name."""
+    joined = row.resolve("audio", path, below.root)
+    found = below.find(row, "audio", joined)
+    if found is None and below.root is not None and joined.startswith("/") and not _is_below(joined, below.root):
         raise row.error(
-            f"audio is {path!r}, which is not here, nor is {local}; give audio_root, the folder of the clips"
+            f"audio is {path!r}, which is not here, nor anywhere below {below.root}; give audio_root, the folder of the clips"
         )
-    return local.as_posix()
+    counts["have their clip in another place below the folder than they say"] += found not in (None, joined)
+    return found or joined
+
+
+def _is_below(path: str, root: Path) -> bool:
+    return path.startswith(root.as_posix().rstrip("/") + "/")
 
 
 def _name_key(paths: list[str]) -> str:
@@ -298,7 +327,22 @@ def _name_key(paths: list[str]) -> str:
 
 def _language(path: str) -> str | None:
     prefix = PurePosixPath(path.replace("\\", "/")).name.split("_")[0]
-    return prefix if prefix in {"en", "zh", "ja", "fr"} else None
+    return prefix if prefix in _LANGUAGES else None
+
+
+def _source(row: Row, path: str, side: str = "") -> tuple[str | None, str | None]:
+    """System and speaker of a clip, from the record or from its name: ``zh_Aishell3_tacotron2_SSB03390029.wav``."""
+    stem = PurePosixPath(path).stem
+    language, *parts = stem.split("_")
+    speaker = _SPEAKER.search(stem)
+    known = next((_SPEAKER_OF_CORPUS[part] for part in map(str.lower, parts) if part in _SPEAKER_OF_CORPUS), None)
+    # What is neither the language, a corpus, a speaker nor the utterance, which is last
+    others = [part for part in parts[:-1] if part.lower() not in _CORPORA and not _SPEAKER.fullmatch(part)]
+    system = "_".join(others) or (parts and "bvcc" in map(str.lower, parts[:-1]) and system_of(parts[-1])) or None
+    told = (system, next(filter(None, speaker.groups()), None) if speaker else known)
+    if language not in _LANGUAGES:
+        told = (None, None)
+    return row.text(f"system{side}") or told[0], row.text(f"speaker{side}") or told[1]
 
 
 def _read_labels(row: Row, facts: Mapping[str, Any], pair: bool, counts: Counter[str]) -> _Labels:
@@ -318,6 +362,10 @@ def _read_labels(row: Row, facts: Mapping[str, Any], pair: bool, counts: Counter
     labels.facts = {side: thought.facts[side] | labels.facts[side] for side in labels.facts}
     labels.unknown = thought.unknown | labels.unknown
     counts["have lines nobody knows, kept as other_labels"] += bool(labels.unknown)
+    own = labels.facts["A"]
+    counts["have a speech rate in other words, which is no rating"] += (
+        "speech_rate_text" in own and "speech_rate_word" not in own
+    )
     return labels
 
 
@@ -340,8 +388,10 @@ def _score_line(row: Row, name: str, value: str, labels: _Labels) -> None:
         raise row.error(f"{name} is {value!r}; a score out of 5 expected")
     if name == "speech rate":
         facts["speech_rate_text"] = value
-        word = text.lower().rstrip(".")
-        score = float(_RATE_WORDS[word]) if word in _RATE_WORDS else _rate_number(row, text)
+        rate = _speech_rate(row, text)
+        if rate is None:
+            return
+        score = rate
         facts["speech_rate_word"] = SPEECH_RATES[int(score + 0.5) - 1]  # round() would take halves to the even side
     else:
         score = row.as_number(name, text, 1, 5)
@@ -350,10 +400,12 @@ def _score_line(row: Row, name: str, value: str, labels: _Labels) -> None:
         _add_notes(name, notes, facts)
 
 
-def _rate_number(row: Row, text: str) -> float:
-    if not re.match(r"[-+.\d]", text):
-        raise row.error(f"speech rate is {text!r}; 1 to 5 or one of {', '.join(_RATE_WORDS)} expected")
-    return row.as_number("speech rate", text, 1, 5)
+def _speech_rate(row: Row, text: str) -> float | None:
+    """A number, or one of the words for 1 to 5; None for any other word."""
+    word = text.lower().rstrip(".")
+    if word in _RATE_WORDS:
+        return float(_RATE_WORDS[word])
+    return row.as_number("speech rate", text, 1, 5) if re.match(r"[-+.\d]", text) else None
 
 
 def _add_notes(name: str, notes: str, facts: dict[str, Any]) -> None:
@@ -434,7 +486,8 @@ def _clip(
         return None
     ratings = {rubric: Rating(score) for rubric, score in labels.values.items()}
     extra = facts | own | ({"other_labels": labels.unknown} if labels.unknown else {})
-    return RatedClip(paths[0], ratings, split, CORPUS, causes=_causes(own), extra=extra)
+    system, speaker = _source(row, paths[0])
+    return RatedClip(paths[0], ratings, split, CORPUS, causes=_causes(own), system=system, speaker=speaker, extra=extra)
 
 
 def _pair(
@@ -453,7 +506,10 @@ def _pair(
         own = labels.facts[side]
         language = _language(path)
         extra = own | ({"language": language} if language else {})
-        clips.append(RatedClip(path, {}, split, CORPUS, causes=_causes(own), extra=extra))
+        system, speaker = _source(row, path, f"_{side}")
+        clips.append(
+            RatedClip(path, {}, split, CORPUS, causes=_causes(own), system=system, speaker=speaker, extra=extra)
+        )
     about = facts | labels.facts[""] | ({"other_labels": labels.unknown} if labels.unknown else {})
     if "answer" in facts:
         about["description"] = facts["answer"]

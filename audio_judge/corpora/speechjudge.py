@@ -24,14 +24,15 @@ from typing import Any
 from audio_judge.clips import RatedClip, RatedPair
 from audio_judge.corpora.rows import (
     PREFERENCE_NAMES,
+    OnError,
     Row,
     Split,
     home_of,
     is_blank,
     preference_name,
     rating_from_votes,
+    read_items,
     read_rows,
-    report,
 )
 
 CORPUS = "SpeechJudge"
@@ -46,7 +47,12 @@ _NO_LABEL = "have no label; their raters' majority taken"
 
 
 def read_speechjudge(
-    path: str | Path, split: str, *, root: str | Path | None = None, only_chosen: bool = False
+    path: str | Path,
+    split: str,
+    *,
+    root: str | Path | None = None,
+    only_chosen: bool = False,
+    on_error: OnError = "stop",
 ) -> Iterator[RatedPair]:
     """Read pairs from a data set or a jsonl with the published fields.
 
@@ -56,6 +62,7 @@ def read_speechjudge(
         split: Published split: ``train``, ``dev`` (or ``validation``), ``test`` or ``other``.
         root: Folder that paths start from; that of the file if None.
         only_chosen: Only the pairs with good agreement of the raters; how many are left out is reported.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Returns:
         Pairs with the preference in ``naturalness``.
@@ -68,26 +75,28 @@ def read_speechjudge(
     if published not in SPLIT_OF:
         raise ValueError(f"split is {split!r}; one of {', '.join(SPLIT_OF)} expected")
     rows = read_rows(path, ["audioA", "audioB", "naturalness_label"])
-    return _pairs(rows, published, home_of(path) if root is None else root, only_chosen)
+    return _pairs(rows, published, home_of(path) if root is None else root, only_chosen, on_error)
 
 
-def _pairs(rows: Iterable[Row], split: str, root: str | Path | None, only_chosen: bool) -> Iterator[RatedPair]:
+def _pairs(
+    rows: Iterable[Row], split: str, root: str | Path | None, only_chosen: bool, on_error: OnError
+) -> Iterator[RatedPair]:
     counts: Counter[str] = Counter()
-    total = 0
-    for row in rows:
-        total += 1
+
+    def pair(row: Row) -> RatedPair | None:
         if only_chosen and not _is_chosen(row):
             counts["left out, raters did not agree"] += 1
-            continue
+            return None
         margins = _margins(row, counts)
         preference = _preference(row, margins, counts)
         if preference is None:
             counts["left out, no label and no majority of raters"] += 1
-            continue
+            return None
         first = _clip(row, "A", split, root, counts)
         second = _clip(row, "B", split, root, counts)
-        yield RatedPair(first, second, {RUBRIC: preference}, _extra(row, split, root, margins))
-    report(f"{CORPUS} {split}", total, counts)
+        return RatedPair(first, second, {RUBRIC: preference}, _extra(row, split, root, margins))
+
+    return read_items(rows, pair, f"{CORPUS} {split}", counts, on_error)
 
 
 def _is_chosen(row: Row) -> bool:

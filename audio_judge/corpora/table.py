@@ -6,7 +6,7 @@ Rows are read one by one, so a table may be larger than memory, and no audio is 
 Left out: JSON arrays (write one object per line) and spreadsheets (export a csv).
 """
 
-import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,18 +15,17 @@ from typing import Any, get_args
 from audio_judge.clips import RatedClip, RatedPair, Rating
 from audio_judge.corpora.rows import (
     PREFERENCE_NAMES,
+    OnError,
     Row,
     Split,
     home_of,
     layout_of,
     name_of,
     preference_name,
+    read_items,
     read_rows,
-    report,
 )
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, convert, get_rubric
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ def read_table(
     root: str | Path | None = None,
     split: Split = "train",
     corpus: str = "",
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip]:
     """Read rated clips from a table of a user.
 
@@ -88,6 +88,7 @@ def read_table(
         root: Folder that paths in it start from; the folder of the table if None.
         split: Split of all rows, if there is no column for it.
         corpus: Name of the corpus; the file's name if empty.
+        on_error: What becomes of a row that is wrong; see ``read_items``.
 
     Returns:
         Clips in the order of the table, with ratings on the scales of ``columns``; ``extra`` keeps the other columns
@@ -103,7 +104,7 @@ def read_table(
     _check_split(split)
     scales = {rubric: columns.scale(rubric) for rubric in columns.ratings}
     rows = read_rows(path, columns.used())
-    return _rated(rows, columns, scales, root or home_of(path), split, corpus or name_of(path))
+    return _rated(rows, columns, scales, root or home_of(path), split, corpus or name_of(path), on_error)
 
 
 def read_on_our_scales(
@@ -113,10 +114,11 @@ def read_on_our_scales(
     root: str | Path | None = None,
     split: Split = "train",
     corpus: str = "",
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip]:
     """Read a table as ``read_table`` does, its ratings brought to our rubrics' scales; other rubrics stay as they are."""
     layout = layout_of(Columns, columns)
-    clips = read_table(path, layout, root=root, split=split, corpus=corpus)
+    clips = read_table(path, layout, root=root, split=split, corpus=corpus, on_error=on_error)
     return (_on_our_scales(clip, layout) for clip in clips)
 
 
@@ -146,15 +148,16 @@ def _rated(
     root: str | Path | None,
     split: Split,
     corpus: str,
+    on_error: OnError,
 ) -> Iterator[RatedClip]:
-    used, unrated, total = columns.used(), 0, 0
-    for row in rows:
-        total += 1
+    used, counts = columns.used(), Counter[str]()
+
+    def clip(row: Row) -> RatedClip | None:
         ratings = _ratings(row, columns, scales)
         if not ratings:
-            unrated += 1
-            continue
-        yield RatedClip(
+            counts["left out, nobody rated them"] += 1
+            return None
+        return RatedClip(
             path=row.audio(columns.path, root),
             ratings=ratings,
             split=row.split(columns.split) if columns.split else split,
@@ -165,7 +168,8 @@ def _rated(
             speaker=row.text(columns.speaker) if columns.speaker else None,
             extra={name: row.values[name] for name in row.values if name not in used and row.has(name)},
         )
-    report(corpus, total, {"left out, nobody rated them": unrated})
+
+    return read_items(rows, clip, corpus, counts, on_error)
 
 
 def _ratings(row: Row, columns: Columns, scales: dict[str, Scale]) -> dict[str, Rating]:
@@ -210,6 +214,7 @@ def read_pairs(
     root: str | Path | None = None,
     split: Split = "train",
     corpus: str = "",
+    on_error: OnError = "stop",
 ) -> Iterator[RatedPair]:
     """Read comparisons from a table of a user; the arguments are those of ``read_table``.
 
@@ -225,25 +230,32 @@ def read_pairs(
     if not columns.preferences:
         raise ValueError("columns.preferences is empty; name at least one rubric and its column")
     _check_split(split)
-    return _pairs(read_rows(path, columns.used()), columns, root or home_of(path), split, corpus or name_of(path))
+    rows = read_rows(path, columns.used())
+    return _pairs(rows, columns, root or home_of(path), split, corpus or name_of(path), on_error)
 
 
 def _pairs(
-    rows: Iterable[Row], columns: PairColumns, root: str | Path | None, split: Split, corpus: str
+    rows: Iterable[Row],
+    columns: PairColumns,
+    root: str | Path | None,
+    split: Split,
+    corpus: str,
+    on_error: OnError,
 ) -> Iterator[RatedPair]:
-    used, uncompared, total = columns.used(), 0, 0
-    for row in rows:
-        total += 1
+    used, counts = columns.used(), Counter[str]()
+
+    def pair(row: Row) -> RatedPair | None:
         preferences = {
             rubric: preference_name(row, column, columns.names)
             for rubric, column in columns.preferences.items()
             if row.has(column)
         }
         if not preferences:
-            uncompared += 1
-            continue
+            counts["left out, nobody compared them"] += 1
+            return None
         own = row.split(columns.split) if columns.split else split
         first, second = (RatedClip(row.audio(c, root), {}, own, corpus) for c in (columns.first, columns.second))
         extra = {name: row.values[name] for name in row.values if name not in used and row.has(name)}
-        yield RatedPair(first, second, preferences, extra)
-    report(corpus, total, {"left out, nobody compared them": uncompared})
+        return RatedPair(first, second, preferences, extra)
+
+    return read_items(rows, pair, corpus, counts, on_error)

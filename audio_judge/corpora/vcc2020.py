@@ -6,13 +6,25 @@ voted more than once for a clip counts once, with the mean of these votes, and i
 ``extra``: ``raters`` (listener to score), and the columns that are the same in all lines of a clip.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip
-from audio_judge.corpora.rows import Row, Split, home_of, layout_of, rating_from_votes, read_rows, report, scale_of
+from audio_judge.corpora.rows import (
+    OnError,
+    Row,
+    Split,
+    home_of,
+    layout_of,
+    rating_from_votes,
+    read_items,
+    read_rows,
+    report,
+    scale_of,
+)
 from audio_judge.rubrics.rubric import FIVE, Scale
 
 
@@ -45,6 +57,7 @@ class _Votes:
     common: dict[str, Any]
     scores: list[float] = field(default_factory=list)
     by_listener: dict[str, list[float]] = field(default_factory=dict)
+    lines: int = 0
 
 
 def read_votes(
@@ -57,6 +70,7 @@ def read_votes(
     root: str | Path | None = None,
     corpus: str = "VCC2020",
     header: list[str] | None = None,
+    on_error: OnError = "stop",
 ) -> Iterator[RatedClip]:
     """Read votes and sum them up per clip.
 
@@ -67,6 +81,7 @@ def read_votes(
         scale: Scale of the votes, or its ends; similarity tests of the challenges use 1 to 4.
         root: Folder that the clips' paths start from; that of the table if None.
         header: Names of the columns of a csv that has no header line.
+        on_error: What becomes of a vote that is wrong; see ``read_items``.
 
     Returns:
         Clips in the order of their first vote, with mean, standard deviation over listeners, and votes.
@@ -76,7 +91,8 @@ def read_votes(
     """
     layout = layout_of(VoteColumns, columns or VoteColumns())
     rows = read_rows(path, layout.used(), header)
-    return _clips(rows, layout, rubric, scale_of(scale), split, home_of(path) if root is None else root, corpus)
+    folder = home_of(path) if root is None else root
+    return _clips(rows, layout, rubric, scale_of(scale), split, folder, corpus, on_error)
 
 
 def _clips(
@@ -87,8 +103,10 @@ def _clips(
     split: Split,
     root: str | Path | None,
     corpus: str,
+    on_error: OnError,
 ) -> Iterator[RatedClip]:
-    by_clip, total, blank = _collect(rows, columns, scale)
+    by_clip = _collect(rows, columns, scale, corpus, on_error)
+    total = sum(votes.lines for votes in by_clip.values())
     repeated = sum(len(scores) - 1 for votes in by_clip.values() for scores in votes.by_listener.values())
     for clip, votes in by_clip.items():
         name = clip if clip.endswith(columns.suffix) else clip + columns.suffix
@@ -102,30 +120,36 @@ def _clips(
             speaker=votes.row.text(columns.speaker) if columns.speaker else None,
             extra=({"raters": raters} if raters else {}) | votes.common,
         )
-    repeats = "are further votes of a listener for the same clip, averaged to one"
-    report(corpus, total, {"left out, no score": blank, repeats: repeated})
+    report(corpus, total, {"are further votes of a listener for the same clip, averaged to one": repeated})
 
 
-def _collect(rows: Iterable[Row], columns: VoteColumns, scale: Scale) -> tuple[dict[str, _Votes], int, int]:
+def _collect(
+    rows: Iterable[Row], columns: VoteColumns, scale: Scale, corpus: str, on_error: OnError
+) -> dict[str, _Votes]:
     by_clip: dict[str, _Votes] = {}
     used = set(columns.used())
-    total = blank = 0
-    for row in rows:
-        total += 1
+    counts: Counter[str] = Counter()
+
+    def vote(row: Row) -> None:
         score = row.number(columns.score, scale.low, scale.high)
         if score is None:
-            blank += 1
-            continue
+            counts["left out, no score"] += 1
+            return
+        clip, listener = row.required(columns.clip), row.text(columns.listener) if columns.listener else None
         others = {name: row.values[name] for name in row.values if name not in used and row.has(name)}
-        votes = by_clip.setdefault(row.required(columns.clip), _Votes(row, others))
+        votes = by_clip[clip] if clip in by_clip else _Votes(row, others)
+        _check_same(row, votes.row, columns)
+        by_clip[clip] = votes
         # What differs between the lines of a clip belongs to its votes, not to the clip
         votes.common = {name: value for name, value in votes.common.items() if others.get(name) == value}
-        _check_same(row, votes.row, columns)
-        if columns.listener is None or not row.has(columns.listener):
+        votes.lines += 1
+        if listener is None:
             votes.scores.append(score)
         else:
-            votes.by_listener.setdefault(row.required(columns.listener), []).append(score)
-    return by_clip, total, blank
+            votes.by_listener.setdefault(listener, []).append(score)
+
+    list(read_items(rows, vote, corpus, counts, on_error))
+    return by_clip
 
 
 def _check_same(row: Row, first: Row, columns: VoteColumns) -> None:

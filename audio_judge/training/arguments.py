@@ -22,7 +22,7 @@ from audio_judge.training.tuning import add_lora, merge_lora, nf4_config, select
 
 Thing = TypeVar("Thing")
 # What says how examples of `data` are made
-OF_DATA = ("corpus", "corpus_options", "tasks", "with_reference", "variants", "held_out_phrasings")
+OF_DATA = ("corpus", "corpus_options", "on_error", "tasks", "with_reference", "variants", "held_out_phrasings")
 
 
 def option(default: Any, text: str) -> Any:
@@ -89,6 +89,9 @@ class CorpusArguments:
     corpus: str | None = option(None, "reader of `data`; see `audio-judge ls corpora`")
     data: str | None = option(None, "folder of a corpus with its splits, or data set: hf://datasets/OWNER/NAME")
     corpus_options: list[str] | None = option(None, "of `data`: arguments of its reader, NAME=VALUE")  # noqa: RUF009
+    on_error: Literal["stop", "skip"] = option(
+        "stop", "of `data`: skip leaves out rows that are wrong, counted by reason"
+    )
     tasks: list[str] | None = option(None, "of `data`: tasks and weights, such as decide=9 explain=1")  # noqa: RUF009
     max_seconds: float | None = option(None, "longer clips are cut; the encoder's own limit holds too")
 
@@ -106,7 +109,8 @@ class CorpusArguments:
         Raises:
             ValueError: If the corpus does not tell its splits apart.
         """
-        corpus = Corpus(str(self.corpus), str(self.data), split, options=read_options(self.corpus_options or []))
+        options = read_options(self.corpus_options or [])
+        corpus = Corpus(str(self.corpus), str(self.data), split, on_error=self.on_error, options=options)
         if not corpus.tells_splits:
             raise ValueError(
                 f"{self.corpus} {self.data}: does not tell its splits apart, so what is trained on would be validated on, "

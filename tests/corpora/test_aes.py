@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from audio_judge.clips import Rating
 from audio_judge.corpora import CorpusError
-from audio_judge.corpora.aes import read_aes
+from audio_judge.corpora.aes import read_aes, read_audiomos
 from audio_judge.rubrics.rubric import get_rubric
 
 AXES = ("Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness")
@@ -84,23 +84,65 @@ class TestJsonl:
         assert (clip.start_time, clip.end_time) == (1.0, 2.5)
         assert clip.ratings["production_complexity"] == Rating(2.0)
 
+    def test_the_root_takes_the_place_of_the_placeholder(self, tmp_path):
+        file = write(tmp_path / "a.jsonl", a_row("/your_path/LibriTTS/train-clean-100/1363/a.wav"), a_row("/abs/b.wav"))
+        assert [clip.path for clip in read_aes(file, root="/d")] == [
+            "/d/LibriTTS/train-clean-100/1363/a.wav", "/abs/b.wav"
+        ]  # fmt: skip
+        assert next(read_aes(file)).path == f"{tmp_path}/LibriTTS/train-clean-100/1363/a.wav"
+
+    def test_models_are_the_folders_of_pam(self, tmp_path):
+        paths = ("/your_path/PAM/human_eval/audio/audiogen_m/generated_audio_index_530.wav", "/your_path/EARS/a.wav")
+        file = write(tmp_path / "AES_PAM.jsonl", *map(a_row, paths))
+        assert [clip.system for clip in read_aes(file)] == ["audiogen_m", None]
+
 
 class TestAudioMos:
     HEADER = ",".join(("sample_id", "data_path", *AXES))
+    NAME = "LibriTTS_train-other-500_6009_57639_6009_57639_000037_000004"
+    PLACE = "/your_path/LibriTTS/train-other-500/6009/57639/6009_57639_000037_000004.wav"
 
-    def test_csv_with_means(self, tmp_path):
-        file = tmp_path / "train.csv"
-        file.write_text(f"{self.HEADER}\nutt1,wav/utt1.wav,7.1,2.2,6.3,5.4\n")
-        (clip,) = read_aes(file, "train", corpus="AudioMOS-2025")
-        assert clip.path == f"{tmp_path}/wav/utt1.wav"
-        assert clip.ratings["content_usefulness"] == Rating(5.4)
-        assert (clip.split, clip.corpus, clip.extra["sample_id"]) == ("train", "AudioMOS-2025", "utt1")
+    def lists(self, folder):
+        for split in ("train", "dev"):
+            row = f"audiomos2025-track2-speech-{self.NAME},{self.PLACE.replace('6009_', split)},6.5,1.6,6.5,6.7"
+            (folder / f"audiomos2025-track2-{split}_list.csv").write_text(f"{self.HEADER}\n{row}\n")
+        return folder
+
+    def test_a_list_per_split(self, tmp_path):
+        train, dev = sorted(read_audiomos(self.lists(tmp_path)), key=lambda clip: clip.split)
+        assert (train.split, dev.split) == ("train", "validation")
+        assert dev.path == f"{tmp_path}/LibriTTS/train-other-500/6009/57639/dev57639_000037_000004.wav"
+        assert (dev.corpus, dev.ratings["content_usefulness"]) == ("AudioMOS-2025", Rating(6.7))
+        assert dev.extra["sample_id"] == f"audiomos2025-track2-speech-{self.NAME}"
+        assert [clip.split for clip in read_audiomos(tmp_path, "train")] == ["train"]
+
+    def test_ratings_of_the_test_without_paths(self, tmp_path):
+        for name in ("eval_01", "eval_02.wav"):
+            (tmp_path / "DATA" / "wav").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "DATA" / "wav" / name).with_suffix(".wav").touch()
+        rows = "eval_01,s1,6,2,5,4\neval_02.wav,s2,7,2,5,4\neval_03,s2,7,2,5,4\n"
+        header = ",".join(("sample_id", "system_id", *AXES))
+        (tmp_path / "audiomos2025-track2-eval_list.csv").write_text(f"{header}\n{rows}")
+        clips = list(read_audiomos(tmp_path, "test"))
+        assert [(clip.path, clip.system, clip.split) for clip in clips] == [
+            (f"{tmp_path}/DATA/wav/eval_01.wav", "s1", "test"),
+            (f"{tmp_path}/DATA/wav/eval_02.wav", "s2", "test"),
+            (f"{tmp_path}/eval_03.wav", "s2", "test"),
+        ]
+
+    def test_a_list_that_is_not_there(self, tmp_path):
+        with pytest.raises(CorpusError, match=r"no audiomos2025-track2-eval_list.csv here \(found .*dev_list\.csv"):
+            read_audiomos(self.lists(tmp_path), "test")
+
+    def test_a_file_does_not_say_its_split(self, tmp_path):
+        with pytest.raises(ValueError, match="give split="):
+            read_audiomos(self.lists(tmp_path) / "audiomos2025-track2-dev_list.csv")
 
     def test_bad_mean(self, tmp_path):
         file = tmp_path / "train.csv"
         file.write_text(f"{self.HEADER}\nutt1,utt1.wav,7.1,2.2,6.3,54\n")
         with pytest.raises(CorpusError, match=r"train\.csv, line 2: Content_Usefulness is '54'"):
-            list(read_aes(file, "train"))
+            list(read_audiomos(file, "train"))
 
 
 class TestDataSet:

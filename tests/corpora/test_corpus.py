@@ -1,6 +1,7 @@
 """Any corpus by its name: the table of readers, and data sets in place of folders."""
 
 import inspect
+import json
 import re
 import sys
 from importlib import import_module
@@ -109,6 +110,156 @@ class TestDataSets:
     def test_readers_of_their_own_folders(self, sets):
         with pytest.raises(ValueError, match=r"nisqa: .*not from a data set"):
             scores(sets / "splits", reader="nisqa")
+
+
+QUALISPEECH = ("Speed", "Naturalness", "Background noise", "Distortion", "Listening effort", "Continuity")
+NISQA = ("db", "filepath_deg", "mos", "noi", "col", "dis", "loud")
+# Reader to: file, one right row, one wrong one, options of the reader, and the reason that is counted
+WRONG = {
+    "nisqa": (
+        "NISQA_corpus_file.csv",
+        dict.fromkeys(NISQA, 3) | {"db": "NISQA_TRAIN_SIM", "filepath_deg": "a.wav"},
+        {"mos": 0.5},
+        {},
+        "mos: a number from 1 to 5 expected",
+    ),
+    "qualispeech": (
+        "train.csv",
+        dict.fromkeys(QUALISPEECH, 3) | {"id": "a.wav", "Overall quality": 3},
+        {"Continuity": 0},
+        {},
+        "Continuity: a number from 1 to 5 expected",
+    ),
+    "speecheval": (
+        "data_split/split_data_single_eval/train/multitask.jsonl",
+        {"key": "a", "task": "SingleEval", "audios": ["a.wav"], "context": "Overall Quality: 2"},
+        {"context": "Overall Quality: moderate"},
+        {},
+        "overall quality: a number expected",
+    ),
+    "aes": ("x.jsonl", {"path": "a.wav", "PQ": 5}, {"PQ": 11}, {}, "PQ: a number from 0 to 10 expected"),
+    "audiomos": (
+        "audiomos2025-track2-train_list.csv",
+        {"sample_id": "a", "data_path": "a.wav", "PQ": 5},
+        {"PQ": "x"},
+        {},
+        "PQ: a number expected",
+    ),
+    "bvcc": (
+        "x.csv",
+        {"wav_path": "a.wav", "avg_score": 3},
+        {"avg_score": 0.5},
+        {},
+        "avg_score: a number from 1 to 5 expected",
+    ),
+    "speechjudge": (
+        "x.jsonl",
+        {"audioA": "a.wav", "audioB": "b.wav", "naturalness_label": "A"},
+        {"naturalness_label": "C"},
+        {},
+        "naturalness_label: one of a, b, tie expected",
+    ),
+    "vcc2020": (
+        "x.csv",
+        {"sample_id": "a", "score": 3, "listener_name": "l"},
+        {"score": "moderate"},
+        {},
+        "score: a number expected",
+    ),
+    "rated": (
+        "ratings.csv",
+        {"path": "a.wav", "split": "train", "rubric": "mos", "scale_low": 1, "scale_high": 5, "votes": "3 4"},
+        {"path": "b.wav", "votes": "3 x"},
+        {},
+        "votes: a number expected",
+    ),
+    "table": ("x.csv", {"audio": "a.wav", "score": 3}, {"score": 0.5}, {"columns": COLUMNS}, "score: a number from 1"),
+    "pairs": (
+        "x.csv",
+        {"a": "a.wav", "b": "b.wav", "won": "A"},
+        {"won": "?"},
+        {"columns": {"first": "a", "second": "b", "preferences": {"mos": "won"}}},
+        "won: one of a, b, tie expected",
+    ),
+    "captions": (
+        "x.jsonl",
+        {"task": "describe", "audio": ["a.wav"], "text": "Fine.", "truth": 3},
+        {"audio": []},
+        {},
+        "no caption of one clip",
+    ),
+    "alld": (
+        "x.jsonl",
+        {"response": "It hisses a lot. The MOS is 1.9.", "audios": ["a.wav"]},
+        {"audios": []},
+        {},
+        "the paths of one or",
+    ),
+}
+
+
+class TestOnError:
+    """A row that is wrong ends the reading of its corpus, or is left out and counted."""
+
+    def corpus(self, tmp_path, reader, rows, **given):
+        name, right, wrong, options, reason = WRONG[reader]
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [right | (wrong if row == "wrong" else {}) for row in rows]
+        if path.suffix == ".csv":
+            text = [",".join(right), *(",".join(str(line[column]) for column in right) for line in lines)]
+        else:
+            text = [json.dumps(line) for line in lines]
+        path.write_text("\n".join(text) + "\n")
+        place = path if name.startswith("x.") else tmp_path
+        return Corpus(reader, str(place), options=options, **given), reason
+
+    def test_of_every_reader_of_published_rows(self):
+        assert set(WRONG) == set(CORPORA) - {"simulated"}
+
+    @pytest.mark.parametrize("reader", WRONG)
+    def test_skipped_rows_are_counted_by_reason(self, tmp_path, reader, caplog):
+        corpus, reason = self.corpus(tmp_path, reader, ["wrong", "right", "wrong"], on_error="skip")
+        assert len(list(corpus.read())) == 1
+        first = 1 if WRONG[reader][0].endswith("jsonl") else 2
+        assert "2 of 3 rows left out, " in caplog.text
+        assert reason in caplog.text
+        assert f"(first in line {first})" in caplog.text
+
+    @pytest.mark.parametrize("reader", WRONG)
+    def test_else_the_first_one_stops(self, tmp_path, reader):
+        corpus, _ = self.corpus(tmp_path, reader, ["right", "wrong"])
+        with pytest.raises(corpora.CorpusError, match=r"line [23]: "):
+            list(corpus.read())
+
+    def test_nothing_but_wrong_rows_is_an_error(self, tmp_path):
+        corpus, _ = self.corpus(tmp_path, "bvcc", ["wrong", "wrong"], on_error="skip")
+        with pytest.raises(corpora.CorpusError, match=r"all 2 rows are wrong; the first, line 2: avg_score is '0.5'"):
+            list(corpus.read())
+
+    def test_malformed_lines_are_rows_that_are_wrong(self, tmp_path, caplog):
+        (tmp_path / "a.jsonl").write_text('{"audio": "a.wav", "score": 3}\n{"audio": \n{"score": 3}\n')
+        corpus = Corpus("table", str(tmp_path / "a.jsonl"), on_error="skip", options={"columns": COLUMNS})
+        assert [clip.path for clip in corpus.read()] == [f"{tmp_path}/a.wav"]
+        assert "1 of 3 rows left out, no JSON; one object per line is needed" in caplog.text
+        assert "1 of 3 rows left out, audio is missing" in caplog.text
+
+    def test_a_reader_that_has_no_rows_of_others(self, tmp_path):
+        with pytest.raises(ValueError, match="on_error"):
+            Corpus("simulated", str(tmp_path), on_error="skip").read()
+
+    def test_neither_stop_nor_skip(self, tmp_path):
+        with pytest.raises(ValueError, match="stop or skip is needed"):
+            Corpus("bvcc", str(tmp_path), on_error="ignore")
+
+    def test_examples_are_made_of_the_others(self, tmp_path, capsys):
+        self.corpus(tmp_path, "qualispeech", ["right", "wrong", "right"])
+        given = ["data", "qualispeech", str(tmp_path), "--tasks", "score", "--out", str(tmp_path / "x.jsonl")]
+        assert main([*given, "--no-split-check"]) == 2
+        assert "Continuity is '0'" in capsys.readouterr().err
+        assert main([*given, "--no-split-check", "--on-error", "skip"]) == 0
+        assert "1 of 3 rows left out, Continuity" in capsys.readouterr().err
+        assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 2
 
 
 class TestContributing:

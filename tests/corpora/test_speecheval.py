@@ -8,6 +8,7 @@ from datasets import Dataset
 from audio_judge.clips import Cause, RatedPair, Rating
 from audio_judge.corpora import CorpusError
 from audio_judge.corpora.speecheval import read_preferences, read_speecheval
+from audio_judge.corpora.splits import SplitError, check_disjoint
 from audio_judge.rubrics.rubric import get_rubric
 
 THINK = """Go through the aspects.
@@ -100,6 +101,11 @@ class TestFolder:
         with pytest.raises(CorpusError, match="no SpeechEval here"):
             read_speecheval(tmp_path)
 
+    def test_missing_split(self, tmp_path):
+        write(tmp_path / "data_split/split_data_single_eval/train/multitask.jsonl", a_record(context=CONTEXT))
+        with pytest.raises(CorpusError, match=r"no test split here, but data_split/split_data_single_eval/train"):
+            read_speecheval(tmp_path, "test")
+
     def test_unknown_split_folder(self, tmp_path):
         write(tmp_path / "data_split/split_data_single_eval/part1/multitask.jsonl", a_record())
         with pytest.raises(CorpusError, match="part1"):
@@ -152,6 +158,7 @@ class TestSingleEval:
     RATES = (
         ("suitable", 3, "appropriate"),
         ("Appropriate", 3, "appropriate"),
+        ("moderate", 3, "appropriate"),
         ("Slightly Fast", 4, "slightly fast"),
         ("slow", 1, "slow"),
         ("5", 5, "fast"),
@@ -163,6 +170,12 @@ class TestSingleEval:
         clip = single(tmp_path, f"Speech Rate: {text}")
         assert clip.ratings == {"speech_rate": Rating(value)}
         assert (clip.extra["speech_rate_word"], clip.extra["speech_rate_text"]) == (word, text)
+
+    def test_speech_rate_in_other_words_is_no_rating(self, tmp_path, caplog):
+        clip = single(tmp_path, "Overall Quality: 2", "Speech Rate: brisk")
+        assert clip.ratings == {"mos": Rating(2.0)}
+        assert (clip.extra["speech_rate_text"], "speech_rate_word" in clip.extra) == ("brisk", False)
+        assert "1 of 1 rows have a speech rate in other words" in caplog.text
 
     def test_ninth_dimension_is_a_fact(self, tmp_path):
         clip = single(tmp_path, "Overall Quality: 4", "Tone Balance: 3")
@@ -177,7 +190,6 @@ class TestSingleEval:
         ("Overall Quality: 6", "overall quality is '6'"),
         ("Overall Quality: 8/10", "a score out of 5 expected"),
         ("Intelligibility: good", "intelligibility is 'good'"),
-        ("Speech Rate: brisk", "speech rate is 'brisk'"),
         ("Speech Rate: 9", "speech rate is '9'"),
     )
 
@@ -298,6 +310,49 @@ class TestAudio:
         (tmp_path / "en_x_1.wav").touch()
         (clip,) = read(tmp_path, a_record(reply=written(THINK, "Poor."), audios=["/apdcephfs/x/en_x_1.wav"]))
         assert clip.path == f"{tmp_path}/en_x_1.wav"
+
+    @pytest.mark.parametrize("path", ["/apdcephfs/x/audios/en_x_1.wav", "audios/en_x_1.wav", "en_x_1.wav"])
+    def test_clips_anywhere_below_the_folder(self, tmp_path, path, caplog):
+        (tmp_path / "unpacked/en/audios").mkdir(parents=True)
+        (tmp_path / "unpacked/en/audios/en_x_1.wav").touch()
+        (clip,) = read(tmp_path, a_record(context=CONTEXT, audios=[path]))
+        assert clip.path == f"{tmp_path}/unpacked/en/audios/en_x_1.wav"
+        assert "1 of 1 rows have their clip in another place" in caplog.text
+
+    def test_the_end_of_the_path_tells_clips_of_one_name_apart(self, tmp_path):
+        for folder in ("a/audios", "b/audios"):
+            (tmp_path / folder).mkdir(parents=True)
+            (tmp_path / folder / "en_x_1.wav").touch()
+        (clip,) = read(tmp_path, a_record(context=CONTEXT, audios=["/apdcephfs/a/audios/en_x_1.wav"]))
+        assert clip.path == f"{tmp_path}/a/audios/en_x_1.wav"
+        with pytest.raises(CorpusError, match=r"a/audios/en_x_1\.wav and .*b/audios"):
+            read(tmp_path, a_record(context=CONTEXT, audios=["/apdcephfs/c/en_x_1.wav"]))
+
+    @pytest.mark.parametrize(
+        ("name", "system", "speaker"),
+        [
+            ("en_CosyVoice_5105-28240-0019.wav", "CosyVoice", "5105"),
+            ("en_BVCC_sysa0656-utta5be39c.wav", "sysa0656", None),
+            ("zh_Aishell3_tacotron2_SSB03390029.wav", "tacotron2", "SSB0339"),
+            ("zh_Aishell3_SSB03390029.wav", None, "SSB0339"),
+            ("zh_ali_zhida_csmsc_006117.wav", "ali_zhida", "csmsc"),
+            ("my_clip_1.wav", None, None),
+        ],
+    )
+    def test_system_and_speaker_are_in_published_names(self, tmp_path, name, system, speaker):
+        (clip,) = read(tmp_path, a_record(context=CONTEXT, audios=[f"audios/{name}"]))
+        assert (clip.system, clip.speaker) == (system, speaker)
+
+    def test_system_that_the_record_tells(self, tmp_path):
+        (clip,) = read(tmp_path, a_record(context=CONTEXT) | {"system": "tts-1", "speaker": "p1"})
+        assert (clip.system, clip.speaker) == ("tts-1", "p1")
+
+    def test_copies_in_two_splits_are_found_out(self, tmp_path):
+        for split, folder in (("train", "a"), ("test", "b")):
+            record = a_record(context=CONTEXT, audios=[f"{folder}/en_CosyVoice_5105-28240-0019.wav"])
+            write(tmp_path / f"data_split/split_data_single_eval/{split}/multitask.jsonl", record)
+        with pytest.raises(SplitError, match=r"1 speaker in more than one split: 5105 .*1 system .*CosyVoice"):
+            check_disjoint(read_speecheval(tmp_path), ["path", "speaker", "system"])
 
     def test_path_of_the_authors_machine_without_the_clip(self, tmp_path):
         with pytest.raises(CorpusError, match="give audio_root"):

@@ -42,6 +42,17 @@ class TestCheckDisjoint:
         with pytest.raises(SplitError, match=rf"1 {name} in more than one split: x \(test: b\.wav, train: a\.wav\)"):
             check_disjoint(clips, ["path", name])
 
+    def test_warning_in_place_of_an_error(self, caplog):
+        clips = [a_clip(system="x"), a_clip("b.wav", "test", system="x")]
+        assert check_disjoint(clips, warned=["system", "path"]) == 2
+        assert "1 system in more than one split: x (test: b.wav, train: a.wav)" in caplog.text
+
+    def test_detection_shares_its_sources_on_purpose(self):
+        facts = {"system": "x", "speaker": "y", "extra": {"task": "FakeDetection"}}
+        assert check_disjoint([a_clip(**facts), a_clip("b.wav", "test", **facts)], ["speaker", "system"]) == 2
+        with pytest.raises(SplitError, match="1 path"):
+            check_disjoint([a_clip(**facts), a_clip(split="test", **facts)], ["path", "speaker"])
+
     def test_unknown_speakers_are_not_shared(self):
         assert check_disjoint([a_clip(), a_clip("b.wav", "test")], ["speaker"]) == 2
 

@@ -165,6 +165,34 @@ class TestCheckLeakage:
         mixture = Mixture((table(corpus),), {"score": 1}, tested_on=(table(corpus),), leakage=())
         assert check_leakage(mixture) == 0
 
+    def test_audiomos_learns_from_clips_of_aes(self, tmp_path):
+        axes = ("Production_Quality", "Production_Complexity", "Content_Enjoyment", "Content_Usefulness")
+        row = {"data_path": "/your_path/EARS/p001/emo.wav"} | dict.fromkeys(axes, 5)
+        for name in ("AudioMOS/audiomos2025-track2-train_list.csv", "AES/AES_natural_speech.jsonl"):
+            path = tmp_path / name
+            lines(path, row) if path.suffix == ".jsonl" else csv_file(path, [row])
+        root = {"root": "/data/audio"}
+        learned = Corpus("audiomos", str(tmp_path / "AudioMOS"), options=root)
+        tested = Corpus("aes", str(tmp_path / "AES"), "test", options=root)
+        with pytest.raises(SplitError, match=r"1 path in more than one split: /data/audio/EARS/p001/emo\.wav"):
+            check_leakage(Mixture((learned,), {"rate": 1}, tested_on=(tested,)))
+
+    def test_what_publications_promise_is_warned_about(self, tmp_path, caplog):
+        for split in ("train", "test"):
+            folder = tmp_path / f"data_split/split_data_single_eval/{split}"
+            record = {
+                "task": "SingleEval",
+                "audios": [f"{split}/en_CosyVoice_1-2-3.wav"],
+                "context": "Overall Quality: 2",
+            }
+            lines(folder / "multitask.jsonl", record)
+        learned, tested = (Corpus("speecheval", str(tmp_path), split) for split in ("train", "test"))
+        assert check_leakage(Mixture((learned,), {"score": 1}, tested_on=(tested,))) == 2
+        assert "1 speaker in more than one split: 1 (" in caplog.text
+        assert "1 system in more than one split: CosyVoice (" in caplog.text
+        with pytest.raises(SplitError, match="1 system"):
+            check_leakage(Mixture((learned,), {"score": 1}, tested_on=(tested,), leakage=("system",)))
+
 
 class TestStatistics:
     def test_counts_scales_and_augmentations(self, corpus):

@@ -1,3 +1,7 @@
+import re
+from dataclasses import replace
+
+import datasets
 import pytest
 from eval_data import nisqa_corpus, own_table, small_benchmark, speecheval_folder
 
@@ -129,6 +133,49 @@ class TestItems:
         benchmark = small_benchmark(task="compare", options={"columns": {"path": "path", "ratings": {"mos": "mos"}}})
         with pytest.raises(UsageError, match="single clip"):
             items(benchmark, Places(given={"small": table}))
+
+    def test_audiomos_is_its_test(self, tmp_path):
+        folder = tmp_path / "AudioMOS2025"
+        folder.mkdir()
+        row = "sample_id,system,Production_Quality,Production_Complexity,Content_Enjoyment,Content_Usefulness\n{},s1,5,5,5,5\n"
+        for split in ("dev", "eval"):
+            (folder / f"audiomos2025-track2-{split}_list.csv").write_text(row.format(split))
+        (found,) = items(load("audiomos2025"), Places(tmp_path))
+        assert (found.question.id, found.groups) == ("eval.wav", {"system": "s1"})
+
+    def test_wrong_rows_are_left_out_on_demand(self, tmp_path, caplog):
+        (tmp_path / "labels.csv").write_text("path,label\na.wav,bonafide\nb.wav,?\n")
+        places = Places(given={"Deepfake": tmp_path})
+        with pytest.raises(UsageError, match=r"labels\.csv, line 3: label is '\?'"):
+            items(load("deepfake"), places)
+        assert len(items(load("deepfake"), replace(places, on_error="skip"))) == 1
+        assert "1 of 2 rows left out, label: one of real" in caplog.text
+
+
+@pytest.fixture
+def saved(tmp_path, monkeypatch):
+    """A data set of two splits with sounds in it, saved; and where its sounds become files."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = [{"audio": {"bytes": b"RIFF%d" % mos, "path": None}, "mos": mos, "system": "s"} for mos in (2, 4)]
+    one = datasets.Dataset.from_list(rows).cast_column("audio", datasets.Audio())
+    datasets.DatasetDict({"train": one, "test": one}).save_to_disk(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+class TestDataSets:
+    def test_a_users_own(self, saved):
+        (benchmark,) = [table_benchmark(f"{saved}:test", {})]
+        found = items(benchmark, Places(given={"saved": f"{saved}:test"}))
+        assert [item.truth["scores"]["mos"] for item in found] == [2.0, 4.0]
+        assert found[0].groups == {"system": "s"}
+        # Called by their content, wherever the cache of a machine is
+        assert re.fullmatch(r"(\w\w)/\1\w{30}\.wav", found[0].question.id)
+
+    def test_the_hubs_in_place_of_a_folder(self, saved, monkeypatch):
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.load_from_disk(str(saved)))
+        columns = {"columns": {"path": "audio", "ratings": {"mos": "mos"}}}
+        found = items(small_benchmark(options=columns), Places(given={"small": "hf://datasets/me/clips"}))
+        assert len(found) == 2
 
 
 class TestTableBenchmark:

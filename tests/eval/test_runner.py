@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 from eval_data import FakeJudge, nisqa_corpus, own_table
 from forked import Forked
 
@@ -161,6 +162,14 @@ class TestCli:
         assert "| mos | fake |" in shown
         assert cli.main(["report", str(tmp_path / "out")]) == 0
         assert capsys.readouterr().out == shown
+
+    def test_a_data_set_of_the_users_own(self, tmp_path, capsys, monkeypatch):
+        rows = {"path": ["c1.wav", "c2.wav", "c3.wav"], "mos": [1.0, 3.0, 5.0]}
+        Dataset.from_dict(rows).save_to_disk(tmp_path / "mine")
+        monkeypatch.setattr("audio_judge.eval.runner.load_judge", lambda *_, **__: FakeJudge())
+        data = ["--data", str(tmp_path / "mine"), "--out", str(tmp_path / "out"), "--resamples", "0"]
+        assert cli.main(["run", "--judge", "fake", *data]) == 0
+        assert "| mos | fake |" in capsys.readouterr().out
 
     def test_missing_data_is_exit_code_2(self, tmp_path, capsys, monkeypatch):
         monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
