@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audio_judge.configuration_audio_judge import AudioJudgeLevelsConfig as AudioJudgeLevelsConfig
     from audio_judge.configuration_audio_judge import AudioJudgeNisqaConfig as AudioJudgeNisqaConfig
     from audio_judge.configuration_audio_judge import AudioJudgeSpokenConfig as AudioJudgeSpokenConfig
+    from audio_judge.judge.identity import UntrainedQuestionWarning as UntrainedQuestionWarning
     from audio_judge.judge.identity import UntrainedRubricWarning as UntrainedRubricWarning
     from audio_judge.judge.identity import UntrainedTaskError as UntrainedTaskError
     from audio_judge.judge.identity import UntrainedTaskWarning as UntrainedTaskWarning
@@ -72,6 +73,7 @@ _HOMES = {
     "Rubric": "rubrics.rubric",
     "Scale": "rubrics.rubric",
     "Score": "judge.judgement",
+    "UntrainedQuestionWarning": "judge.identity",
     "UntrainedRubricWarning": "judge.identity",
     "UntrainedTaskError": "judge.identity",
     "UntrainedTaskWarning": "judge.identity",

@@ -15,15 +15,20 @@ from audio_judge.cli.options import ASKED, EXIT_CODES, add_inputs, add_judge, ad
 from audio_judge.errors import UsageError
 
 EXAMPLES = f"""examples:
-  audio-judge decide clip.wav --ask "Is there hum?" --ask "Does the speaker sound tired?"
+  audio-judge decide clip.wav --ask "Is there background noise?" --ask "Are there dropouts?"
   audio-judge decide clips/ --questions questions.json --output answers.jsonl
 
 questions.json:
-  {{"hum": {{"type": "noul", "instructions": "Is there hum?"}},
-   "kind": {{"type": "choice", "instructions": "What is heard?", "criteria": {{"speech": null, "music": "songs too"}}}},
-   "noise": {{"type": "score", "instructions": "How noisy is it?", "criteria": ["very", "somewhat", "not"]}}}}
+  {{"clicks": {{"type": "noul", "instructions": "Are there clicks?"}},
+   "kind": {{"type": "choice", "instructions": "What is heard?",
+            "criteria": {{"speech": null, "noise": null, "music": null, "silence": null}}}},
+   "noise": {{"type": "score", "instructions": "How noisy is the speech?",
+             "criteria": ["very noisy", "noisy", "somewhat noisy", "slightly noisy", "not noisy"]}},
+   "when": {{"type": "span", "instructions": "dropout"}}}}
 
-The answers are probabilities; no question changes the answer to another. {EXIT_CODES}"""
+The answers are probabilities; no question changes the answer to another. A judge knows the questions that it was trained on
+(`audio-judge ls questions`): what means the same is asked in those words, which the answer says (`asked_as`), and the answer to
+any other has a `warning`. {EXIT_CODES}"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

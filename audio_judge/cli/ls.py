@@ -1,12 +1,14 @@
-"""``audio-judge ls``: the judges that ship, the corpora, the rubrics and the tasks, as tables."""
+"""``audio-judge ls``: the judges that ship, the corpora, the rubrics, the tasks and the typed questions, as tables."""
 
 import argparse
 from collections.abc import Iterable, Sequence
 
 from audio_judge.corpora import CORPORA
 from audio_judge.judge.shipped import SHIPPED_JUDGES
-from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.languages import wordings
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, instructions
 from audio_judge.tasks import TASKS
+from audio_judge.tasks.faults import CONTENT_QUESTION, FAULT_QUESTIONS, SPAN_QUESTIONS
 
 # Which scores of a rubric are good, in a listing
 BEST = {"high": "higher", "low": "lower", "middle": "middle"}
@@ -15,19 +17,20 @@ EXAMPLES = """examples:
   audio-judge ls judges
   audio-judge ls rubrics
   audio-judge ls tasks
+  audio-judge ls questions
   audio-judge ls corpora"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ls``."""
-    parser.add_argument("what", choices=("judges", "corpora", "rubrics", "tasks"), help="what to list")
+    parser.add_argument("what", choices=("judges", "corpora", "rubrics", "tasks", "questions"), help="what to list")
 
 
 Rows = list[tuple[str, ...]]
 
 
 def ls(options: argparse.Namespace) -> int:
-    """Print the judges, the corpora, the rubrics or the tasks as a table."""
+    """Print the judges, the corpora, the rubrics, the tasks or the questions as a table."""
     if options.what == "rubrics":
         rows = [(*row, ALL_RUBRICS[row[0]].definition) for row in rubric_rows()]
         print_table(("rubric", "scale", "best", "levels", "what is judged"), rows)
@@ -35,6 +38,8 @@ def ls(options: argparse.Namespace) -> int:
         print_table(("judge", "licence", "what it is for"), judge_rows())
     elif options.what == "corpora":
         print_table(("corpus", "what it is"), corpus_rows())
+    elif options.what == "questions":
+        print_table(("about", "type", "question", "also asked as"), question_rows())
     else:
         print_table(("task", "what it does"), task_rows())
     return 0
@@ -62,6 +67,19 @@ def rubric_rows() -> Rows:
 def task_rows() -> Rows:
     """Name of each task, and what it does."""
     return [(name, (task.__doc__ or "").partition("\n")[0].partition(": ")[2]) for name, task in TASKS.items()]
+
+
+def question_rows() -> Rows:
+    """The typed questions that judges learn with a simulated corpus: what about, type, first wording, and another one."""
+    rows: Rows = [(kind, "noul", texts[0], " ".join(texts[1:])) for kind, texts in FAULT_QUESTIONS.items()]
+    rows.append(("dropouts", "noul", "Are there dropouts?", "(two of the above, of which one is enough)"))
+    rows.append(("fake", "noul", *wordings("detect_question")[0][:2]))
+    rows.append(("content", "choice", str(CONTENT_QUESTION["instructions"]), ", ".join(CONTENT_QUESTION["criteria"])))
+    rows += [(f"when_{name}", "span", texts[0], ", ".join(texts[1:])) for name, (texts, _) in SPAN_QUESTIONS.items()]
+    return [
+        *rows,
+        ("each rubric", "score", instructions(RUBRICS["noisiness"]), "with the levels of `ls rubrics`, all of them"),
+    ]
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -43,7 +43,7 @@ COMMANDS = {
     "demo": "Judge clips in the browser.",
     "push": "Put a judge on the Hub.",
     "serve": "Serve a judge with transformers.",
-    "ls": "List the corpora, the rubrics or the tasks.",
+    "ls": "List the judges, the corpora, the rubrics, the tasks or the questions.",
     "completion": "Complete the command in a shell.",
 }
 
@@ -53,7 +53,7 @@ EXAMPLES = """examples:
   audio-judge score clips/ --output scores.jsonl
   audio-judge explain clip.wav
   audio-judge compare old.wav new.wav
-  audio-judge decide clip.wav --ask "Is there hum?"
+  audio-judge decide clip.wav --ask "Is there background noise?"
   audio-judge data nisqa /data/NISQA_Corpus --tasks score,explain --out train.parquet
   audio-judge ls rubrics
 

@@ -7,6 +7,7 @@ from audio_judge.judge.identity import Identity
 from audio_judge.judge.learned import LABELLED, SAID, Learned
 from audio_judge.judge.requests import LONGEST_TEXT, Questionnaire, heard_by
 from audio_judge.judge.spoken import TextQuestion
+from audio_judge.judge.wordings import rubric_of
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric, in_language
 from audio_judge.tasks import TASKS
@@ -98,12 +99,11 @@ def decisions(identity: Identity, questions: Questions) -> Questionnaire:
 def _label_for(identity: Identity, name: str, question: Mapping[str, Any]) -> TextQuestion:
     """What was learned in words in place of a typed question: about a rubric of ours, or whether speech is fake."""
     learned, language = cast(Learned, identity.learned), identity.asked_in("en")
-    rubric = ALL_RUBRICS.get(name)
-    if rubric is not None and question.get("criteria") == rubric.question()["criteria"]:
-        way = learned.way_to_score(name, LABELLED)
-        if way is not None:
-            return TextQuestion(way, (rubric,), language)
-    known = [one for some in wordings("detect_question") for one in some]
+    rubric = rubric_of(question)
+    way = None if rubric is None else learned.way_to_score(rubric.name, LABELLED)
+    if rubric is not None and way is not None:
+        return TextQuestion(way, (rubric,), language)
+    known = [one for some in wordings("detect_question", language) for one in some]
     if question.get("instructions") in known and "detect" in learned.tasks:
         return TextQuestion("detect", (), language)
     raise identity.unlearned(f"to answer typed questions such as {name!r}")

@@ -9,6 +9,7 @@ from audio_judge.errors import UsageError
 from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
+from audio_judge.judge.wordings import Questions, Understood, understand
 from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, Rubric
@@ -18,6 +19,10 @@ from audio_judge.tasks.listeners import Listener, as_listener
 
 class UntrainedRubricWarning(UserWarning):
     """A judge is asked for a rubric it was not trained on."""
+
+
+class UntrainedQuestionWarning(UserWarning):
+    """A judge is asked a typed question in words that it never learned, nor any that mean the same."""
 
 
 class UntrainedTaskWarning(UserWarning):
@@ -167,6 +172,17 @@ class Identity:
     def unlearned(self, what: str) -> UntrainedTaskError:
         """The error that says what the judge learned in place of ``what``."""
         return UntrainedTaskError(f"{self.name or 'this judge'} never learned {what}; it learned {self.learned}")
+
+    def understood(self, questions: Questions) -> Understood:
+        """Typed questions in words that the judge learned, after a warning, once each, about those that have none."""
+        has_spans = self._reader.model.span_head is not None
+        found = understand(questions, self.learned, name=self.name, has_spans=has_spans)
+        for key in found.unknown:
+            text = str(questions[key].get("instructions"))
+            self._warn(
+                found.notes[key]["warning"], UntrainedQuestionWarning, (text, str(questions[key].get("criteria")))
+            )
+        return found
 
     def signed(self, said: Result) -> Result:
         """A result with the judge's name and version."""

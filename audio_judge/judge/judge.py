@@ -372,13 +372,17 @@ class AudioJudge:
         Returns:
             Name to answer, in the System One format, the same that ``pipeline("decision")`` gives; a ``span`` has ``spans``
             (each with ``start`` and ``end`` in seconds of the clip and a ``probability``) and the ``probabilities`` of all
-            frames, ``frame_seconds`` apart. In a list, ``{"error": …}`` for a clip that cannot be judged.
+            frames, ``frame_seconds`` apart. A question in other words than the judge learned is asked in words that mean the same,
+            which the answer says as ``asked_as``; if there are none, it has a ``warning``. In a list, ``{"error": …}`` for a clip
+            that cannot be judged.
 
         Raises:
             ValueError: If a question is not well formed, or about spans and the judge has no head for them.
         """
         requests, is_single = as_requests(clips, reference)
-        parsed, asked = self.parse_questions(questions), asking.decisions(self.identity, questions)
+        self.parse_questions(questions)
+        understood = self.identity.understood(questions)
+        parsed, asked = self.parse_questions(understood.asked), asking.decisions(self.identity, understood.asked)
         answers: list[dict[str, Any]] = []
         for reading in self.reader.read(requests, asked, batch_size):
             if reading.error is not None and is_single:
@@ -386,7 +390,8 @@ class AudioJudge:
             if reading.error is not None:
                 answers.append({"error": reading.error})
             else:
-                answers.append({question.name: results.answer_of(question, reading) for question in parsed})
+                found = {question.name: results.answer_of(question, reading) for question in parsed}
+                answers.append(understood.answers(found))
         return answers[0] if is_single else answers
 
     def parse_questions(self, questions: Questions) -> list[Any]:
@@ -738,7 +743,9 @@ class AudioJudge:
             return self.reader.window(requests[index], worst)
 
         def draft(index: int) -> Draft:
-            return words.draft(said[index], requests[index].reference is not None, language)
+            return words.draft(
+                said[index], self.reader.shows_reference(requests[index], said[index].warnings), language
+            )
 
         def attach(judgement: Judgement, written: Written) -> Judgement:
             return words.attach(judgement, written, language)

@@ -9,6 +9,8 @@ from audio_judge.tasks.compare import Verdict
 
 # A warning: of a clip without any sound
 SILENT = "nothing sounds in it: there is no speech to judge, and its scores are those of silence"
+# And of one with a reference that is not its original
+UNALIKE = "the reference does not sound like the clip, which was judged without it: is it the right one?"
 
 
 @dataclass(frozen=True)

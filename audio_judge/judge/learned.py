@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from audio_judge.rubrics.rubric import ALL_RUBRICS
+import numpy as np
+
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric
 
 Form = Literal["decision", "text"]
 
@@ -24,8 +26,50 @@ LEARNED_FILE = "learned.json"
 DECIDE, DETECT_QUESTION, COMPARE_QUESTION = "decide", "detect_question", "compare_question"
 # Texts of which each allowed one has a probability, so that a score is an expectation over them
 LABELLED = ("score", "categorize")
+# What a shift of a score is made of, beside measures
+SCORE, SQUARED = "score", "^2"
+MOST_QUESTIONS = 256  # whoever learned more wordings may take others, and the note must stay readable
+FARTHEST = 3.0  # standard deviations of a measure beyond which it says no more
 # Texts that are written and then read: what they give is a number without a spread
 SAID = ("profile", "rate", "assess", "explain", "describe")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How measures shift a judge's scores.
+
+    Args:
+        measures: Name of a measure to its mean and standard deviation.
+        rubrics: Rubric to the weights of terms, in points of its scale: a measure in standard deviations from its mean, ``score``
+            (the judge's, from the middle of the scale), either with ``^2``, and ``""`` for what is added in any case.
+    """
+
+    measures: Mapping[str, tuple[float, float]]
+    rubrics: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def from_note(cls, note: Mapping[str, Any]) -> "Fitted":
+        """Read what ``note`` has written."""
+        measures = {name: (float(mean), float(std)) for name, (mean, std) in note["measures"].items()}
+        return cls(measures, {name: {k: float(v) for k, v in terms.items()} for name, terms in note["rubrics"].items()})
+
+    def note(self) -> dict[str, Any]:
+        """A JSON-able form."""
+        measures = {name: list(pair) for name, pair in self.measures.items()}
+        return {"measures": measures, "rubrics": {name: dict(terms) for name, terms in self.rubrics.items()}}
+
+    def shift(self, rubric: Rubric, score: float, measured: Mapping[str, float]) -> float:
+        """By how many points of the scale a score moves."""
+        values = self.terms(measured, score - (rubric.low + rubric.high) / 2)
+        return sum(weight * values[term] for term, weight in self.rubrics.get(rubric.name, {}).items())
+
+    def terms(self, measured: Mapping[str, float], score: float) -> dict[str, float]:
+        """The value of each term that weights may have."""
+        plain = {
+            name: float(np.clip((measured[name] - mean) / std, -FARTHEST, FARTHEST))
+            for name, (mean, std) in self.measures.items()
+        } | {SCORE: score}
+        return plain | {name + SQUARED: value * value for name, value in plain.items()} | {"": 1.0}
 
 
 @dataclass(frozen=True)
@@ -68,10 +112,14 @@ class Learned:
     Args:
         tasks: Name to lesson.
         has_faults: Whether it was asked whether known faults are there.
+        reference: How what is measured beside an original shifts its scores; None if that was not fitted to it.
+        questions: Typed questions that are none of ours, in the words in which it learned them.
     """
 
     tasks: Mapping[str, Lesson] = field(default_factory=dict)
     has_faults: bool = False
+    reference: Fitted | None = None
+    questions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Any) -> "Learned | None":
@@ -99,9 +147,11 @@ class Learned:
                 str(name): Lesson(lesson["form"], **{k: tuple(value) for k, value in lesson.items() if k != "form"})
                 for name, lesson in note["tasks"].items()
             }
+            fitted = Fitted.from_note(note["reference"]) if note.get("reference") else None
+            questions = tuple(map(str, note.get("questions", ())))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"`learned` of the configuration is {note!r}, no note of a training: {error}") from error
-        return cls(tasks, bool(note.get("faults")))
+        return cls(tasks, bool(note.get("faults")), fitted, questions)
 
     def note(self) -> dict[str, Any]:
         """The note, JSON-able; what is empty is left out."""
@@ -110,16 +160,19 @@ class Learned:
             lists = {"rubrics": lesson.rubrics, "languages": lesson.languages, "layouts": lesson.layouts}
             lists["listeners"] = lesson.listeners
             tasks[name] = {"form": lesson.form} | {key: list(value) for key, value in lists.items() if value}
-        return {"tasks": tasks, "faults": self.has_faults}
+        more: dict[str, Any] = {"questions": list(self.questions)} if self.questions else {}
+        more |= {} if self.reference is None else {"reference": self.reference.note()}
+        return {"tasks": tasks, "faults": self.has_faults} | more
 
     def merged(self, other: "Learned | None") -> "Learned":
-        """What a judge knows that learned one and then the other."""
+        """What a judge knows that learned one and then the other; what was fitted to its scores is no longer true."""
         if other is None:
             return self
         tasks = dict(self.tasks)
         for name, lesson in other.tasks.items():
             tasks[name] = tasks[name].merged(lesson) if name in tasks else lesson
-        return Learned(tasks, self.has_faults or other.has_faults)
+        questions = tuple(dict.fromkeys([*self.questions, *other.questions]))[:MOST_QUESTIONS]
+        return Learned(tasks, self.has_faults or other.has_faults, questions=questions)
 
     @property
     def rubrics(self) -> tuple[str, ...]:

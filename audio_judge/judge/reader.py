@@ -5,9 +5,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +29,13 @@ from audio_judge.audio import (
     windows,
 )
 from audio_judge.audio.activity import LONGEST_PAUSE_SECONDS, joined_spans, split_spans
+from audio_judge.audio.originals import LEAST_LIKENESS, likeness
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
+from audio_judge.judge.evidence import Evidence, SameClips
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
-from audio_judge.judge.judgement import SILENT
+from audio_judge.judge.judgement import SILENT, UNALIKE
+from audio_judge.judge.learned import Fitted, Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part
 from audio_judge.judge.spoken import TextQuestion, telling, variants
@@ -43,9 +47,13 @@ LONGEST_SECONDS = 2 * 3600.0
 
 # The blocks of audio and text that a model is shown: one window of a clip, its reference, or a pair
 State = list[dict[str, Any]]
+# Start and end in seconds, the state, and what is known of it beside what the model hears
+_Window = tuple[float, float, State, Evidence | SameClips | None]
+_Waiting = tuple[Reading, State, Evidence | SameClips | None]
 
 
-class _Sounding(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Sounding:
     """A clip and where it sounds.
 
     Args:
@@ -55,6 +63,7 @@ class _Sounding(NamedTuple):
         spans: (start, end) of what sounds, in seconds; empty if nothing does.
         notes: What to know about it.
         reference: The original beside it, moved to its time; None where there is none.
+        reach: From where to where the original reaches, in seconds.
     """
 
     source: AudioSource
@@ -63,6 +72,7 @@ class _Sounding(NamedTuple):
     spans: tuple[tuple[float, float], ...]
     notes: tuple[str, ...] = ()
     reference: Audio | None = None
+    reach: tuple[float, float] = (0.0, 0.0)
 
     @property
     def whole(self) -> tuple[float, float]:
@@ -107,7 +117,7 @@ class Reader:
         """Decide what is asked for every window of every request; what cannot be read carries its error."""
         # Batches are filled across requests, so a reading may wait for windows of later ones; they leave in order
         readings: deque[Reading] = deque()
-        waiting: list[tuple[Reading, State]] = []
+        waiting: list[_Waiting] = []
         for request in requests:
             reading = Reading(request)
             readings.append(reading)
@@ -118,9 +128,9 @@ class Reader:
                     cut = self.windows(request, warnings=reading.warnings)
                 else:
                     cut = self.pair_windows(request)
-                for start, end, state in cut:
+                for start, end, state, evidence in cut:
                     reading.spans.append((start, end))
-                    waiting.append((reading, state))
+                    waiting.append((reading, state, evidence))
                     if len(waiting) == batch_size:
                         self._decide(waiting, asked)
             except (AudioError, OSError) as error:
@@ -141,10 +151,10 @@ class Reader:
     ) -> Iterator[Reading]:
         """Decide what is asked of a recording while it is read: a reading per batch of windows, which is then forgotten."""
         reading = Reading(request)
-        waiting: list[tuple[Reading, State]] = []
-        for start, end, state in self.windows(request, window_seconds, hop_seconds):
+        waiting: list[_Waiting] = []
+        for start, end, state, evidence in self.windows(request, window_seconds, hop_seconds):
             reading.spans.append((start, end))
-            waiting.append((reading, state))
+            waiting.append((reading, state, evidence))
             if len(waiting) == batch_size:
                 self._decide(waiting, asked)
                 yield reading
@@ -178,8 +188,11 @@ class Reader:
         window_seconds: float | None = None,
         hop_seconds: float | None = None,
         warnings: list[str] | None = None,
-    ) -> Iterator[tuple[float, float, State]]:
+    ) -> Iterator[_Window]:
         """Start and end in seconds of the clip, and the state of each window, at the judge's rate.
+
+        Beside it comes what its original says of it; the judge hears the original, too, unless it is known what may be measured
+        instead.
 
         What does not sound is left out, before, after and between, unless the reference sounds there or nothing sounds at all:
         how a clip was cut, and how long its speaker pauses, is no quality of it.
@@ -194,7 +207,14 @@ class Reader:
                 same = None if heard.reference is None else part(heard.reference, start, end)
                 if SILENT not in notes and is_silent(window.samples) and (same is None or is_silent(same.samples)):
                     continue
-                yield start, end, clip_state(self._block(window), same and self._block(same))
+                if same is None or heard.reference is None:
+                    yield start, end, clip_state(self._block(window)), None
+                    continue
+                first, last = heard.reach
+                inside = (max(0.0, first - start), min(end, last) - start)
+                evidence = Evidence(part(window, *inside), part(heard.reference, start + inside[0], start + inside[1]))
+                shown = None if self.fitted else self._block(same)
+                yield start, end, clip_state(self._block(window), shown), evidence
 
     def _heard(self, request: Request, notes: list[str]) -> Iterator["_Sounding"]:
         """The parts of a clip that sound, and what there is to know about it."""
@@ -221,18 +241,27 @@ class Reader:
             read_audio(found.source, channel=found.channel),
             read_audio(request.reference, channel=request.channel, **times),
         )
+        reach = part(clip, first, last), part(original, first, last)
+        # Faults may leave too little of a waveform, and of its envelope, to find the shift, but not of the course of its bands
+        is_alike = (
+            is_alike or (likeness(*reach) or 0.0) > LEAST_LIKENESS or all(is_silent(one.samples) for one in reach)
+        )
+        notes += found.notes
+        if not is_alike:
+            notes += [UNALIKE, *_silence_notes(found.spans, clip.seconds)]
+            yield replace(found, source=clip, channel=MIX)
+            return
         spans = joined_spans(found.spans, listen(original).spans)
         covered, bare = split_spans(spans or ((0.0, clip.seconds),), (first, last), streaming.LEAST_SECONDS)
-        notes += found.notes
-        if spans and not is_alike:
-            notes.append("the reference does not sound like the clip: is it the right one?")
         if bare:
             alone = sum(end - start for start, end in bare)
-            reach = f"the reference reaches from {first:.1f} to {last:.1f} s of the clip"
-            notes.append(f"{reach}: {alone:.1f} s were judged without one")
+            reaches = f"the reference reaches from {first:.1f} to {last:.1f} s of the clip"
+            notes.append(f"{reaches}: {alone:.1f} s were judged without one")
         notes += _silence_notes(spans, clip.seconds)
         for span in sorted([*covered, *bare]):
-            yield _Sounding(clip, MIX, clip.seconds, (span,), reference=original if span in covered else None)
+            yield _Sounding(
+                clip, MIX, clip.seconds, (span,), reference=original if span in covered else None, reach=(first, last)
+            )
 
     def window(self, request: Request, start: float | None) -> State:
         """The state of the window that begins there; None for the first.
@@ -240,13 +269,13 @@ class Reader:
         Raises:
             AudioError: If there is none any more, because the file has changed.
         """
-        for begin, _, state in self.windows(request):
+        for begin, _, state, _ in self.windows(request):
             if start is None or begin == start:
                 return state
         raise AudioError(f"{clip_name(request.clip)}: changed while it was being judged")
 
-    def pair_windows(self, pair: Pair) -> Iterator[tuple[float, float, State]]:
-        """The states of two clips, window by window, each as A, B and as B, A."""
+    def pair_windows(self, pair: Pair) -> Iterator[_Window]:
+        """The states of two clips, window by window, each as A, B and as B, A, and whether they are the same."""
         self._check_two(pair.first.clip)
         size = self.processor.window_seconds
         heard = [self._listen(one) for one in (pair.first, pair.second)]
@@ -264,8 +293,9 @@ class Reader:
                 continue
             # Two clips have no common time; only the length is used, as the weight of the window pair
             length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
-            yield 0.0, length, pair_state(first, second)
-            yield 0.0, length, pair_state(second, first)
+            same = SameClips() if np.array_equal(first, second) else None
+            yield 0.0, length, pair_state(first, second), same
+            yield 0.0, length, pair_state(second, first), same
 
     def pair_window(self, pair: Pair, number: int) -> State:
         """The state of a window pair, as A, B.
@@ -273,7 +303,7 @@ class Reader:
         Raises:
             AudioError: If there is none any more, because a file has changed.
         """
-        for _, _, state in islice(self.pair_windows(pair), 2 * number, None):
+        for _, _, state, _ in islice(self.pair_windows(pair), 2 * number, None):
             return state
         names = f"{clip_name(pair.first.clip)} / {clip_name(pair.second.clip)}"
         raise AudioError(f"{names}: changed while they were being judged")
@@ -304,13 +334,26 @@ class Reader:
 
     # Decisions
 
-    def _decide(self, waiting: list[tuple[Reading, State]], asked: Questionnaire) -> None:
+    def _decide(self, waiting: list[_Waiting], asked: Questionnaire) -> None:
         """One forward pass over the waiting windows, whose answers go to their readings; empties the list."""
         if not waiting:
             return
-        for (reading, _), heard in zip(waiting, self.decide([state for _, state in waiting], asked), strict=True):
+        answers = self.decide([state for _, state, _ in waiting], asked)
+        for (reading, _, evidence), heard in zip(waiting, answers, strict=True):
+            if evidence is not None:
+                heard = evidence.revised(heard, asked, self.fitted)
             reading.windows.append(heard)
         waiting.clear()
+
+    def shows_reference(self, request: Request, warnings: Sequence[str]) -> bool:
+        """Whether the model hears the reference beside the clip, which was read with these warnings."""
+        return request.reference is not None and self.fitted is None and UNALIKE not in warnings
+
+    @cached_property
+    def fitted(self) -> Fitted | None:
+        """How what is measured beside an original shifts the scores; None of a judge to which that was not fitted."""
+        learned = Learned.of(self.model.config)
+        return None if learned is None else learned.reference
 
     def decide(self, states: list[State], asked: Questionnaire) -> list[Heard]:
         """What is asked about each window, in one batch: in typed questions, in labels, and in texts."""

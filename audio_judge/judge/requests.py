@@ -14,6 +14,7 @@ import numpy as np
 
 from audio_judge.audio import MIX, Audio, AudioSource, Channel
 from audio_judge.judge.spoken import TextQuestion
+from audio_judge.judge.wordings import fault_of, rubric_of
 from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners
 from audio_judge.tasks.listeners import Listener
@@ -98,6 +99,23 @@ class Questionnaire:
         asked = [rubric for rubric in self.asked if rubric.name not in in_words]
         typed = {rubric.name: rubric.question(language=self.language) for rubric in asked}
         return heard_by(self.listener, typed) | dict(self.more)
+
+    @cached_property
+    def scored(self) -> dict[str, Rubric]:
+        """Name of a question, of whatever form, to the rubric that it scores."""
+        typed = {name: rubric for name, question in self.more.items() if (rubric := rubric_of(question)) is not None}
+        labels = {name: question.rubrics[0] for name, question in self.labels.items() if question.rubrics}
+        return typed | labels | {rubric.name: rubric for rubric in self.rubrics}
+
+    @cached_property
+    def about_faults(self) -> list[str]:
+        """Names of the questions whether a known fault is there."""
+        return [name for name, question in self.more.items() if fault_of(question) is not None]
+
+    @cached_property
+    def about_when(self) -> list[str]:
+        """Names of the questions when something is heard."""
+        return [name for name, question in self.more.items() if question.get("type") == "span"]
 
 
 def heard_by(listener: Listener | None, questions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

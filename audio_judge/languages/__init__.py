@@ -190,7 +190,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(one)
     elif is_dataclass(value):
         for field in fields(value):
-            if field.name not in ("patterns", "pattern", "denials", "numbers", "code", "name", "claims"):
+            if field.name not in ("patterns", "pattern", "denials", "numbers", "code", "name", "claims", "asked"):
                 yield from _texts(vars(value)[field.name])
     else:
         for one in value:

@@ -1,7 +1,7 @@
 """French. Decimals in sentences take a comma; numbers that stand alone keep the point, as in every language here."""
 
 from audio_judge.languages.patterns import CLAUSE_END, judged_anywhere
-from audio_judge.languages.words import CauseWords, Language, RubricWords
+from audio_judge.languages.words import Asked, CauseWords, Language, RubricWords
 
 _N = r"[0-9]+(?:[.,][0-9]+)?"
 
@@ -644,6 +644,46 @@ _DENIALS = (
     r"^\s+(?:ne (?:s'entend|se remarque)|n['’]est pas|n['’]existe)",
 )
 
+# fmt: off
+ASKED = Asked(
+    frames=(
+        "{}", "y a-t-il {}", "est-ce qu'il y a {}", "il y a {}", "entend-on {}", "entendez-vous {}", "entends-tu {}", "est-ce qu'on entend {}",
+    ),
+    things={
+        "noise": ("du bruit", "du bruit de fond", "un bruit de fond", "bruit de fond", "bruit", "du bruit derrière la voix"),
+        "dropouts": ("des coupures", "une coupure", "coupures", "des interruptions", "des trous", "des décrochages", "une interruption"),
+        "packet_loss": ("des pertes de paquets", "une perte de paquets", "pertes de paquets", "perte de paquets"),
+        "band_limit": ("une limitation de bande", "une bande limitée"),
+        "codec": (
+            "une distorsion de codage", "une distorsion du codage", "des artefacts de codage", "des artefacts de compression", "artefacts de codage",
+        ),
+        "clipping": ("de l'écrêtage", "un écrêtage", "écrêtage"),
+        "reverberation": ("de la réverbération", "une réverbération", "réverbération"),
+        "noise_suppression": ("des traces de réduction de bruit", "des traces de suppression de bruit"),
+        "vocoder": ("des artefacts de vocodeur",),
+        "clicks": ("des clics", "un clic", "clics", "des craquements", "craquements", "des crépitements"),
+        "quantisation": ("du bruit de quantification", "un bruit de quantification"),
+        "noise_bursts": ("des bouffées de bruit", "une bouffée de bruit"),
+        "level_changes": ("des sauts de niveau", "un saut de niveau"),
+    },
+    whole={
+        "noise": ("est-ce bruyant", "est-ce que c'est bruyant", "c'est bruyant", "est-il bruyant", "est-elle bruyante"),
+        "dropouts": ("est-ce que ça coupe", "ça coupe", "est-il coupé par endroits", "manque-t-il des passages"),
+        "band_limit": ("la bande passante est-elle limitée", "la bande est-elle limitée"),
+        "clipping": ("le signal est-il écrêté", "est-il écrêté"),
+        "level": ("est-ce trop faible ou trop fort", "est-ce trop fort ou trop faible", "le niveau est-il mauvais"),
+        "reverberation": ("est-ce réverbérant", "la voix est-elle réverbérante", "est-elle réverbérante"),
+        "fake": (
+            "est-ce un faux", "est-ce un deepfake", "est-elle fausse", "est-elle synthétique", "est-elle artificielle",
+            "est-ce une voix de synthèse", "est-ce une voix synthétique",
+        ),
+    },
+    beside=r"\b(?:dans|sur) (?:l'|cet? |cette |le |la )(?:enregistrement|extrait|audio|fichier|voix|parole|son|signal|clip)\b",
+    subjects=r"\b(?:cet|l') ?(?:enregistrement|extrait)\s+(?=est-il)|\b(?:la|cette) (?:voix|parole)\s+(?=est-elle (?:bruyante|fausse|synthétique|artificielle))",
+    it="",
+)
+# fmt: on
+
 LANGUAGE = Language(
     code="fr",
     name="français",
@@ -749,4 +789,5 @@ LANGUAGE = Language(
             "Réglez le gain pour que la parole ne soit ni trop faible ni trop forte.",
         ),
     },
+    asked=ASKED,
 )

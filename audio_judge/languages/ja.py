@@ -1,7 +1,7 @@
 """Japanese."""
 
 from audio_judge.languages.patterns import CLAUSE_END, judged_anywhere
-from audio_judge.languages.words import CauseWords, Language, RubricWords
+from audio_judge.languages.words import Asked, CauseWords, Language, RubricWords
 
 _N = r"[0-9]+(?:[.,][0-9]+)?"
 
@@ -580,6 +580,42 @@ _DENIALS = (
     r"見られない|感じられない|とは(?:言え|思え|思わ))",
 )
 
+# fmt: off
+ASKED = Asked(
+    frames=(
+        "{}", "{}はありますか", "{}がありますか", "{}はあるか", "{}があるか", "{}が聞こえますか", "{}は聞こえますか", "{}は入っていますか",
+        "{}が入っていますか",
+    ),
+    things={
+        "noise": ("雑音", "ノイズ", "背景雑音", "背景ノイズ", "バックグラウンドノイズ"),
+        "dropouts": ("途切れ", "音切れ", "音飛び", "音声の途切れ", "欠落"),
+        "packet_loss": ("パケット損失", "パケットロス"),
+        "band_limit": ("帯域制限",),
+        "codec": ("符号化歪み", "圧縮歪み", "コーデックの歪み"),
+        "clipping": ("クリッピング", "音割れ"),
+        "reverberation": ("残響", "部屋の響き"),
+        "noise_suppression": ("雑音抑圧の痕跡", "ノイズ抑圧の痕跡"),
+        "vocoder": ("ボコーダの痕跡",),
+        "clicks": ("クリック音", "クリックノイズ", "プチプチ音", "プツプツ音"),
+        "quantisation": ("量子化雑音", "量子化ノイズ"),
+        "noise_bursts": ("突発的な雑音",),
+        "level_changes": ("音量の急な変化",),
+    },
+    whole={
+        "noise": ("うるさいですか", "雑音が多いですか", "ノイズが多いですか"),
+        "dropouts": ("途切れていますか", "途切れますか", "音が途切れていますか", "音が途切れますか"),
+        "band_limit": ("帯域は制限されていますか", "帯域が制限されていますか"),
+        "clipping": ("音割れしていますか", "クリップしていますか"),
+        "level": ("音量は小さすぎるか大きすぎますか",),
+        "reverberation": ("響いていますか", "残響が多いですか"),
+        "fake": ("偽物ですか", "合成ですか", "機械が作ったものですか", "ディープフェイクですか", "aiが生成したものですか", "合成音声ですか"),
+    },
+    beside=r"この(?:録音|音声|クリップ|音|ファイル)(?:に|で|の中に|では|には)?[、,]?(?:は)?",
+    subjects=r"(?:録音|音声|声|クリップ)(?:は|が)(?=(?:うるさい|途切れ|響い|偽物|合成|機械|ディープ|ai|音割れ|クリップし))",
+    it="",
+)
+# fmt: on
+
 LANGUAGE = Language(
     code="ja",
     name="日本語",
@@ -684,4 +720,5 @@ LANGUAGE = Language(
             "声が小さすぎず大きすぎないように録音レベルを調整してください。",
         ),
     },
+    asked=ASKED,
 )

@@ -102,6 +102,29 @@ class Claims:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Yes-or-no questions, and what they ask about: what means the same as a question that judges learn.
+
+    What is asked about is a key of ``tasks.faults.SAME_QUESTIONS`` or, in ``things``, of ``tasks.faults.SPAN_QUESTIONS``.
+
+    Args:
+        frames: Questions about a thing, which stands for ``{}``.
+        things: What is asked about to its names.
+        whole: What is asked about to whole questions.
+        beside: Regular expression of what changes no meaning, such as "in this recording", and is left out.
+        subjects: Regular expression of what the clip is called, all of which are ``it``.
+        it: What stands for them.
+    """
+
+    frames: Texts
+    things: Mapping[str, Texts]
+    whole: Mapping[str, Texts]
+    beside: str
+    subjects: str
+    it: str
+
+
+@dataclass(frozen=True)
 class Language:
     """All words of one language; keys and placeholders are those of ``en.py``.
 
@@ -131,6 +154,7 @@ class Language:
         causes: Kind of fault to its words.
         advice: Rubric to suggestions.
         distortion_advice: Type of distortion to suggestions.
+        asked: Questions about faults in other words than those that judges learn.
         claims: How to read free text about the aspects; None where only our own words are read.
     """
 
@@ -151,4 +175,5 @@ class Language:
     causes: Mapping[str, CauseWords]
     advice: Mapping[str, Texts]
     distortion_advice: Mapping[str, Texts]
+    asked: Asked
     claims: Claims | None = field(default=None)

@@ -1,7 +1,7 @@
 """Chinese (Mandarin, simplified characters)."""
 
 from audio_judge.languages.patterns import CLAUSE_END, judged_anywhere
-from audio_judge.languages.words import CauseWords, Language, RubricWords
+from audio_judge.languages.words import Asked, CauseWords, Language, RubricWords
 
 _N = r"[0-9]+(?:[.,][0-9]+)?"
 
@@ -513,6 +513,39 @@ _DENIALS = (
     r"^[^，。；、]{0,3}(?:不存在|听不[到见出]|没有)",
 )
 
+# fmt: off
+ASKED = Asked(
+    frames=("{}", "有{}吗", "有没有{}", "是否有{}", "能听到{}吗", "听得到{}吗", "听到{}了吗", "存在{}吗", "是否存在{}"),
+    things={
+        "noise": ("噪声", "噪音", "背景噪声", "背景噪音", "杂音"),
+        "dropouts": ("中断", "断续", "掉音", "语音缺失", "断音"),
+        "packet_loss": ("丢包", "数据包丢失"),
+        "band_limit": ("带宽限制", "频带限制"),
+        "codec": ("编码失真", "压缩失真", "编解码失真"),
+        "clipping": ("削波", "削顶", "削波失真"),
+        "reverberation": ("混响", "房间混响"),
+        "noise_suppression": ("降噪痕迹", "降噪的痕迹"),
+        "vocoder": ("声码器痕迹",),
+        "clicks": ("咔嗒声", "爆音", "噼啪声"),
+        "quantisation": ("量化噪声",),
+        "noise_bursts": ("突发噪声",),
+        "level_changes": ("音量突变",),
+    },
+    whole={
+        "noise": ("嘈杂吗", "吵吗", "噪声大吗"),
+        "dropouts": ("断断续续吗", "有地方中断吗", "有没有断断续续"),
+        "band_limit": ("带宽受限吗", "带宽是否受限"),
+        "clipping": ("被削波了吗",),
+        "level": ("音量太小或太大吗", "音量太大或太小吗"),
+        "reverberation": ("混响重吗",),
+        "fake": ("是假的吗", "是合成的吗", "是伪造的吗", "是机器生成的吗", "是ai生成的吗"),
+    },
+    beside=r"(?:请问|在?(?:这|该)(?:段|个)?(?:录音|音频|语音|声音|片段)(?:里|中|里面)?|(?:录音|音频|语音|声音)(?:里|中|里面)|背景(?:里|中))",
+    subjects=r"(?:录音|音频|语音|声音|片段)(?=(?:嘈杂|吵|断断续续|是))",
+    it="",
+)
+# fmt: on
+
 LANGUAGE = Language(
     code="zh",
     name="中文",
@@ -593,4 +626,5 @@ LANGUAGE = Language(
         "drop / missing": ("重新录制缺失的部分。", "使用不丢包的连接。"),
         "level": ("把音量调到一般语音录音的水平。", "调节增益，使语音不过轻也不过响。"),
     },
+    asked=ASKED,
 )

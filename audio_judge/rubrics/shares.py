@@ -78,6 +78,33 @@ def vote_shares(votes: Sequence[float], low: float = 1.0, high: float = 5.0, lev
     return np.asarray(np.maximum(0, 1 - distances).mean(axis=0))
 
 
+def tilted_to(shares: np.ndarray, rubric: Rubric, mean: float) -> np.ndarray:
+    """Move shares of listeners (levels,) to another mean, as little as possible: each level by the same factor a point.
+
+    Args:
+        mean: On the rubric's scale.
+
+    Example:
+        >>> from audio_judge.rubrics import get_rubric
+        >>> tilted_to(np.array([0.0, 0.25, 0.5, 0.25, 0.0]), get_rubric("mos"), 3.5).round(2).tolist()
+        [0.0, 0.06, 0.38, 0.56, 0.0]
+    """
+    values, levels = rubric.level_values, len(rubric.levels)
+    # A level that nobody chose could never be chosen
+    logs = np.log(np.maximum(shares, 1e-9))
+    step = (rubric.high - rubric.low) / (levels - 1)
+    places = (values - values.mean()) / step  # (levels,), in levels around the middle
+    if not rubric.low < mean < rubric.high:
+        return np.eye(levels)[0 if mean <= rubric.low else -1]
+
+    def at(tilt: float) -> np.ndarray:
+        logits = logs + tilt * places
+        moved = np.exp(logits - logits.max())
+        return moved / moved.sum()
+
+    return at(brentq(lambda tilt: at(tilt) @ values - mean, -800.0, 800.0, xtol=1e-13))
+
+
 def _tilted(positions: np.ndarray, width: float, tilt: float) -> np.ndarray:
     # exp(-x^2 / 2 width^2 + tilt x), normalised; less the largest logit, so that no tilt overflows
     logits = tilt * positions - positions**2 / (2 * width**2)  # (levels,)

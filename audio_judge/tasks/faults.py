@@ -44,6 +44,10 @@ SPAN_QUESTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("level",),
     ),
 }
+# What may be asked about in other words (``Language.asked``), to the kinds of faults and the number of the wording that ask for it;
+# of several one is enough
+SAME_QUESTIONS: dict[str, tuple[tuple[str, int], ...]] = {kind: ((kind, 0),) for kind in FAULT_QUESTIONS}
+SAME_QUESTIONS |= {"dropouts": (("time_clipping", 1), ("packet_loss", 1))}
 CONTENT_QUESTION = {
     "type": "choice",
     "instructions": "What is heard?",

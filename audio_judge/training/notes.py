@@ -7,7 +7,8 @@ from typing import Any
 
 from audio_judge.data.examples import with_facts
 from audio_judge.data.files import read_example
-from audio_judge.judge.learned import LEARNED_FILE, Learned, Lesson, of_processor
+from audio_judge.judge.learned import LEARNED_FILE, MOST_QUESTIONS, Learned, Lesson, of_processor
+from audio_judge.judge.wordings import is_ours
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks import TASKS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
@@ -26,6 +27,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
     """
     lessons: dict[str, dict[str, dict[str, None]]] = {}
     has_faults = False
+    own: dict[str, None] = {}
     for row in examples:
         example = read_example(row)
         questions = example.get("questions")
@@ -41,6 +43,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         has_faults = has_faults or any(
             name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in (questions or {}).items()
         )
+        own |= dict.fromkeys(_own_questions(questions or {}) if len(own) < MOST_QUESTIONS else ())
     empty = Lesson("text", languages=())
     tasks = {}
     for task, lesson in lessons.items():
@@ -49,7 +52,12 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
             raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
         found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts", "listeners")))  # type: ignore[arg-type]
         tasks[task] = found.merged(empty)  # which puts the names in order
-    return Learned(tasks, has_faults)
+    return Learned(tasks, has_faults, questions=tuple(own)[:MOST_QUESTIONS])
+
+
+def _own_questions(questions: Mapping[str, Any]) -> list[str]:
+    """The words of those that are none of ours."""
+    return [str(one["instructions"]) for one in questions.values() if not is_ours(one)]
 
 
 def _asked(example: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,12 @@ from audio_judge.rubrics.rubric import ALL_RUBRICS
 
 
 class TestLs:
-    LISTS = (("rubrics", ALL_RUBRICS), ("tasks", ["score", "profile", "explain"]), ("corpora", CORPORA))
+    LISTS = (
+        ("rubrics", ALL_RUBRICS),
+        ("tasks", ["score", "profile", "explain"]),
+        ("corpora", CORPORA),
+        ("questions", ["noise", "fake"]),
+    )
 
     @pytest.mark.parametrize(("what", "names"), LISTS)
     def test_one_line_each(self, capsys, what, names):

@@ -72,9 +72,11 @@ class TestScore:
 
     def test_reference_is_heard(self, run):
         alone = lines(run("score", "clips/0.wav")[1])[0]
-        beside = lines(run("score", "clips/0.wav", "--reference", "clips/2.wav")[1])[0]
-        assert beside["reference"] == "clips/2.wav"
-        assert beside["scores"]["mos"] != alone["scores"]["mos"]
+        beside, unlike = (lines(run("score", "clips/0.wav", "--reference", f"clips/{n}.wav")[1])[0] for n in (0, 2))
+        assert (beside["reference"], unlike["reference"]) == ("clips/0.wav", "clips/2.wav")
+        assert beside["scores"]["mos"] == pytest.approx(4.8)
+        assert unlike["scores"]["mos"] == alone["scores"]["mos"]
+        assert "does not sound like the clip" in unlike["warnings"][0]
 
     def test_stdin(self, run, monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.StringIO('clips/1.wav\n{"path": "clips/0.wav", "id": 7}\n'))

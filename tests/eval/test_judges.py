@@ -46,7 +46,7 @@ class TestOwnJudge:
 
     def test_hears_the_reference_only_if_it_shall(self, own, clips):
         questions = [
-            Question("a", "score", (clips[0],), MOS, reference=clips[1], with_reference=heard)
+            Question("a", "score", (clips[0],), MOS, reference=clips[0], with_reference=heard)
             for heard in (False, True)
         ]
         alone = own.answer([Question("a", "score", (clips[0],), MOS)])[0]

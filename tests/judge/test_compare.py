@@ -34,9 +34,10 @@ class TestCompare:
         for name in ("mos", "loudness"):
             assert one.rubrics[name]["A"] == pytest.approx(other.rubrics[name]["B"], abs=1e-6)
 
-    def test_identical_clips_lead_by_nothing(self, judge):
-        said = compare(judge, FIRST, FIRST)
-        assert said.probabilities["A"] == pytest.approx(said.probabilities["B"], abs=1e-6)
+    def test_identical_clips_are_a_tie_by_rule(self, judge):
+        said = compare(judge, FIRST, FIRST, rubric=["mos", "loudness"])
+        for shares in (said.probabilities, said.rubrics["loudness"]):
+            assert shares == pytest.approx({"A": 0.01, "B": 0.01, "tie": 0.98})
         assert said.better == "tie"
 
     def test_is_the_mean_over_both_orders_of_the_question(self, judge):

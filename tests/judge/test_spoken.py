@@ -17,6 +17,7 @@ from audio_judge.tasks import Assessment, Comparison, Detection, Suggestions, as
 from audio_judge.text_models.replies import Completion
 
 FIRST, SECOND = (tone(0.4, 300), 48_000), (tone(0.4, 900), 48_000)
+NEAR_FIRST = (tone(0.4, 300) + 0.1 * tone(0.4, 900), 48_000)
 LONG = (tone(25.0), 48_000)  # windows of 10, 10 and 5 s
 FIVE = assess.write(Assessment({"mos": 5.0, "distortion": 4.0}, answer="Fine."))
 ONE = assess.write(Assessment({"mos": 1.0, "distortion": 2.0}, answer="Bad."))
@@ -77,7 +78,7 @@ class TestText:
 
     def test_is_asked_as_in_training(self, judge_of):
         judge = judge_of(IN_TEXT, FIVE)
-        judge.assess(FIRST, reference=SECOND)
+        judge.assess(FIRST, reference=NEAR_FIRST)
         texts = [block.get("text") for block in judge.asked[0] if block["type"] == "text"]
         assert texts == ["Degraded clip: ", "\nReference clip: ", "\n" + assess.ask(with_reference=True)]
 

@@ -41,7 +41,7 @@ from audio_judge.tasks import (
 
 OTHERS = LANGUAGES[1:]
 # Free text is read where experts write it, in English
-TABLES = [one.name for one in fields(Language) if one.name not in ("code", "name", "numbers", "claims")]
+TABLES = [one.name for one in fields(Language) if one.name not in ("code", "name", "numbers", "claims", "asked")]
 ENGLISH = get_language("en")
 ONE_DECIMAL = st.integers(10, 50).map(lambda tenths: tenths / 10)
 RATED = st.dictionaries(st.sampled_from(list(RUBRICS)), ONE_DECIMAL, min_size=1)

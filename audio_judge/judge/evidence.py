@@ -1,0 +1,111 @@
+"""What is measured between a clip and its original, as evidence on the scores of a judge that heard the clip.
+
+A judge that hears an original beside a clip must have learned to; most did not, and are led astray by it. So the difference
+is measured (``audio_judge.audio.originals``), and how much it says beside what the judge heard is fitted to rated clips
+(``benchmarks/references.py``), as a few numbers in the note of what the judge learned. Whatever the judge, a clip that is its
+original has no fault.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from audio_judge.audio import Audio
+from audio_judge.audio.originals import IDENTICAL_DB, measure, rest_db
+from audio_judge.judge.learned import Fitted
+from audio_judge.judge.requests import Heard, Questionnaire
+from audio_judge.rubrics.rubric import Rubric
+from audio_judge.rubrics.shares import level_shares, tilted_to
+
+# What is wrong with a clip, and nothing of what it was before
+DEGRADATIONS = (
+    "mos", "noisiness", "coloration", "discontinuity", "loudness", "intelligibility", "distortion", "background_noise",
+    "distortion_level", "listening_effort", "continuity", "reverberation", "music_distortion", "sudden_silence",
+)  # fmt: skip
+# These hear the level, which may differ
+OF_LEVEL, SAME_LEVEL_DB = ("mos", "loudness"), 3.0
+# Of a clip that is its original: near the top, as some listeners never give the best
+IDENTICAL_GOODNESS = 0.95
+# The probability of a fault that is not there, as in training (``audio_judge.tasks.faults``)
+ABSENT = 0.02
+# Probability of a tie between two clips that are the same
+TIE = 1 - ABSENT
+
+
+class SameClips:
+    """What is known of a pair of clips whose samples are the same: it is a tie, whatever a judge would say."""
+
+    def revised(self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None) -> Heard:
+        """What was heard, with every verdict (of A, B and a tie) a tie."""
+        rest = (1 - TIE) / 2
+        verdicts = dict.fromkeys(heard.probabilities, np.array([rest, rest, TIE]))
+        return replace(heard, probabilities=verdicts)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A window and the same part of its original; what is measured is measured when it is asked for."""
+
+    clip: Audio
+    original: Audio
+
+    @cached_property
+    def measured(self) -> dict[str, float] | None:
+        """The measures; None where the original has too little speech."""
+        return measure(self.clip, self.original)
+
+    @cached_property
+    def is_identical(self) -> bool:
+        """Whether the clip is its original, at whatever gain, but for what nobody hears."""
+        samples = [one.samples.astype(np.float64) for one in (self.clip, self.original)]
+        return rest_db(*(one - one.mean() for one in samples)) >= IDENTICAL_DB
+
+    def revised(self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None) -> Heard:
+        """What was heard in the window, in the light of its original.
+
+        Args:
+            asked: What was heard about.
+            fitted: How measures shift scores; None shifts none.
+        """
+        shares = dict(heard.probabilities)
+        values = dict(heard.values)
+        for name, rubric in asked.scored.items():
+            if name in shares:
+                shares[name] = self._shares(shares[name], rubric, fitted)
+            if name in values:
+                values[name] = self._value(values[name], rubric, fitted)
+        if self.is_identical:
+            shares |= {name: np.array([ABSENT, 1 - ABSENT]) for name in asked.about_faults if name in shares}
+            shares |= {name: np.minimum(shares[name], ABSENT) for name in asked.about_when if name in shares}
+        return replace(heard, probabilities=shares, values=values)
+
+    def _shares(self, shares: np.ndarray, rubric: Rubric, fitted: Fitted | None) -> np.ndarray:
+        if self._is_flawless(rubric):
+            return level_shares(self._flawless(rubric), None, rubric.low, rubric.high, len(rubric.levels))
+        score = float(shares @ rubric.level_values)
+        moved = self._moved(score, rubric, fitted)
+        return shares if moved == score else tilted_to(shares, rubric, moved)
+
+    def _value(self, score: float, rubric: Rubric, fitted: Fitted | None) -> float:
+        return self._flawless(rubric) if self._is_flawless(rubric) else self._moved(score, rubric, fitted)
+
+    def _moved(self, score: float, rubric: Rubric, fitted: Fitted | None) -> float:
+        if fitted is None or rubric.name not in fitted.rubrics or self.measured is None:
+            return score
+        return float(np.clip(score + fitted.shift(rubric, score, self.measured), rubric.low, rubric.high))
+
+    def _is_flawless(self, rubric: Rubric) -> bool:
+        if rubric.name not in DEGRADATIONS or not self.is_identical:
+            return False
+        return rubric.name not in OF_LEVEL or abs(self._gain_db) <= SAME_LEVEL_DB
+
+    @cached_property
+    def _gain_db(self) -> float:
+        power = [float(np.square(one.samples, dtype=np.float64).sum()) + 1e-20 for one in (self.clip, self.original)]
+        return float(10 * np.log10(power[0] / power[1]))
+
+    @staticmethod
+    def _flawless(rubric: Rubric) -> float:
+        worst = rubric.low if rubric.best == "high" else rubric.high
+        return worst + IDENTICAL_GOODNESS * (rubric.best_score - worst)
