@@ -1130,6 +1130,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         cut_window: bool = False,
         scale_tokens: bool = False,
         span_size: int = 0,
+        brief_questions: bool = False,
         quantization_config=None,
         gguf_file: str | None = None,
         dtype: torch.dtype | str = "auto",
@@ -1150,6 +1151,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             scale_tokens: Whether audio tokens are brought to the deviation of the language model's own token vectors
                 (`adapter_scale` of [`AudioJudgeConfig`]), which most adapters are far from when they start.
             span_size: Width of the head for `span` questions, untrained too; 0 for none.
+            brief_questions: For the processor, see `AudioJudgeProcessor.from_parts`.
             quantization_config: For the language model only, e.g. a `BitsAndBytesConfig` with nf4.
             gguf_file: Name of a GGUF file in `text`, which is unpacked.
             dtype: Of both backbones; `"auto"` keeps what their files hold.

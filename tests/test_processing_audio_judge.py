@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny import ENCODERS, audio, chat_inputs, make_judge, make_tokenizer, tone
+from tiny import ENCODERS, audio, chat_inputs, make_backbones, make_judge, make_tokenizer, tone
 from transformers import WhisperFeatureExtractor
 from transformers.decision import prepare_inputs
 
@@ -297,6 +297,20 @@ class TestJointPrompt:
             processor.joint_prompt(
                 "x", {"a": {"type": "noul", "instructions": "A?"}, "b": {"type": "noul", "instructions": "B?"}}
             )
+
+    def test_brief_questions_show_the_ends_of_a_scale_and_every_choice(self, backbones):
+        processor = AudioJudgeProcessor.from_backbones(*make_backbones(backbones), brief_questions=True)
+        questions = {
+            "noise": {"type": "score", "instructions": "How noisy?", "criteria": ["very", "somewhat", "not"]},
+            "what": {"type": "choice", "instructions": "What?", "criteria": {"a": "speech", "b": "music", "c": "else"}},
+            "clear": {"type": "noul", "instructions": "Clear?"},
+        }
+        inputs, parsed = processor.joint_prompt("x", questions)
+        noise, what, clear = processor.tokenizer.decode(inputs["input_ids"][0]).split("<|question|>")[1:]
+        assert noise == "How noisy?\nA very\nC not\n"
+        assert all(choice in what for choice in ("a: speech", "b: music", "c: else"))
+        assert clear == "Clear?\n"
+        assert [len(question.labels) for question in parsed] == [3, 3, 2]
 
 
 class TestLengths:
