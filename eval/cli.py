@@ -39,8 +39,10 @@ SCORE_EXAMPLES = """examples:
   python -m eval score runs/mini/predictions.jsonl --task nisqa_test
   python -m eval score mine.csv --task nisqa_test --data-root /data --columns id=file,mos=prediction
   python -m eval score mine.csv --task score --columns id=file,mos=prediction,truth.mos=mos,system=system
+  python -m eval score Reference/predictions_mos_numeric.csv --task nisqa_test
   python -m eval score answers.csv --task detect --columns id=file,real=probability,truth.label=label
 
+The answers that SpeechQualityLLM committed are read as they are (question, generated, dim, y_true, y_pred).
 Columns of predictions, by these names unless --columns says otherwise: id (item or file name), rubrics, preference, real (probability), text (raw answer); of the truth, unless
 the data of the benchmark are there: truth.RUBRIC, truth.preference, truth.label, truth.text; and condition, system, speaker."""
 
@@ -329,7 +331,7 @@ def _tools(options: argparse.Namespace) -> Any:
 
 def score(options: argparse.Namespace) -> int:
     """Measure predictions that are there; those without an answer cost what ``metrics.RULE`` says, and no exit code."""
-    from . import benchmarks, user_tables
+    from . import benchmarks, published_answers, user_tables
     from .predictions import FILE
     from .runner import measure, write_json
     from .tables import markdown
@@ -338,13 +340,21 @@ def score(options: argparse.Namespace) -> int:
     places, _ = _places(options)
     is_plain = options.task in benchmarks.TASKS
     is_ours = user_tables.is_ours(options.predictions)
-    if not is_ours:
+    is_published = (
+        not columns and not is_ours and published_answers.is_published(user_tables.header(options.predictions))
+    )
+    if is_published:
+        columns = {f"truth.{name}": "y_true" for name in published_answers.rubrics_of(options.predictions)}
+    elif not is_ours:
         columns = user_tables.prediction_columns(options.predictions, columns, with_truth=is_plain)
     benchmark = user_tables.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
     # The data of the benchmark are read only if the file does not bring the truth along
     has_truth = is_plain or is_ours or any(name.startswith("truth.") for name in columns)
     known = [] if has_truth else benchmarks.items(benchmark, places)
-    rows = user_tables.read_predictions(options.predictions, benchmark, columns, known, options.judge)
+    if is_published:
+        rows = published_answers.read_published(options.predictions, benchmark, options.judge)
+    else:
+        rows = user_tables.read_predictions(options.predictions, benchmark, columns, known, options.judge)
     if is_plain and is_ours:
         # Rows of ours say what they were asked; a plain task takes the rubrics from them.
         benchmark = user_tables.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""))

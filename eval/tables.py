@@ -20,7 +20,7 @@ def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: M
     """
     parts = [table(found, benchmark) for benchmark in benchmarks]
     parts += [] if costs is None else [cost_table(costs)]
-    rule = f"{found['rule']} In brackets: 95 % bootstrap interval, then coverage where it is below 100 %."
+    rule = f"{found['rule']} In brackets: 95 % bootstrap interval; where coverage is below 100 %, it and the figure of the answered only."
     return "\n\n".join([*(part for part in parts if part), rule]) + "\n"
 
 
@@ -64,7 +64,10 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
         return "–"
     extras = [] if figure["low"] is None else [f"{_number(figure['low'])} to {_number(figure['high'])}"]
     covered = figure["coverage"]  # None where a figure is not about answers
-    extras += [f"{100 * covered:.1f} %"] if covered is not None and covered < 1 else []
+    if covered is not None and covered < 1:
+        answered = figure.get("answered")
+        only = "" if answered in (None, figure["value"]) else f", {_number(answered)} of those answered"
+        extras += [f"{100 * covered:.1f} %{only}"]
     return _number(figure["value"]) + (f" ({'; '.join(extras)})" if extras else "")
 
 

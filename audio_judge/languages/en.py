@@ -794,7 +794,7 @@ CAUSES = {
     "noise": CauseWords(
         _graded((_MASS, "background noise"), (_MASS, "noise in the background")),
         ("This covers the soft sounds.", "This lies under the voice."),
-        r"background noise|noise in the background",
+        r"(?:background|white) noise|noise in the background",
     ),
     "packet_loss": CauseWords(
         _graded((_PLURAL, "lost packets"), (_MASS, "packet loss")),

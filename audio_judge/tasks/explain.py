@@ -223,7 +223,9 @@ def parse(
     else:
         lines = simplified(text).splitlines()
         words = "\n".join(line for line in lines if not _HEAD_LINE.fullmatch(line))
-        scores = profile.parse("\n".join(line for line in lines if _HEAD_LINE.fullmatch(line)), chosen)
+        # Without lines of scores, they may stand in the sentences
+        head = "\n".join(line for line in lines if _HEAD_LINE.fullmatch(line))
+        scores = profile.parse(head or text, chosen)
     if not re.search(r"[^\W\d]{2}", words) or (strict and "\n" in words):
         raise ParseError(f"no reasons in words, in one paragraph after the scores, in {text!r}")
     kinds = read_in(words, language, strict, lambda spoken: _named(words, spoken))

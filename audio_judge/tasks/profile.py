@@ -15,6 +15,9 @@ from audio_judge.tasks.score import write as write_score
 
 # A name, a separator, the rest; a dash or "is" must stand between spaces, for names have hyphens
 _ITEM = re.compile(r"[^\w(]*([^:=]+?)\s*(?:[:=]|\s(?:is|at|-|–)\s)\s*(.*)", re.DOTALL)
+# What stands between a name and its score within a sentence: "loudness quality (≈4.4)", "overall MOS of 4.2"
+_BETWEEN = r"(?:\s+(?:quality|score|rating))?(?:\s*[:=(≈~]|\s+(?:is|of|at|as|about|around)\s)[\s(≈~=]*"
+_SCORE = r"(-?[0-9]+(?:[.,][0-9]+)?(?:\s*/\s*[0-9]+|\s+out\s+of\s+[0-9]+)?)(?!\w|[.,][0-9])"
 
 
 TRAITS = Traits("several", ("scores",))
@@ -123,7 +126,7 @@ def parse(
     Args:
         rubrics: What was asked for.
         strict: The lines may still come in any order. Otherwise names that nobody asked for are ignored, a score that
-            cannot be read is missing, and the names may be in any of our languages.
+            cannot be read is missing, the names may be in any of our languages, and may stand with their scores in sentences.
 
     Returns:
         Rubric name to score, in the order of the answer.
@@ -134,6 +137,8 @@ def parse(
     Example:
         >>> parse("- **Noisiness**: 2,1/5\n- Charm: 4\n- MOS: 3", ["mos", "noisiness", "loudness"])
         {'noisiness': 2.1, 'mos': 3.0}
+        >>> parse("Considering noisiness (≈4.2) and loudness quality (≈4.3), I give an overall MOS of 4.1.")
+        {'noisiness': 4.2, 'loudness': 4.3, 'mos': 4.1}
     """
     known = rubrics_by_name(rubrics)
     found = _strict_items(text, known, language) if strict else _tolerant_items(text, known)
@@ -185,15 +190,35 @@ def _strict_items(text: str, known: Mapping[str, Rubric], language: str) -> Iter
 
 def _tolerant_items(text: str, known: Mapping[str, Rubric]) -> Iterable[tuple[str, float]]:
     names = _names(known.values())
+    found = []
     # Lines, or one line with semicolons or commas; the comma before a digit is a decimal one
     for item in re.split(r"[\n;]|,(?![0-9])", simplified(text)):
         match = _ITEM.fullmatch(item.strip())
         name = names.get(_plain(match[1])) if match else None
         if match and name and not re.search(r"[:=]", match[2]):  # a second name in it: the number is not this one's
             try:
-                yield name, read_number(match[2], known[name])
+                found.append((name, read_number(match[2], known[name])))
             except ParseError:
                 continue  # unreadable is missing, which the caller sees; the other lines still count
+    yield from found
+    yield from _sentence_items(simplified(text), names, known, {name for name, _ in found})
+
+
+def _sentence_items(
+    text: str, names: Mapping[str, str], known: Mapping[str, Rubric], have: Collection[str]
+) -> Iterable[tuple[str, float]]:
+    """Scores right behind their names within sentences; a name with two different ones is missing."""
+    called = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    found: dict[str, set[float]] = {}
+    for match in re.finditer(rf"(?<!\w)({called}){_BETWEEN}{_SCORE}", text, re.IGNORECASE):
+        name = names[_plain(match[1])]
+        if re.search(rf"(?<!\w)(?:{called})\s*[:=]\s*$", text[: match.start()], re.IGNORECASE):
+            continue  # a name right before it: whose the number is, nobody knows
+        try:
+            found.setdefault(name, set()).add(read_number(match[2], known[name]))
+        except ParseError:
+            continue
+    yield from ((name, values.pop()) for name, values in found.items() if len(values) == 1 and name not in have)
 
 
 def _plain(name: str) -> str:

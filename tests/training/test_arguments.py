@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 import yaml
@@ -50,3 +51,35 @@ class TestDeviceParser:
         scripts = [path.read_text() for path in Path(__file__).parents[2].glob("train_*.py")]
         assert all("TrlParser" not in text for text in scripts)
         assert sum("DeviceParser([" in text for text in scripts) == 3
+
+
+class TestCorpusArguments:
+    """What the scripts read by themselves may be a data set, as of the Hub."""
+
+    COLUMNS = 'columns={"path": "audio", "ratings": {"mos": "mos"}}'
+
+    @pytest.fixture
+    def saved(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+        rows = [{"audio": {"bytes": b"RIFF%d" % mos, "path": None}, "mos": mos} for mos in (2, 4)]
+        one = datasets.Dataset.from_list(rows).cast_column("audio", datasets.Audio())
+        datasets.DatasetDict({"train": one, "validation": one.select([1])}).save_to_disk(tmp_path / "saved")
+        return str(tmp_path / "saved")
+
+    def read(self, place, split, **given):
+        options = arguments.CorpusArguments(corpus="table", data=place, corpus_options=[self.COLUMNS], **given)
+        return [clip.ratings["mos"].value for clip in options.read(split)]
+
+    @pytest.mark.parametrize("place", [None, "hf://datasets/me/clips"])
+    def test_data_sets(self, saved, place, monkeypatch):
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.load_from_disk(saved))
+        assert self.read(place or saved, "train") == [2.0, 4.0]
+        assert self.read(place or saved, "validation") == [4.0]
+
+    def test_rows_that_are_wrong(self, tmp_path):
+        rows = {"audio": ["a.wav", "b.wav"], "mos": [0.5, 3.0]}
+        splits = dict.fromkeys(("train", "validation"), datasets.Dataset.from_dict(rows))
+        datasets.DatasetDict(splits).save_to_disk(tmp_path / "saved")
+        with pytest.raises(ValueError, match=r"mos is 0\.5"):
+            self.read(str(tmp_path / "saved"), "train")
+        assert self.read(str(tmp_path / "saved"), "train", on_error="skip") == [3.0]
