@@ -47,10 +47,12 @@ Columns of predictions, by these names unless --columns says otherwise: id (item
 the data of the benchmark are there: truth.RUBRIC, truth.preference, truth.label, truth.text; and condition, system, speaker."""
 
 LABEL_EXAMPLES = """examples:
-  python -m eval label /data/unrated --peer audiobox-aesthetics --out pseudo.jsonl
+  python -m eval label /data/unrated --judge peer:audiobox-aesthetics --out pseudo.jsonl
+  python -m eval label /data/unrated --judge mini --rubric mos,noisiness --out mini.jsonl
 
-Rows have the path and, on the scales of our rubrics, what the peer gives: for the reader `table` (recipes/data/jastin.yaml). A run
-that was stopped goes on with the same command."""
+Rows have the path, who labels (`source`) and, on the scales of our rubrics, the scores: for the reader `table`, with
+`corpus: source` among its columns and a weight of its own in a mixture (recipes/data/jastin.yaml). A run that was stopped goes on
+with the same command."""
 
 LISTENERS_EXAMPLES = """examples:
   python -m eval listeners --judge mini --corpus bvcc --data BVCC/DEVSET --option root=BVCC/wav --split validation
@@ -107,7 +109,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
     for name, add, summary, examples in (
         ("run", _add_run_options, "Judge benchmarks and compute the figures.", RUN_EXAMPLES),
         ("score", _add_score_options, "Compute the figures of predictions that are there.", SCORE_EXAMPLES),
-        ("label", _add_label_options, "Have a peer score clips that nobody rated, to train on.", LABEL_EXAMPLES),
+        (
+            "label",
+            _add_label_options,
+            "Have a judge or a peer score clips that nobody rated, to train on.",
+            LABEL_EXAMPLES,
+        ),
         ("listeners", _add_listeners_options, "Does a judge heed who listens, as raters differ?", LISTENERS_EXAMPLES),
         ("report", _add_report_options, "Write the figures of runs for people.", REPORT_EXAMPLES),
         ("hub", _add_hub_options, "Write the figures of a run for the Hub.", HUB_EXAMPLES),
@@ -183,7 +190,10 @@ def _add_score_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_label_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", nargs="+", metavar="CLIPS", help="files, folders, globs or lists")
-    parser.add_argument("--peer", required=True, metavar="NAME", help="one that needs no original; see `ls peers`")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--judge", metavar="JUDGE", help="as of `run`; a peer that needs no original is peer:NAME")
+    who.add_argument("--peer", metavar="NAME", help="the same as --judge peer:NAME; see `ls peers`")
+    parser.add_argument("--rubric", metavar="NAMES", help="(default: all of a peer's, mos of others)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".jsonl file; continued if it is there")
 
 
@@ -369,10 +379,14 @@ def score(options: argparse.Namespace) -> int:
 
 
 def label(options: argparse.Namespace) -> int:
-    """Write a peer's scores of clips, and say how many could not be scored."""
+    """Write a judge's scores of clips, and say how many could not be scored."""
     from .labels import label_clips
 
-    scored, failed = label_clips(options.clips, options.peer, options.out)
+    rubrics = tuple(filter(None, (options.rubric or "").split(",")))
+    try:
+        scored, failed = label_clips(options.clips, options.judge or f"peer:{options.peer}", options.out, rubrics)
+    except ValueError as error:  # an unknown rubric
+        raise UsageError(str(error)) from error
     print(f"{options.out}: {scored} clips scored" + (f", {failed} could not be; their rows say why" if failed else ""))
     return 1 if failed else 0
 

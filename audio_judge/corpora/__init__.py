@@ -65,6 +65,7 @@ CORPORA = {
     ),
     "aes": Known("AES: four axes for speech, music and sound", "aes.read_aes"),
     "audiomos": Known("AudioMOS-2025, track 2: AES' axes, a list per split", "aes.read_audiomos", tells_splits=True),
+    "urgentmos": Known("UrgentMOS, URGENT 2026: overall rating, measures, system", "urgentmos.read_urgentmos"),
     "bvcc": Known("BVCC and lists in its style: overall rating, system", "bvcc.read_bvcc"),
     "speechjudge": Known("SpeechJudge: pairs compared for naturalness, with ties", "speechjudge.read_speechjudge"),
     "vcc2020": Known("one vote per line, summed up per clip", "vcc2020.read_votes"),

@@ -40,6 +40,7 @@ class Columns:
         scales: Rubric to the scale its column is on; others are on the scale of ``audio_judge.rubrics.rubric``.
         split: None if the whole file is one split.
         reference: Column of the path of the undegraded original.
+        corpus: Column of the name of the corpus, or of who labelled, if a table has several.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Columns:
     condition: str | None = None
     system: str | None = None
     speaker: str | None = None
+    corpus: str | None = None
 
     def scale(self, rubric: str) -> Scale:
         """Scale of a rubric's column: the one named in ``scales``, else that of the rubric.
@@ -66,7 +68,7 @@ class Columns:
 
     def used(self) -> set[str]:
         """Columns that have a meaning; the others become ``extra``."""
-        single = (self.path, self.split, self.reference, self.condition, self.system, self.speaker)
+        single = (self.path, self.split, self.reference, self.condition, self.system, self.speaker, self.corpus)
         several = (*self.ratings.values(), *self.std.values(), *self.votes.values())
         return {column for column in (*single, *several) if column is not None}
 
@@ -161,7 +163,7 @@ def _rated(
             path=row.audio(columns.path, root),
             ratings=ratings,
             split=row.split(columns.split) if columns.split else split,
-            corpus=corpus,
+            corpus=(columns.corpus and row.text(columns.corpus)) or corpus,
             reference=row.audio(columns.reference, root) if columns.reference and row.has(columns.reference) else None,
             condition=row.text(columns.condition) if columns.condition else None,
             system=row.text(columns.system) if columns.system else None,

@@ -61,6 +61,8 @@ UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # Those that ask about the ratings one by one, or about none
 BY_RUBRIC = (DECIDE, "score", "categorize", "rate", "detect", DETECT_QUESTION)
+# Those that name levels, in whose place numbers may stand
+WITH_LEVELS = frozenset((DECIDE, "score", "categorize"))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from audio_judge.corpora import CORPORA
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.data.examples import DECIDE, Example
-from audio_judge.data.instructions import BY_RUBRIC, COMPARING, Instructor, Manner, check_weights
+from audio_judge.data.instructions import BY_RUBRIC, COMPARING, WITH_LEVELS, Instructor, Manner, check_weights
 from audio_judge.data.paraphrases import load_paraphrases
 from audio_judge.data.statistics import Statistics
 from audio_judge.rubrics.rubric import get_rubric
@@ -88,6 +88,10 @@ class Mixture:
         for name, (is_given, able) in needs.items():
             if is_given and not tasks & able:
                 raise ValueError(f"{name}: cannot act, since none of {', '.join(sorted(able))} is among the tasks")
+        if manner.augment.get("numbers") and not tasks & WITH_LEVELS:
+            # In place of level names, which the others do not say
+            shown = ", ".join(sorted(WITH_LEVELS))
+            raise ValueError(f"augment: numbers cannot act, since none of {shown} is among the tasks")
         if manner.unseen_scales and not manner.augment.get("scale"):
             raise ValueError("unseen_scales: cannot act, since augment does not name scale")
         telling = sorted(tasks - set(BY_RUBRIC))

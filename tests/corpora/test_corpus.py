@@ -145,6 +145,13 @@ WRONG = {
         {},
         "PQ: a number expected",
     ),
+    "urgentmos": (
+        "x.jsonl",
+        {"audio_path": "a.wav", "sample_id": "a", "system_id": "s", "metrics": {"mos": 3}},
+        {"metrics": {"mos": 0.5}},
+        {},
+        "mos: a number from 1 to 5 expected",
+    ),
     "bvcc": (
         "x.csv",
         {"wav_path": "a.wav", "avg_score": 3},

@@ -194,6 +194,13 @@ class TestCheckLeakage:
             check_leakage(Mixture((learned,), {"score": 1}, tested_on=(tested,), leakage=("system",)))
 
 
+class TestAugment:
+    def test_numbers_need_a_task_that_names_levels(self, corpus):
+        with pytest.raises(ValueError, match="augment: numbers cannot act, since none of categorize, decide, score is"):
+            Mixture((table(corpus),), {"rate": 1}, manner=Manner(augment={"numbers": 1.0}))
+        Mixture((table(corpus),), {"rate": 1, "score": 1}, manner=Manner(augment={"numbers": 1.0}))
+
+
 class TestStatistics:
     def test_counts_scales_and_augmentations(self, corpus):
         found = Statistics()
@@ -377,7 +384,11 @@ def published(tmp_path_factory):
     (root / "BVCC").mkdir()
     (root / "BVCC" / "train_mos_list.txt").write_text("".join(f"sys1-utt{k}.wav,{2 + k}\n" for k in range(3)))
     axes = ("production_quality", "production_complexity", "content_enjoyment", "content_usefulness")
-    lines(root / "pseudo.jsonl", *({"path": f"/c/{k}.wav"} | dict.fromkeys(axes, 3.0 + k) for k in range(3)))
+    labelled = [{"path": f"/c/{k}.wav", "source": "peer:aes"} | dict.fromkeys(axes, 3.0 + k) for k in range(3)]
+    # As of a clip that could not be scored on all axes
+    lines(root / "pseudo.jsonl", *labelled, labelled[0] | {"path": "/c/3.wav", "content_enjoyment": None})
+    urgent = {"audio_path": "/u/a.wav", "sample_id": "a", "system_id": "s", "metrics": {"mos": 3.5, "utmos": 3.0}}
+    lines(root / "UrgentMOS/train.jsonl", urgent, urgent | {"audio_path": "/u/b.wav", "metrics": {"utmos": 2.0}})
     wording = {"text": "How about the {label}?", "style": "casual", "source": "Rate it.", "model": {}, "seed": 0}
     lines(root / "wordings.jsonl", wording)
     for name, rubric in PROXY_RUBRICS.items():
@@ -434,7 +445,11 @@ def test_all_of_speecheval_at_once(published):
 EXPECTED = {
     "alld_captions": ({"captions"}, {"describe"}, {"mos"}),
     "alld_ab": ({"captions"}, {"compare"}, set()),
-    "jastin": ({"BVCC", "QualiSpeech", "SpeechEval", "pseudo", *PROXY_RUBRICS}, {"rate"}, {"reverberation"}),
+    "jastin": (
+        {"BVCC", "QualiSpeech", "SpeechEval", "UrgentMOS", "peer:aes", *PROXY_RUBRICS},
+        {"rate"},
+        {"reverberation"},
+    ),
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
