@@ -387,8 +387,8 @@ def published(tmp_path_factory):
     labelled = [{"path": f"/c/{k}.wav", "source": "peer:aes"} | dict.fromkeys(axes, 3.0 + k) for k in range(3)]
     # As of a clip that could not be scored on all axes
     lines(root / "pseudo.jsonl", *labelled, labelled[0] | {"path": "/c/3.wav", "content_enjoyment": None})
-    urgent = {"audio_path": "/u/a.wav", "sample_id": "a", "system_id": "s", "metrics": {"mos": 3.5, "utmos": 3.0}}
-    lines(root / "UrgentMOS/train.jsonl", urgent, urgent | {"audio_path": "/u/b.wav", "metrics": {"utmos": 2.0}})
+    urgent = {"audio_path": "/c/u.wav", "sample_id": "a", "system_id": "s", "metrics": {"mos": 3.5, "utmos": 3.0}}
+    lines(root / "UrgentMOS/train.jsonl", urgent, urgent | {"audio_path": "/c/v.wav", "metrics": {"utmos": 2.0}})
     wording = {"text": "How about the {label}?", "style": "casual", "source": "Rate it.", "model": {}, "seed": 0}
     lines(root / "wordings.jsonl", wording)
     for name, rubric in PROXY_RUBRICS.items():
