@@ -558,7 +558,7 @@ class AudioJudgeProcessor(ProcessorMixin):
 
         Args:
             brief_questions: Whether decision prompts show of a scale its ends alone, and have no turn around each question:
-                half as many tokens, which is half of the time that a large language model takes for them.
+                60 % of the tokens, and of the time that a large language model takes for them.
         """
         vocabulary, turns = tokenizer.get_vocab(), find_turns(tokenizer)
         added = [AUDIO, QUESTION, MARK, SPLIT]

@@ -110,7 +110,7 @@ class JudgeArguments(TuningArguments):
     layer_weights: bool = option(False, "a new judge hears a mean over all layers of its encoder, with learned weights")
     cut_window: bool = option(False, "a new judge's Whisper hears the clip alone, without silence up to 30 seconds")
     span_size: int = option(0, "width of a new judge's head for questions about when; 0 for none")
-    brief_questions: bool = option(False, "a new judge's questions show of a scale its ends alone, in half the tokens")
+    brief_questions: bool = option(False, "a new judge's questions show of a scale its ends alone, in fewer tokens")
     train_file: list[str] | None = option(None, "files that `audio-judge data` wrote")  # noqa: RUF009
     eval_file: list[str] | None = option(None, "the same to evaluate on, best with --all-rubrics")  # noqa: RUF009
     mixture: str | None = option(None, "YAML as in recipes/data; evaluates on the validation splits it is `tested_on`")

@@ -1,7 +1,6 @@
 """Labels of a judge for clips that nobody rated, to train on: Jastin's pseudo-labels, on the scales of our rubrics."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +57,9 @@ def label_clips(places: list[str], spec: str, out: Path, rubrics: Sequence[str] 
     return counts[0], counts[1]
 
 
-def _rows(paths: Iterable[str], judge: Judge, spec: str, rubrics: tuple[Rubric, ...]) -> Iterator[dict[str, Any]]:
-    rest = iter(paths)
-    while some := list(islice(rest, _AT_ONCE)):
+def _rows(paths: Sequence[str], judge: Judge, spec: str, rubrics: tuple[Rubric, ...]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(paths), _AT_ONCE):
+        some = paths[start : start + _AT_ONCE]
         answers = judge.answer([Question(path, "score", (path,), rubrics) for path in some])
         for path, answer in zip(some, answers, strict=True):
             said = (answer.prediction or {}).get("scores", {})

@@ -73,12 +73,13 @@ def understand(questions: Questions, learned: Learned | None, *, name: str = "",
         >>> understand({"n": {"type": "noul", "instructions": "Is it noisy?"}}, learned).asked["n"]["instructions"]
         'Is there background noise?'
     """
+    if learned is None:
+        return Understood(dict(questions), {key: (key,) for key in questions})
     found = Understood({})
     for key, question in questions.items():
         # What is no question is told by who parses it
-        asks = learned is not None and isinstance(question, Mapping)
-        known = _known_as(question, learned, has_spans) if asks and learned is not None else [question]
-        if learned is None or known == [question]:
+        known = _known_as(question, learned, has_spans) if isinstance(question, Mapping) else [question]
+        if known == [question]:
             found.parts[key] = (key,)
             found.asked[key] = question
             continue
@@ -197,11 +198,7 @@ def _known_choice(question: Question) -> list[dict[str, Any]] | None:
     if _plain(question.get("instructions")) not in {_plain(text) for text in CONTENT_WORDS}:
         return None
     is_same = question.get("instructions") == CONTENT_QUESTION["instructions"]
-    return (
-        [dict(question)]
-        if is_same and list(criteria) == list(CONTENT_QUESTION["criteria"])
-        else [dict(CONTENT_QUESTION)]
-    )
+    return [dict(question if is_same else CONTENT_QUESTION)]
 
 
 def _known_score(question: Question, learned: Learned) -> list[dict[str, Any]] | None:

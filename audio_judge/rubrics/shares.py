@@ -48,8 +48,9 @@ def level_shares(
     width = max(spread / (high - low) * (levels - 1), 0.05)
     # This tilt leaves exp(-800) = 0 for all levels but the last, so the root lies between its two signs.
     limit = levels**2 / width**2 + 800
-    tilt = brentq(lambda t: _tilted(positions, width, t) @ positions - target, -limit, limit, xtol=1e-13, maxiter=500)
-    return _tilted(positions, width, tilt)
+    logs = -(positions**2) / (2 * width**2)  # (levels,)
+    tilt = brentq(lambda t: _tilted(logs, positions, t) @ positions - target, -limit, limit, xtol=1e-13, maxiter=500)
+    return _tilted(logs, positions, tilt)
 
 
 def vote_shares(votes: Sequence[float], low: float = 1.0, high: float = 5.0, levels: int = 5) -> np.ndarray:
@@ -90,24 +91,18 @@ def tilted_to(shares: np.ndarray, rubric: Rubric, mean: float) -> np.ndarray:
         [0.0, 0.06, 0.38, 0.56, 0.0]
     """
     values, levels = rubric.level_values, len(rubric.levels)
+    if not rubric.low < mean < rubric.high:
+        return np.eye(levels)[0 if mean <= rubric.low else -1]
     # A level that nobody chose could never be chosen
     logs = np.log(np.maximum(shares, 1e-9))
     step = (rubric.high - rubric.low) / (levels - 1)
     places = (values - values.mean()) / step  # (levels,), in levels around the middle
-    if not rubric.low < mean < rubric.high:
-        return np.eye(levels)[0 if mean <= rubric.low else -1]
-
-    def at(tilt: float) -> np.ndarray:
-        logits = logs + tilt * places
-        moved = np.exp(logits - logits.max())
-        return moved / moved.sum()
-
-    return at(brentq(lambda tilt: at(tilt) @ values - mean, -800.0, 800.0, xtol=1e-13))
+    return _tilted(logs, places, brentq(lambda t: _tilted(logs, places, t) @ values - mean, -800.0, 800.0, xtol=1e-13))
 
 
-def _tilted(positions: np.ndarray, width: float, tilt: float) -> np.ndarray:
-    # exp(-x^2 / 2 width^2 + tilt x), normalised; less the largest logit, so that no tilt overflows
-    logits = tilt * positions - positions**2 / (2 * width**2)  # (levels,)
+def _tilted(log_shares: np.ndarray, positions: np.ndarray, tilt: float) -> np.ndarray:
+    # Shares times exp(tilt x), normalised, all (levels,); less the largest logit, so that no tilt overflows
+    logits = log_shares + tilt * positions
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
 
