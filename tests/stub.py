@@ -1,6 +1,7 @@
 """A real HTTP server that speaks as much of the OpenAI protocol as the tests need, and misbehaves on request."""
 
 import contextlib
+import gzip
 import json
 import threading
 import time
@@ -9,6 +10,35 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+GZIP = {"Content-Encoding": "gzip"}
+# What a chat server may send in place of a reply, and which failure that is
+MISBEHAVIOUR = [
+    ({"status": 429}, "rate_limited"),
+    ({"status": 500}, "server_error"),
+    ({"status": 503, "body": b"<html>starting"}, "server_error"),
+    ({"body": b'{"choices": [{"message": {"content": "he'}, "malformed_reply"),  # JSON cut off
+    ({"body": b'{"choices": [', "missing": 50}, "connection"),  # the connection breaks in the middle
+    ({"body": b"not json"}, "malformed_reply"),
+    ({"body": b'{"choices": []}'}, "malformed_reply"),
+    ({"body": b'{"error": "loading"}'}, "malformed_reply"),
+    ({"body": b'{"choices": "none"}'}, "malformed_reply"),
+    ({"body": b'{"choices": [{"message": "hi"}]}'}, "malformed_reply"),
+    ({"body": b'{"choices": [{"message": {"content": null}}]}'}, "malformed_reply"),
+    ({"body": b'{"choices": [{"message": {"content": 7}}]}'}, "malformed_reply"),
+    ({"body": b"\xff\xfe"}, "malformed_reply"),
+    ({"body": b"[]"}, "malformed_reply"),
+    ({"text": "and then", "finish": "length"}, "reply_cut_off"),
+    ({"body": b"no gzip", "headers": GZIP}, "malformed_reply"),
+    ({"body": gzip.compress(bytes(64 * 2**20)), "headers": GZIP}, "malformed_reply"),  # 64 kB of 64 MB
+    ({"body": b"{}", "headers": {"Content-Encoding": "br"}}, "malformed_reply"),
+    ({"body": b" " * 2**23}, "malformed_reply"),
+    ({"body": b"[" * 200_000 + b"]" * 200_000}, "malformed_reply"),
+    ({"body": b"[" * 100 + b"]" * 100}, "malformed_reply"),
+    ({"body": b'{"choices": ' + b"9" * 5000 + b"}"}, "malformed_reply"),
+    ({"body": b'{"choices": [{"message": {"content": {"a": ' + b"9" * 400 + b"}}}]}"}, "malformed_reply"),
+    ({"status": 307, "headers": {"Location": "http://[/"}}, "connection"),
+]
 
 
 class Stub:

@@ -30,8 +30,13 @@ BLOCK_FRAMES = 2**16
 
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer when a header (FLAC written to a pipe) does not give the length
 _INEXACT_SEEK = ("VORBIS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
-# Bytes announced and bytes there, as libsndfile logs them for wav, aiff and au.
-_SHORT_DATA = re.compile(r"(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+# Bytes announced and bytes there, as libsndfile logs them for wav, aiff, au and svx
+_SHORT_DATA = re.compile(r"(?:data|SSND|BODY|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+# Of rf64 and w64 it logs only what is announced; no header of theirs is shorter than that
+_LONG_DATA, _LONG_HEADER = re.compile(r"(?m)^\s*(?:Data size|data)\s*: (\d+)$"), 64
+_SPHERE_COUNT = re.compile(rb"sample_count -i (\d+)")
+# Of voc and of Octave's files it says no more than that
+_SEEMS_CUT = re.compile(r"[Ss]eems to be (?:a )?truncated")
 # What libsndfile logs of a wav whose data go on where its header says that they end
 _ALIEN_CHUNK = re.compile(r"Unknown chunk marker .* at position (\d+)")
 # Programs that write wav to a pipe announce this many bytes or more, some a round number; a real cut file that large is rare
@@ -42,7 +47,7 @@ _CONTAINERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
     "nistsphere,ogg,oma,qcp,rm,shn,tak,tta,voc,w64,wav,wv"
 )
-_KNOWS_ITS_LENGTH = ("mov", "matroska")
+_KNOWS_ITS_LENGTH = ("mov", "matroska", "caf")
 # kbit/s by bit-rate index, of MPEG 1 layers 1 to 3, then of MPEG 2 layer 1, and layers 2 and 3; from ISO 11172-3 and 13818-3
 _MPEG_RATES = (
     (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -266,7 +271,7 @@ def _plan(clip: Encoded) -> _Plan:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         return _foreign(clip, reason)
     with file:
-        if file.format in ("WAV", "WAVEX", "RF64", "AIFF", "AU"):
+        if file.format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "SVX", "NIST", "VOC", "MAT4"):
             return _plan_of_samples(clip, file)
         if file.format in ("OGG", "FLAC", "MPEG", "MP3"):
             return _plan_of_packets(clip, file)
@@ -290,10 +295,12 @@ def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
         if not mark[:3].isalnum() and clip.size - place > MIN_SECONDS * file.samplerate:
             with suppress(AudioError):
                 return _plan_of_ffmpeg(clip, ignores_length=True)
-    if not file.frames or not (sizes := _SHORT_DATA.search(log)):
-        return _plan_of_sndfile(file)
-    announced, present = int(sizes[1]), int(sizes[2])
     seconds = file.frames / file.samplerate
+    if file.format in ("VOC", "MAT4") and _SEEMS_CUT.search(log):
+        return _Plan(problem=f"truncated, it is cut after {seconds:.3g} s; get the whole file")
+    if not file.frames or (sizes := _announced_and_present(clip, file)) is None:
+        return _plan_of_sndfile(file)
+    announced, present = sizes
     whole = seconds * announced / present
     # A header that is a few bytes wrong is common and harmless
     if whole - seconds <= MIN_SECONDS or announced >= _STREAMED_BYTES or announced % _ROUND_BYTES == 0:
@@ -302,6 +309,21 @@ def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
     if is_cut or announced < _LONG_BYTES:
         return _Plan(problem=_truncated(seconds, whole))
     return _plan_of_sndfile(file, (_announced_note(seconds, whole),))
+
+
+def _announced_and_present(clip: Encoded, file: _ForwardFile) -> tuple[int, int] | None:
+    """How much sound a header announces and how much there is, in bytes or samples; None if nothing is missing."""
+    if sizes := _SHORT_DATA.search(file.extra_info):
+        announced, present = int(sizes[1]), int(sizes[2])
+    elif file.format in ("RF64", "W64") and (size := _LONG_DATA.search(file.extra_info)):
+        announced, present = int(size[1]), clip.size - _LONG_HEADER
+    elif file.format == "NIST":
+        with clip.open() as raw:
+            count = _SPHERE_COUNT.search(raw.read(1024))
+        announced, present = 0 if count is None else int(count[1]), file.frames
+    else:
+        return None
+    return (announced, present) if announced > present > 0 else None
 
 
 def _plan_of_packets(clip: Encoded, file: _ForwardFile) -> _Plan:
@@ -336,12 +358,31 @@ def _plan_of_packets(clip: Encoded, file: _ForwardFile) -> _Plan:
 def _foreign(clip: Encoded, reason: str) -> _Plan:
     """Of what libsndfile cannot open."""
     try:
-        return _plan_of_ffmpeg(clip)
+        plan = _plan_of_ffmpeg(clip)
+        if plan.is_cut and plan.problem is None:
+            return replace(plan, notes=(*plan.notes, "its last frame is not whole; perhaps it was cut"))
+        return plan
     except AudioError:
         return _Plan(
             problem=f"cannot be opened ({reason}); what libsndfile or FFmpeg know is read (wav, flac, mp3, ogg, opus, m4a, "
             "webm …), convert others to wav"
         )
+
+
+def _caf_data(clip: Encoded) -> tuple[int, int] | None:
+    """Bytes of sound that a caf file announces, and that there are, if some are missing; libsndfile opens no such file."""
+    with clip.open() as raw:
+        head, place = raw.read(8), 8
+        while head[:4] == b"caff" and len(chunk := raw.read(12)) == 12:
+            (size,) = struct.unpack(">q", chunk[4:])  # -1 for the rest of the file
+            place += 12
+            if chunk[:4] == b"data":
+                return (size, clip.size - place) if size > clip.size - place > 0 else None
+            if size < 0:
+                return None
+            place += size
+            raw.seek(place)
+    return None
 
 
 def _truncated(present: float, announced: float) -> str:
@@ -478,6 +519,8 @@ def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
     if not frames:
         raise AudioError(f"{clip.name}: FFmpeg can decode none of it")
     seconds = frames / decoding.rate
+    if sizes := _caf_data(clip):
+        announced = max(announced or 0.0, seconds * sizes[0] / sizes[1])
     notes = []
     if decoding.stopped is not None:
         notes.append(f"only its first {seconds:.3g} s can be read ({decoding.stopped})")

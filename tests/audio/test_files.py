@@ -1,64 +1,14 @@
 """Tests of audio_judge.audio.files: headers that are wrong, files that are joined, cut or of other kinds."""
 
 import io
-import struct
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from encoded import RATE, contained, encoded, sound, with_data_size, with_total, without_xing
 
 from audio_judge.audio import AudioError, audio_info, read_audio
-
-RATE = 16_000
-
-
-def sound(seconds=3.0, rate=RATE):
-    return np.random.default_rng(0).normal(scale=0.1, size=round(seconds * rate)).astype(np.float32)
-
-
-def encoded(kind, seconds=3.0, rate=RATE, **options):
-    container, _, subtype = kind.partition(" ")
-    out = io.BytesIO()
-    soundfile.write(out, sound(seconds, rate), rate, format=container, subtype=subtype or None, **options)
-    return out.getvalue()
-
-
-def contained(container, codec, seconds=3.0, rate=48_000):
-    """A file that only FFmpeg writes."""
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray((sound(seconds, rate) * 32767).astype(np.int16)[None], "s16", "mono")
-        frame.sample_rate = rate
-        kind = stream.codec_context.format
-        resampler = av.AudioResampler(
-            kind.name if kind else "fltp", "mono", rate, stream.codec_context.frame_size or 1024
-        )
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            file.mux(stream.encode(piece))
-        file.mux(stream.encode(None))
-    return out.getvalue()
-
-
-def with_total(flac, frames):
-    """A FLAC file whose header announces another length."""
-    changed = bytearray(flac)
-    changed[21] = changed[21] & 0xF0 | frames >> 32
-    changed[22:26] = struct.pack(">I", frames & 0xFFFFFFFF)
-    return bytes(changed)
-
-
-def with_data_size(wav, size):
-    changed = bytearray(wav)
-    changed[40:44] = struct.pack("<I", size)
-    return bytes(changed)
-
-
-def without_xing(mp3):
-    """An MP3 that begins with its first frame of sound."""
-    with av.open(io.BytesIO(mp3)) as file:
-        return b"".join(bytes(packet) for packet in file.demux(audio=0))
 
 
 class TestHeaderIsAHint:
@@ -111,6 +61,13 @@ class TestCut:
         ("kind", "words"),
         [
             ("WAV PCM_16", r"truncated, 1\.5 s of 3 s"),
+            ("RF64 PCM_16", r"truncated, 1\.5 s of 3 s"),
+            ("W64 FLOAT", r"truncated, 1\.5 s of 3 s"),
+            ("CAF PCM_16", r"truncated, 1\.\d+ s of 3 s"),
+            ("CAF ALAC_16", r"truncated, 1\.\d+ s of 3 s"),
+            ("NIST PCM_16", r"truncated, 1\.\d+ s of 3 s"),
+            ("SVX PCM_16", r"truncated, 1\.5 s of 3 s"),
+            ("VOC PCM_16", r"truncated, it is cut after 1\.5 s"),
             ("FLAC", r"truncated, 1\.\d+ s of 3 s"),
             ("MP3", r"truncated, 1\.\d+ s of 3 s"),
             ("OGG VORBIS", r"truncated, its last page is cut after [\d.]+ s"),
@@ -137,6 +94,17 @@ class TestCut:
                 read_audio(data[:-cut])
         else:
             assert "announces 3.86e+03 s" in audio_info(data).notes[0]
+
+    @pytest.mark.parametrize(
+        "kind", ["RF64 PCM_16", "W64 PCM_16", "CAF PCM_16", "NIST PCM_16", "SVX PCM_16", "VOC PCM_16"]
+    )
+    def test_whole_one_is_heard(self, kind):
+        assert audio_info(encoded(kind))[::3] == (3.0, ())
+
+    def test_stream_without_a_length_that_ends_within_a_frame_is_noted(self):
+        whole = contained("adts", "aac")
+        assert audio_info(whole).notes == ()
+        assert "its last frame is not whole" in audio_info(whole[:-1]).notes[0]
 
     def test_film_cut_in_the_middle(self):
         data = contained("matroska", "libopus")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from stub import serving
+from stub import GZIP, MISBEHAVIOUR, serving
 from tiny import make_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, pipeline
 
@@ -88,35 +88,6 @@ class TestEndpoint:
     def test_refuses_an_unusable_address(self, url, model):
         with pytest.raises(ValueError, match="endpoint"):
             Endpoint(url, model)
-
-
-GZIP = {"Content-Encoding": "gzip"}
-MISBEHAVIOUR = [
-    ({"status": 429}, "rate_limited"),
-    ({"status": 500}, "server_error"),
-    ({"status": 503, "body": b"<html>starting"}, "server_error"),
-    ({"body": b'{"choices": [{"message": {"content": "he'}, "malformed_reply"),  # JSON cut off
-    ({"body": b'{"choices": [', "missing": 50}, "connection"),  # the connection breaks in the middle
-    ({"body": b"not json"}, "malformed_reply"),
-    ({"body": b'{"choices": []}'}, "malformed_reply"),
-    ({"body": b'{"error": "loading"}'}, "malformed_reply"),
-    ({"body": b'{"choices": "none"}'}, "malformed_reply"),
-    ({"body": b'{"choices": [{"message": "hi"}]}'}, "malformed_reply"),
-    ({"body": b'{"choices": [{"message": {"content": null}}]}'}, "malformed_reply"),
-    ({"body": b'{"choices": [{"message": {"content": 7}}]}'}, "malformed_reply"),
-    ({"body": b"\xff\xfe"}, "malformed_reply"),
-    ({"body": b"[]"}, "malformed_reply"),
-    ({"text": "and then", "finish": "length"}, "reply_cut_off"),
-    ({"body": b"no gzip", "headers": GZIP}, "malformed_reply"),
-    ({"body": gzip.compress(bytes(64 * 2**20)), "headers": GZIP}, "malformed_reply"),  # 64 kB of 64 MB
-    ({"body": b"{}", "headers": {"Content-Encoding": "br"}}, "malformed_reply"),
-    ({"body": b" " * 2**23}, "malformed_reply"),
-    ({"body": b"[" * 200_000 + b"]" * 200_000}, "malformed_reply"),
-    ({"body": b"[" * 100 + b"]" * 100}, "malformed_reply"),
-    ({"body": b'{"choices": ' + b"9" * 5000 + b"}"}, "malformed_reply"),
-    ({"body": b'{"choices": [{"message": {"content": {"a": ' + b"9" * 400 + b"}}}]}"}, "malformed_reply"),
-    ({"status": 307, "headers": {"Location": "http://[/"}}, "connection"),
-]
 
 
 class TestRetry:
