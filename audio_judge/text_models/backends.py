@@ -15,7 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import torch
-from transformers import DecisionPipeline, TextGenerationPipeline, pipeline
+from transformers import DecisionPipeline, JevConfig, PreTrainedConfig, TextGenerationPipeline, pipeline
+from transformers.utils import cached_file
 
 from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.errors import UsageError
@@ -529,6 +530,27 @@ def _read_answers(place: str, questions: Mapping[str, Any], answers: Mapping[str
     return Completion(json.dumps(kept, ensure_ascii=False))
 
 
+def load_decider(model: str, **options: Any) -> DecisionPipeline:
+    """Load ``pipeline("decision")`` of a repo or folder, with ``options`` of ``pipeline``; a chat model as what it is.
+
+    transformers 5.23 and 5.24 take an architecture that some checkpoints with a head for decisions have (Qwen2, Qwen3.5, Gemma 4)
+    for such a checkpoint. Where the head is missing, it and the whole language model, of nine billion weights, are drawn at random.
+    """
+    config, _ = PreTrainedConfig.get_config_dict(model, revision=options.get("revision"))
+    parts = [
+        cached_file(model, name, revision=options.get("revision"), _raise_exceptions_for_missing_entries=False)
+        for name in JevConfig.extra_files
+    ]
+    if (
+        any(parts)
+        or config.get("model_type") == JevConfig.model_type
+        or "AutoModelForDecision" in config.get("auto_map", {})
+    ):
+        return pipeline("decision", model, **options)
+    chat = pipeline("text-generation", model, **options)
+    return pipeline("decision", chat.model, tokenizer=chat.tokenizer)
+
+
 class LocalDecisionModel:
     """A transformers model in this process that answers typed questions, one request at a time.
 
@@ -540,7 +562,7 @@ class LocalDecisionModel:
     """
 
     def __init__(self, model: str | DecisionPipeline, *, name: str | None = None, **options: Any) -> None:
-        self.pipeline = cast(Any, pipeline("decision", model, **options) if isinstance(model, str) else model)
+        self.pipeline = cast(Any, load_decider(model, **options) if isinstance(model, str) else model)
         self.name = name or str(self.pipeline.model.config.name_or_path)
         self._options = {key: str(value) for key, value in options.items() if key in ("revision", "dtype")}
         self._turn = threading.Lock()

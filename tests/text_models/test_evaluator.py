@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import torch
 from evaluators import chats, criterion_of, decided, decides, tells, tiny_model, told  # noqa: F401
+from safetensors.torch import load_file
 from served import transformers_serve
 from stub import serving
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3_5TextConfig
 
 from audio_judge.errors import UsageError
 from audio_judge.tasks.common import ParseError
@@ -819,6 +821,17 @@ class TestLocalModel:
         expected = first.grade([CASE])
         ready.pipeline = None
         assert again.grade([CASE]) == expected
+
+    @pytest.mark.parametrize("kind", [Qwen2Config, Qwen3_5TextConfig])
+    def test_a_chat_model_of_an_architecture_that_others_gave_a_head_is_one(self, kind, tiny_model, tmp_path):
+        """transformers would draw its weights at random."""
+        sizes = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 1, "hidden_size": 32}
+        config = kind(vocab_size=1000, intermediate_size=32, **sizes)
+        AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+        AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path)
+        model = make_evaluator(str(tmp_path), form="decision")._backends["decision"]().pipeline.model
+        saved = load_file(tmp_path / "model.safetensors")
+        assert sum(weight.numel() for weight in model.parameters()) <= sum(weight.numel() for weight in saved.values())
 
     def test_answers_other_questions_too(self, local):
         backend = local._backends["decision"]()
