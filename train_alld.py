@@ -33,7 +33,7 @@ import audio_judge  # noqa: F401  # isort: skip  (before peft, which it keeps qu
 
 import torch
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+from transformers import AutoTokenizer, TrainerCallback, set_seed
 from trl import DPOConfig, SFTConfig
 
 from audio_judge import AudioJudgeProcessor
@@ -42,6 +42,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.corpora.corpus import Corpus, read_options
 from audio_judge.data.weights import named_weights
 from audio_judge.judge.native import load_audio_model
+from audio_judge.modeling_audio_judge import load_language_model
 from audio_judge.text_models.replies import Sampling
 from audio_judge.training.alld.expert import (
     check_shared_tokenizer,
@@ -89,6 +90,7 @@ class AlldArguments(TuningArguments):
     model: str = option("", "judge or native audio language model to train: folder or Hub id")
     expert: str = option("", "text-only language model with its tokenizer: folder or Hub id")
     expert_revision: str | None = option(None, "branch, tag or commit of the expert")
+    expert_gguf_file: str | None = option(None, "GGUF file of the expert, unpacked as it is loaded")
     stage: Literal["train", "expert", "sample", "reference", "evaluate"] = option("train", "what to do")
     loss: Literal["dpo", "distill"] = option("dpo", "preferences between whole texts, or divergence at every token")
     temperature: float = option(1.0, "of both distributions, for distill")
@@ -229,7 +231,13 @@ def load_samples(
 def load_expert(args: AlldArguments) -> Any:
     """The expert in evaluation mode, as it is never trained, in a precision of its own."""
     dtype = getattr(torch, args.expert_dtype)
-    return AutoModelForCausalLM.from_pretrained(args.expert, revision=args.expert_revision, dtype=dtype).eval()
+    source = {"revision": args.expert_revision, "gguf_file": args.expert_gguf_file}
+    return load_language_model(args.expert, quantization_config=None, dtype=dtype, **source).eval()
+
+
+def load_expert_tokenizer(args: AlldArguments) -> Any:
+    """The expert's tokenizer, which must be the judge's."""
+    return AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision, gguf_file=args.expert_gguf_file)
 
 
 def _alone(training_args: DPOConfig, message: str, stage: str) -> None:
@@ -257,7 +265,7 @@ def preferences(
         collator,
         [*zip(requests, chosen, strict=True), *zip(requests, rejected, strict=True)],
         cache,
-        identity=f"{model_identity(args.expert, args.expert_revision)} {args.expert_dtype}",
+        identity=f"{model_identity(args.expert, args.expert_revision, args.expert_gguf_file)} {args.expert_dtype}",
         batch_size=args.reference_batch_size,
     )
     pairs = list(zip(values[: len(requests)], values[len(requests) :], strict=True))
@@ -268,7 +276,7 @@ def make_trainer(args: AlldArguments, training_args: DPOConfig, judge: Any, coll
     """The trainer of either loss with its data, after a check that judge and expert share their tokenizer."""
     processor = collator.processor
     reading = hearing(args, processor)
-    expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
+    expert = load_expert_tokenizer(args)
     splits: tuple[Split, ...] = ("train", "validation")
     trained = choose_trained(args, judge)
     common: dict[str, Any] = {"model": trained, "args": training_args, "processing_class": processor}
@@ -355,7 +363,7 @@ def main(args: AlldArguments, training_args: DPOConfig) -> Any:
             load_samples(args, load_requests(args, split, training_args.seed), judge, collator, training_args)
         return None
     if args.stage == "reference":
-        expert = AutoTokenizer.from_pretrained(args.expert, revision=args.expert_revision)
+        expert = load_expert_tokenizer(args)
         return [preferences(args, split, judge, collator, expert, training_args) for split in ("train", "validation")]
     return train(args, training_args, judge, collator)
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from pathlib import Path
 
 import gguf
 import pytest
@@ -10,6 +12,10 @@ from tiny import audio, chat_inputs, make_backbones, make_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from audio_judge import AudioJudgeForCausalLM, AudioJudgeProcessor
+from audio_judge.training.alld.expert import model_identity
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from train_alld import AlldArguments, load_expert, load_expert_tokenizer
 
 FILE = "tiny.gguf"
 # Names of tensors in a GGUF file, and in transformers
@@ -86,3 +92,19 @@ def test_packing_it_again_is_refused(decoder, backbones):
     tower, _ = make_backbones(backbones)
     with pytest.raises(ValueError, match=r"tiny\.gguf is unpacked as it is loaded"):
         AudioJudgeForCausalLM.from_backbones(tower, decoder[0], gguf_file=FILE, quantization_config=object())
+
+
+class TestExpert:
+    """Of a judge that is aligned with a text-only one."""
+
+    def test_it_is_the_model_in_the_file(self, decoder):
+        folder, model = decoder
+        args = AlldArguments(model="judge", data=["corpus"], corpus="simulated", expert=folder, expert_gguf_file=FILE)
+        ids = torch.tensor([[11, 12, 13]])
+        torch.testing.assert_close(load_expert(args)(ids).logits, model(ids).logits, atol=1e-5, rtol=1e-4)
+        assert load_expert_tokenizer(args).eos_token == make_tokenizer().eos_token
+
+    def test_it_is_known_by_its_file(self, decoder, tmp_path):
+        assert model_identity(decoder[0], gguf_file=FILE) == model_identity(decoder[0], gguf_file=FILE)
+        with pytest.raises(FileNotFoundError, match=r"no weights \(other\.gguf\)"):
+            model_identity(decoder[0], gguf_file="other.gguf")

@@ -26,18 +26,24 @@ from audio_judge.training.alld.requests import AlldRequest, digest_of
 from audio_judge.training.alld.samples import Collator
 
 
-def model_identity(name: str, revision: str | None = None) -> str:
+def model_identity(name: str, revision: str | None = None, gguf_file: str | None = None) -> str:
     """Tell one version of a model from another: the commit of a Hub repo, or a digest of the weights in a folder.
+
+    Args:
+        name: Repo or folder.
+        revision: Branch, tag or commit of a repo.
+        gguf_file: Name of the file whose weights are read, if not the safetensors.
 
     Raises:
         FileNotFoundError: If a folder holds no weights.
     """
     if not Path(name).is_dir():
-        config = AutoConfig.from_pretrained(name, revision=revision)
-        return f"{name}@{vars(config).get('_commit_hash') or revision}"
-    files = sorted(Path(name).glob("*.safetensors"))
+        config = AutoConfig.from_pretrained(name, revision=revision, gguf_file=gguf_file)
+        return f"{name}@{vars(config).get('_commit_hash') or revision}{f' {gguf_file}' if gguf_file else ''}"
+    weights = gguf_file or "*.safetensors"
+    files = sorted(Path(name).glob(weights))
     if not files:
-        raise FileNotFoundError(f"{name}: no weights (*.safetensors) in this folder")
+        raise FileNotFoundError(f"{name}: no weights ({weights}) in this folder")
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:
