@@ -12,6 +12,7 @@ regression of what the judge misses in clips of ``train``, and kept for rubrics 
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -186,7 +187,7 @@ def main() -> None:
         print(report(judge, clips, known))
         return
     train, validation = (with_references(options.corpus, split, options.targets) for split in ("train", "validation"))
-    every = max(1, len(train) // options.most)
+    every = max(1, math.ceil(len(train) / options.most))
     fitted = fit(Half(judge, train[::every]), Half(judge, validation))
     path = Path(options.judge) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -54,7 +54,7 @@ ENCODER_OF = {
     "jastin": "pe_audio_encoder",
 }
 # Recipes that start from a whole model
-WHOLE = {"mini_refine", "sq_llm", "example", "alld_captions", "alld_ab"}
+WHOLE = {"mini_refine", "open_refine", "sq_llm", "example", "alld_captions", "alld_ab"}
 # Mixtures with no rated validation split
 UNEVALUATED = {"jastin", "sq_llm"}
 # What makes a real recipe small; everything else is as in the file

@@ -117,7 +117,7 @@ RECIPES = {
                 "distill_mos": 0.5,
             },
             "coloration": {"known_coloration": 2.0, "distill_mos": 1.0},
-            "loudness": {"known_loudness": 2.0, "distill_mos": 1.0},
+            "loudness": {"known_loudness": 1.0, "distill_mos": 1.0},
         },
         made_up=MADE_UP_TERMS,
         like=None,

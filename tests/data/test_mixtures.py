@@ -453,6 +453,7 @@ EXPECTED = {
     "mini": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "mini_refine": ({"simulated/train"}, {"decide"}, {"mos", "noisiness"}),
     "open": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
+    "open_refine": ({"simulated/train"}, {"decide"}, {"mos", "fluency"}),
     "speechqualityllm": ({"NISQA"}, {"score", "decide"}, {"mos", "noisiness"}),
     "sq_llm": ({"SpeechEval"}, {"assess", "compare", "suggest", "detect"}, {"mos", "distortion"}),
 }
