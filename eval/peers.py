@@ -20,8 +20,9 @@ import numpy as np
 
 from audio_judge.audio import Audio, AudioError, align, iter_windows, read_audio, resample
 from audio_judge.corpora import teachers
+from audio_judge.data.files import read_examples
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, SPOKEN_RUBRICS, Scale
+from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, NISQA_RUBRICS, SPOKEN_RUBRICS, Scale
 
 # (samples of the clip, samples of the original or None) at the peer's rate, to rubric and score
 Measure = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
@@ -239,6 +240,18 @@ def _length(_: str) -> Measure:
     return lambda samples, _: dict.fromkeys(SPOKEN_RUBRICS, -float(np.log(len(samples) / 16_000)))
 
 
+def _mean(detail: str) -> Measure:
+    # A control too: it has the least error that can be had without listening
+    if not detail:
+        raise FileNotFoundError("mean/FILE is needed, the examples of a training")
+    ratings: dict[str, list[float]] = {}
+    for example in read_examples(Path(detail)):
+        for rubric, value in example["scores"].items():
+            ratings.setdefault(rubric, []).append(value)
+    means = {rubric: float(np.mean(ratings[rubric])) for rubric in NISQA_RUBRICS if rubric in ratings}
+    return lambda *_: dict(means)
+
+
 _WITH_PIP = "pip install 'audio-judge[eval]'"
 PEERS: dict[str, Peer] = {
     "nisqa": Peer(
@@ -307,6 +320,13 @@ PEERS: dict[str, Peer] = {
         "nothing to install",
         _length,
         scale=Scale(-9.0, 3.0, "its own"),
+    ),
+    "mean": Peer(
+        "Control: the mean rating of a training, in its examples (mean/runs/own/examples.parquet), whatever the clip",
+        tuple(NISQA_RUBRICS),
+        16_000,
+        "`audio-judge data` writes examples, and `train_sft.py` keeps them in its output folder",
+        _mean,
     ),
     "versa": Peer(
         "One of VERSA's scores without reference as overall quality: versa/MODULE:KEY (default pseudo_mos:utmos)",
