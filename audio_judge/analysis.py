@@ -25,6 +25,10 @@ CLEANEST_DB = 100.0
 _FRAME_SECONDS = 0.02
 _SMALLEST_STEP = 2 / 32_768
 _GAP_SECONDS = 0.01
+# Noise in pauses changes by less from one frame to the next
+_STEADY_DB = 3.0
+# Speech that was gated lost more of its time than this, one that dropped out now and then less
+_PAUSES_SHARE = 0.1
 _TINY = 1e-12
 
 
@@ -37,7 +41,8 @@ class Analysis:
         loudness_lufs: Integrated loudness; None for silence and for clips shorter than 0.4 s.
         peak_dbfs: Highest sample, in decibels of full scale; None if every sample is 0.
         clipping_share: Share of the samples that are cut off flat at the top or the bottom, 0 to 1.
-        snr_db: Estimated ratio of sound to noise, at most 100; None if there are no pauses to hear the noise in.
+        snr_db: Estimated ratio of sound to noise, at most 100; None if there are no pauses, but
+            for gaps and digital silence, to hear the noise in.
         bandwidth_hz: Highest frequency that sounds; 0 for silence.
         dropouts: (start, end) in seconds of gaps that cut into sound all of a sudden.
         silence_share: Share of the time below -60 dBFS, 0 to 1.
@@ -109,6 +114,7 @@ def analyze(
     samples = audio.samples.astype(np.float64)
     peak = float(np.abs(samples).max())
     frames = _frame_levels(samples, audio.sampling_rate)
+    dropouts = _dropouts(samples, audio.sampling_rate)
     return Analysis(
         clip=audio.name,
         seconds=audio.seconds,
@@ -117,9 +123,9 @@ def analyze(
         loudness_lufs=_loudness(samples, audio),
         peak_dbfs=20 * math.log10(peak) if peak else None,
         clipping_share=clipping_share(samples),
-        snr_db=_signal_to_noise(frames, samples, audio.sampling_rate),
+        snr_db=_signal_to_noise(frames, samples, audio.sampling_rate, dropouts),
         bandwidth_hz=_bandwidth(samples, audio.sampling_rate),
-        dropouts=_dropouts(samples, audio.sampling_rate),
+        dropouts=dropouts,
         silence_share=float((frames < SILENCE_DBFS).mean()),
         dc_offset=float(samples.mean()),
     )
@@ -177,18 +183,48 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
-def _signal_to_noise(frames: np.ndarray, samples: np.ndarray, rate: int) -> float | None:
+def _signal_to_noise(
+    frames: np.ndarray, samples: np.ndarray, rate: int, dropouts: tuple[tuple[float, float], ...]
+) -> float | None:
     """The power of the louder frames over that of the quietest tenth, the noise in the pauses."""
-    loud = frames[frames >= SILENCE_DBFS]
-    if len(frames) < 10 or len(loud) == 0:
+    # Nothing of the recording's noise is in a gap, nor where samples do not change at all
+    lost = _lost_frames(samples, rate, dropouts)[: len(frames)]
+    kept = frames[~lost]
+    loud = kept[kept >= SILENCE_DBFS]
+    if len(kept) < 10 or len(loud) == 0:
         return None
-    floor, top = np.percentile(frames, [10, 90])
+    floor, top = np.percentile(kept, [10, 90])
+    # Where digital silence took the pauses, what is quietest is sound itself: near its top, or not steady as noise is
+    took_pauses = lost.mean() > _PAUSES_SHARE and top - floor < 10
+    if lost.any() and (took_pauses or _unsteadiness(frames, lost, floor) > _STEADY_DB):
+        return None
     # Without pauses a steady sound may be noise, which has a flat spectrum, or a tone, of which nothing can be said
     if top - floor < 3 and _flatness(samples, rate) < 0.1:
         return None
     noise = 10 ** (floor / 10)
-    power = np.mean(10 ** (frames[frames >= np.median(loud)] / 10))
+    power = np.mean(10 ** (kept[kept >= np.median(loud)] / 10))
     return float(min(CLEANEST_DB, 10 * math.log10(max(power - noise, 0.01 * noise) / max(noise, _TINY))))
+
+
+def _unsteadiness(frames: np.ndarray, lost: np.ndarray, floor: float) -> float:
+    """By how many dB a frame (frames,) next to one at the floor differs from it, in the median; 0 if there is none."""
+    quiet = np.flatnonzero(~lost & (frames <= floor))
+    beside = np.concatenate([quiet - 1, quiet + 1])  # (2 x quiet,)
+    steps = np.abs(frames[np.clip(beside, 0, len(frames) - 1)] - np.tile(frames[quiet], 2))
+    steps = steps[(beside >= 0) & (beside < len(frames)) & ~lost[np.clip(beside, 0, len(frames) - 1)]]
+    return float(np.median(steps)) if len(steps) else 0.0
+
+
+def _lost_frames(samples: np.ndarray, rate: int, dropouts: tuple[tuple[float, float], ...]) -> np.ndarray:
+    """Whether each 20 ms (frames,) touch a gap or 10 ms of digital silence."""
+    size = max(1, round(_FRAME_SECONDS * rate))
+    lost = np.zeros(max(1, len(samples) // size), dtype=bool)
+    starts, ends = _runs(np.diff(samples) == 0)
+    is_long = ends - starts >= round(_GAP_SECONDS * rate)
+    still = zip(starts[is_long], ends[is_long], strict=True)
+    for start, end in (*still, *((round(start * rate), round(end * rate)) for start, end in dropouts)):
+        lost[start // size : -(-(end + 1) // size)] = True
+    return lost
 
 
 def _flatness(samples: np.ndarray, rate: int) -> float:

@@ -76,6 +76,20 @@ class TestAnalyze:
         estimate = analyze(clean + noise(np.sqrt(loud / 10 ** (snr / 10)), seed=2)).snr_db
         assert estimate == pytest.approx(snr, abs=3)
 
+    @pytest.mark.parametrize("where", [(0.6, 0.9), (0.0, 0.5)])
+    def test_gap_and_digital_silence_are_no_pauses_to_hear_noise_in(self, where):
+        clean = talk()
+        loud = np.square(clean[np.abs(clean) > 0.02]).mean()
+        samples = clean + noise(np.sqrt(loud / 10**2.5), seed=2)
+        before = analyze(samples).snr_db
+        samples[int(where[0] * RATE) : int(where[1] * RATE)] = 0
+        assert analyze(samples).snr_db == pytest.approx(before, abs=1.5)
+
+    def test_nothing_is_said_of_noise_that_was_gated_away(self):
+        samples = talk() + noise(0.005, seed=2)
+        samples[np.clip(np.sin(2 * np.pi * 1.5 * TIME), 0, None) < 0.3] = 0
+        assert analyze(samples).snr_db is None
+
     def test_nothing_is_said_of_noise_under_a_steady_tone(self):
         assert analyze(tone() + noise(0.001)).snr_db is None
 
