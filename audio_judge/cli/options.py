@@ -118,10 +118,10 @@ def add_rubric(group: Place, default: str = "mos and its four dimensions") -> No
     )
 
 
-def add_scale(group: Place) -> None:
-    """Add the scale of all scores."""
+def add_scale(group: Place, of: str = "all scores") -> None:
+    """Add the scale of scores, or of ratings."""
     group.add_argument(
-        "--scale", metavar="SCALE", help="of all scores: 1-5, 1-10, 0-100 …, or `own` for that of each rubric"
+        "--scale", metavar="SCALE", help=f"of {of}: 1-5, 1-10, 0-100 …, or `own` for that of each rubric"
     )
 
 

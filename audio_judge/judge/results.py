@@ -111,13 +111,11 @@ def answer_of(question: Any, reading: Reading, window: int | None = None) -> dic
 
 def score_of(shares: np.ndarray, rubric: Rubric, scale: Scale | None) -> Score:
     """A rubric's probabilities (levels,) as a score, calibrated if the rubric is, on another scale if asked."""
+    if isinstance(rubric, CalibratedRubric):
+        shares = rubric.calibrated_shares(shares)
     value, std = shares_to_score(shares, rubric)
     level = rubric.levels[int(shares.argmax())]
     low, high = rubric.low, rubric.high
-    if isinstance(rubric, CalibratedRubric):
-        # The slope is that at the reading: both are computed before `value` is replaced
-        value, std = rubric.calibrated(value), std * rubric.slope(value)
-        level = rubric.level_of(value)
     if scale is not None:
         value = convert(value, rubric.scale, scale)
         std *= (scale.high - scale.low) / (high - low)
@@ -141,7 +139,6 @@ def reward_of(judgement: Judgement, rubrics: Sequence[Rubric]) -> float:
     """The mean goodness, 0 to 1, of a judgement's scores; 0 if one is missing."""
     if not all(rubric.name in judgement.scores for rubric in rubrics):
         return 0.0
-    # A calibrated score may lie beyond the ends of its scale
     values = [rubric.goodness(np.clip(judgement[rubric.name].value, rubric.low, rubric.high)) for rubric in rubrics]
     return float(np.mean(values))
 

@@ -245,20 +245,23 @@ class TestCalibrate:
         rubric = judge.calibrate("mos", list(zip(clips, ratings, strict=True)))
         judged = [judgement["mos"] for judgement in judge.score(clips, rubric=rubric)]
         assert [score.value for score in judged] == pytest.approx(ratings, abs=1e-3)
-        assert all(score.level == RUBRICS["mos"].level_of(score.value) for score in judged)
+        assert all(score.level == max(score.shares, key=score.shares.get) for score in judged)
 
-    def test_scale_and_spread_follow(self, judge):
+    def test_scale_and_shares_follow(self, judge):
         clips = [(tone(1.0, frequency), 48_000) for frequency in (200, 700, 1500)]
         readings = [judgement["mos"] for judgement in judge.score(clips, rubric="mos")]
         ratings = [float(r) for r in 3 + 2 * (np.array([r.value for r in readings]) - readings[0].value)]
         rubric = judge.calibrate("mos", list(zip(clips, ratings, strict=True)))
         score = judge.score(clips[0], rubric=rubric, scale=HUNDRED)["mos"]
         assert score.value == pytest.approx(50, abs=0.01)
-        assert score.std == pytest.approx(2 * 25 * readings[0].std, rel=1e-3)
+        shares = np.array(list(score.shares.values()))
+        levels = np.linspace(0, 100, 5)
+        assert score.value == pytest.approx(shares @ levels)
+        assert score.std == pytest.approx(np.sqrt(shares @ (levels - score.value) ** 2))
 
     def test_calibrated_rubric_of_another_judge_is_warned_about(self, judge, wav):
         clips = [(tone(1.0, frequency), 48_000) for frequency in (200, 700, 1500)]
-        values = [judgement["mos"].value for judgement in judge.score(clips, rubric="mos")]
+        values = [1 + judgement["mos"].value / 2 for judgement in judge.score(clips, rubric="mos")]
         rubric = judge.calibrate("mos", list(zip(clips, values, strict=True)))
         with pytest.warns(UntrainedRubricWarning, match="calibrated with 'tiny r1'"):
             AudioJudge(judge.model, judge.processor, name="other").score(wav, rubric=rubric)
