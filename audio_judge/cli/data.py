@@ -107,7 +107,9 @@ def _add_corpus_options(parser: argparse.ArgumentParser) -> None:
     made = parser.add_argument_group(MADE)
     made.add_argument("--tasks", required=True, metavar="NAMES", help="such as score,explain=2; see `data ls`")
     made.add_argument(
-        "--augment", metavar="NAMES", help="scale, invert, binary, numbers, paraphrase; such as scale=0.5,invert"
+        "--augment",
+        metavar="NAMES",
+        help="scale, invert, binary, numbers, paraphrase, describe; such as scale=0.5,invert",
     )
     made.add_argument("--paraphrases", metavar="FILE", help="wordings of `data paraphrase`, used besides our own")
     references = ("never", "sometimes", "always")

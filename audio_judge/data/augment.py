@@ -1,22 +1,22 @@
-"""Augmentation of requests, for training only: other and turned scales, thresholds, numbers as levels, other wordings.
+"""Augmentation of requests, for training only: other and turned scales, thresholds, numbers as levels, other words.
 
 ``augment`` changes a rubric and its rating together, so that question and answer always agree, and writes down what it
 did. Wordings of a language model come from ``audio_judge.data.paraphrases``.
 """
 
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from audio_judge.clips import Rating
+from audio_judge.data.definitions import ENDS, described, descriptions_of
 from audio_judge.data.paraphrases import OWN_PARAPHRASES, Paraphrase
 from audio_judge.rubrics.rubric import FIVE, HUNDRED, NISQA_RUBRICS, TEN, Rubric, Scale, convert
 
-Kind = Literal["scale", "invert", "binary", "numbers", "paraphrase"]
+Kind = Literal["scale", "invert", "binary", "numbers", "paraphrase", "describe"]
 Rule = Literal["affine", "proportional"]
-KINDS: tuple[Kind, ...] = ("scale", "invert", "binary", "numbers", "paraphrase")
+KINDS: tuple[Kind, ...] = ("scale", "invert", "binary", "numbers", "paraphrase", "describe")
 SCALES = (FIVE, TEN, HUNDRED)
 # How many evenly spaced numbers a scale may be asked for in, by its ends; others in five
 NUMBER_COUNTS = {(1.0, 5.0): (5, 9), (1.0, 10.0): (4, 10), (0.0, 100.0): (5, 11)}
@@ -74,11 +74,6 @@ INVERTED: dict[str, Rubric] = {
     ),
 }
 
-# A definition that says what its ends mean, as all of ours do: only of such a one the ends can be swapped
-_ENDS = re.compile(
-    r"(?P<what>.+?)(?P<turned>, with the scale turned round)?: the highest score means (?P<high>.+?), "
-    r"the lowest (?:score means )?(?P<low>.+?)(?P<middle>, and the middle suits best)?\.?"
-)
 _INVERTED_NAME, _INVERTED_LABEL = "_inverted", "reversed "
 
 YES_NO = ("no", "yes")
@@ -135,7 +130,7 @@ def invert(rubric: Rubric) -> Rubric:
 
 
 def _turn_definition(rubric: Rubric) -> str:
-    match = _ENDS.fullmatch(rubric.definition)
+    match = ENDS.fullmatch(rubric.definition)
     if match is None:
         raise ValueError(
             f"rubric {rubric.name!r}: its definition cannot be turned round; "
@@ -341,9 +336,17 @@ def augment(
     if kind == "numbers":
         return number_levels(rubric, rating, rng)
     if kind == "paraphrase":
-        wording = rng.choice((*OWN_PARAPHRASES, *paraphrases))
+        wording = rng.choice((*OWN_PARAPHRASES, *(one for one in paraphrases if not one.rubric)))
         step = {"kind": "paraphrase"} | asdict(wording)
         return Augmented(rubric, rating, (step,), wording.text)
+    if kind == "describe":
+        # A turned rubric keeps its own words, as do rubrics of which there is no other description
+        known = descriptions_of(rubric, paraphrases)
+        if not known:
+            return Augmented(rubric, rating)
+        chosen = rng.choice(known)
+        asked = replace(rubric, definition=described(rubric, chosen.text))
+        return Augmented(asked, rating, ({"kind": "describe"} | asdict(chosen),))
     raise ValueError(f"no augmentation {kind!r}; known: {', '.join(KINDS)}")
 
 
@@ -356,7 +359,7 @@ def augment_with_chances(
     paraphrases: "Sequence[Paraphrase]" = (),
     scales: Sequence[Scale] = SCALES,
 ) -> Augmented:
-    """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, numbers, wording.
+    """Apply each kind with its chance, one on top of the other: inversion, scale or threshold, numbers, wording, description.
 
     A threshold brings its own answers and wording, so nothing follows it; numbers bring their own wording.
 
@@ -373,7 +376,7 @@ def augment_with_chances(
                 f"augmentation {kind!r} with chance {chance}; one of {', '.join(KINDS)}, 0 to 1, is needed"
             )
     # One draw for each kind, wanted or not: the chance of one does not change what is drawn for the others
-    order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase", "numbers")
+    order: tuple[Kind, ...] = ("invert", "binary", "scale", "paraphrase", "numbers", "describe")
     drawn = [kind for kind in order if rng.random() < chances.get(kind, 0.0)]
     if "binary" in drawn:
         drawn = [kind for kind in drawn if kind in ("invert", "binary")]
@@ -382,5 +385,7 @@ def augment_with_chances(
     result = Augmented(rubric, rating)
     for kind in drawn:
         step = augment(result.rubric, result.rating, kind, rng, paraphrases=paraphrases, scales=scales)
-        result = replace(step, provenance=result.provenance + step.provenance)
+        # A description words no question and leaves the one that there is
+        question = step.question if step.question is not None else result.question
+        result = replace(step, provenance=result.provenance + step.provenance, question=question)
     return result

@@ -97,8 +97,8 @@ class Mixture:
         telling = sorted(tasks - set(BY_RUBRIC))
         if manner.unseen_rubrics and telling:
             raise ValueError(f"unseen_rubrics: cannot act, since {', '.join(telling)} speaks of all that is rated")
-        if manner.paraphrases and not manner.augment.get("paraphrase"):
-            raise ValueError("paraphrases: cannot act, since augment does not name paraphrase")
+        if manner.paraphrases and not {"paraphrase", "describe"} & {kind for kind, p in manner.augment.items() if p}:
+            raise ValueError("paraphrases: cannot act, since augment names neither paraphrase nor describe")
 
 
 def read_mixture(path: str | Path) -> Mixture:

@@ -1,7 +1,7 @@
-"""Other wordings of requests, written by a text model, checked and kept in a file."""
+"""Other wordings of requests, and of what rubrics are, written by a text model, checked and kept in a file."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ class Paraphrase:
         source: The template it was made from; empty for one of our own.
         model: Who wrote it: JSON-able facts about the language model; empty for ourselves.
         seed: Seed of the language model's draw.
+        rubric: What it describes, of a description (``audio_judge.data.definitions``); empty for a request about any rubric.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Paraphrase:
     source: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    rubric: str = ""
 
 
 OWN_PARAPHRASES: tuple[Paraphrase, ...] = tuple(
@@ -109,13 +111,39 @@ def read_paraphrase(reply: str, source: str) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is to be reworded.
+
+    Args:
+        check: Takes a reply and gives the rewording, or raises a ``ParseError``.
+        rubric: What it describes; empty for a request about any rubric.
+        rule: What else to mind, for the language model.
+    """
+
+    text: str
+    check: Callable[[str], str]
+    rubric: str = ""
+    rule: str = ""
+
+    @classmethod
+    def of(cls, request: "str | Source") -> "Source":
+        """A request as what is to be reworded."""
+        return request if isinstance(request, Source) else cls(request, lambda reply: read_paraphrase(reply, request))
+
+
 async def paraphrase(
-    client: Client, templates: Sequence[str], *, styles: Sequence[str] = tuple(STYLES), seed: int = 0, tries: int = 3
+    client: Client,
+    templates: Sequence[str | Source],
+    *,
+    styles: Sequence[str] = tuple(STYLES),
+    seed: int = 0,
+    tries: int = 3,
 ) -> tuple[list[Paraphrase], list[dict[str, Any]]]:
     """Let a language model reword templates in several styles; the client's cache keeps every reply.
 
     Args:
-        templates: Texts with fields, such as ``wordings("decide")[0]``.
+        templates: Texts with fields, such as ``wordings("decide")[0]``, or sources with a check of their own.
         seed: Of the first try; each later one adds 1.
         tries: How many rewordings of one template in one style are asked for before it is given up.
 
@@ -128,21 +156,22 @@ async def paraphrase(
     for style in styles:
         if style not in STYLES:
             raise ValueError(f"no style {style!r}; known: {', '.join(STYLES)}")
-    jobs = [(template, style) for template in templates for style in styles]
-    found: dict[str, Paraphrase] = {}
+    jobs = [(Source.of(template), style) for template in templates for style in styles]
+    found: dict[tuple[str, str], Paraphrase] = {}
     failed = []
     async for outcome in in_order(partial(_reword, client, seed, tries), jobs, 4 * client.concurrency):
         if isinstance(outcome, Paraphrase):
-            found.setdefault(_plain(outcome.text), outcome)
+            found.setdefault(_key(outcome), outcome)
         else:
             failed.append(outcome)
     return list(found.values()), failed
 
 
-async def _reword(client: Client, seed: int, tries: int, job: tuple[str, str]) -> Paraphrase | dict[str, Any]:
-    source, style = job
+async def _reword(client: Client, seed: int, tries: int, job: tuple[Source, str]) -> Paraphrase | dict[str, Any]:
+    asked, style = job
+    source = asked.text
     messages = [
-        {"role": "system", "content": _PARAPHRASE_RULES},
+        {"role": "system", "content": f"{_PARAPHRASE_RULES} {asked.rule}".strip()},
         {"role": "user", "content": f"{STYLES[style]}\n\nRequest: {source}"},
     ]
     reason = ""
@@ -152,11 +181,11 @@ async def _reword(client: Client, seed: int, tries: int, job: tuple[str, str]) -
         if isinstance(outcome, Failure):
             return {"source": source, "style": style, "reason": outcome.kind, "message": outcome.message}
         try:
-            text = read_paraphrase(outcome.text, source)
+            text = asked.check(outcome.text)
         except ParseError as error:
             reason = str(error)
         else:
-            return Paraphrase(text, style, source, dict(client.backend.identity), sampling.seed)
+            return Paraphrase(text, style, source, dict(client.backend.identity), sampling.seed, asked.rubric)
     return {"source": source, "style": style, "reason": "invalid", "message": reason}
 
 
@@ -177,7 +206,7 @@ class ParaphraseReport:
 
 async def write_paraphrases(
     client: Client,
-    templates: Sequence[str],
+    templates: Sequence[str | Source],
     out: Path,
     *,
     styles: Sequence[str] = tuple(STYLES),
@@ -195,9 +224,9 @@ async def write_paraphrases(
         ValueError: If a style is unknown, or ``out`` is not ours.
     """
     kept = load_paraphrases(out) if out.exists() else []
-    known = {_plain(one.text) for one in kept}
+    known = set(map(_key, kept))
     found, failed = await paraphrase(client, templates, styles=styles, seed=seed)
-    new = [one for one in found if _plain(one.text) not in known]
+    new = [one for one in found if _key(one) not in known]
     save_paraphrases([*kept, *new], out)
     lines.write(out.with_name(f"{out.name}.failed.jsonl"), failed)
     return ParaphraseReport(len(new), len(kept), len(failed))
@@ -313,6 +342,11 @@ ROBUSTNESS: dict[str, dict[str, tuple[str, ...]]] = {
         "loudness": ("How far off is the volume?", "How annoying is the level of the talker?"),
     },
 }
+
+
+def _key(one: Paraphrase) -> tuple[str, str]:
+    # Two rubrics may be described by the same words
+    return one.rubric, _plain(one.text)
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,7 @@ from rated_table import data, folder, run  # noqa: F401
 from stub import serving
 
 from audio_judge.data.files import read_examples
-from audio_judge.data.paraphrases import STYLES
+from audio_judge.data.paraphrases import STYLES, load_paraphrases
 from audio_judge.languages import wordings
 
 INSTRUCTIONS = wordings("decide")[0]
@@ -57,3 +57,19 @@ class TestParaphrase:
     def test_unusable_requests(self, capsys, given, problem):
         code, _, errors = self.ask(capsys, "http://localhost:9", *given)
         assert (code, problem in errors) == (2, True)
+
+    def test_definitions_are_reworded_and_checked(self, capsys, folder):
+        def describer(request, _times=1):
+            if "Request: How free the speech is of noise" in request["messages"][-1]["content"]:
+                return "How much noise is there? The top means {lowest}, the bottom {highest}."  # swapped
+            return "How good is the speech? At the top it is {highest}, at the bottom {lowest}."
+
+        with serving(describer) as stub:
+            given = ["--definitions", "mos,noisiness", "--styles", "casual"]
+            code, _, errors = self.ask(capsys, stub.url, *given)
+        assert (code, "1 wordings added in w.jsonl, 1 failed" in errors) == (1, True), errors
+        (one,) = load_paraphrases(folder / "w.jsonl")
+        assert (one.rubric, one.text) == (
+            "mos",
+            "How good is the speech? At the top it is {highest}, at the bottom {lowest}.",
+        )
