@@ -111,6 +111,7 @@ class Benchmark:
         rubrics: What is asked for: names, or whole rubrics.
         metrics: Figures to compute; see ``eval.summary``.
         group_by: Of ``condition``, ``system`` and ``speaker``: over which figures are computed, too.
+        split_by: Groups, also ``language`` and ``corpus``, of each of which figures are computed alone.
         expected: Number of items that the publication has; another number is reported, not refused.
         pairing: How pairs are made of rated clips for ``compare``: ``pairs``, ``seed``, ``min_gap``.
         suite: Of ``controls``: sanity, robustness or bias.
@@ -131,6 +132,7 @@ class Benchmark:
     rubrics: tuple[Rubric, ...] = ()
     metrics: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
+    split_by: tuple[str, ...] = ()
     expected: int | None = None
     pairing: dict[str, Any] = field(default_factory=dict)
     suite: str = ""
@@ -250,7 +252,7 @@ def parse(values: Mapping[str, Any], name: str) -> Benchmark:
     try:
         made: dict[str, Any] = dict(values)
         made["rubrics"] = tuple(_rubric(one) for one in values.get("rubrics", ()))
-        made |= {key: tuple(values.get(key, ())) for key in ("metrics", "group_by")}
+        made |= {key: tuple(values.get(key, ())) for key in ("metrics", "group_by", "split_by")}
         made["references"] = tuple(Reference(**one) for one in values.get("references", ()))
         return Benchmark(name=name, **made)
     except TypeError as error:
@@ -311,6 +313,9 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
         path = places.find(benchmark)
         found = [one for one in _rated(benchmark, path, places.on_error) if isinstance(one, RatedClip)]
     except UsageError:
+        # What is named by another name is what people want to be heard, and no example stands in for it
+        if places.given:
+            return _clips_of(places.given)[:limit]
         folder = places.examples or Path(__file__).resolve().parent.parent / "examples" / "clips"
         paths = sorted(folder.glob("clean_*")) if folder.is_dir() else []
         if not paths:
@@ -322,6 +327,17 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     # Controls are about what is done to a clip, which should be undisturbed speech to begin with.
     clean = [one for one in found if not one.causes and one.extra.get("content", "speech") == "speech"]
     return (clean or found)[:limit]
+
+
+def _clips_of(given: Mapping[str, str | Path]) -> list[RatedClip]:
+    """The clips of all data that were named: lists, tables, folders."""
+    from audio_judge.batch.find import find_items
+
+    found = find_items([str(path) for path in given.values()])
+    wrong = next((item.error or "a data set; its sounds must be files" for item in found if not item.path), None)
+    if wrong is not None or not found:
+        raise UsageError(f"{', '.join(map(str, given.values()))}: no clips for controls ({wrong or 'no rows'})")
+    return [RatedClip(item.path, {}, "test", "given") for item in found]
 
 
 def _rated(benchmark: Benchmark, path: str | Path, on_error: OnError) -> Iterator[RatedClip | RatedPair]:
@@ -413,6 +429,8 @@ def _item(
     facts = {"condition": heard[0].condition, "system": heard[0].system, "speaker": heard[0].speaker}
     # A pair belongs to no condition: its clips may have two
     groups = {} if len(heard) > 1 else {key: value for key, value in facts.items() if value is not None}
+    known = heard[0].extra | {"corpus": heard[0].corpus}
+    groups |= {key: str(known[key]) for key in benchmark.split_by if key not in facts and known.get(key) is not None}
     return Item(question, truth, groups)
 
 

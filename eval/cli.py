@@ -154,6 +154,15 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help="at a row of the data that is wrong, stop, or go on without it and count it by its reason (default: stop)",
     )  # fmt: skip
     parser.add_argument("--columns", metavar="MAPPING", help="columns of own tables, such as path=file,mos=score")
+    parser.add_argument(
+        "--rubric", action="append", default=[], metavar="FILE",
+        help=".yaml or .json file that defines rubrics of your own, which columns are called like; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--by",
+        metavar="COLUMNS",
+        help="figures of each language, system or source alone, such as language,system,corpus",
+    )
 
 
 def _add_measure_options(parser: argparse.ArgumentParser) -> None:
@@ -253,9 +262,11 @@ def run(options: argparse.Namespace) -> int:
     places, tables = _places(options)
     columns = user_tables.parse_columns(options.columns)
     chosen = [benchmarks.load(name) for name in filter(None, (options.tasks or "").split(","))]
-    chosen += [user_tables.table_benchmark(path, columns) for path in tables if not _only_for_controls(chosen)]
+    own = _own_rubrics(options)
+    chosen += [user_tables.table_benchmark(path, columns, own) for path in tables if not _only_for_controls(chosen)]
     if not chosen:
         raise UsageError("nothing to judge; give --tasks, --data FILE or both")
+    chosen = [_split(one, options) for one in chosen]
     _check_data(chosen, places)
     shard = this_shard()
     what = Run(
@@ -280,6 +291,17 @@ def run(options: argparse.Namespace) -> int:
     rows = [row for row in read_run(what.out).values() if row.judge in what.judges]
     failed = [row for row in rows if row.prediction is None and row.unable is None]
     return 1 if failed else 0
+
+
+def _own_rubrics(options: argparse.Namespace) -> dict[str, Any]:
+    from audio_judge.rubrics.files import read_rubrics
+
+    return {one.name: one for name in options.rubric for one in read_rubrics(Path(name))}
+
+
+def _split(benchmark: Any, options: argparse.Namespace) -> Any:
+    """The benchmark, with figures of each group of the kinds in ``--by``."""
+    return replace(benchmark, split_by=tuple(filter(None, (options.by or "").split(","))))
 
 
 def _only_for_controls(chosen: Sequence[Any]) -> bool:
@@ -357,7 +379,11 @@ def score(options: argparse.Namespace) -> int:
         columns = {f"truth.{name}": "y_true" for name in published_answers.rubrics_of(options.predictions)}
     elif not is_ours:
         columns = user_tables.prediction_columns(options.predictions, columns, with_truth=is_plain)
-    benchmark = user_tables.benchmark_of_columns(options.task, columns) if is_plain else benchmarks.load(options.task)
+    own = _own_rubrics(options)
+    benchmark = (
+        user_tables.benchmark_of_columns(options.task, columns, own) if is_plain else benchmarks.load(options.task)
+    )
+    benchmark = _split(benchmark, options)
     # The data of the benchmark are read only if the file does not bring the truth along
     has_truth = is_plain or is_ours or any(name.startswith("truth.") for name in columns)
     known = [] if has_truth else benchmarks.items(benchmark, places)
@@ -367,7 +393,8 @@ def score(options: argparse.Namespace) -> int:
         rows = user_tables.read_predictions(options.predictions, benchmark, columns, known, options.judge)
     if is_plain and is_ours:
         # Rows of ours say what they were asked; a plain task takes the rubrics from them.
-        benchmark = user_tables.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""))
+        benchmark = user_tables.benchmark_of_columns(options.task, dict.fromkeys(rows[0].rubrics, ""), own)
+        benchmark = _split(benchmark, options)
         rows = [replace(row, benchmark=benchmark.name) for row in rows]
     found = measure(rows, [benchmark], tools=_tools(options), resamples=options.resamples, seed=options.seed)
     if options.out is not None:

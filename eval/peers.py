@@ -11,6 +11,7 @@ Left out: training, and whatever a measure reports beside scores.
 import importlib
 import importlib.util
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,6 +199,34 @@ def _utmos(_: str) -> Measure:
     return measure
 
 
+def _utmosv2(_: str) -> Measure:
+    predictor = importlib.import_module("utmosv2").create_model(pretrained=True)
+
+    def measure(samples: np.ndarray, _: np.ndarray | None) -> dict[str, float]:
+        # It hears random parts of a clip: their number and the seed are its own
+        value = float(np.ravel(np.asarray(predictor.predict(data=np.asarray(samples, dtype=np.float32))))[0])
+        return {"mos": value, "naturalness": value}
+
+    return measure
+
+
+def _scoreq(domain: str) -> Measure:
+    """SCOREQ without a reference, which reads files: ``natural`` or ``synthetic`` speech."""
+    soundfile = importlib.import_module("soundfile")
+    if domain not in ("", "natural", "synthetic"):
+        raise UsageError(f"peer:scoreq/{domain}: scoreq/natural or scoreq/synthetic is needed")
+    predictor = importlib.import_module("scoreq").Scoreq(data_domain=domain or "natural", mode="nr")
+
+    def measure(samples: np.ndarray, _: np.ndarray | None) -> dict[str, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "clip.wav"
+            soundfile.write(path, samples, 16_000, subtype="FLOAT")
+            value = float(predictor.predict(test_path=str(path), ref_path=None))
+        return {"mos": value}
+
+    return measure
+
+
 def _audiobox_aesthetics(_: str) -> Measure:
     import torch
 
@@ -219,17 +248,26 @@ def _audiobox_aesthetics(_: str) -> Measure:
 
 
 def _versa(detail: str) -> Measure:
-    """One of VERSA's scores, ``MODULE`` or ``MODULE:KEY`` if the module gives several."""
+    """One of VERSA's scores, ``METRIC`` or ``METRIC:KEY`` if the metric gives several."""
     shared = importlib.import_module("versa.scorer_shared")
-    module, _, key = (detail or "pseudo_mos:utmos").partition(":")
-    loaded = shared.load_score_modules([{"name": module}], use_gt=False)
+    name, _, key = (detail or "pseudo_mos:utmos").partition(":")
+    try:
+        suite = shared.VersaScorer().load_metrics([{"name": name}], use_gt=False)
+    except AttributeError as error:
+        raise ImportError(f"an older VERSA, without VersaScorer ({error})") from error
+    if not suite.metrics:  # it logs why, and leaves the metric out
+        raise ImportError(
+            f"VERSA has no metric {name!r} that needs no original, or lacks what it takes; its log says why"
+        )
 
     def measure(samples: np.ndarray, _: np.ndarray | None) -> dict[str, float]:
-        found = shared.use_score_modules(loaded, samples, None, 16_000)
-        if not key and len(found) != 1:
-            raise AudioError(
-                f"versa/{module} gives {', '.join(found) or 'nothing'}; choose one with versa/{module}:KEY"
-            )
+        facts = {"key": "clip", "sample_rate": 16_000, "text": None, "general_cache": {"whisper_hyp_text": None}}
+        scores = suite.compute_all(predictions=samples, references=None, metadata=facts)[name]
+        if scores is None:  # it logs the error and goes on
+            raise AudioError(f"versa/{name} could not measure the clip; its log says why")
+        found = scores if isinstance(scores, dict) else {name: scores}
+        if key not in found and (key or len(found) != 1):
+            raise AudioError(f"versa/{name} gives {', '.join(found) or 'nothing'}; choose one with versa/{name}:KEY")
         return {"mos": float(found[key or next(iter(found))])}
 
     return measure
@@ -305,6 +343,21 @@ PEERS: dict[str, Peer] = {
         f"network access to github.com at the first use (torch.hub, tarepan/SpeechMOS {UTMOS_REVISION})",
         _utmos,
     ),
+    "utmosv2": Peer(
+        "UTMOSv2: naturalness of synthesised speech, the system that won the VoiceMOS Challenge 2024",
+        ("mos", "naturalness"),
+        16_000,
+        "pip install git+https://github.com/sarulab-speech/UTMOSv2.git (it fetches its weights at the first use)",
+        _utmosv2,
+    ),
+    "scoreq": Peer(
+        "SCOREQ without reference, in ONNX: overall quality; scoreq/natural (the default) or scoreq/synthetic",
+        ("mos",),
+        16_000,
+        "pip install scoreq (it fetches its weights at the first use)",
+        _scoreq,
+        longest=15.0,
+    ),
     "audiobox-aesthetics": Peer(
         "Audiobox Aesthetics: four axes of speech, music and sound",
         ("production_quality", "production_complexity", "content_enjoyment", "content_usefulness"),
@@ -329,10 +382,10 @@ PEERS: dict[str, Peer] = {
         _mean,
     ),
     "versa": Peer(
-        "One of VERSA's scores without reference as overall quality: versa/MODULE:KEY (default pseudo_mos:utmos)",
+        "One of VERSA's scores without reference as overall quality: versa/METRIC:KEY (default pseudo_mos:utmos)",
         ("mos",),
         16_000,
-        "the installer of wavlab-speech/versa",
+        "pip install git+https://github.com/wavlab-speech/versa.git, and what the metric needs by its installers",
         _versa,
         scale=Scale(0.0, 100.0, "its own"),
     ),

@@ -121,7 +121,15 @@ def _run_judge(
         return
     _forget_peak()
     begun = time.perf_counter()
-    judge = load(spec)
+    try:
+        judge = load(spec)
+    except UsageError as error:
+        # Others of the run need not wait for what one of them lacks; a judge of one's own that is not there stops it
+        if not spec.startswith("peer:") or len(what.judges) == 1:
+            raise
+        for row in _unable_rows(spec, str(error), pending, controls, what):
+            writer.write(vars(row))
+        return
     loading = time.perf_counter() - begun
     _write_config(what, {spec: judge.facts})
     for benchmark in what.benchmarks:
@@ -134,6 +142,17 @@ def _run_judge(
     # The next judge may need all of the memory
     del judge
     gc.collect()
+
+
+def _unable_rows(
+    spec: str, reason: str, pending: Mapping[str, Sequence[Item]], controls: Sequence[Benchmark], what: Run
+) -> Iterator[Row]:
+    """A row for each item that says why a judge is not there, which makes no figures."""
+    for one in what.benchmarks:
+        if one in controls:
+            yield Row(one.suite, one.name, spec, CONTROLS, error=f"{UNABLE}{reason}")
+        for item in pending[one.name]:
+            yield _row(spec, one, item, Answer(error=f"{UNABLE}{reason}"), (), None)
 
 
 def _pending(spec: str, benchmark: Benchmark, own: Sequence[Item], what: Run, done: Mapping[Key, Row]) -> list[Item]:

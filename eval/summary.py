@@ -11,7 +11,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
 DEFAULTS |= {"profile": DEFAULTS["score"], "rate": DEFAULTS["score"]}
 # Fewer groups than these say too little about others to be drawn instead of clips.
 LEAST_GROUPS = 10
+AVERAGED = ("PCC", "SRCC")
 COMPARED = ("PCC", "SRCC", "MAE", "ACC", "EER")
 
 Encoder = Any
@@ -76,6 +77,7 @@ class Columns:
         ids: Item of each row, or name of each group.
         where: Behind the names, for figures over groups: ``@condition``.
         groups: Group of each row for the bootstrap; empty draws rows.
+        beside: Figures of the columns before they were averaged over groups, such as ``coverage`` and ``PCC_answered``.
         settings: What metrics may take by name: ``rubric``, ``low``, ``high``, ``categories``, ``encoder``, ``detector``; None is
             what is not there.
     """
@@ -86,6 +88,7 @@ class Columns:
     ids: tuple[str, ...]
     where: str = ""
     groups: tuple[str, ...] = ()
+    beside: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -115,13 +118,15 @@ def summarise(
         JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction), ``errors`` (the most common reasons of what
         is missing), ``left_out`` (figures that need something that is not there), ``figures``: name to ``value``, ``low``,
         ``high``, ``n``, ``coverage``, ``answered`` (the figure without missing answers) and ``higher_is_better`` (null where
-        neither is).
+        neither is); ``parts``, for each of the benchmark's ``split_by``, value to ``n``, ``coverage`` and ``figures``.
     """
     # Whether words are a judge's own belongs beside every figure about words.
     wanted = (*(benchmark.metrics or DEFAULTS[benchmark.task]), "own_words")
     figures: dict[str, dict[str, Any]] = {}
     for measured in measures(rows, benchmark, wanted, tools or Tools()):
         figures |= _figures(measured, wanted, resamples, seed)
+    figures |= _means_over_rubrics(figures, benchmark)
+    parts = {name: _parts(rows, benchmark, name) for name in benchmark.split_by}
     answered = sum(row.prediction is not None for row in rows)
     reasons = Counter(row.error for row in rows if row.error is not None)
     return {
@@ -129,9 +134,37 @@ def summarise(
         "n": len(rows),
         "coverage": answered / len(rows),
         "errors": dict(reasons.most_common(5)),
-        "left_out": _left_out(wanted, figures),
+        "left_out": _left_out(wanted, figures) | {name: "no row has it" for name, own in parts.items() if not own},
         "figures": figures,
+        "parts": parts,
     }
+
+
+def _parts(rows: Sequence[Row], benchmark: Benchmark, name: str) -> dict[str, Any]:
+    """The figures of the rows of each language, system or other group, alone, without intervals."""
+    alone = replace(benchmark, group_by=(), split_by=())
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        if name in row.groups:
+            members.setdefault(row.groups[name], []).append(row)
+    found = {}
+    for value in sorted(members):
+        said = summarise(members[value], alone, resamples=0)
+        found[value] = {key: said[key] for key in ("n", "coverage", "figures")}
+    return found
+
+
+def _means_over_rubrics(figures: Mapping[str, Mapping[str, Any]], benchmark: Benchmark) -> dict[str, dict[str, Any]]:
+    """Correlations averaged over the rubrics, as SQ-LLM's table 13 has them (AVG)."""
+    found = {}
+    for measure in AVERAGED:
+        own = [figures[name] for rubric in benchmark.rubrics if (name := f"{rubric.name}/{measure}") in figures]
+        if len(own) > 1 and all(one["value"] is not None for one in own):
+            mean = dict(own[0]) | {"low": None, "high": None}
+            for key in ("value", "coverage", "answered"):
+                mean[key] = None if None in [one[key] for one in own] else finite(np.mean([one[key] for one in own]))
+            found[f"AVG/{measure}"] = mean
+    return found
 
 
 def _left_out(wanted: Sequence[str], figures: Mapping[str, Any]) -> dict[str, str]:
@@ -145,7 +178,8 @@ def _need(name: str) -> str:
 
 
 def _figures(measured: Measured, wanted: Sequence[str], resamples: int, seed: int) -> dict[str, dict[str, Any]]:
-    columns, found = measured.columns, measured()
+    columns = measured.columns
+    found = {**measured(), **columns.beside}
     names = [name for name in found if name in wanted]
     intervals: dict[str, tuple[float, float]] = {}
     enough = len(set(columns.groups or columns.ids)) >= (LEAST_GROUPS if columns.where else 2)
@@ -242,7 +276,11 @@ def _of_scores(rows: Sequence[Row], rubric: Rubric, benchmark: Benchmark) -> Ite
         names = tuple(dict.fromkeys(group for group in members if group is not None))
         if len(names) > 1:
             means = metrics.group_means(given, truth, members, low=low, high=high)
-            yield Columns("scores", rubric.name, means, names, where=f"@{level}", settings=settings)
+            over = metrics.rating_agreement(given, truth, low=low, high=high, groups=members)
+            # Means have no gaps any more: what is missing is counted, and left out, before it is averaged
+            beside = {name: over[name] for name in over if name == "coverage" or name.endswith(metrics.ANSWERED)}
+            where = f"@{level}"
+            yield Columns("scores", rubric.name, means, names, where, beside=beside, settings=settings)
 
 
 def _ends(rubric: Rubric, truth: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Markdown tables of ``metrics.json``: one per benchmark, with what others published in italics."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .benchmarks import Benchmark
@@ -35,10 +36,28 @@ def table(found: Mapping[str, Any], benchmark: Benchmark) -> str:
     notes = [f"- {judge}: {one['unable']}" for judge, one in own.items() if "unable" in one]
     notes += [f"- *{one.judge}*: {one.source}{': ' * bool(one.note)}{one.note}" for one in benchmark.references]
     notes += [f"- {benchmark.note}"] if benchmark.note else []
-    return "\n\n".join([f"## {benchmark.title}", shown, *(["\n".join(dict.fromkeys(notes))] if notes else [])])
+    notes += [f"- {judge}: no {name} is known" for judge, name in _unknown(own, benchmark)]
+    parts = [_part_table(own, benchmark, name) for name in benchmark.split_by]
+    shown_notes = ["\n".join(dict.fromkeys(notes))] if notes else []
+    return "\n\n".join([f"## {benchmark.title}", shown, *filter(None, parts), *shown_notes])
 
 
-def _figure_table(own: Mapping[str, Any], benchmark: Benchmark) -> str:
+def _unknown(own: Mapping[str, Any], benchmark: Benchmark) -> Iterator[tuple[str, str]]:
+    for judge, one in own.items():
+        yield from ((judge, name) for name in benchmark.split_by if "parts" in one and not one["parts"].get(name))
+
+
+def _part_table(own: Mapping[str, Any], benchmark: Benchmark, name: str) -> str:
+    """Figures of each language, system or source alone."""
+    parts = {
+        f"{value}, {judge}": part
+        for judge, one in own.items()
+        for value, part in one.get("parts", {}).get(name, {}).items()
+    }
+    return _figure_table(dict(sorted(parts.items())), replace(benchmark, references=()), name) if parts else ""
+
+
+def _figure_table(own: Mapping[str, Any], benchmark: Benchmark, who: str = "judge") -> str:
     """A row per judge and thing that is measured, a column per measure; what others published in italics."""
     figures = {judge: one.get("figures", {}) for judge, one in own.items()}
     names = list(dict.fromkeys(name for one in figures.values() for name in one))
@@ -56,7 +75,7 @@ def _figure_table(own: Mapping[str, Any], benchmark: Benchmark) -> str:
             cells = [_number(said.figures.get(f"{thing}/{kind}")) for kind in kinds]
             if set(cells) != {"–"}:
                 rows.append([thing, f"*{said.judge}*", *cells, "–"])
-    return grid(["of", "judge", *kinds, "n"], rows)
+    return grid(["of", who, *kinds, "n"], rows)
 
 
 def _cell(figure: Mapping[str, Any] | None) -> str:

@@ -5,10 +5,12 @@ A mapping of columns says which column means what, ``mos=score,path=file``. For 
 predictions: ``id`` (item or file name), rubrics, ``preference``, ``real`` (probability), ``text`` (the raw answer), and the truth
 as ``truth.RUBRIC``, ``truth.preference``, ``truth.label`` (real or fake) and ``truth.text`` unless a benchmark's data have it.
 A column of predictions that is called like what it means needs no mapping; ``truth.text`` is also the key ``text`` of an
-object ``truth``.
+object ``truth``. Rubrics are known in any case (``MOS``); a meaning that is none of all these is a rubric of one's own.
 """
 
 import itertools
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +21,17 @@ from audio_judge.batch.data_sets import column_names, data_set_place
 from audio_judge.batch.items import PATH_COLUMNS
 from audio_judge.corpora.rows import PREFERENCE_NAMES, name_of
 from audio_judge.errors import UsageError
-from audio_judge.rubrics.rubric import ALL_RUBRICS, Scale, get_rubric
+from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, Scale, get_rubric
 
 from .benchmarks import Benchmark, Item, Question
 from .predictions import Row, read_rows
 from .prompts import read
 
+logger = logging.getLogger(__name__)
+
 NISQA_COLUMNS = {"noi": "noisiness", "col": "coloration", "dis": "discontinuity", "loud": "loudness"}
 GROUPS = ("condition", "system", "speaker")
+MEANINGS = ("id", "path", "reference", "preference", "real", "label", "text", *GROUPS)
 ID_COLUMNS = ("id", *PATH_COLUMNS, "file", "filename")
 
 
@@ -45,8 +50,44 @@ def parse_columns(text: str | None) -> dict[str, str]:
         meaning, equals, column = part.partition("=")
         if not equals or not meaning or not column:
             raise UsageError(f"--columns {part!r}; MEANING=COLUMN is needed, such as mos=score")
-        found[meaning.strip()] = column.strip()
+        found[_spelled(meaning.strip())] = column.strip()
     return found
+
+
+def _spelled(meaning: str) -> str:
+    """A meaning with its rubric as we spell it: ``truth.MOS`` is ``truth.mos``, and NISQA's ``noi`` is ``noisiness``."""
+    parts = meaning.split(".")
+    return ".".join(_rubric_name(part) or part for part in parts)
+
+
+def _rubric_name(text: str) -> str | None:
+    name = NISQA_COLUMNS.get(text.casefold(), text.casefold())
+    return name if name in ALL_RUBRICS else None
+
+
+def _own_names(columns: Mapping[str, str]) -> list[str]:
+    """The rubrics among meanings, our own and others."""
+    names = (name.removeprefix("truth.") for name in columns)
+    return list(dict.fromkeys(name for name in names if "." not in name and name not in MEANINGS))
+
+
+def _rubric(name: str, own: Mapping[str, Rubric], scale: str | None = None) -> Rubric:
+    """A rubric by its name: one that was defined, one of ours, or else one made of the name, on 1-5 or the given scale."""
+    if name in own:
+        return own[name]
+    if name in ALL_RUBRICS:
+        return get_rubric(name)
+    low, high = (1.0, 5.0) if scale is None else _ends(scale)
+    label = name.replace("_", " ")
+    made = Rubric(name, f"The {label} of the clip: the highest score is best.", low, high)
+    logger.warning(
+        "%s: no rubric of ours, so judges are told %r, on %g to %g; --rubric FILE defines it",
+        name,
+        made.definition,
+        low,
+        high,
+    )
+    return made
 
 
 def header(path: str | Path) -> list[str]:
@@ -62,11 +103,12 @@ def header(path: str | Path) -> list[str]:
     return names
 
 
-def table_benchmark(path: str | Path, columns: Mapping[str, str]) -> Benchmark:
+def table_benchmark(path: str | Path, columns: Mapping[str, str], own: Mapping[str, Rubric] | None = None) -> Benchmark:
     """Make a benchmark of a user's table of rated clips.
 
     Args:
         path: csv, tsv, jsonl or data set; columns called like rubrics (also noi, col, dis, loud) are their ratings.
+        own: Rubrics of people's own by name, as ``--rubric`` defines them.
 
     Returns:
         A benchmark of the task ``score``, named like the file; its place is that name, too.
@@ -79,8 +121,10 @@ def table_benchmark(path: str | Path, columns: Mapping[str, str]) -> Benchmark:
         (name for name in (*PATH_COLUMNS, "filepath_deg", "file", "audio") if name in names), None
     )
     # Named columns are all that is meant; else every column that is called like a rubric
-    ratings = {rubric: column for rubric, column in columns.items() if rubric in ALL_RUBRICS}
-    found = ratings or {NISQA_COLUMNS.get(n, n): n for n in names if NISQA_COLUMNS.get(n, n) in ALL_RUBRICS}
+    defined = own or {}
+    ratings = {rubric: columns[rubric] for rubric in _own_names(columns) if rubric in columns}
+    called = {n: n if n in defined else _rubric_name(n) for n in names}
+    found = ratings or {rubric: name for name, rubric in called.items() if rubric is not None}
     if clip is None or not found:
         wanted = "paths" if clip is None else "ratings"
         raise UsageError(
@@ -91,7 +135,15 @@ def table_benchmark(path: str | Path, columns: Mapping[str, str]) -> Benchmark:
     for part in ("std", "votes"):
         own = {rubric: columns.get(f"{rubric}.{part}", f"{rubric}_{part}") for rubric in found}
         meanings[part] = {rubric: column for rubric, column in own.items() if column in names}
-    meanings["scales"] = {r: _ends(columns[f"{r}.scale"]) for r in found if f"{r}.scale" in columns}
+    rubrics = [_rubric(rubric, defined, columns.get(f"{rubric}.scale")) for rubric in found]
+    own_scales = {one.name: [one.low, one.high] for one in rubrics if one.name not in ALL_RUBRICS}
+    given_scales = {r: _ends(columns[f"{r}.scale"]) for r in found if f"{r}.scale" in columns}
+    for name in own_scales.keys() & given_scales.keys():
+        if own_scales[name] != given_scales[name]:
+            raise UsageError(
+                f"{name}.scale is {columns[f'{name}.scale']}; --rubric says {own_scales[name]}: give it once"
+            )
+    meanings["scales"] = own_scales | given_scales
     if columns.get("reference", "reference") in names:
         meanings["reference"] = columns.get("reference", "reference")
     return Benchmark(
@@ -102,7 +154,7 @@ def table_benchmark(path: str | Path, columns: Mapping[str, str]) -> Benchmark:
         place=name_of(path),
         where=f"they are the user's own, {path}.",
         options={"columns": meanings},
-        rubrics=tuple(get_rubric(rubric) for rubric in found),
+        rubrics=tuple(rubrics),
         group_by=tuple(groups),
     )
 
@@ -121,14 +173,14 @@ def is_ours(path: Path) -> bool:
     return path.suffix.lower() == ".jsonl" and {"benchmark", "judge", "task"} <= set(header(path))
 
 
-def benchmark_of_columns(task: str, columns: Mapping[str, str]) -> Benchmark:
+def benchmark_of_columns(task: str, columns: Mapping[str, str], own: Mapping[str, Rubric] | None = None) -> Benchmark:
     """Make a benchmark of a plain task for predictions that bring their truth along.
 
     Args:
         columns: What columns mean; rubrics are those that are named.
     """
-    rubrics = [name.removeprefix("truth.") for name in columns if name.removeprefix("truth.") in ALL_RUBRICS]
-    chosen = tuple(get_rubric(name) for name in dict.fromkeys(rubrics)) or (get_rubric("mos"),)
+    named = _own_names(columns)
+    chosen = tuple(_rubric(name, own or {}, columns.get(f"{name}.scale")) for name in named) or (get_rubric("mos"),)
     groups = tuple(group for group in GROUPS if group in columns)
     return Benchmark(task, f"{task}, of a user's own predictions", task, rubrics=chosen, group_by=groups)
 
@@ -161,7 +213,21 @@ def read_predictions(
     rows = [_read_row(path, number, _flat(values), benchmark, columns, lookup, judge) for number, values in found]
     if not rows:
         raise UsageError(f"{path}: no predictions")
-    return _with_missing(rows, benchmark, known)
+    return _with_missing(_once_each(rows), benchmark, known)
+
+
+def _once_each(rows: Sequence[Row]) -> list[Row]:
+    """The rows; of one whose id was there before, only an error is left, which no figure counts."""
+    seen: dict[tuple[str, str], int] = {}
+    found = []
+    for row in rows:
+        key = row.judge, row.id
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] > 1:
+            error = f"the id {row.id!r} was there before; the first row counts"
+            row = replace(row, id=f"{row.id}#{seen[key]}", truth={}, prediction=None, text=(), error=error)
+        found.append(row)
+    return found
 
 
 def prediction_columns(path: Path, columns: Mapping[str, str], *, with_truth: bool) -> dict[str, str]:
@@ -174,7 +240,7 @@ def prediction_columns(path: Path, columns: Mapping[str, str], *, with_truth: bo
     names = _all_columns(path)
     meanings = [name for name in names if name.startswith("truth.") and with_truth]
     meanings += [] if columns else [name for name in names if name in ("preference", "real", "text", *GROUPS)]
-    return {name: name for name in meanings} | dict(columns)
+    return {_spelled(name): name for name in meanings} | dict(columns)
 
 
 def _all_columns(path: Path) -> list[str]:
@@ -241,10 +307,12 @@ def _read_row(
         text = said.get("text")
         # Words are parsed as those of any judge; a number in a column is taken as it is.
         prediction, error = read(question, [str(text)]) if text else _read_values(said, values, benchmark, columns)
-        truth = item.truth if item else _truth(said, values, benchmark, columns)
+        truth, lacking = (item.truth, None) if item else _truth(said, benchmark)
     except ValueError as problem:
         raise UsageError(f"{path}:{number}: {problem}") from problem
-    groups = item.groups if item else {g: str(said[g]) for g in GROUPS if said.get(g) not in (None, "")}
+    own_groups = {g: said.get(g, values.get(g)) for g in (*GROUPS, *benchmark.split_by)}
+    prediction, error = (None, lacking) if lacking else (prediction, error)
+    groups = item.groups if item else {g: str(value) for g, value in own_groups.items() if value not in (None, "")}
     texts = (str(text),) if text else ()
     rubrics = tuple(
         rubric.name for rubric in benchmark.rubrics if text or not columns or _is_given(rubric.name, columns)
@@ -256,7 +324,7 @@ def _read_row(
 
 def _is_given(rubric: str, columns: Mapping[str, str]) -> bool:
     """Whether predictions of a rubric are in the file: one that nobody predicts is not held against the judge."""
-    named = [name for name in columns if name in ALL_RUBRICS]
+    named = [name for name in _own_names(columns) if name in columns]
     return not named or rubric in named
 
 
@@ -265,24 +333,27 @@ def _read_values(
 ) -> tuple[dict[str, Any] | None, str | None]:
     found: dict[str, Any] = {}
     scores: dict[str, float] = {}
+    problems: list[str] = []
     for rubric in benchmark.rubrics:
         # Without a mapping, a column that is called like the rubric is its prediction.
-        given = said.get(rubric.name) if rubric.name in columns else values.get(rubric.name)
-        number = _number(given)
+        given = said.get(rubric.name) if rubric.name in columns else _called(rubric.name, values)
+        number = _number(given, rubric.name, problems)
         scores |= {} if number is None else {rubric.name: number}
     found |= {"scores": scores} if scores else {}
     if said.get("preference"):
         found["preferences"] = {benchmark.rubrics[0].name: _verdict(str(said["preference"]))}
-    probability = _number(said.get("real"))
+    probability = _number(said.get("real"), "real", problems)
     if probability is not None:
         found |= {"real": probability, "is_real": probability >= 0.5}
-    return (found, None) if found else (None, "no prediction in the file")
+    problem = "; ".join(problems) or None
+    return (found, problem) if found else (None, problem or "no prediction in the file")
 
 
-def _truth(
-    said: Mapping[str, Any], values: Mapping[str, Any], benchmark: Benchmark, columns: Mapping[str, str]
-) -> dict[str, Any]:
-    scores = {rubric.name: _number(said.get(f"truth.{rubric.name}")) for rubric in benchmark.rubrics}
+def _truth(said: Mapping[str, Any], benchmark: Benchmark) -> tuple[dict[str, Any], str | None]:
+    """What is true by the file, and why nothing is if a number in it is none."""
+    problems: list[str] = []
+    wanted = [f"truth.{rubric.name}" for rubric in benchmark.rubrics]
+    scores = {name.removeprefix("truth."): _number(said.get(name), name, problems) for name in wanted}
     truth: dict[str, Any] = {"scores": {name: value for name, value in scores.items() if value is not None}}
     truth = truth if truth["scores"] else {}
     if said.get("truth.preference"):
@@ -294,13 +365,25 @@ def _truth(
         truth["is_real"] = label in ("real", "bonafide")
     if said.get("truth.text"):
         truth["answer"] = str(said["truth.text"])
+    if not truth and problems:
+        return {}, "; ".join(problems)
     if not truth:
         raise ValueError("no truth; name its column with --columns truth.mos=…, or give the data of the benchmark")
-    return truth
+    return truth, None
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None or str(value).strip() == "" else float(value)
+def _number(value: Any, name: str, problems: list[str]) -> float | None:
+    """A number of a cell; of nan and inf, which some programs write where they have none, only a problem is left."""
+    number = None if value is None or str(value).strip() == "" else float(value)
+    if number is None or math.isfinite(number):
+        return number
+    problems.append(f"{name} is {number:g}; a number, or an empty cell, is needed")
+    return None
+
+
+def _called(rubric: str, values: Mapping[str, Any]) -> Any:
+    """The value in the column that is called like a rubric, in any case."""
+    return values.get(rubric, next((value for name, value in values.items() if _rubric_name(name) == rubric), None))
 
 
 def _verdict(text: str) -> str:

@@ -24,10 +24,11 @@ from .causes import cause_faithfulness
 from .detection import detection_metrics, equal_error_rate, error_rates, minimum_detection_cost
 from .explanations import diversity, named_level, span_overlap, words_match_number
 from .ranking import order_consistency, preference_accuracy, score_order_accuracy
-from .registry import METRICS, Metric, is_higher_better
+from .registry import ANSWERED, METRICS, Metric, is_higher_better
 from .text import bleu, fense, language_model_score, load_encoder, load_error_detector, sentence_similarity
 
 __all__ = [
+    "ANSWERED",
     "METRICS",
     "RULE",
     "Metric",

@@ -176,7 +176,8 @@ def span_overlap(
 @metric("own_words", own_words=True)
 def own_words_share(own: Sequence[bool | None]) -> dict[str, float]:
     """Measure the share of answers in the judge's own words; the others are sentences made of its scores."""
-    return {"own_words": float(np.mean([one is True for one in own]))}
+    # Resampling makes numpy's truth values of them, which are not `True`
+    return {"own_words": float(np.mean([one is not None and bool(one) for one in own]))}
 
 
 def _sentences(text: str) -> list[str]:

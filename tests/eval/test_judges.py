@@ -2,6 +2,7 @@ import base64
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from native_models import qwen2_audio
 from stub import serving
 from tiny import make_judge
 
+from audio_judge.audio import AudioError
 from audio_judge.clips import Cause
 from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import Question
@@ -237,6 +239,49 @@ class TestPeers:
             monkeypatch.setitem(__import__("sys").modules, package, None)
         with pytest.raises(UsageError, match=extra):
             load_judge(f"peer:{name}")
+
+    def test_utmosv2_and_scoreq_by_their_own_packages(self, monkeypatch):
+        class Predictor:
+            def predict(self, data=None, test_path=None, ref_path=None):
+                return (
+                    np.array([float(len(data)) / 10_000]) if test_path is None else soundfile.info(test_path).duration
+                )
+
+        def scoreq(data_domain, mode):
+            assert (data_domain, mode) == ("synthetic", "nr")
+            return Predictor()
+
+        modules = __import__("sys").modules
+        monkeypatch.setitem(modules, "utmosv2", SimpleNamespace(create_model=lambda pretrained: Predictor()))
+        monkeypatch.setitem(modules, "scoreq", SimpleNamespace(Scoreq=scoreq))
+        samples = np.zeros(32_000)
+        assert load_judge("peer:utmosv2").peer.measure(samples, None) == {"mos": 3.2, "naturalness": 3.2}
+        assert load_judge("peer:scoreq/synthetic").peer.measure(samples, None) == {"mos": 2.0}
+        with pytest.raises(UsageError, match="scoreq/natural or scoreq/synthetic"):
+            load_judge("peer:scoreq/human")
+
+    def test_versa_by_its_registry_and_suite(self, monkeypatch):
+        class Suite:
+            metrics = {"pseudo_mos": None}  # noqa: RUF012
+
+            def compute_all(self, predictions, references, metadata):
+                assert (references, metadata["sample_rate"]) == (None, 16_000)
+                return {"pseudo_mos": {"utmos": len(predictions) / 10_000, "dnsmos_overall": 1.0}}
+
+        class VersaScorer:
+            def load_metrics(self, score_config, use_gt):
+                return Suite() if score_config == [{"name": "pseudo_mos"}] else SimpleNamespace(metrics={})
+
+        modules = __import__("sys").modules
+        monkeypatch.setitem(modules, "versa", SimpleNamespace())
+        monkeypatch.setitem(modules, "versa.scorer_shared", SimpleNamespace(VersaScorer=VersaScorer))
+        samples = np.zeros(32_000)
+        assert load_judge("peer:versa").peer.measure(samples, None) == {"mos": 3.2}
+        assert load_judge("peer:versa/pseudo_mos:dnsmos_overall").peer.measure(samples, None) == {"mos": 1.0}
+        with pytest.raises(AudioError, match="utmos, dnsmos_overall; choose one"):
+            load_judge("peer:versa/pseudo_mos").peer.measure(samples, None)
+        with pytest.raises(UsageError, match="no metric 'pesq'"):
+            load_judge("peer:versa/pesq")
 
     def test_length_knows_the_length_alone(self):
         measured = [load_judge("peer:length").peer.measure(np.zeros(count), None) for count in (16_000, 32_000)]

@@ -78,6 +78,16 @@ class TestRun:
         found = run(what, loader=lambda _: FakeJudge())
         assert found["judges"]["fake"]["speechqualityllm_explanatory"] == {"unable": "it only scores"}
 
+    def test_a_peer_that_is_not_installed_is_a_reason_and_not_the_end(self, tmp_path):
+        def load(spec):
+            if spec == "peer:utmosv2":
+                raise UsageError("peer:utmosv2: No module named 'utmosv2'. Get it: pip install utmosv2")
+            return FakeJudge()
+
+        found = run(nisqa_run(tmp_path, judges=("peer:utmosv2", "fake"), resamples=0), loader=load)
+        assert "No module named" in found["judges"]["peer:utmosv2"]["nisqa_test"]["unable"]
+        assert figures(found)["mos/PCC"]["coverage"] == 1
+
     def test_another_seed_needs_another_folder(self, tmp_path):
         run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
         with pytest.raises(UsageError, match="seed 0, not 1"):
@@ -202,6 +212,33 @@ class TestCli:
         assert "75.0 %" in capsys.readouterr().out
         assert cli.main(["report", str(tmp_path / "o")]) == 0
         assert "75.0 %" in capsys.readouterr().out  # though no run stands behind the figures
+
+    def test_score_survives_what_is_no_number_and_repeated_ids(self, tmp_path):
+        lines = ["id,mos,truth.mos", "a,1,1", "b,nan,2", "c,inf,3", "d,4,4", "d,5,4", "e,3,nan"]
+        (tmp_path / "p.csv").write_text("\n".join(lines))
+        words = ["score", str(tmp_path / "p.csv"), "--task", "score", "--resamples", "0", "--out", str(tmp_path / "o")]
+        assert cli.main(words) == 0
+        found = [json.loads(line) for line in (tmp_path / "o" / "predictions.jsonl").read_text().splitlines()]
+        assert {row["id"]: row["error"] for row in found if row["error"]} == {
+            "b": "mos is nan; a number, or an empty cell, is needed",
+            "c": "mos is inf; a number, or an empty cell, is needed",
+            "d#2": "the id 'd' was there before; the first row counts",
+            "e": "truth.mos is nan; a number, or an empty cell, is needed",
+        }
+        figure = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "score")["mos/MAE"]
+        assert (figure["n"], figure["coverage"], figure["answered"]) == (4, 0.5, 0.0)
+
+    def test_score_takes_rubrics_of_ones_own_in_any_case_by_language(self, tmp_path, capsys):
+        lines = ["id,MOS,truth.MOS,guess,truth.similarity,language", "a,1,2,1,1,en", "b,2,2,3,3,en", "c,3,3,5,4,fr"]
+        (tmp_path / "p.csv").write_text("\n".join(lines))
+        words = ["score", str(tmp_path / "p.csv"), "--task", "score", "--resamples", "0", "--out", str(tmp_path / "o")]
+        assert cli.main([*words, "--columns", "mos=MOS,similarity=guess", "--by", "language"]) == 0
+        found = json.loads((tmp_path / "o" / "metrics.json").read_text())
+        own = figures(found, "predictions", "score")
+        assert own["mos/MAE"]["value"] == own["similarity/MAE"]["value"] == pytest.approx(1 / 3, abs=1e-6)
+        parts = found["judges"]["predictions"]["score"]["parts"]["language"]
+        assert {name: one["figures"]["similarity/MAE"]["value"] for name, one in parts.items()} == {"en": 0, "fr": 1}
+        assert "fr, predictions" in capsys.readouterr().out
 
     def test_score_joins_with_a_benchmark(self, tmp_path):
         nisqa_corpus(tmp_path)

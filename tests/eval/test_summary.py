@@ -70,6 +70,40 @@ class TestSummarise:
         assert (found["causes/F1_micro"], found["words/own_words"], found["words/word_match"]) == (1.0, 0.5, 1.0)
         assert found["words/top_sentence_share"] == 1.0
 
+    def test_missing_answers_are_counted_beside_figures_of_groups(self):
+        pairs = [scored(1.0, 1.0), scored(2.0, None), scored(4.0, 4.0), scored(4.0, 4.0)]
+        made = [replace(row, groups={"system": name}) for row, name in zip(rows("score", pairs), "aabb", strict=True)]
+        found = summarise(made, small_benchmark(task="score", group_by=("system",)), resamples=0)["figures"]
+        figure = found["mos/MAE@system"]
+        # Of system a, the missing 2.0 counts as 5: |3 - 1.5| and |4 - 4|
+        assert (figure["value"], figure["coverage"], figure["answered"]) == (0.75, 0.75, 0.0)
+
+    def test_parts_have_figures_and_coverage_of_their_own(self):
+        pairs = [scored(1.0, 2.0), scored(2.0, None), scored(4.0, 4.0), scored(3.0, 3.0)]
+        made = [replace(row, groups={"language": name}) for row, name in zip(rows("score", pairs), "aabb", strict=True)]
+        found = summarise(made, small_benchmark(task="score", split_by=("language", "system")), resamples=0)
+        parts = found["parts"]["language"]
+        assert {name: (one["n"], one["coverage"]) for name, one in parts.items()} == {"a": (2, 0.5), "b": (2, 1.0)}
+        assert parts["a"]["figures"]["mos/MAE"]["answered"] == 1.0
+        assert found["left_out"]["system"] == "no row has it"
+
+    def test_correlations_are_averaged_over_rubrics(self):
+        names = ("mos", "noisiness")
+        truth = [{"scores": dict.fromkeys(names, value)} for value in (1.0, 2.0, 3.0)]
+        given = [{"scores": {"mos": a, "noisiness": b}} for a, b in ((1.0, 3.0), (2.0, 2.0), (3.0, 1.0))]
+        wanted = small_benchmark(task="score", rubrics=list(names))
+        found = summarise(rows("score", zip(truth, given, strict=True)), wanted, resamples=0)["figures"]
+        assert found["AVG/PCC"]["value"] == pytest.approx(0.0)  # of 1 and -1
+
+    def test_share_of_own_words_lies_in_its_interval(self):
+        pairs = [
+            ({"causes": []}, {"causes": [], "answer": "words", "own_words": number % 3 > 0}) for number in range(30)
+        ]
+        found = summarise(rows("explain", pairs), small_benchmark(task="explain"), resamples=50)["figures"]
+        figure = found["words/own_words"]
+        assert figure["value"] == pytest.approx(2 / 3, abs=1e-6)
+        assert 0 < figure["low"] < figure["value"] < figure["high"] < 1
+
     def test_comparisons(self):
         said = {"preferences": {"mos": "A"}, "swapped": {"mos": "A"}}
         found = figures("compare", [({"preferences": {"mos": "A"}}, said)] * 2)
