@@ -124,7 +124,7 @@ def table_benchmark(path: str | Path, columns: Mapping[str, str], own: Mapping[s
     defined = own or {}
     ratings = {rubric: columns[rubric] for rubric in _own_names(columns) if rubric in columns}
     called = {n: n if n in defined else _rubric_name(n) for n in names}
-    found = ratings or {rubric: name for name, rubric in called.items() if rubric is not None}
+    found = ratings or {said: name for name, said in called.items() if said is not None}
     if clip is None or not found:
         wanted = "paths" if clip is None else "ratings"
         raise UsageError(
@@ -133,8 +133,8 @@ def table_benchmark(path: str | Path, columns: Mapping[str, str], own: Mapping[s
     groups = {group: columns.get(group, group) for group in GROUPS if columns.get(group, group) in names}
     meanings: dict[str, Any] = {"path": clip, "ratings": found} | groups
     for part in ("std", "votes"):
-        own = {rubric: columns.get(f"{rubric}.{part}", f"{rubric}_{part}") for rubric in found}
-        meanings[part] = {rubric: column for rubric, column in own.items() if column in names}
+        named = {rubric: columns.get(f"{rubric}.{part}", f"{rubric}_{part}") for rubric in found}
+        meanings[part] = {rubric: column for rubric, column in named.items() if column in names}
     rubrics = [_rubric(rubric, defined, columns.get(f"{rubric}.scale")) for rubric in found]
     own_scales = {one.name: [one.low, one.high] for one in rubrics if one.name not in ALL_RUBRICS}
     given_scales = {r: _ends(columns[f"{r}.scale"]) for r in found if f"{r}.scale" in columns}

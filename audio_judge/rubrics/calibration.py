@@ -126,7 +126,7 @@ def calibrate(rubric: Rubric, readings: Sequence[float], ratings: Sequence[float
     _check_related(rubric.name, x, y)
     errors = float(np.sqrt(np.mean((x - y) ** 2))), _left_out_error(x, y)
     is_curve = len(x) >= FEWEST_FOR_A_CURVE
-    extra = {"judge": judge, "clips": len(x), "errors": errors}
+    extra: dict[str, Any] = {"judge": judge, "clips": len(x), "errors": errors}
     fitted = CalibratedRubric(**_fields_of(rubric), mapping=_corners(x, y, is_curve), **extra)
     if errors[1] >= errors[0]:
         raise ValueError(f"{rubric.name}: calibrating gains nothing ({fitted.gain}); use the scores as they are")
