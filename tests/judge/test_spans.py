@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 from tiny import ENCODERS, audio, make_judge, tone
+from transformers.decision import DecisionConfig, parse_questions
 
 from audio_judge import AudioJudge, AudioJudgeForCausalLM
 from audio_judge.judge.requests import Heard, Request
@@ -216,3 +217,10 @@ class TestJudge:
         assert judge.decide(part, {"when": CLICKS})["when"]["spans"] == [
             {"start": pytest.approx(1.5), "end": pytest.approx(2.0), "probability": 1.0}
         ]
+
+
+class TestElsewhere:
+    def test_transformers_own_reading_of_questions_takes_no_span(self):
+        # What docs/serving.md says of the pipeline and the server, which read questions by this before they ask a model
+        with pytest.raises(ValueError, match="`type` must be one of noul, choice, score, got 'span'"):
+            parse_questions({"gaps": {"type": "span", "instructions": "dropout"}}, DecisionConfig())
