@@ -909,6 +909,9 @@ def without_spans(questions: Any) -> Any:
     if not isinstance(questions, dict):
         return questions  # transformers says what is wrong with it
     for name, question in questions.items():
+        kind = question.get("type") if isinstance(question, dict) else None
+        if not isinstance(kind, str | None):  # transformers would look a list up among its types
+            raise ValueError(f"Question {name!r}: `type` must be a word such as noul, got {kind!r}.")
         if is_span(question) and set(question) != {"type", "instructions"}:
             raise ValueError(
                 f"Question {name!r}: a span question looks like {{'type': 'span', 'instructions': 'clicks'}}."

@@ -42,7 +42,7 @@ MISBEHAVIOUR = [
 
 
 class Stub:
-    """Answers with `reply(request, how_often_asked)`: a text, or a dict of `status`, `body`, `headers`, `delay`, `finish`."""
+    """Answers with `reply(request, how_often_asked)`: a text, or a dict of `status`, `body`, `headers`, `delay`, `drip` (seconds a byte), `finish`."""
 
     def __init__(self, reply: Callable[[dict[str, Any], int], str | dict[str, Any]]) -> None:
         self.reply, self.lock = reply, threading.Lock()
@@ -94,7 +94,10 @@ def serving(reply: Callable[[dict[str, Any], int], str | dict[str, Any]]) -> Ite
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content) + answer.get("missing", 0)))
             self.end_headers()
-            self.wfile.write(content)
+            for byte in content if "drip" in answer else ():
+                self.wfile.write(bytes([byte]))
+                time.sleep(answer["drip"])
+            self.wfile.write(b"" if "drip" in answer else content)
             self.close_connection = bool(answer.get("missing"))
 
         def log_message(self, *_: Any) -> None:

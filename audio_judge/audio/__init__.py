@@ -623,7 +623,7 @@ def _checked(samples: np.ndarray, rate: int, name: str) -> Audio:
 def _frame_span(frames: int, rate: int, start: float | None, end: float | None, name: str) -> tuple[int, int]:
     """First frame and the one after the last for times in seconds."""
     start_time, end_time = 0.0 if start is None else start, frames / rate if end is None else end
-    if not (math.isfinite(start_time) and math.isfinite(end_time)):
+    if not (math.isfinite(start_time * rate) and math.isfinite(end_time * rate)):
         raise AudioError(f"{name}: start_time={start}, end_time={end}; finite seconds are needed")
     first, last = round(start_time * rate), round(end_time * rate)
     if frames < last <= frames + round(_ROUNDING_SECONDS * rate):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from audio_judge.audio import audio_info, read_audio, resample
 from audio_judge.batch.lines import DEEPEST, is_deeper
@@ -29,6 +30,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.wordings import Understood, understand
 from audio_judge.messages import text_messages
+from audio_judge.processing_audio_judge import without_spans
 
 SOUNDS = ("audio", "input_audio", "audio_url")
 NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file")
@@ -59,7 +61,15 @@ class ClientGoneError(Exception):
 
 
 def main(limits: Limits | None = None, *, is_native: bool = False) -> None:
-    """Become ``transformers``, whose ``serve`` answers typed questions about what was heard.
+    """Become ``transformers``, whose ``serve`` answers typed questions about what was heard; the arguments are those of ``install``."""
+    from transformers.cli.transformers import main as transformers_main
+
+    install(limits, is_native=is_native)
+    transformers_main()
+
+
+def install(limits: Limits | None = None, *, is_native: bool = False) -> None:
+    """Put our parts in place of those of transformers' server, of this process.
 
     Args:
         limits: Of a request; None for the usual ones.
@@ -68,7 +78,6 @@ def main(limits: Limits | None = None, *, is_native: bool = False) -> None:
     from transformers.cli.serving import server
     from transformers.cli.serving.model_manager import ModelManager
     from transformers.cli.serving.systemone import SystemOneHandler
-    from transformers.cli.transformers import main as transformers_main
 
     known, build = limits or Limits(), server.build_server
     if is_native:
@@ -82,7 +91,6 @@ def main(limits: Limits | None = None, *, is_native: bool = False) -> None:
         return app
 
     server.build_server = build_server  # type: ignore[assignment]
-    transformers_main()
 
 
 class Doorman:
@@ -148,9 +156,10 @@ def _handler(usual: Answering, limits: Limits) -> Any:
         from fastapi import HTTPException
         from fastapi.responses import JSONResponse
 
-        request = self._validate_request(body).model_dump(include={"state", "questions", "assets"})
         gone = _GONE.get(threading.Event())
         try:
+            without_spans(body.get("questions"))  # which checks what transformers takes for granted
+            request = self._validate_request(body).model_dump(include={"state", "questions", "assets"})
             request["state"] = await asyncio.to_thread(hear, request, limits)
             model_id, model, processor = self._resolve_model(body)
             manager = self.generation_state.get_manager(model_id, use_cb=False)
@@ -181,7 +190,7 @@ def while_wanted(
     """Answer a request as long as somebody waits for it.
 
     Raises:
-        ClientGoneError: Before the next module of the model, once nobody does.
+        ClientGoneError: Before the next layer of the model, once nobody does.
     """
 
     def check(*_: Any) -> None:
@@ -189,7 +198,8 @@ def while_wanted(
             raise ClientGoneError
 
     check()
-    hooks = [module.register_forward_pre_hook(check) for module in pipeline.model.modules()]
+    stacks = [module for module in pipeline.model.modules() if isinstance(module, torch.nn.ModuleList)]
+    hooks = [layer.register_forward_pre_hook(check) for stack in stacks for layer in stack]
     try:
         return usual(pipeline, request)
     finally:

@@ -118,7 +118,7 @@ class TestDoorman:
 
 
 class TestWhileWanted:
-    def test_work_stops_before_the_next_module(self):
+    def test_work_stops_before_the_next_layer(self):
         gone, called = threading.Event(), []
 
         class Leaving(torch.nn.Module):
@@ -127,7 +127,17 @@ class TestWhileWanted:
                 gone.set()
                 return x
 
-        model = torch.nn.Sequential(torch.nn.Identity(), Leaving(), Leaving())
+        class Stack(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = torch.nn.ModuleList([torch.nn.Identity(), Leaving(), Leaving()])
+
+            def forward(self, x):
+                for layer in self.layers:
+                    x = layer(x)
+                return x
+
+        model = Stack()
         work = lambda pipeline, request: pipeline.model(request)  # noqa: E731
         with pytest.raises(serving.ClientGoneError):
             serving.while_wanted(work, SimpleNamespace(model=model), 1, gone)
