@@ -627,8 +627,10 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     def __call__(self, images=None, text=None, videos=None, audio=None, **kwargs):
         """As the base class; the views of a clip that only some questions need are made if its text asks one of them."""
-        if audio is not None and text is not None and getattr(self.feature_extractor, "optional_words", None):
-            texts = [text] if isinstance(text, str) else text
+        texts = [text] if isinstance(text, str) else text or []
+        if any(re.search("[\ud800-\udfff]", one) for one in texts if isinstance(one, str)):
+            raise ValueError("The text holds half a character (a lone surrogate), which no tokenizer can read.")
+        if audio is not None and texts and getattr(self.feature_extractor, "optional_words", None):
             views = [self.optional_views(one) for one in texts for _ in range(one.count(self.audio_token))]
             kwargs["audio_kwargs"] = {**kwargs.get("audio_kwargs", {}), "optional_views": views}
         return super().__call__(images=images, text=text, videos=videos, audio=audio, **kwargs)

@@ -21,6 +21,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PA
 
 import torch  # noqa: E402
 from attacks.faults import Faults  # noqa: E402
+from attacks.kills import RUNS, Kills  # noqa: E402
 from attacks.lists import Lists  # noqa: E402
 from attacks.prompts import Prompts  # noqa: E402
 from attacks.requests import Requests  # noqa: E402
@@ -36,6 +37,7 @@ def families(options: argparse.Namespace) -> list[tuple[Family, int]]:
         (Lists(), options.rows),
         (Requests(), options.requests),
         (Faults(), options.faults),
+        *((Kills(run), options.kills) for run in RUNS),
     ]
     return [(one, count) for one, count in chosen if count and (not options.only or one.name in options.only)]
 
@@ -58,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=1000, help="rows of lists (default: 1000)")
     parser.add_argument("--requests", type=int, default=1000, help="requests to the server (default: 1000)")
     parser.add_argument("--faults", type=int, default=400, help="answers to an evaluator that fails (default: 400)")
+    parser.add_argument("--kills", type=int, default=4, help="kill -9 of each kind of run (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: 0)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a row of the table; repeatable")
     parser.add_argument(

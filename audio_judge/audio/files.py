@@ -141,6 +141,10 @@ class SoundStream:
         while frames > 0:
             block = self._read(min(frames, BLOCK_FRAMES))  # (samples, channels)
             if len(block) == 0:
+                if MIN_SECONDS * self.rate < frames <= self.frames:
+                    raise AudioError(
+                        f"{self.name}: damaged, {frames / self.rate:.3g} s of it cannot be decoded; get the whole file"
+                    )
                 return
             frames -= len(block)
             yield block
@@ -454,9 +458,16 @@ class _Named:
     """An open file under a plain name: FFmpeg looks at its ending, and at nothing else of it."""
 
     def __init__(self, raw: BinaryIO, clip: Encoded) -> None:
-        self.read, self.seek, self.tell = raw.read, raw.seek, raw.tell
+        self.raw, self.read, self.tell = raw, raw.read, raw.tell
         suffix = clip.file.suffix if isinstance(clip.file, Path) else ""
         self.name = f"clip{suffix if suffix.isascii() else ''}"
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """As of a file; -1 of a place that there is not, since PyAV would print a traceback of the error."""
+        try:
+            return self.raw.seek(place, whence)
+        except (OSError, ValueError):
+            return -1
 
 
 def _counted(clip: Encoded) -> _Packets:

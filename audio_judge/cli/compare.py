@@ -76,10 +76,10 @@ def compare(options: argparse.Namespace) -> int:
     job = Job(
         "compared",
         asked.settings(task),
-        ("better", "p_a", "p_b", "p_tie", *(f"{name}_lead" for name in names), "reasons"),
+        ("better", "p_a", "p_b", "p_tie", *(f"{name}_lead" for name in names), "reasons", "warnings"),
         partial(in_chunks, asked.batch_size, ask, partial(_compared, names=names)),
         asked.columns.identity,
-        ("better", "probabilities", "by_rubric", "reasons", "text", "has_own_words", "coverage"),
+        ("better", "probabilities", "by_rubric", "reasons", "text", "has_own_words", "coverage", "warnings"),
         for_people(asked.output),
         unit="pair",
     )

@@ -36,7 +36,7 @@ def detect(options: argparse.Namespace) -> int:
         requests = [request_of(item) for item in some]
         return asked.judge.detect(requests, batch_size=asked.batch_size, listener=asked.listener)
 
-    columns = ("label", "real", "seconds")
+    columns = ("label", "real", "seconds", "warnings")
     job = Job(
         "listened to",
         asked.settings("detect"),

@@ -781,4 +781,7 @@ def _gains_from_half(model: Any, device: torch.device) -> bool:
 def _rubrics(rubric: Rubrics | None) -> list[Rubric]:
     if rubric is None:
         return list(RUBRICS.values())
-    return [get_rubric(one) for one in ([rubric] if isinstance(rubric, str | Rubric) else rubric)]
+    return [
+        get_rubric(one)
+        for one in (rubric if isinstance(rubric, Iterable) and not isinstance(rubric, str) else [rubric])
+    ]

@@ -123,8 +123,7 @@ class Judgement:
             return self.error if self.error.startswith(self.clip) else f"{self.clip}: {self.error}"
         lines = [f"{self.clip} ({self.seconds:.1f} s)", *(f"  {score}" for score in self.scores.values())]
         words = [f"- {line}" for line in self.suggestions] or [self.reasons or self.description or ""]
-        warned = [f"warning: {warning}" for warning in self.warnings]
-        return "\n".join([*lines, *(f"  {line}" for line in [*words, *warned] if line)])
+        return "\n".join([*lines, *(f"  {line}" for line in [*words, *_warned(self.warnings)] if line)])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row; what was not asked for is left out.
@@ -193,6 +192,7 @@ class Preference:
         text: The whole answer in words, raw.
         has_own_words: As in ``Judgement``.
         coverage: As in ``Judgement``.
+        warnings: As in ``Judgement``, each after the name of its clip.
         error: Why there is no preference; None if there is one.
         model: As in ``Judgement``, like ``revision``.
     """
@@ -206,6 +206,7 @@ class Preference:
     text: str | None = field(default=None, repr=False)
     has_own_words: bool = True
     coverage: float | None = None
+    warnings: tuple[str, ...] = ()
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -215,7 +216,12 @@ class Preference:
             return f"{self.first} / {self.second}: {self.error}"
         names = {"A": f"A ({self.first}) is better", "B": f"B ({self.second}) is better", "tie": "a tie"}
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.probabilities.items())
-        return f"{names[self.better or 'tie']}: {shares}" + (f"\n  {self.reasons}" if self.reasons else "")
+        lines = [
+            f"{names[self.better or 'tie']}: {shares}",
+            *([self.reasons] if self.reasons else []),
+            *_warned(self.warnings),
+        ]
+        return "\n  ".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row; numbers rounded to 4 digits."""
@@ -227,6 +233,8 @@ class Preference:
         row |= {"better": self.better, "probabilities": _rounded(self.probabilities), "rubrics": rubrics}
         if self.text is not None:
             row |= {"reasons": self.reasons, "text": self.text}
+        if self.warnings:
+            row["warnings"] = list(self.warnings)
         row |= _covered(self.coverage)
         return row if self.has_own_words else row | {"has_own_words": False}
 
@@ -235,12 +243,17 @@ class Preference:
         row: dict[str, Any] = {"first": self.first, "second": self.second, "better": self.better}
         row |= {f"p_{name.lower()}": share for name, share in self.probabilities.items()}
         row |= {f"{name}_lead": shares["A"] - shares["B"] for name, shares in self.rubrics.items()}
-        return row | {"reasons": self.reasons, "model": self.model, "revision": self.revision, "error": self.error}
+        row |= {"reasons": self.reasons, "warnings": "; ".join(self.warnings)}
+        return row | {"model": self.model, "revision": self.revision, "error": self.error}
 
 
 def _fault_row(fault: Cause) -> dict[str, Any]:
     spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
     return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
+
+
+def _warned(warnings: tuple[str, ...]) -> list[str]:
+    return [f"warning: {warning}" for warning in warnings]
 
 
 def _unread(text: str | None) -> dict[str, str]:
@@ -266,6 +279,7 @@ class Authenticity:
         text: The verdict in the form of the detect task.
         timeline: Windows of a clip longer than one, with the probability under ``real``.
         coverage: As in ``Judgement``.
+        warnings: As in ``Judgement``.
         error: Why there is no verdict; None if there is one.
         model: As in ``Judgement``, like ``revision``.
     """
@@ -276,6 +290,7 @@ class Authenticity:
     text: str | None = field(default=None, repr=False)
     timeline: tuple[Window, ...] = field(default=(), repr=False)
     coverage: float | None = None
+    warnings: tuple[str, ...] = ()
     error: str | None = None
     model: str = field(default="", repr=False)
     revision: str = field(default="", repr=False)
@@ -288,7 +303,8 @@ class Authenticity:
         return "real" if self.real >= 0.5 else "fake"
 
     def __str__(self) -> str:
-        return f"{self.clip}: {self.error or f'{self.label} (P(real) = {self.real:.2f})'}"
+        said = f"{self.clip}: {self.error or f'{self.label} (P(real) = {self.real:.2f})'}"
+        return "\n  ".join([said, *_warned(self.warnings)])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able row; numbers rounded to 4 digits."""
@@ -297,9 +313,15 @@ class Authenticity:
             return row | {"error": self.error}
         row |= {"label": self.label, "real": round(self.real, 4), "seconds": self.seconds and round(self.seconds, 3)}
         row |= {"timeline": [window.to_dict() for window in self.timeline]} if self.timeline else {}
+        row |= {"warnings": list(self.warnings)} if self.warnings else {}
         return row | _covered(self.coverage)
 
     def to_row(self) -> dict[str, Any]:
         """A flat row for a table: the label, and under ``real`` its probability."""
         row: dict[str, Any] = {"clip": self.clip, "seconds": self.seconds, "label": self.label, "real": self.real}
-        return row | {"model": self.model, "revision": self.revision, "error": self.error}
+        return row | {
+            "warnings": "; ".join(self.warnings),
+            "model": self.model,
+            "revision": self.revision,
+            "error": self.error,
+        }

@@ -127,7 +127,7 @@ class Reader:
                     reading.warnings += audio_info(request.clip).notes
                     cut = self.windows(request, warnings=reading.warnings)
                 else:
-                    cut = self.pair_windows(request)
+                    cut = self.pair_windows(request, warnings=reading.warnings)
                 for start, end, state, evidence in cut:
                     reading.spans.append((start, end))
                     waiting.append((reading, state, evidence))
@@ -274,11 +274,20 @@ class Reader:
                 return state
         raise AudioError(f"{clip_name(request.clip)}: changed while it was being judged")
 
-    def pair_windows(self, pair: Pair) -> Iterator[_Window]:
-        """The states of two clips, window by window, each as A, B and as B, A, and whether they are the same."""
+    def pair_windows(self, pair: Pair, warnings: list[str] | None = None) -> Iterator[_Window]:
+        """The states of two clips, window by window, each as A, B and as B, A, and whether they are the same.
+
+        Args:
+            warnings: As of ``windows``, each after the name of its clip.
+        """
         self._check_two(pair.first.clip)
         size = self.processor.window_seconds
         heard = [self._listen(one) for one in (pair.first, pair.second)]
+        for one, found in zip((pair.first, pair.second), heard, strict=True):
+            # Silence is left out only where both clips are silent
+            notes = [*audio_info(one.clip).notes, *found.notes, *([] if found.spans else ["nothing sounds in it"])]
+            if warnings is not None:
+                warnings += [f"{clip_name(one.clip)}: {note}" for note in notes]
         counts = [len(windows(end - start, size)) for start, end in (one.whole for one in heard)]
         firsts, seconds = (
             (

@@ -74,7 +74,7 @@ def preference_of(reading: Reading, rubrics: Sequence[Rubric]) -> Preference:
     said = Preference(clip_name(pair.first.clip), clip_name(pair.second.clip))
     if reading.error is not None:
         return replace(said, error=reading.error)
-    said = replace(said, coverage=reading.coverage)
+    said = replace(said, coverage=reading.coverage, warnings=tuple(reading.warnings))
     found = {rubric.name: preferences.preference(reading, rubric.name) for rubric in rubrics}
     shares = {name: one for name, one in found.items() if one is not None}
     if rubrics[0].name not in shares:
@@ -95,7 +95,9 @@ def authenticity_of(reading: Reading, real: int, language: str) -> Authenticity:
     timeline = tuple(Window(start, end, {"real": float(one["fake"][real])}) for (start, end), one in parts)
     text = detect.write(detect.Detection(is_fake=share < 0.5), language)
     timeline = timeline if len(timeline) > 1 else ()
-    return replace(said, real=share, seconds=reading.seconds, text=text, timeline=timeline)
+    return replace(
+        said, real=share, seconds=reading.seconds, text=text, timeline=timeline, warnings=tuple(reading.warnings)
+    )
 
 
 def answer_of(question: Any, reading: Reading, window: int | None = None) -> dict[str, Any]:

@@ -158,6 +158,7 @@ def _handler(usual: Answering, limits: Limits) -> Any:
 
         gone = _GONE.get(threading.Event())
         try:
+            json.dumps(body, ensure_ascii=False).encode()  # halves of characters can be neither read nor sent back
             without_spans(body.get("questions"))  # which checks what transformers takes for granted
             request = self._validate_request(body).model_dump(include={"state", "questions", "assets"})
             request["state"] = await asyncio.to_thread(hear, request, limits)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from forked import Forked
 
@@ -134,7 +134,7 @@ def _watch(process: int, folder: Path) -> tuple[int, int, list[str]]:
         if done:
             return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024, hangs
         size = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(folder))
-        now = _clock(process)
+        now = time.monotonic() - waited_for_cores(process)
         quiet = now - since
         if size != seen:
             seen, since = size, now
@@ -146,13 +146,12 @@ def _watch(process: int, folder: Path) -> tuple[int, int, list[str]]:
         time.sleep(0.05)
 
 
-def _clock(process: int) -> float:
-    """Time in seconds but for that in which a process wants to run and others do, as a busy machine is no hang."""
+def waited_for_cores(process: int) -> float:
+    """Seconds in which a process wanted to run and others did; a busy machine is no hang."""
     try:
-        waited = int(Path(f"/proc/{process}/schedstat").read_text().split()[1])  # nanoseconds
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
     except OSError:
-        waited = 0
-    return time.monotonic() - waited / 1e9
+        return 0.0
 
 
 class Campaign:
@@ -169,7 +168,8 @@ class Campaign:
         if results.exists():
             for line in lines.scan(results, "json", is_growing=True):
                 row = dict(line.row)
-                self.known[row.pop("family"), row.pop("seed"), row.pop("round")] = Found(**row)
+                key = (row.pop("family"), row.pop("seed"), row.pop("round"))
+                self.known[key] = Found(**row)
 
     def run(self, family: Family, attacks: int, seed: int) -> Found:
         """Carry out so many attacks of a family, but for those that were; gives what all of them found."""
@@ -201,8 +201,3 @@ def table(found: Iterable[tuple[str, Found]]) -> str:
 
     rule = f"|{'|'.join('-' * (width + 2) if not at else '-' * (width + 1) + ':' for at, width in enumerate(widths))}|"
     return "\n".join([line(heads), rule, *map(line, rows)])
-
-
-def some(rng: random.Random, choices: Iterable[Any]) -> Any:
-    """One of several."""
-    return rng.choice(list(choices))

@@ -29,9 +29,14 @@ def value(rng: random.Random) -> Any:
 
 
 def places(tree: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) in a JSON value."""
-    inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    return [place for key, inner in inside for place in [(tree, key), *places(inner)]]
+    """Every (container, key) in a JSON value, however deep."""
+    found, waiting = [], [tree]
+    while waiting:
+        one = waiting.pop()
+        keys = list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
+        found += [(one, key) for key in keys]
+        waiting += [one[key] for key in keys]
+    return found
 
 
 def mutated(tree: Any, rng: random.Random) -> Any:

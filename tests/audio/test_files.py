@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from encoded import RATE, contained, encoded, sound, with_data_size, with_total, without_xing
 
-from audio_judge.audio import AudioError, audio_info, read_audio
+from audio_judge.audio import AudioError, audio_info, files, read_audio
 
 
 class TestHeaderIsAHint:
@@ -149,3 +149,22 @@ class TestOtherKinds:
         for seconds in (1.0, 2.0):
             path.write_bytes(encoded("FLAC", seconds))
             assert audio_info(path).seconds == seconds
+
+
+class TestDecoding:
+    @pytest.mark.parametrize("lost", [0.0, 1.0])
+    def test_sound_that_cannot_be_decoded_is_missed(self, lost, monkeypatch):
+        """libsndfile gives no error where a header announces other frames than there are, only nothing to read."""
+        read = soundfile.SoundFile.read
+        whole = round((3.0 - lost) * RATE)
+        monkeypatch.setattr(soundfile.SoundFile, "read", lambda file, frames, **how: read(file, min(frames, max(whole - file.tell(), 0)), **how))  # fmt: skip
+        if lost:
+            with pytest.raises(AudioError, match=r"damaged, 1 s of it cannot be decoded"):
+                read_audio(encoded("FLAC"))
+        else:
+            assert read_audio(encoded("FLAC")).seconds == 3.0
+
+    def test_seeking_before_the_beginning_prints_no_traceback(self, capfd):
+        """FFmpeg does so in mp3 files whose first frame is damaged."""
+        seek = files._Named(io.BytesIO(b"abc"), files.Encoded(b"abc", "clip")).seek
+        assert (seek(1), seek(-1)) == (1, -1)

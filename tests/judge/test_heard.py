@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 from tiny import make_judge, tone
 
 from audio_judge.judge.judge import AudioJudge
@@ -101,3 +102,17 @@ class TestRows:
         assert (said.to_dict()["warnings"], said.to_row()["warnings"]) == ([warning], warning)
         assert f"warning: {warning}" in str(said)
         assert said.to_dict()["heard_seconds"] == pytest.approx(1.0, abs=1e-3)
+
+    def test_of_a_verdict_too(self, judge):
+        said = judge.detect((tone(1.0, 300) * 10, RATE))
+        (warning,) = said.warnings
+        assert "lie beyond full scale" in warning
+        assert (said.to_dict()["warnings"], said.to_row()["warnings"]) == ([warning], warning)
+        assert f"warning: {warning}" in str(said)
+
+    def test_of_a_preference_with_the_name_of_the_clip(self, judge, tmp_path):
+        soundfile.write(tmp_path / "quiet.wav", np.zeros(RATE), RATE)
+        said = judge.compare(tmp_path / "quiet.wav", (tone(1.0, 300), RATE), explain=False)
+        assert said.warnings == (f"{tmp_path / 'quiet.wav'}: nothing sounds in it",)
+        assert (said.to_dict()["warnings"], said.to_row()["warnings"]) == ([*said.warnings], said.warnings[0])
+        assert f"warning: {said.warnings[0]}" in str(said)
