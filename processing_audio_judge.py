@@ -628,8 +628,8 @@ class AudioJudgeProcessor(ProcessorMixin):
     def __call__(self, images=None, text=None, videos=None, audio=None, **kwargs):
         """As the base class; the views of a clip that only some questions need are made if its text asks one of them."""
         texts = [text] if isinstance(text, str) else text or []
-        if any(re.search("[\ud800-\udfff]", one) for one in texts if isinstance(one, str)):
-            raise ValueError("The text holds half a character (a lone surrogate), which no tokenizer can read.")
+        for one in texts:
+            check_characters(one)
         if audio is not None and texts and getattr(self.feature_extractor, "optional_words", None):
             views = [self.optional_views(one) for one in texts for _ in range(one.count(self.audio_token))]
             kwargs["audio_kwargs"] = {**kwargs.get("audio_kwargs", {}), "optional_views": views}
@@ -841,6 +841,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         """The prompt of a state without its sound and of its questions, both in JSON; remembered."""
         key = json.dumps(asdict(self.decision_config)) + request
         if key not in self._decision_prompts:
+            check_characters(request)
             state, questions = json.loads(request)
             self._check_keys([state, questions])
             inputs, parsed = self.joint_prompt(state, questions)
@@ -924,6 +925,13 @@ def without_spans(questions: Any) -> Any:
         else question
         for name, question in questions.items()
     }
+
+
+def check_characters(text: Any) -> None:
+    """Raises a `ValueError` if a text holds half a surrogate pair, as JSON may, which no tokenizer can read."""
+    if isinstance(text, str) and (half := re.search("[\ud800-\udfff]", text)):
+        around = ascii(text[max(0, half.start() - 20) : half.end() + 20])
+        raise ValueError(f"Half a character (a lone surrogate) cannot be read: {around}.")
 
 
 def is_audio(block: Any) -> bool:

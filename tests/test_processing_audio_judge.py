@@ -551,3 +551,18 @@ class TestOptionalViews:
     def test_the_beginning_of_a_word_counts_and_not_its_middle(self, processor):
         assert processor.optional_views("fluently") == {"whisper"}
         assert not processor.optional_views("affluent")
+
+
+class TestHalfACharacter:
+    """JSON may hold one half of a surrogate pair."""
+
+    def test_in_a_question(self, judge):
+        _, processor = judge()
+        question = {"type": "noul", "instructions": "hum \ud83d?"}
+        with pytest.raises(ValueError, match=r"lone surrogate\) cannot be read: .*hum .ud83d\?"):
+            processor.decision_inputs([{"state": [{"type": "text", "text": "x"}], "questions": {"hum": question}}])
+
+    def test_in_a_text(self, judge):
+        _, processor = judge()
+        with pytest.raises(ValueError, match="lone surrogate"):
+            processor(text="hum \ud83d?")

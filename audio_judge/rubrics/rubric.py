@@ -366,8 +366,7 @@ def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
     """Look up one of our rubrics by name; a rubric passes through.
 
     Raises:
-        TypeError: If it is neither.
-        ValueError: If there is no rubric of that name; the message lists the names and the closest one.
+        ValueError: If it is neither, or there is no rubric of that name; the message lists the names and the closest one.
 
     Example:
         >>> get_rubric("noisness")  # doctest: +ELLIPSIS
@@ -377,7 +376,7 @@ def get_rubric(name_or_rubric: str | Rubric) -> Rubric:
     if isinstance(name_or_rubric, Rubric):
         return name_or_rubric
     if not isinstance(name_or_rubric, str):
-        raise TypeError(f"rubric {name_or_rubric!r}: a name or a Rubric is needed")
+        raise ValueError(f"rubric {name_or_rubric!r}: a name or a Rubric is needed")
     if name_or_rubric in ALL_RUBRICS:
         return ALL_RUBRICS[name_or_rubric]
     close = difflib.get_close_matches(name_or_rubric.lower(), ALL_RUBRICS, n=1)

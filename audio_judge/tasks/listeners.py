@@ -238,8 +238,7 @@ def as_listener(listener: str | Listener | None) -> Listener | None:
         listener: Name of one of ours, with or without "listener" behind it, an own ``Listener``, or free words.
 
     Raises:
-        TypeError: If it is nothing of the kind.
-        ValueError: If there are no words.
+        ValueError: If there are no words, or it is nothing of the kind.
 
     Example:
         >>> as_listener("elderly listener").name, as_listener("opera singer").views
@@ -248,7 +247,7 @@ def as_listener(listener: str | Listener | None) -> Listener | None:
     if listener is None or isinstance(listener, Listener):
         return listener
     if not isinstance(listener, str):
-        raise TypeError(f"listener {listener!r}: a name, words or a Listener is needed")
+        raise ValueError(f"listener {listener!r}: a name, words or a Listener is needed")
     words = " ".join(listener.split())
     if not words:
         raise ValueError("an empty listener profile; name the listener, such as 'elderly listener', or leave it out")

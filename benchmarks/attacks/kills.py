@@ -253,7 +253,7 @@ STEPS = {
     "output_dir": "run", "corpus": "simulated",
 }  # fmt: skip
 SFT = {
-    "mixture": "", "tasks": "score", "adapter_tokens": 8, "per_device_train_batch_size": 2, "dataloader_num_workers": 0,
+    "mixture": "", "tasks": "decide", "adapter_tokens": 8, "per_device_train_batch_size": 2, "dataloader_num_workers": 0,
     "dataloader_persistent_workers": "false", "eval_strategy": "no", "load_best_model_at_end": "false",
     "early_stopping_patience": 0,
 }  # fmt: skip
