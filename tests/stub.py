@@ -104,7 +104,7 @@ def serving(reply: Callable[[dict[str, Any], int], str | dict[str, Any]]) -> Ite
             pass
 
         def handle(self) -> None:
-            with contextlib.suppress(OSError):  # a client that was killed or lost its patience
+            with contextlib.suppress(OSError, json.JSONDecodeError):  # a client that was killed or lost its patience
                 super().handle()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -225,6 +225,9 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
 
 
 def _sndfile(clip: Encoded) -> _ForwardFile:
+    if isinstance(clip.file, Path) and clip.file.suffix.lower() == ".raw":
+        # Whatever is in it, soundfile would take its name's word for it that it has no header: open files may have no name
+        return _ForwardFile(os.fdopen(os.open(clip.file, os.O_RDONLY), "rb"))
     # As bytes, so that a name that is no valid UTF-8 can be opened too
     return _ForwardFile(io.BytesIO(clip.file) if isinstance(clip.file, bytes) else os.fsencode(clip.file))
 

@@ -184,7 +184,8 @@ def no_file(path: Path, rng: random.Random) -> None:
     elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as one:
             os.chdir(path.parent)  # the path of a socket is short
-            one.bind(path.name)
+            one.bind("socket")
+            os.rename("socket", path.name)
             os.chdir(path.parents[1])
     elif kind == "folder":
         path.mkdir()

@@ -151,6 +151,16 @@ class TestOtherKinds:
             assert audio_info(path).seconds == seconds
 
 
+class TestName:
+    def test_a_wav_called_raw_is_cut_as_any_other(self, tmp_path):
+        whole = encoded("WAV PCM_16")
+        (tmp_path / "whole.raw").write_bytes(whole)
+        (tmp_path / "cut.raw").write_bytes(whole[: len(whole) // 2])
+        assert read_audio(tmp_path / "whole.raw").seconds == 3.0
+        with pytest.raises(AudioError, match=r"truncated, 1\.5 s of 3 s"):
+            read_audio(tmp_path / "cut.raw")
+
+
 class TestDecoding:
     @pytest.mark.parametrize("lost", [0.0, 1.0])
     def test_sound_that_cannot_be_decoded_is_missed(self, lost, monkeypatch):
