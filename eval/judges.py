@@ -26,10 +26,10 @@ from audio_judge.errors import UsageError
 from audio_judge.judge.identity import UntrainedTaskError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Preference
-from audio_judge.judge.preferences import verdict
 from audio_judge.judge.requests import Request
 from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
 from audio_judge.tasks import Facts, Suggestions, assess, states, suggest
+from audio_judge.tasks.compare import verdict
 from audio_judge.tasks.facts import is_of_numbers
 from audio_judge.text_models.backends import Endpoint, served_model
 from audio_judge.text_models.client import Client, in_order

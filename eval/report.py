@@ -24,13 +24,12 @@ from audio_judge.reports.parts import (
     Plots,
     Table,
     interval,
-    middle,
     number,
     render,
-    resampled_means,
     shorten,
     without_folders,
 )
+from audio_judge.reports.statistics import middle, resampled_means
 from audio_judge.version import __version__
 
 from . import metrics, summary

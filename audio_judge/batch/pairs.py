@@ -88,9 +88,9 @@ def _pair(first: Item, second: Item, columns: PairColumns) -> PairItem:
 
 def _by_name(first: Path, second: Path, columns: PairColumns) -> Iterator[PairItem]:
     """Clips with the same name, without its ending, at the same place in both folders."""
-    sides = [_named(folder) for folder in (first, second)]
+    sides = [clips_by_name(folder) for folder in (first, second)]
     for name in sorted(sides[0].keys() | sides[1].keys()):
-        paths = [side.get(name) for side in sides]
+        paths = [side[name].path if name in side else None for side in sides]
         row = {columns.first: paths[0], columns.second: paths[1]}
         lonely = [folder for folder, path in zip((first, second), paths, strict=True) if path is None]
         if lonely:
@@ -99,16 +99,20 @@ def _by_name(first: Path, second: Path, columns: PairColumns) -> Iterator[PairIt
             yield PairItem(row, str(paths[0]), str(paths[1]))
 
 
-def _named(folder: Path) -> dict[str, str]:
-    """Name without ending to path of the sound files of a folder."""
-    found: dict[str, str] = {}
-    for item in find_items([str(folder)]):
+def clips_by_name(folder: Path, columns: Columns | None = None) -> dict[str, Item]:
+    """Find the clips of a folder, by their names in it without the endings.
+
+    Raises:
+        UsageError: If there is none, or two have the same name.
+    """
+    found: dict[str, Item] = {}
+    for item in find_items([str(folder)], columns):
         if item.error is not None:
             raise UsageError(item.error)
         name = str(Path(item.path).relative_to(folder).with_suffix(""))
         if name in found:
             raise UsageError(
-                f"{item.path} and {found[name]} have the same name; a list of pairs (a, b) can tell them apart"
+                f"{item.path} and {found[name].path} have the same name; a list can tell them apart (pairs of a and b, or systems)"
             )
-        found[name] = item.path
+        found[name] = item
     return found

@@ -69,6 +69,7 @@ class Job:
         identity: What makes two rows the same one.
         keys: What an answer adds to a JSON row, without settings and error.
         show: Says an answer to people; None if nothing is shown.
+        note: Told of each item and its answer; None to tell nobody.
         unit: What is judged.
         is_one_row: Whether each clip has one row in a CSV table.
     """
@@ -80,6 +81,7 @@ class Job:
     identity: shards.Identity
     keys: Sequence[str] = SCORE_KEYS
     show: Callable[[Any, Answer], str | None] | None = None
+    note: Callable[[Any, Answer], None] | None = None
     unit: str = "clip"
     is_one_row: bool = True
 
@@ -237,6 +239,8 @@ def _judge(job: Job, items: Sequence[Any], writer: RowWriter | None, tally: Tall
     for item, answer in in_order(items, job.answer):
         if writer is not None:
             writer.write(item.row, answer, job.settings)
+        if job.note is not None:
+            job.note(item, answer)
         text = None if job.show is None else job.show(item, answer)
         if text is not None:
             print(text, flush=True)

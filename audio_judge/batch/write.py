@@ -19,6 +19,8 @@ SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "heard_seconds", "w
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
 ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language", "audio_judge")
+# What pairs a clip of a system with those of other systems, in the rows of `compare`
+SYSTEM, TAKE = "system", "clip"
 # What earlier versions called them: their rows are gone on with, so that no key of an input may be called so
 OLD_NAMES = {"profile": "listener"}
 # Their items are single words, those of other lists are sentences
@@ -56,6 +58,22 @@ def keep(row: Mapping[str, Any], reserved: Container[str]) -> dict[str, Any]:
             name = f"input_{name}"
         kept[name] = value
     return kept
+
+
+def json_row(
+    row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any], reserved: Container[str]
+) -> dict[str, Any]:
+    """Put together what is written about an input row: the row itself, what is said, and the settings of the run.
+
+    Example:
+        >>> json_row({"path": "a.wav"}, Answer(error="a.wav: empty"), {"task": "score"}, ["scores"])
+        {'path': 'a.wav', 'task': 'score', 'error': 'a.wav: empty'}
+    """
+    said = {**answer.row, **settings}
+    if answer.error is not None:  # what a judge wrote that cannot be read stays to be looked at
+        unread = {key: answer.row[key] for key in ("text", "coverage") if key in answer.row}
+        said = {**unread, **settings, "error": answer.error}
+    return {**keep(row, reserved), **said}
 
 
 def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,14 +137,10 @@ class RowWriter:
 
     def write(self, row: Mapping[str, Any], answer: Answer, settings: Mapping[str, Any]) -> None:
         """Write what is said about the clip of an input row, with the settings of the run, and flush it."""
-        kept = keep(row, self.reserved)
         if not self.is_csv:
-            said = {**answer.row, **settings}
-            if answer.error is not None:  # what a judge wrote that cannot be read stays to be looked at
-                unread = {key: answer.row[key] for key in ("text", "coverage") if key in answer.row}
-                said = {**unread, **settings, "error": answer.error}
-            self.rows.write({**kept, **said})
+            self.rows.write(json_row(row, answer, settings, self.reserved))
             return
+        kept = keep(row, self.reserved)
         # Of an answer, only its own columns count: another of its keys may be the name of an input's
         flat = {**flatten(settings), "error": answer.error}
         rows = [{}] if answer.error is not None else answer.cells or [flatten(answer.row)]

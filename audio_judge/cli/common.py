@@ -20,7 +20,8 @@ from audio_judge.batch.find import find_items, on_channel
 from audio_judge.batch.items import Columns, Item, PairColumns, PairItem
 from audio_judge.batch.pairs import find_pairs
 from audio_judge.batch.run import Job, Output, run, say
-from audio_judge.batch.write import ALL_SETTINGS, Answer, check_replaceable, is_same_file
+from audio_judge.batch.systems import find_systems, names_systems
+from audio_judge.batch.write import ALL_SETTINGS, SYSTEM, Answer, check_replaceable, is_same_file
 from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of
 from audio_judge.reports import answers
@@ -207,6 +208,10 @@ def _inputs(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[list[PairItem], PairColumns]:
+    if "first_column" in options and compares_systems(options):
+        columns = Columns()
+        how = {"system_column": options.system_column or SYSTEM, "take_column": options.pair_column}
+        return find_systems(options.clips, columns, limit=options.limit, stdin=sys.stdin, **how), columns
     if "first_column" in options:
         sides = PairColumns(options.first_column, options.second_column)
         pairs = find_pairs(options.clips, sides, stdin=sys.stdin)[: options.limit]
@@ -220,6 +225,14 @@ def _items(options: argparse.Namespace) -> tuple[list[Item], Columns] | tuple[li
     if not items:
         raise UsageError(f"nothing to judge: {', '.join(options.clips)} has no rows")
     return items[: options.limit], columns
+
+
+def compares_systems(options: argparse.Namespace) -> bool:
+    """Say whether ``compare`` is asked about systems, whose clips are scored, and not about pairs."""
+    if options.pairs:
+        return False
+    sides = PairColumns(options.first_column, options.second_column)
+    return options.system_column is not None or names_systems(options.clips, sides)
 
 
 def load_judge(
@@ -300,8 +313,13 @@ def in_chunks(size: int, ask: Many, answer: Callable[[Any], Answer], items: Iter
         yield from map(answer, ask(chunk))
 
 
-def finish(job: Job, asked: Clips) -> int:
+def finish(job: Job, asked: Clips, conclude: Callable[[], None] | None = None) -> int:
     """Judge the items; make the page of the rows if one is asked for.
+
+    Args:
+        job: What is asked.
+        asked: About which clips.
+        conclude: Called in place of that, once all rows are there.
 
     Returns:
         Exit code, as of ``batch.run.run``; 0 if other processes still have items.
@@ -311,7 +329,9 @@ def finish(job: Job, asked: Clips) -> int:
     """
     output = asked.output
     code = run(job, asked.items, output, no_progress=asked.no_progress)
-    if output.page is not None and output.path is not None and code in (0, 1):
+    if conclude is not None and code in (0, 1):
+        conclude()
+    elif output.page is not None and output.path is not None and code in (0, 1):
         answers.write(output.page, output.path, job)
     return code or 0
 

@@ -24,11 +24,16 @@ TABLE_WORDS = {
 
 
 def write_scores(asked: Asked, task: str) -> int:
-    """Score clips in a stream, so that windows of several clips share a batch, and write a row for each.
+    """Score clips and write a row for each.
 
     Returns:
         Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
     """
+    return _finish(score_job(asked, task), asked)
+
+
+def score_job(asked: Asked, task: str) -> Job:
+    """Make the job of scoring clips in a stream, so that windows of several clips share a batch."""
     names = asked.names
     how: dict[str, Any] = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language}
 
@@ -37,7 +42,7 @@ def write_scores(asked: Asked, task: str) -> int:
             yield _scored(said, names)
 
     settings, columns = asked.settings(task, has_scale=True), score_columns(names)
-    return _finish(Job("scored", settings, columns, answer, asked.columns.identity), asked)
+    return Job("scored", settings, columns, answer, asked.columns.identity)
 
 
 def write_words(asked: Asked, task: str, did: str, show: Callable[[Any], str] = str) -> int:

@@ -31,7 +31,7 @@ COMMANDS = {
     "assess": "Assess clips dimension by dimension, with a summary.",
     "suggest": "Say what to improve in clips.",
     "describe": "Describe clips in running text.",
-    "compare": "Say which of two clips is better.",
+    "compare": "Say which of two clips, or of several systems, is better.",
     "detect": "Say how likely speech is real.",
     "timeline": "Score recordings window by window.",
     "decide": "Answer closed questions about clips.",
@@ -41,7 +41,7 @@ COMMANDS = {
     "caption": "Have a language model write captions from ratings.",
     "alld": "Rate, describe and compare two recordings as ALLD's generator does.",
     "grade": "Have a language model grade finished judgements.",
-    "report": "Write scores as a page for people.",
+    "report": "Write scores and comparisons as a page for people.",
     "demo": "Judge clips in the browser.",
     "push": "Put a judge on the Hub.",
     "serve": "Serve a judge with transformers.",
@@ -55,6 +55,7 @@ EXAMPLES = """examples:
   audio-judge score clips/ --output scores.jsonl
   audio-judge explain clip.wav
   audio-judge compare old.wav new.wav
+  audio-judge compare old/ new/ --html compared.html
   audio-judge decide clip.wav --ask "Is there background noise?"
   audio-judge data nisqa /data/NISQA_Corpus --tasks score,explain --out train.parquet
   audio-judge ls rubrics

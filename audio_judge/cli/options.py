@@ -125,6 +125,16 @@ def add_scale(group: Place, of: str = "all scores") -> None:
     )
 
 
+def add_tie(group: Place) -> None:
+    """Add which differences between systems are none."""
+    group.add_argument(
+        "--tie",
+        type=positive_float,
+        metavar="POINTS",
+        help="smaller differences of two scores are ties (default: 2.5 %% of the scale, 0.1 of 1-5)",
+    )
+
+
 def add_language(group: Place) -> None:
     """Add the language of answers."""
     group.add_argument(

@@ -1,17 +1,23 @@
-"""``audio-judge report``: scores as a page for people."""
+"""``audio-judge report``: rows of `score` or `compare` as a page for people."""
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from audio_judge.batch.items import PairColumns
 from audio_judge.batch.write import check_replaceable, is_same_file
-from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, positive_float, positive_int, whole_number
+from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, add_tie, positive_float, positive_int, whole_number
 from audio_judge.errors import UsageError
+
+if TYPE_CHECKING:
+    from audio_judge.reports.scores import PlacedRow
 
 EXAMPLES = """examples:
   audio-judge report scores.jsonl
   audio-judge report scores.jsonl --html report.html --plots plots
   audio-judge report scores.jsonl --system-regex "samples/([^/]+)/" --by noisiness
+  audio-judge report compared.jsonl --by noisiness --html compared.html
   audio-judge report shard1.jsonl shard2.jsonl --clips-root /data --html report.html
 
 The page holds plots and sounds itself, and opens without a network. What made a clip is said by the column `system` of the
@@ -21,7 +27,9 @@ scores, by --system-regex, or else by the clip's folder. Exit code: 0, or 2 if t
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``report``."""
     inputs = parser.add_argument_group(INPUTS)
-    inputs.add_argument("scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` has written")
+    inputs.add_argument(
+        "scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` or `compare` has written"
+    )
     inputs.add_argument("--path-column", metavar="NAME", help="column of the paths, as for `score`")
     inputs.add_argument(
         "--clips-root", metavar="FOLDER", help="where relative paths start (default: here, or at the scores)"
@@ -30,11 +38,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--system-column", default="system", metavar="NAME", help="column of what made a clip (default: system)"
     )
     inputs.add_argument("--system-regex", metavar="REGEX", help="finds the system in a path, as its first group")
+    inputs.add_argument("--first-column", default="a", metavar="NAME", help="of pairs, column of clip A (default: a)")
+    inputs.add_argument("--second-column", default="b", metavar="NAME", help="of pairs, column of clip B (default: b)")
     asked = parser.add_argument_group(ASKED)
     asked.add_argument("--by", metavar="RUBRIC", help="what ranks systems and clips (default: the first rubric)")
     asked.add_argument(
-        "--worst", type=whole_number, default=9, metavar="N", help="how many of the worst clips (default: 9)"
+        "--worst",
+        type=whole_number,
+        default=9,
+        metavar="N",
+        help="how many of the worst clips, or of the widest differences (default: 9)",
     )
+    add_tie(asked)
     asked.add_argument("--resamples", type=positive_int, default=1000, metavar="N", help="of the bootstrap")
     asked.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the bootstrap (default: 0)")
     output = parser.add_argument_group(OUTPUT)
@@ -51,36 +66,52 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace) -> int:
     """Write the page."""
-    from audio_judge.reports.scores import read_scores, score_page
+    from audio_judge.reports.answers import put
+    from audio_judge.reports.scores import read_rows
 
     files = [Path(name) for name in options.scores]
     page = Path(options.html) if options.html else files[0].with_suffix(".html")
     if any(is_same_file(page, file) for file in files):
         raise UsageError(f"--html {page}: would overwrite the scores; choose another name")
     check_replaceable(page, is_wanted=True)
-    scores = read_scores(
-        files,
-        root=None if options.clips_root is None else Path(options.clips_root),
-        path_column=options.path_column,
-        system_column=options.system_column,
-        system_regex=options.system_regex,
-    )
-    text = score_page(
-        scores,
-        page,
-        title=options.title or f"Scores in {', '.join(file.name for file in files)}",
-        by=options.by,
-        worst=options.worst,
-        clip_seconds=options.clip_seconds,
-        megabytes=options.embed_mb,
-        plots=None if options.plots is None else Path(options.plots),
-        resamples=options.resamples,
-        seed=options.seed,
-    )
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UsageError(f"{page}: cannot be written ({error.strerror}); choose another --html") from error
-    print(f"{page}: {len(scores.clips)} clips, {len(text) / 1e6:.1f} MB", file=sys.stderr)
+    rows = [row for file in files for row in read_rows(file)]
+    if not rows:
+        raise UsageError(f"{files[0]}: no rows; give what `audio-judge score` has written")
+    put(page, _page(options, rows, page, f"in {', '.join(file.name for file in files)}"), None)
     return 0
+
+
+def _page(options: argparse.Namespace, rows: Sequence["PlacedRow"], page: Path, where: str) -> str:
+    """The page of scores, or that of a comparison for rows of `compare`."""
+    from audio_judge.reports.scores import score_page, scores_of
+    from audio_judge.reports.systems import compare_scores, compare_verdicts, comparison_page, is_of_systems
+
+    root = None if options.clips_root is None else Path(options.clips_root)
+    sizes: dict[str, Any] = {
+        "clip_seconds": options.clip_seconds,
+        "megabytes": options.embed_mb,
+        "plots": None if options.plots is None else Path(options.plots),
+    }
+    how: dict[str, Any] = {"by": options.by, "resamples": options.resamples, "seed": options.seed}
+    are_systems = is_of_systems(rows)
+    if options.tie is not None and not are_systems:
+        raise UsageError("--tie is about rows of `compare` with scores of systems; leave it out")
+    if are_systems is False:
+        sides = PairColumns(options.first_column, options.second_column)
+        comparison = compare_verdicts(rows, sides, root=root, **how)
+    else:
+        scores = scores_of(
+            rows,
+            root=root,
+            path_column=options.path_column,
+            system_column=options.system_column,
+            system_regex=options.system_regex,
+        )
+        if not are_systems:
+            return score_page(
+                scores, page, title=options.title or f"Scores {where}", worst=options.worst, **how, **sizes
+            )
+        comparison = compare_scores(scores, tie=options.tie, **how)
+    return comparison_page(
+        comparison, page, title=options.title or f"Comparison {where}", widest=options.worst, **sizes
+    )

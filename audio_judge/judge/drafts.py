@@ -470,8 +470,8 @@ DESCRIPTION = Words(draft_description, described, "description")
 def draft_comparison(said: Preference, aspects: Sequence[str], form: Form, language: str) -> Draft:
     """The reasons of a preference; the dimensions form has its verdict on the whole among its lines."""
     shares = {name: one for name, one in said.rubrics.items() if name in aspects and name != "mos"}
-    overall = preferences.verdict(said.rubrics["mos"] if form == "dimensions" else said.probabilities)
+    overall = compare.verdict(said.rubrics["mos"] if form == "dimensions" else said.probabilities)
     verdicts = preferences.clearest(shares)
     if form == "dimensions":
-        verdicts = {name: preferences.verdict(one) for name, one in shares.items()}
+        verdicts = {name: compare.verdict(one) for name, one in shares.items()}
     return comparison(Comparison({"mos": overall} | verdicts), aspects, form, language)

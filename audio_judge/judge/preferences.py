@@ -7,11 +7,9 @@ import numpy as np
 
 from audio_judge.judge.requests import Reading
 from audio_judge.judge.spoken import VERDICTS
-from audio_judge.tasks.compare import Verdict
+from audio_judge.tasks.compare import Verdict, verdict
 
 Piece = TypeVar("Piece")
-# Leads smaller than rounding errors are none
-NO_LEAD = 1e-6
 MOST_ASPECTS = 3
 
 
@@ -70,18 +68,6 @@ def preference(reading: Reading, name: str) -> dict[str, float] | None:
         return None
     shares = np.average(orders[is_read], axis=0, weights=lengths[is_read])  # (3,)
     return dict(zip(VERDICTS, (shares / shares.sum()).tolist(), strict=True))
-
-
-def verdict(shares: dict[str, float]) -> Verdict:
-    """Choose the likeliest of ``A``, ``B`` and ``tie``; without a lead of either clip it is a tie.
-
-    Example:
-        >>> verdict({"A": 0.4, "B": 0.4, "tie": 0.2})
-        'tie'
-    """
-    if abs(shares["A"] - shares["B"]) < NO_LEAD:
-        return "tie"
-    return cast(Verdict, max(shares, key=lambda name: shares[name]))
 
 
 def clearest(shares: dict[str, dict[str, float]]) -> dict[str, Verdict]:

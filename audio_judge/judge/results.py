@@ -18,6 +18,7 @@ from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import Rubric, Scale, convert
 from audio_judge.rubrics.shares import shares_to_score
 from audio_judge.tasks import detect, faults
+from audio_judge.tasks.compare import verdict
 
 Result = TypeVar("Result", Judgement, Preference, Authenticity)
 
@@ -82,7 +83,7 @@ def preference_of(reading: Reading, rubrics: Sequence[Rubric]) -> Preference:
         problem = next((window.problem for window in reading.windows if window.problem is not None), silent)
         return replace(said, error=problem, text=reading.windows[0].text)
     overall = shares[rubrics[0].name]
-    return replace(said, better=preferences.verdict(overall), probabilities=overall, rubrics=shares)
+    return replace(said, better=verdict(overall), probabilities=overall, rubrics=shares)
 
 
 def authenticity_of(reading: Reading, real: int, language: str) -> Authenticity:

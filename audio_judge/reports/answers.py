@@ -42,12 +42,21 @@ def write(page: Path, rows: Path, job: Job) -> None:
         UsageError: If it cannot be written.
     """
     title = f"{job.did.capitalize()}: {page.stem}"
-    text = _scores(page, rows, title) if "scores" in job.keys else _answers(rows, job, title)
+    put(page, _scores(page, rows, title) if "scores" in job.keys else _answers(rows, job, title), rows)
+
+
+def put(page: Path, text: str, rows: Path | None) -> None:
+    """Write a page, and say where it is; ``rows`` is the file it was made of, None if there is none.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
     try:
+        page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UsageError(f"{page}: cannot be written ({error.strerror}); choose another --output") from error
-    say(f"{page}: {len(text) / 1e6:.1f} MB; its rows are in {rows}")
+        raise UsageError(f"{page}: cannot be written ({error.strerror}); choose another name") from error
+    say(f"{page}: {len(text) / 1e6:.1f} MB" + (f"; its rows are in {rows}" if rows is not None else ""))
 
 
 def _scores(page: Path, rows: Path, title: str) -> str:

@@ -21,7 +21,6 @@ from cycler import cycler
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy import stats
 
 from audio_judge.audio import AudioError, audio_info, read_audio, resample
 from audio_judge.errors import UsageError
@@ -165,49 +164,6 @@ def without_folders(text: str) -> str:
         '--data nisqa=…/NISQA of 3 m/s'
     """
     return re.sub(r"(?<![\w./:-])/(?:[^/\s\"']+/)+", "…/", text)
-
-
-def resampled_means(values: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> np.ndarray | None:
-    """Draw means of bootstrap samples.
-
-    Args:
-        values: Finite numbers (values,).
-        resamples: How many samples.
-        seed: Of the drawing.
-
-    Returns:
-        Means (resamples,); None for fewer than two values, which say nothing about their spread.
-
-    Example:
-        >>> resampled_means(np.array([3.0, 3.0]), resamples=2)
-        array([3., 3.])
-    """
-    if len(values) < 2:
-        return None
-    # As many at a time as keep the drawn values below 80 MB
-    batch = max(1, min(resamples, 10_000_000 // len(values)))
-    drawn = stats.bootstrap(
-        (np.asarray(values, dtype=np.float64),),
-        np.mean,
-        n_resamples=resamples,
-        batch=batch,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return drawn.bootstrap_distribution
-
-
-def middle(means: np.ndarray | None) -> tuple[float, float] | None:
-    """The interval (low, high) that holds the middle 95 % of the drawn values (resamples,); None of none.
-
-    Example:
-        >>> middle(np.arange(101.0))
-        (2.5, 97.5)
-    """
-    if means is None:
-        return None
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 @dataclass

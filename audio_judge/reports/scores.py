@@ -1,4 +1,4 @@
-"""What ``audio-judge score`` has written, as one page for people: ``audio-judge report``, and ``--output scores.html``.
+"""What ``audio-judge score`` has written, read, and as one page for people: ``audio-judge report``, and ``--output scores.html``.
 
 The page shows how scores are distributed, how systems rank, which clips are worst and why, and what could not be judged. It
 holds its plots and sounds itself and opens without a network. Needs the extra ``report``.
@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from audio_judge.batch import lines
 from audio_judge.batch.items import Columns, times_of
-from audio_judge.batch.write import SETTINGS, is_csv
+from audio_judge.batch.write import SETTINGS, TAKE, is_csv
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, Scale, read_scale
+from audio_judge.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +43,7 @@ class Clip:
         start: Of the judged part, in seconds; None for the beginning.
         end: In seconds; None for the end.
         system: What made it.
+        take: What it is called among the clips of its system, which pairs it with those of others; empty if nothing says so.
         scores: Rubric to score; empty if there is an error.
         levels: Rubric to the name of the likeliest level.
         reasons: Why, in words.
@@ -55,6 +57,7 @@ class Clip:
     start: float | None = None
     end: float | None = None
     system: str = NO_SYSTEM
+    take: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     levels: dict[str, str] = field(default_factory=dict)
     reasons: str = ""
@@ -116,23 +119,30 @@ def read_scores(
     Raises:
         UsageError: If a file has other rows, or files differ in judge, rubrics or scale.
     """
+    rows = [row for file in files for row in read_rows(file)]
+    if not rows:
+        raise UsageError(f"{files[0]}: no rows; give what `audio-judge score` has written")
+    return scores_of(rows, root=root, path_column=path_column, system_column=system_column, system_regex=system_regex)
+
+
+def scores_of(
+    rows: Sequence["PlacedRow"],
+    *,
+    root: Path | None = None,
+    path_column: str | None = None,
+    system_column: str = "system",
+    system_regex: str | None = None,
+) -> Scores:
+    """Read rows, one or more, as ``read_scores`` does."""
     pattern = _pattern(system_regex)
     settings: dict[str, Any] = {}
     clips: list[Clip] = []
-    rows = [(place, file, row) for file in files for place, row in _rows(file)]
     has_column = pattern is None and any(row.get(system_column) not in (None, "") for _, _, row in rows)
-    for place, file, row in rows:
-        own = _settings(place, row)
-        for name, value in own.items():
-            if settings.setdefault(name, value) != value:
-                raise UsageError(
-                    f"{place}: made with {name} {value!r}, not {settings[name]!r}; make one report of each"
-                )
-        name, path, times = _path(place, row, file, root, path_column)
+    for place, folder, row in rows:
+        own = check_settings(place, row, settings)
+        name, path, times = _path(place, row, folder, root, path_column)
         system = _system(row.get(system_column) if has_column else None, name, pattern, has_column)
         clips.append(_clip(place, row, own["rubrics"], name, path, times, system))
-    if not clips:
-        raise UsageError(f"{files[0]}: no rows; give what `audio-judge score` has written")
     ends = {rubric: _ends(settings["scale"], rubric, clips) for rubric in settings["rubrics"]}
     model, revision, scale = (str(settings[name]) for name in ("model", "revision", "scale"))
     return Scores(tuple(clips), settings["rubrics"], model, revision, scale, ends)
@@ -145,34 +155,60 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"--system-regex {text!r}: {error}; a regular expression is needed") from error
 
 
-def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The rows of a file and where they stand."""
+class PlacedRow(NamedTuple):
+    """A row, where it stands, for errors, and the folder in which its clips may lie."""
+
+    place: str
+    folder: Path
+    row: dict[str, Any]
+
+
+def read_rows(file: Path) -> list[PlacedRow]:
+    """Read the rows of a file.
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
     try:
         found = lines.read(file, "csv" if is_csv(file) else "json")
-        return [(f"{file}:{number}", row) for number, row in found]
+        return [PlacedRow(f"{file}:{number}", file.parent, row) for number, row in found]
     except lines.LineError as error:
         raise UsageError(f"{error}; give what `audio-judge score` has written") from error
 
 
-def _settings(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def check_settings(place: str, row: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Give the settings of a row, and refuse it if they are not those of the rows before it, which are in ``settings``.
+
+    Raises:
+        UsageError: If it was made otherwise, or has none.
+    """
     missing = [name for name in REQUIRED if name not in row]
     if missing:
         raise UsageError(f"{place}: no {missing[0]}; give what `audio-judge score` has written")
     rubrics = row["rubrics"].split(" ") if isinstance(row["rubrics"], str) else row["rubrics"]
-    return {name: row.get(name) for name in SETTINGS} | {"rubrics": tuple(rubrics)}
+    own = {name: row.get(name) for name in SETTINGS} | {"rubrics": tuple(rubrics)}
+    for name, value in own.items():
+        if settings.setdefault(name, value) != value:
+            raise UsageError(f"{place}: made with {name} {value!r}, not {settings[name]!r}; make one report of each")
+    return own
 
 
 def _path(
-    place: str, row: Mapping[str, Any], file: Path, root: Path | None, column: str | None
+    place: str, row: Mapping[str, Any], folder: Path, root: Path | None, column: str | None
 ) -> tuple[str, Path, tuple[float | None, float | None]]:
     """What a clip is called, where it should be, and which part of it was judged."""
     said = Columns(path=column).path_of(row)
     name = place if said is None else str(said)
     start, end = _times(place, row)
-    folders = [root] if root is not None else [Path(), file.parent]
-    path = next((folder / name for folder in folders if os.path.isfile(folder / name)), folders[0] / name)
+    path = find_clip(name, folder, root)
     part = "" if start is None and end is None else f" [{start or 0:g}–{'' if end is None else f'{end:g}'} s]"
     return f"{name}{part}", path, (start, end)
+
+
+def find_clip(name: str, folder: Path, root: Path | None = None) -> Path:
+    """Say where the file of a clip should be: below the root, or else here or in the folder of its row."""
+    folders = [root] if root is not None else [Path(), folder]
+    return next((one / name for one in folders if os.path.isfile(one / name)), folders[0] / name)
 
 
 def _times(place: str, row: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -205,8 +241,9 @@ def _clip(
     times: tuple[float | None, float | None],
     system: str,
 ) -> Clip:
+    take = str(row.get(TAKE) or "")
     if row.get("error"):
-        return Clip(name, path, *times, system, error=str(row["error"]))
+        return Clip(name, path, *times, system, take, error=str(row["error"]))
     try:
         # JSON lines have an object, CSV has columns
         found = row["scores"] if isinstance(row.get("scores"), dict) else row
@@ -218,7 +255,7 @@ def _clip(
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__} {error}"
         raise UsageError(f"{place}: no scores ({problem}); give what `audio-judge score` has written") from error
-    return Clip(name, path, *times, system, scores, levels, str(row.get("reasons") or ""), words, seconds)
+    return Clip(name, path, *times, system, take, scores, levels, str(row.get("reasons") or ""), words, seconds)
 
 
 def _ends(scale: Any, rubric: str, clips: Sequence[Clip]) -> tuple[float, float]:
@@ -276,19 +313,19 @@ def score_page(
         raise UsageError(f"{error}; pip install 'audio-judge[report]'") from error
     drawing, players = parts.Plots(plots), parts.Players(page, clip_seconds, megabytes)
     judged = scores.judged()
-    systems = _by_system(judged, scores, main)
-    drawn = {name: _drawn_means(scores, clips, resamples, seed + k) for k, (name, clips) in enumerate(systems.items())}
+    systems = by_system(judged, scores, main)
+    drawn = {name: drawn_means(scores, clips, resamples, seed + k) for k, (name, clips) in enumerate(systems.items())}
     lowest = _worst(judged, scores, main)[:worst]
     return parts.render(
         "scores.html",
         title=title,
-        version=_version(),
+        version=__version__,
         lead=_lead(scores),
         facts=_facts(scores),
         distributions=[_distribution(scores, rubric, drawing) for rubric in scores.rubrics] if judged else [],
         summary=_summary(scores) if judged else None,
-        systems=_system_table(scores, systems, drawn, main) if judged else None,
-        ranking=_ranking(scores, main, systems, drawn, drawing) if len(systems) > 1 else None,
+        systems=system_table(scores, systems, drawn, main) if judged else None,
+        ranking=ranking_plot(scores, main, systems, drawn, drawing) if len(systems) > 1 else None,
         same_system=""
         if len(systems) > 1
         else "All clips are of one system, so there is nothing to rank. "
@@ -296,15 +333,9 @@ def score_page(
         worst=[_card(clip, scores, main, players) for clip in lowest],
         worst_by=f"By {main}: {_which_end(main)}.",
         has_reasons=any(clip.reasons for clip in judged),
-        errors=_errors(scores),
+        errors=error_table(scores.clips),
         notes=_notes(resamples, seed, drawn),
     )
-
-
-def _version() -> str:
-    from audio_judge.version import __version__
-
-    return __version__
 
 
 def _lead(scores: Scores) -> str:
@@ -328,7 +359,8 @@ def _facts(scores: Scores) -> dict[str, str]:
     }
 
 
-def _digits(scores: Scores) -> int:
+def digits_of(scores: Scores) -> int:
+    """How many digits behind the point tell scores apart."""
     return 2 if max(high - low for low, high in scores.ends.values()) < 20 else 1
 
 
@@ -354,7 +386,7 @@ def _which_end(rubric: str) -> str:
     return "highest first" if known is not None and not known.higher_is_better else "lowest first"
 
 
-def _by_system(judged: Sequence[Clip], scores: Scores, main: str) -> dict[str, list[Clip]]:
+def by_system(judged: Sequence[Clip], scores: Scores, main: str) -> dict[str, list[Clip]]:
     """Clips of each system, best system first."""
     found: dict[str, list[Clip]] = {}
     for clip in judged:
@@ -367,8 +399,9 @@ def _worst(judged: Sequence[Clip], scores: Scores, main: str) -> list[Clip]:
     return sorted(judged, key=lambda clip: -badness(main, clip.scores[main], *scores.ends[main]))
 
 
-def _drawn_means(scores: Scores, clips: Sequence[Clip], resamples: int, seed: int) -> dict[str, np.ndarray | None]:
-    from audio_judge.reports.parts import resampled_means
+def drawn_means(scores: Scores, clips: Sequence[Clip], resamples: int, seed: int) -> dict[str, np.ndarray | None]:
+    """Bootstrapped means of clips (resamples,) by rubric; None of a single clip."""
+    from audio_judge.reports.statistics import resampled_means
 
     return {r: resampled_means(scores.values(r, clips), resamples=resamples, seed=seed) for r in scores.rubrics}
 
@@ -382,7 +415,9 @@ def _distribution(scores: Scores, rubric: str, drawing: "Plots") -> "Plot":
         axes = figure.subplots()
         axes.hist(values, bins=np.linspace(*scores.ends[rubric], 25).tolist(), rwidth=0.9)
         axes.axvline(values.mean(), color="C1", linewidth=1.5)
-        axes.set(title=f"{rubric}, mean {values.mean():.{_digits(scores)}f}", xlim=scores.ends[rubric], ylabel="clips")
+        axes.set(
+            title=f"{rubric}, mean {values.mean():.{digits_of(scores)}f}", xlim=scores.ends[rubric], ylabel="clips"
+        )
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=False, axis="x")
 
@@ -392,7 +427,7 @@ def _distribution(scores: Scores, rubric: str, drawing: "Plots") -> "Plot":
 def _summary(scores: Scores) -> "Table":
     from audio_judge.reports.parts import Cell, Table, number
 
-    digits = _digits(scores)
+    digits = digits_of(scores)
     rows: list[tuple[str | Cell, ...]] = []
     for rubric in scores.rubrics:
         values = scores.values(rubric)
@@ -404,7 +439,7 @@ def _summary(scores: Scores) -> "Table":
     return Table(head, tuple(rows), "Spread is the standard deviation over clips.")
 
 
-def _system_table(
+def system_table(
     scores: Scores, systems: Mapping[str, Sequence[Clip]], drawn: Mapping[str, Mapping[str, Any]], main: str
 ) -> "Table":
     """A row per system, best first, with its place and the places that other clips might have given it."""
@@ -434,10 +469,11 @@ def _best_system(scores: Scores, systems: Mapping[str, Sequence[Clip]], rubric: 
 
 
 def _mean_cell(scores: Scores, clips: Sequence[Clip], rubric: str, drawn: np.ndarray | None, is_best: bool) -> "Cell":
-    from audio_judge.reports.parts import Cell, interval, middle, number
+    from audio_judge.reports.parts import Cell, interval, number
+    from audio_judge.reports.statistics import middle
 
     low, high = middle(drawn) or (None, None)
-    digits = _digits(scores)
+    digits = digits_of(scores)
     mean = float(np.mean(scores.values(rubric, clips)))
     return Cell(number(mean, digits), interval(low, high, digits), "best" if is_best else "")
 
@@ -457,14 +493,16 @@ def _places(
     return {name: f"{low} to {high}" if low < high else f"{low}" for name, (low, high) in zip(means, ends, strict=True)}
 
 
-def _ranking(
+def ranking_plot(
     scores: Scores,
     main: str,
     systems: Mapping[str, Sequence[Clip]],
     drawn: Mapping[str, Mapping[str, Any]],
     drawing: "Plots",
 ) -> "Plot":
-    from audio_judge.reports.parts import middle, shorten
+    """Mean and interval of each system, best first."""
+    from audio_judge.reports.parts import shorten
+    from audio_judge.reports.statistics import middle
 
     names = list(systems)[:MOST_SYSTEMS_DRAWN]
     means = np.array([np.mean(scores.values(main, systems[name])) for name in names])
@@ -484,7 +522,7 @@ def _ranking(
 def _card(clip: Clip, scores: Scores, main: str, players: "Players") -> dict[str, Any]:
     from audio_judge.reports.parts import number
 
-    digits = _digits(scores)
+    digits = digits_of(scores)
     others = [f"{name} {number(clip.scores[name], digits)}" for name in scores.rubrics if name != main]
     system = [] if clip.system == NO_SYSTEM else [f"system {clip.system}"]
     return {
@@ -497,10 +535,11 @@ def _card(clip: Clip, scores: Scores, main: str, players: "Players") -> dict[str
     }
 
 
-def _errors(scores: Scores) -> "Table | None":
+def error_table(clips: Sequence[Clip]) -> "Table | None":
+    """Which clips could not be judged, and why; None if there are none."""
     from audio_judge.reports.parts import Table, without_folders
 
-    failed = [clip for clip in scores.clips if clip.error is not None]
+    failed = [clip for clip in clips if clip.error is not None]
     if not failed:
         return None
     rows = [(without_folders(clip.name), without_folders(str(clip.error))) for clip in failed[:MOST_ERRORS]]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import NormalDist
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from audio_judge.languages import (
     LANGUAGES,
@@ -57,6 +57,8 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 TOKENS: dict[Verdict, str] = {"A": "[SpeechA]", "B": "[SpeechB]", "tie": "[Tie]"}
 GAP = 0.5  # points of a scale of five by which an aspect must differ to be named
+# Leads smaller than rounding errors are none
+NO_LEAD = 1e-6
 
 OPPOSITE: dict[str, Verdict] = {"A": "B", "B": "A", "tie": "tie"}
 _TOKEN = re.compile(r"\[\s*(?:speech\s*([ab])|(tie))\s*\]", re.IGNORECASE)
@@ -171,6 +173,18 @@ def from_scores(
     clear = sorted((name for name in leads if abs(leads[name]) > gap), key=lambda name: -abs(leads[name]))[:most]
     verdicts: dict[str, Verdict] = {"mos": "tie" if abs(overall) <= tie_within else _leader(overall)}
     return Comparison(verdicts | {name: _leader(leads[name]) for name in clear})
+
+
+def verdict(shares: dict[str, float]) -> Verdict:
+    """Choose the likeliest of ``A``, ``B`` and ``tie``; without a lead of either clip it is a tie.
+
+    Example:
+        >>> verdict({"A": 0.4, "B": 0.4, "tie": 0.2})
+        'tie'
+    """
+    if abs(shares["A"] - shares["B"]) < NO_LEAD:
+        return "tie"
+    return cast(Verdict, max(shares, key=lambda name: shares[name]))
 
 
 def _leader(lead: float) -> Verdict:

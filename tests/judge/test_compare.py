@@ -4,8 +4,9 @@ from tiny import make_judge, tone
 
 from audio_judge.audio import AudioError
 from audio_judge.judge.judge import AudioJudge
-from audio_judge.judge.preferences import aligned, clearest, verdict
+from audio_judge.judge.preferences import aligned, clearest
 from audio_judge.judge.requests import Questionnaire, Request
+from audio_judge.tasks.compare import verdict
 
 FIRST, SECOND = (tone(0.7, 300), 48_000), (tone(1.1, 2500), 48_000)
 LONG = np.concatenate([tone(10, 300), tone(10, 3000), tone(4, 900)])

@@ -22,9 +22,7 @@ from audio_judge.reports.parts import (
     Players,
     Plots,
     Table,
-    middle,
     render,
-    resampled_means,
     without_folders,
 )
 from audio_judge.reports.scores import NO_SYSTEM, badness, read_scores
@@ -130,18 +128,6 @@ class TestPlayers:
         assert player == Player("gone.wav", note=player.note)
         assert "gone.wav" in player.note
         assert str(tmp_path) not in player.note
-
-
-class TestResampledMeans:
-    def test_interval_holds_the_mean(self):
-        values = np.random.default_rng(0).normal(3, 0.5, 400)
-        low, high = middle(resampled_means(values))
-        assert low < values.mean() < high
-        # 1.96 standard errors to either side
-        assert abs((high - low) / (2 * 1.96 * 0.5 / 20) - 1) < 0.15
-
-    def test_one_value_says_nothing(self):
-        assert middle(resampled_means(np.ones(1))) is None
 
 
 class TestWithoutFolders:
