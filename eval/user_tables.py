@@ -8,6 +8,7 @@ A column of predictions that is called like what it means needs no mapping; ``tr
 object ``truth``. Rubrics are known in any case (``MOS``); a meaning that is none of all these is a rubric of one's own.
 """
 
+import difflib
 import itertools
 import logging
 import math
@@ -77,6 +78,10 @@ def _rubric(name: str, own: Mapping[str, Rubric], scale: str | None = None) -> R
         return own[name]
     if name in ALL_RUBRICS:
         return get_rubric(name)
+    if meant := difflib.get_close_matches(name, [*ALL_RUBRICS, *MEANINGS], n=1, cutoff=0.8):
+        raise UsageError(
+            f"--columns {name}: {meant[0]} is meant, or else a rubric of your own that --rubric FILE defines"
+        )
     low, high = (1.0, 5.0) if scale is None else _ends(scale)
     label = name.replace("_", " ")
     made = Rubric(name, f"The {label} of the clip: the highest score is best.", low, high)

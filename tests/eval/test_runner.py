@@ -228,6 +228,12 @@ class TestCli:
         figure = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "score")["mos/MAE"]
         assert (figure["n"], figure["coverage"], figure["answered"]) == (4, 0.5, 0.0)
 
+    def test_a_rubric_that_is_spelled_wrong_is_no_new_one(self, tmp_path, capsys):
+        (tmp_path / "said.csv").write_text("id,guess,truth\na,1,2\nb,2,2\n")
+        words = ["score", str(tmp_path / "said.csv"), "--task", "score", "--out", str(tmp_path / "o")]
+        assert cli.main([*words, "--columns", "noisyness=guess,truth.noisyness=truth"]) == 2
+        assert "noisiness is meant" in capsys.readouterr().err
+
     def test_score_takes_rubrics_of_ones_own_in_any_case_by_language(self, tmp_path, capsys):
         lines = ["id,MOS,truth.MOS,guess,truth.similarity,language", "a,1,2,1,1,en", "b,2,2,3,3,en", "c,3,3,5,4,fr"]
         (tmp_path / "p.csv").write_text("\n".join(lines))
