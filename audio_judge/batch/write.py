@@ -15,16 +15,38 @@ from audio_judge.batch import lines
 from audio_judge.errors import UsageError
 
 WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
-SCORE_KEYS = ("scores", "std", "level", "shares", "seconds", "heard_seconds", "warnings", "timeline", "coverage")
+# What further judges say, by judge and rubric
+PEER_SCORES = "peer_scores"
+SCORE_KEYS = (
+    "scores",
+    "std",
+    "level",
+    "shares",
+    "seconds",
+    "heard_seconds",
+    "warnings",
+    "timeline",
+    "coverage",
+    PEER_SCORES,
+)
 SETTINGS = ("model", "revision", "rubrics", "scale")
 # Of all commands; what is not said in a row does not apply to it
-ALL_SETTINGS = ("task", *SETTINGS, "listener", "questions", "own_rubrics", "answer_language", "audio_judge")
+ALL_SETTINGS = (
+    "task",
+    *SETTINGS,
+    "listener",
+    "questions",
+    "own_rubrics",
+    "answer_language",
+    "peer_judges",
+    "audio_judge",
+)
 # What pairs a clip of a system with those of other systems, in the rows of `compare`
 SYSTEM, TAKE = "system", "clip"
 # What earlier versions called them: their rows are gone on with, so that no key of an input may be called so
 OLD_NAMES = {"profile": "listener"}
 # Their items are single words, those of other lists are sentences
-LISTS_OF_WORDS = ("rubrics", "causes", "areas")
+LISTS_OF_WORDS = ("rubrics", "causes", "areas", "peer_judges")
 
 
 @dataclass(frozen=True)
@@ -90,10 +112,22 @@ def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
             f"{name}_std": result["std"][name],
             f"{name}_level": result["level"][name],
         }
+    for peer, scores in result.get(PEER_SCORES, {}).items():
+        flat |= {peer_column(peer, name): value for name, value in scores.items()}
     for key, value in result.items():
-        if key not in ("scores", "std", "level", "shares", "timeline"):
+        if key not in ("scores", "std", "level", "shares", "timeline", PEER_SCORES):
             flat[key] = (" " if key in LISTS_OF_WORDS else "; ").join(value) if isinstance(value, list) else value
     return flat
+
+
+def peer_column(peer: str, rubric: str) -> str:
+    """Name the column of a further judge's scores in a table.
+
+    Example:
+        >>> peer_column("peer:nisqa", "mos")
+        'peer:nisqa_mos'
+    """
+    return f"{peer}_{rubric}"
 
 
 class RowWriter:

@@ -80,13 +80,21 @@ class Asked(Clips):
         """The longest free text, as the methods of a judge take it."""
         return {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
 
-    def settings(self, task: str, *, has_scale: bool = False, questions: str | None = None) -> dict[str, Any]:
+    def settings(
+        self,
+        task: str,
+        *,
+        has_scale: bool = False,
+        questions: str | None = None,
+        peer_judges: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
         """Settings of the run, for its rows; what does not apply is left out, and so is English.
 
         Args:
             task: What is asked.
             has_scale: Whether the answers are scores on ``scale``.
             questions: Digest of the questions that are asked.
+            peer_judges: Who scores beside the judge.
         """
         said = {
             "rubrics": self.names or None,
@@ -95,6 +103,7 @@ class Asked(Clips):
             "questions": questions,
             "own_rubrics": _own_digest(self.rubrics),
             "answer_language": None if self.language == "en" else self.language,
+            "peer_judges": peer_judges,
             "audio_judge": __version__,
         }
         all_said = {"task": task, "model": self.judge.name, "revision": self.judge.revision, **said}

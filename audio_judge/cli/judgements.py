@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from audio_judge.batch.items import Item
 from audio_judge.batch.run import Job
-from audio_judge.batch.write import SCORE_KEYS, WORDS, Answer
+from audio_judge.batch.write import PEER_SCORES, SCORE_KEYS, WORDS, Answer, peer_column
+from audio_judge.cli.beside import Beside, with_others
 from audio_judge.cli.common import Asked, finish, for_people, in_chunks, request_of
 from audio_judge.cli.score_table import ScoreTable
 
@@ -23,17 +24,21 @@ TABLE_WORDS = {
 }
 
 
-def write_scores(asked: Asked, task: str) -> int:
-    """Score clips and write a row for each.
+def write_scores(asked: Asked, task: str, others: Sequence[Beside] = ()) -> int:
+    """Score clips and write a row for each, with the scores of others beside those of the judge.
 
     Returns:
         Exit code: 0, 1 if a clip could not be judged, 130 if interrupted.
     """
-    return _finish(score_job(asked, task), asked)
+    return _finish(score_job(asked, task, others), asked, others)
 
 
-def score_job(asked: Asked, task: str) -> Job:
-    """Make the job of scoring clips in a stream, so that windows of several clips share a batch."""
+def score_job(asked: Asked, task: str, others: Sequence[Beside] = ()) -> Job:
+    """Make the job of scoring clips in a stream, so that windows of several clips share a batch.
+
+    Raises:
+        UsageError: If one of the others scores none of the rubrics.
+    """
     names = asked.names
     how: dict[str, Any] = {"batch_size": asked.batch_size, "listener": asked.listener, "language": asked.language}
 
@@ -42,7 +47,16 @@ def score_job(asked: Asked, task: str) -> Job:
             yield _scored(said, names)
 
     settings, columns = asked.settings(task, has_scale=True), score_columns(names)
-    return Job("scored", settings, columns, answer, asked.columns.identity)
+    job = Job("scored", settings, columns, answer, asked.columns.identity)
+    if not others:
+        return job
+    own = [peer_column(other.name, name) for other in others for name in other.of(names)]
+    return replace(
+        job,
+        settings=asked.settings(task, has_scale=True, peer_judges=[other.name for other in others]),
+        columns=(*columns, *own),
+        answer=partial(with_others, others, asked.rubrics, asked.scale, answer),
+    )
 
 
 def write_words(asked: Asked, task: str, did: str, show: Callable[[Any], str] = str) -> int:
@@ -75,15 +89,19 @@ def write_words(asked: Asked, task: str, did: str, show: Callable[[Any], str] = 
     return _finish(job, asked)
 
 
-def _finish(job: Job, asked: Asked) -> int:
+def _finish(job: Job, asked: Asked, others: Sequence[Beside] = ()) -> int:
     """Carries it out, with the table for people around it if one is asked for."""
     if not asked.is_table:
         return finish(job, asked)
-    table = ScoreTable([_shown_name(item, asked.columns) for item in asked.items], asked.rubrics, asked.scale)
+    shown = [_shown_name(item, asked.columns) for item in asked.items]
+    beside = [(other.name, name) for other in others for name in other.of(asked.names)]
+    table = ScoreTable(shown, asked.rubrics, asked.scale, beside)
 
     def show(item: Item, answer: Answer) -> str:
         name = _shown_name(item, asked.columns)
-        return table.line(name, answer.said) if answer.error is None else table.error(name, answer.error)
+        if answer.error is not None:
+            return table.error(name, answer.error)
+        return table.line(name, answer.said, answer.row.get(PEER_SCORES, {}))
 
     print(table.header())
     code = finish(replace(job, show=show), asked)

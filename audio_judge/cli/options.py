@@ -70,10 +70,10 @@ def add_output(parser: argparse.ArgumentParser, *, with_table: bool = False) -> 
     group.add_argument("--no-progress", action="store_true", help="no progress bar (there is none without a terminal)")
 
 
-def add_judge(parser: argparse.ArgumentParser) -> None:
-    """Add who judges, and how."""
+def add_judge(parser: argparse.ArgumentParser, *, has_peers: bool = False) -> None:
+    """Add who judges, and how; with others beside the judge if ``has_peers``."""
     group = parser.add_argument_group(JUDGE)
-    add_judge_name(group)
+    add_judge_name(group, has_peers=has_peers)
     group.add_argument(
         "--dtype",
         choices=("auto", "float32", "bfloat16", "float16"),
@@ -88,9 +88,19 @@ def add_judge(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_judge_name(group: Place) -> None:
+def add_judge_name(group: Place, *, has_peers: bool = False) -> None:
     """Add who judges, and where it runs."""
-    group.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
+    if has_peers:
+        group.add_argument(
+            "--judge",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"{JUDGE_HELP}; again for another judge, or peer:NAME for a measure of others (`eval ls peers`), whose scores "
+            "stand beside, on its own scale",
+        )
+    else:
+        group.add_argument("--judge", metavar="NAME", help=JUDGE_HELP)
     group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a judge on the Hub")
     group.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
 

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from audio_judge.cli import beside
 from audio_judge.cli.common import is_ours, prepare
 from audio_judge.cli.judgements import write_scores, write_words
 from audio_judge.cli.options import (
@@ -26,6 +27,7 @@ EXAMPLES = f"""examples:
   audio-judge score degraded.wav --reference clean.wav --rubric mos
   audio-judge score clips/ --rubric mos --rubric warmth.yaml --listener "elderly listener" --output scores.html
   audio-judge score rows.jsonl --output scores.csv --resume
+  audio-judge score clips/ --judge mini --judge peer:nisqa --judge peer:dnsmos --output scores.csv
   audio-judge score corpus.csv --path-column filename --scale 0-100 > scores.jsonl
   audio-judge score hf://datasets/OWNER/NAME:test --output scores.jsonl
   find . -name "*.wav" | audio-judge score - --output scores.jsonl
@@ -41,7 +43,7 @@ With several processes each writes a part beside the output; they are merged in 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``score``."""
     add_inputs(parser)
-    add_judge(parser)
+    add_judge(parser, has_peers=True)
     asked = parser.add_argument_group(ASKED)
     add_rubric(asked)
     add_scale(asked)
@@ -55,8 +57,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def score(options: argparse.Namespace) -> int:
     """Score clips and write a row for each."""
     check = _check_explained if options.explain else None
-    asked = prepare(options, for_people=options.table, rubrics=lambda judge: judge.usual_rubrics, check=check)
-    return write_words(asked, "explain", "scored") if options.explain else write_scores(asked, "score")
+    judge, others = beside.split(options.judge)
+    if others and options.explain:
+        raise UsageError(f"--explain with --judge {others[0]}: words are those of one judge; leave one out")
+    if others and options.revision is not None:
+        raise UsageError("--revision with several --judge: it does not say of which; give folders of the revisions")
+    # Who cannot be loaded is refused before the judge is
+    how = {"device": options.device, "dtype": options.dtype, "longest_hours": options.max_hours}
+    loaded = beside.load(others, **how)
+    one = argparse.Namespace(**{**vars(options), "judge": judge})
+    asked = prepare(one, for_people=options.table, rubrics=lambda judge: judge.usual_rubrics, check=check)
+    return write_words(asked, "explain", "scored") if options.explain else write_scores(asked, "score", loaded)
 
 
 def _check_explained(rubrics: Sequence[Rubric], scale: str | None) -> None:

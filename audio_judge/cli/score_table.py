@@ -1,8 +1,9 @@
 """The table that ``--table`` prints: one line a clip, its scores and their levels in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from audio_judge.batch.write import peer_column
 from audio_judge.rubrics.rubric import Rubric, Scale
 
 if TYPE_CHECKING:
@@ -15,20 +16,42 @@ class ScoreTable:
     Args:
         names: What the clips will be called, for the width of the first column.
         scale: Of all scores; None if each rubric has its own.
+        beside: Names of further judges, and of what they score, for columns of theirs.
     """
 
-    def __init__(self, names: Sequence[str], rubrics: Sequence[Rubric], scale: Scale | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        rubrics: Sequence[Rubric],
+        scale: Scale | None = None,
+        beside: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.beside = beside
         self.rubrics = [(one.on(scale) if scale else one) for one in rubrics]
         self.width = max(map(len, ("clip", *names)))
 
     def header(self) -> str:
         """The line above the rows, with the width that the names of the clips need."""
         return "  ".join(
-            [f"{'clip':<{self.width}}", f"{'seconds':>7}", *(f"{one.name:>5}" for one in self.rubrics), "in words"]
+            [
+                f"{'clip':<{self.width}}",
+                f"{'seconds':>7}",
+                *(f"{one.name:>5}" for one in self.rubrics),
+                *(peer_column(*one) for one in self.beside),
+                "in words",
+            ]
         )
 
-    def line(self, name: str, judgement: "Judgement") -> str:
-        """The row of one clip: scores, then the level of the first rubric and what else is less than best."""
+    def line(
+        self, name: str, judgement: "Judgement", beside: Mapping[str, Mapping[str, float | None]] | None = None
+    ) -> str:
+        """The row of one clip: scores, then the level of the first rubric and what else is less than best.
+
+        Args:
+            name: What the clip is called.
+            judgement: What was said about it.
+            beside: What further judges say, by judge and rubric.
+        """
         # A judge that scores in words may have said nothing about one
         found = [(one, judgement.scores.get(one.name)) for one in self.rubrics]
         cells = [
@@ -40,6 +63,9 @@ class ScoreTable:
         in_words = f"{words}: {', '.join(flaws)}" if flaws else words
         if judgement.is_silent:
             in_words = "silence: no speech to judge"
+        for judge, rubric in self.beside:
+            value = ((beside or {}).get(judge) or {}).get(rubric)
+            cells.append(f"{'-' if value is None else format(value, '.2f'):>{len(peer_column(judge, rubric))}}")
         return "  ".join([f"{name:<{self.width}}", f"{judgement.seconds:>7.1f}", *cells, in_words])
 
     def error(self, name: str, reason: str) -> str:

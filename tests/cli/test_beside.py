@@ -1,0 +1,95 @@
+# ruff: noqa: F811 (fixtures are imported by their names)
+"""Judges and measures of others beside the judge of ``score``."""
+
+import pytest
+from shell import folder, lines, run, table  # noqa: F401
+
+from audio_judge.cli.beside import split
+from audio_judge.errors import UsageError
+from audio_judge.eval import peers
+
+
+@pytest.fixture
+def loud(monkeypatch):
+    """A measure that gives the peak of a clip as mos, one that needs the original, and one that scores nothing of ours."""
+
+    def peak(samples, _):
+        return {"mos": float(abs(samples).max()), "hum": 1.0}
+
+    how = ("made up", ("mos", "noisiness"), 16_000, "nothing", lambda _: peak)
+    monkeypatch.setitem(peers.PEERS, "loud", peers.Peer(*how))
+    monkeypatch.setitem(peers.PEERS, "double", peers.Peer(*how, needs_reference=True))
+    monkeypatch.setitem(peers.PEERS, "hum", peers.Peer("made up", ("hum",), 16_000, "nothing", lambda _: peak))
+
+
+class TestSplit:
+    def test_the_first_that_is_no_peer_judges(self):
+        assert split(["peer:nisqa", "open", "mini"]) == ("open", ["peer:nisqa", "mini"])
+        assert split([]) == (None, [])
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [(["peer:nisqa"], "no judge among them; add --judge mini"), (["mini", "mini"], "--judge mini is there twice")],
+    )
+    def test_refuses(self, names, message):
+        with pytest.raises(UsageError, match=message):
+            split(names)
+
+
+class TestScore:
+    ASKED = ("score", "clips/0.wav", "--rubric", "mos", "--judge", "peer:loud")
+
+    def test_a_column_each(self, run, folder, loud):
+        code, *_ = run(*self.ASKED, "--output", "s.csv")
+        (row,) = table(folder / "s.csv")
+        assert code == 0
+        assert float(row["peer:loud_mos"]) == pytest.approx(
+            peers.load_peer("loud").score("clips/0.wav")["mos"], abs=1e-4
+        )
+        assert (row["peer_judges"], "peer:loud_hum" in row, row["mos"] != "") == ("peer:loud", False, True)
+
+    def test_rows_are_those_of_the_judge_and_more(self, run, loud):
+        (alone,) = lines(run(*self.ASKED[:4])[1])
+        (row,) = lines(run(*self.ASKED)[1])
+        assert set(row) - set(alone) == {"peer_scores", "peer_judges"}
+        assert row["scores"] == alone["scores"]
+        assert row["peer_scores"].keys() == {"peer:loud"}
+
+    def test_another_judge_may_stand_beside(self, run, judge_folder):
+        (row,) = lines(run(*self.ASKED[:4], "--judge", "mini")[1])
+        assert row["peer_judges"] == [str(judge_folder)]
+        # The tests load the same judge by every name
+        assert row["peer_scores"][str(judge_folder)]["mos"] == pytest.approx(row["scores"]["mos"], abs=1e-3)
+
+    def test_what_a_peer_cannot_score_is_said(self, run, loud):
+        code, out, err = run(*self.ASKED[:4], "--judge", "peer:double")
+        (row,) = lines(out)
+        assert (code, row["peer_scores"]) == (0, {"peer:double": {"mos": None}})
+        assert any("peer:double" in warning and "there is none" in warning for warning in row["warnings"])
+        assert "1 with warnings" in err
+
+    def test_the_original_is_heard(self, run, loud):
+        (row,) = lines(run(*self.ASKED[:4], "--judge", "peer:double", "--reference", "clips/0.wav")[1])
+        assert row["peer_scores"]["peer:double"]["mos"] > 0
+
+    def test_a_table_has_them(self, run, loud):
+        code, out, _ = run(*self.ASKED, "--table")
+        assert code == 0
+        assert "peer:loud_mos" in out.splitlines()[0]
+
+    def test_an_error_stays_in_its_place(self, run, loud):
+        code, out, _ = run("score", "missing.wav", *self.ASKED[1:])
+        bad, good = lines(out)
+        assert (code, "error" in bad, good["path"], "peer_scores" in good) == (1, True, "clips/0.wav", True)
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (("--explain",), "words are those of one judge"),
+            (("--judge", "peer:hum"), "--judge peer:hum scores hum; none of mos"),
+            (("--judge", "peer:nobody"), "no peer 'nobody'; known: "),
+        ],
+    )
+    def test_refuses(self, run, loud, more, message):
+        code, _, err = run(*self.ASKED, *more)
+        assert (code, message in err) == (2, True)
