@@ -77,7 +77,8 @@ class LoadedPeer:
         if not self.peer.needs_reference:
             return self._score_windows(clip)
         if reference is None:
-            raise AudioError(f"{clip}: {self.name} compares with the undegraded original, and there is none")
+            name = clip.name if isinstance(clip, Audio) else clip
+            raise AudioError(f"{name}: {self.name} compares with the undegraded original, and there is none")
         # Aligned to the sample at the higher of both rates, before either is brought to the peer's
         degraded, original, _ = align(read_audio(clip), read_audio(reference))
         return self._measured(self._heard(degraded), self._heard(original), degraded.name)
