@@ -67,9 +67,11 @@ class TestRounds:
         monkeypatch.setattr("attacks.rounds.PATIENCE", 0.3)
         assert run_round(Breaks(lambda *_: time.sleep(60)), 0, 0, tmp_path).hangs == 1
 
-    def test_memory_is_counted(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("attacks.rounds.HEAVY", 2**20)
-        assert run_round(Breaks(lambda *_: None), 0, 0, tmp_path).heavy == 1
+    @pytest.mark.parametrize(("added", "heavy"), [(0, 0), (2**27, 1)])
+    def test_memory_that_it_adds_is_counted(self, added, heavy, tmp_path, monkeypatch):
+        """And none of what the tests before it hold, which a fork begins with."""
+        monkeypatch.setattr("attacks.rounds.HEAVY", 2**26)
+        assert run_round(Breaks(lambda *_: b"x" * added), 0, 0, tmp_path).heavy == heavy
 
     def test_what_was_found_is_not_sought_again(self, tmp_path):
         def note(_, found):

@@ -127,12 +127,14 @@ def run_round(family: Family, seed: int, number: int, work: Path) -> Found:
 
 
 def _watch(process: int, folder: Path) -> tuple[int, int, list[str]]:
-    """Wait for a process: its exit code (a signal is negative), most bytes of memory, and what it hung at."""
+    """Wait for a fork: its exit code (a signal is negative), most bytes of memory that it added, and what it hung at."""
     seen, since, hangs = -1, 0.0, list[str]()
+    # A fork begins with all that this process holds
+    shared = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     while True:
         done, status, usage = os.wait4(process, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024, hangs
+            return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024 - shared, hangs
         size = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(folder))
         now = time.monotonic() - waited_for_cores(process)
         quiet = now - since
