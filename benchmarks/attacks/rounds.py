@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -129,8 +130,8 @@ def run_round(family: Family, seed: int, number: int, work: Path) -> Found:
 def _watch(process: int, folder: Path) -> tuple[int, int, list[str]]:
     """Wait for a fork: its exit code (a signal is negative), most bytes of memory that it added, and what it hung at."""
     seen, since, hangs = -1, 0.0, list[str]()
-    # A fork begins with all that this process holds
-    shared = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    # A fork begins with all that this process holds, but for files that are mapped
+    shared = int(re.search(r"RssAnon:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
     while True:
         done, status, usage = os.wait4(process, os.WNOHANG)
         if done:
