@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audio_judge.batch.items import Item
-from audio_judge.batch.write import Answer
+from audio_judge.batch.write import PEER_SCORES, Answer
 from audio_judge.cli.common import load_judge, request_of
 from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE
@@ -149,5 +149,5 @@ def _beside(
         except (AudioError, OSError) as error:
             scores[other.name] = dict.fromkeys(names)
             warnings.append(f"{other.name}: {error}")
-    row = {**said.row, "peer_scores": scores}
+    row = {**said.row, PEER_SCORES: scores}
     return replace(said, row=row | {"warnings": warnings} if warnings else row)
