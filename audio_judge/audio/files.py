@@ -2,18 +2,19 @@
 
 A header's length is a hint. libsndfile believes it; where FFmpeg counts another number of frames (MP3 with a wrong or no Xing
 header, joined MP3s, chained Ogg, FLAC written to a pipe, WAV with a placeholder), FFmpeg reads the file to the end of its
-data. FFmpeg also reads what libsndfile does not know: m4a, webm, Ogg with FLAC, amr, the sound of videos. A file that ends
-in the middle of a frame is refused as truncated; what else was found is said in notes.
+data. FFmpeg also reads what libsndfile does not know: m4a, webm, Ogg with FLAC, amr, the sound of videos. The links of a
+chained Ogg stream are read one by one, since FFmpeg stops where rate or channels change. A file that ends in the middle of
+a frame is refused as truncated; what else was found is said in notes.
 """
 
 import io
 import os
 import re
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -22,6 +23,7 @@ import soundfile
 
 if TYPE_CHECKING:
     import av
+    from av.audio.layout import AudioLayout
     from av.container import InputContainer
 
 MIN_SECONDS = 0.1
@@ -214,8 +216,7 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
     if plan.problem is not None:
         raise AudioError(f"{clip.name}: {plan.problem}")
     if plan.is_ffmpeg:
-        with _container(clip, plan.ignores_length) as container:
-            decoding = _Decoding(container)
+        with closing(_Decoding(clip, plan.ignores_length)) as decoding:
             checked_rate(decoding.rate, clip.name)
             yield _FFmpegStream(clip, decoding, plan)
     else:
@@ -400,17 +401,36 @@ def _announced_note(present: float, announced: float) -> str:
     return f"its header announces {announced:.3g} s, but there are {present:.3g} s, which are heard"
 
 
-def _ends_within_a_page(clip: Encoded) -> bool:
-    """Whether an Ogg file was cut: one that ends with a whole page is a recorded stream, or several, one after the other."""
+def _ogg_pages(clip: Encoded) -> Iterator[tuple[int, bool, bool]]:
+    """The pages of an Ogg file: where each begins, whether it is the first of a stream, and whether all of it is there."""
     with clip.open() as raw:
-        place = 0
+        place, size = 0, clip.size
         while len(head := raw.read(27)) == 27 and head[:4] == b"OggS":
             lengths = raw.read(head[26])  # of the segments of the page
-            place += 27 + len(lengths) + sum(lengths)
-            if len(lengths) < head[26] or place > clip.size:
-                return True
-            raw.seek(place)
-        return head[:4] == b"OggS"
+            end = place + 27 + len(lengths) + sum(lengths)
+            yield place, bool(head[5] & 2), len(lengths) == head[26] and end <= size
+            place = raw.seek(end)
+        if head[:4] == b"OggS":
+            yield place, False, False
+
+
+def _ends_within_a_page(clip: Encoded) -> bool:
+    """Whether an Ogg file was cut: one that ends with a whole page is a recorded stream, or several, one after the other."""
+    return not all(is_whole for _, _, is_whole in _ogg_pages(clip))
+
+
+def _links(clip: Encoded) -> list[Encoded]:
+    """The links of a chained Ogg stream, each a file of its own; of anything else the file as it is."""
+    starts: list[int] = []
+    was_first = False
+    for place, is_first, _ in _ogg_pages(clip):
+        if is_first and not was_first:  # streams that run side by side begin one after the other
+            starts.append(place)
+        was_first = is_first
+    if len(starts) < 2:
+        return [clip]
+    with clip.open() as raw:
+        return [Encoded(raw.read(end - start), clip.name) for start, end in pairwise([*starts, clip.size])]
 
 
 # FFmpeg
@@ -474,6 +494,22 @@ class _Named:
 
 
 def _counted(clip: Encoded) -> _Packets:
+    links, counted = _links(clip), []
+    for link in links:
+        with suppress(AudioError):
+            counted.append(_counted_link(link))
+    if not counted:
+        raise AudioError(f"{clip.name}: FFmpeg finds no sound in it")
+    return _Packets(
+        seconds=sum(one.seconds for one in counted),
+        rate=max(one.rate for one in counted),
+        tolerance=sum(one.tolerance for one in counted),
+        is_cut=counted[-1].is_cut,
+        is_all=len(counted) == len(links) and all(one.is_all for one in counted),
+    )
+
+
+def _counted_link(clip: Encoded) -> _Packets:
     import av
 
     duration = count = 0
@@ -520,24 +556,19 @@ def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
     Raises:
         AudioError: If nothing can be decoded.
     """
-    with _container(clip, ignores_length) as container:
-        decoding = _Decoding(container)
+    with closing(_Decoding(clip, ignores_length)) as decoding:
         frames = sum(map(len, decoding))
-        stream = container.streams.audio[0]
-        announced = None
-        if container.format.name.startswith(_KNOWS_ITS_LENGTH):
-            if stream.duration is not None and stream.time_base is not None:
-                announced = float(stream.duration * stream.time_base)
-            elif container.duration is not None:
-                announced = container.duration / 1e6
+    announced = decoding.announced
     if not frames:
         raise AudioError(f"{clip.name}: FFmpeg can decode none of it")
     seconds = frames / decoding.rate
     if sizes := _caf_data(clip):
         announced = max(announced or 0.0, seconds * sizes[0] / sizes[1])
-    notes = []
-    if decoding.stopped is not None:
-        notes.append(f"only its first {seconds:.3g} s can be read ({decoding.stopped})")
+    notes = decoding.unread_notes(seconds)
+    if decoding.links_differ:
+        notes.append(
+            f"its parts differ in sampling rate or channels; heard at {decoding.rate} Hz with {decoding.channels} channel(s)"
+        )
     if decoding.lost_seconds >= MIN_SECONDS:
         notes.append(f"{decoding.lost_seconds:.3g} s of it are damaged and were not heard")
     plan = _Plan(frames, True, ignores_length, tuple(notes), decoding.lost_seconds, is_cut=decoding.is_cut)
@@ -550,69 +581,118 @@ def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
 class _Decoding:
     """The sound of a file, as FFmpeg decodes it, and what went wrong meanwhile.
 
-    Iterating gives pieces (samples, channels), float32, all at the rate and with the channels of the first one.
+    Iterating gives pieces (samples, channels), float32, all at one rate and with as many channels: those of the first
+    frame, or of several links the highest rate and the most channels.
 
     Attributes:
         rate: In Hz.
-        channels: Of the first piece.
+        channels: How many each piece has.
+        links_differ: Whether links of a chained stream have other rates or channels than others.
+        announced: Seconds that the file's header gives, where such headers are trusted.
         lost_seconds: Length of packets that cannot be decoded, but for the last one.
         is_cut: Whether the last packet cannot be.
-        stopped: Why nothing further can be read; None at the end of the file.
+        unread: By number of the link, why nothing further of it can be read.
     """
 
-    container: "InputContainer"
+    clip: Encoded
+    ignores_length: bool = False
     rate: int = 0
     channels: int = 0
+    links_differ: bool = False
+    announced: float | None = None
     lost_seconds: float = 0.0
     is_cut: bool = False
-    stopped: str | None = None
+    unread: dict[int, str] = field(default_factory=dict)
+    links: list[Encoded] = field(init=False)
+    layout: "AudioLayout" = field(init=False)
+    decoded: Generator["av.AudioFrame"] = field(init=False)
     frames: Iterator["av.AudioFrame"] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.frames = self._decoded()
+        self.links = _links(self.clip)
+        self.decoded = self._decoded()
         # Only a decoded frame tells the rate: of some codecs the header has half of it
-        first = next(self.frames, None)
+        first = next(self.decoded, None)
+        self.frames = iter(())
         if first is not None:
-            self.rate, self.channels = first.sample_rate, len(first.layout.channels)
-            self.frames = chain([first], self.frames)
+            self.rate, self.layout = first.sample_rate, first.layout
+            if len(self.links) > 1:
+                self._take_the_best_of_all_links()
+            self.channels = self.layout.nb_channels
+            self.frames = chain([first], self.decoded)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.decoded.close()
+
+    def unread_notes(self, seconds: float) -> list[str]:
+        """Say what of the file cannot be read, if ``seconds`` of it can."""
+        if len(self.links) == 1:
+            return [f"only its first {seconds:.3g} s can be read ({reason})" for reason in self.unread.values()]
+        whole = len(self.links)
+        return [
+            f"part {number} of {whole} cannot be read, or not to its end ({why})" for number, why in self.unread.items()
+        ]
+
+    def _take_the_best_of_all_links(self) -> None:
+        for link in self.links:
+            with suppress(AudioError), _container(link) as container:
+                found = container.streams.audio[0].codec_context
+                is_alike = (found.sample_rate, found.layout.nb_channels) == (self.rate, self.layout.nb_channels)
+                self.links_differ |= not is_alike
+                self.rate = max(self.rate, found.sample_rate)
+                if found.layout.nb_channels > self.layout.nb_channels:
+                    self.layout = found.layout
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for frame in self._alike(self.frames):
-            yield np.ascontiguousarray(frame.to_ndarray().T)  # (samples, channels)
+            piece = np.ascontiguousarray(frame.to_ndarray().T)  # (samples, channels)
+            yield piece if piece.shape[1] == self.channels else np.repeat(piece, self.channels, axis=1)
 
     def _alike(self, frames: Iterator["av.AudioFrame"]) -> Iterator["av.AudioFrame"]:
-        """Frames as planar floats, of one rate and one layout: links of a chained stream may differ."""
+        """Frames as planar floats, of one rate, and of one layout or mono."""
         import av
 
         converter: av.AudioResampler | None = None
         kind = None
-        layout = None
         for frame in frames:
-            layout = layout or frame.layout
             frame.pts = None  # after a gap in the times FFmpeg would make up for it
             now = (frame.sample_rate, frame.layout.name, frame.format.name)
             if now != kind:
                 if converter is not None:
                     yield from converter.resample(None)
+                # FFmpeg would put mono into both channels 3 dB lower
+                layout = frame.layout if frame.layout.nb_channels == 1 else self.layout
                 converter, kind = av.AudioResampler(format="fltp", layout=layout, rate=self.rate), now
             if converter is not None:
                 yield from converter.resample(frame)
         if converter is not None:
             yield from converter.resample(None)
 
-    def _decoded(self) -> Iterator["av.AudioFrame"]:
+    def _decoded(self) -> Generator["av.AudioFrame"]:
+        for number, link in enumerate(self.links, 1):
+            try:
+                with _container(link, self.ignores_length) as container:
+                    self.announced = _announced_by(container)
+                    yield from self._decoded_link(container, number)
+            except AudioError as error:
+                if len(self.links) == 1:
+                    raise
+                self.unread[number] = str(error).removeprefix(f"{self.clip.name}: ")
+
+    def _decoded_link(self, container: "InputContainer", number: int) -> Iterator["av.AudioFrame"]:
         import av
 
-        stream = self.container.streams.audio[0]
+        stream = container.streams.audio[0]
         lost = 0.0
-        packets = self.container.demux(stream)
+        packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
                 break
             except av.error.FFmpegError as error:
-                self.stopped = str(error)
+                self.unread[number] = str(error)
                 break
             try:
                 frames = packet.decode()
@@ -624,3 +704,13 @@ class _Decoding:
                 self.lost_seconds, self.is_cut = self.lost_seconds + lost, False
                 lost = 0.0
             yield from frames
+
+
+def _announced_by(container: "InputContainer") -> float | None:
+    """Seconds that a header gives, of the formats that know their length."""
+    stream = container.streams.audio[0]
+    if not container.format.name.startswith(_KNOWS_ITS_LENGTH):
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return None if container.duration is None else container.duration / 1e6

@@ -46,14 +46,27 @@ class TestHeaderIsAHint:
         assert audio_info(data).seconds == pytest.approx(2.5, abs=0.2)
         assert np.std(read_audio(data, start_time=1.75).samples) > 0.05
 
-    def test_links_of_several_rates(self):
-        info = audio_info(encoded("OGG OPUS", 1.0, 16_000) + encoded("OGG OPUS", 0.5, 48_000))
-        assert info.seconds == pytest.approx(1.5, abs=0.1)
+    @pytest.mark.parametrize("kind", ["VORBIS", "OPUS"])
+    @pytest.mark.parametrize(("first", "second"), [((16_000, 1), (48_000, 1)), ((48_000, 2), (16_000, 1))])
+    def test_links_of_several_rates_and_channels(self, kind, first, second):
+        data = b""
+        for rate, channels in (first, second):
+            out = io.BytesIO()
+            tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+            soundfile.write(out, np.tile(tone[:, None], channels), rate, format="OGG", subtype=kind)
+            data += out.getvalue()
+        heard = read_audio(data)
+        assert (heard.seconds, heard.sampling_rate) == (pytest.approx(2, abs=0.1), 48_000)
+        halves = np.array_split(heard.samples, 2)
+        assert np.std(halves[0]) == pytest.approx(np.std(halves[1]), rel=0.05)
+        assert ("its parts differ" in str(audio_info(data).notes)) == (kind == "VORBIS" or first[1] != second[1])
 
-    def test_what_cannot_be_read_is_said(self):
-        info = audio_info(encoded("OGG VORBIS", 1.0) + encoded("OGG VORBIS", 1.0, 48_000))
-        assert info.seconds == pytest.approx(1, abs=0.1)
-        assert "only its first 1 s can be read" in info.notes[0]
+    def test_link_that_cannot_be_read_is_said(self):
+        links = [encoded("OGG VORBIS", 1.0)] * 3
+        links[1] = links[1].replace(b"vorbis", b"unknow")
+        info = audio_info(b"".join(links))
+        assert info.seconds == pytest.approx(2, abs=0.1)
+        assert info.notes[0].startswith("part 2 of 3 cannot be read, or not to its end (FFmpeg cannot open it")
 
 
 class TestCut:
