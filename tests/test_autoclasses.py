@@ -1,12 +1,16 @@
-"""Subprocesses, since what is imported when is asked; few, since torch takes seconds."""
+"""Processes of their own, since what is imported when is asked."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from fresh import Fresh
+
 import audio_judge
 
+ROOT = Path(__file__).parents[1]
 LIGHT = """
 import sys, audio_judge, audio_judge.cli.main
 audio_judge.cli.main.make_parser()
@@ -35,30 +39,34 @@ print(AutoModel._model_mapping[AudioJudgeForCausalLM.config_class] is AudioJudge
 """
 
 
-def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.strip()
+@pytest.fixture
+def run(tmp_path):
+    """`run(program, name)`: what a program prints, as a script of that name."""
+
+    def call(program, name="script.py"):
+        (tmp_path / name).write_text(program)
+        return Fresh(tmp_path / name, folder=tmp_path, path=[ROOT]).succeed().strip()
+
+    return call
 
 
 class TestRegistration:
     def test_import_is_light(self):
-        assert run(LIGHT) == "set()"
+        done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("set()\n", "")
 
-    def test_transformers_that_comes_later_knows_the_judge(self):
+    def test_transformers_that_comes_later_knows_the_judge(self, run):
         assert run(LATER) == "AudioJudgeConfig True False"
 
-    def test_transformers_that_was_there_knows_the_judge(self):
+    def test_transformers_that_was_there_knows_the_judge(self, run):
         assert run(EARLIER) == "AudioJudgeConfig True True"
 
-    def test_file_of_the_hub_imported_first(self):
+    def test_file_of_the_hub_imported_first(self, run):
         assert run(HUB_FILE_FIRST) == "True"
 
-    def test_script_with_the_name_of_the_command(self, tmp_path):
-        script = tmp_path / "audio-judge"
-        script.write_text(EARLIER.replace("transformers, audio_judge", "audio_judge", 1))
-        done = subprocess.run([sys.executable, script], capture_output=True, text=True)
-        assert done.stdout.strip() == "AudioJudgeConfig True True"
+    def test_script_with_the_name_of_the_command(self, run):
+        program = EARLIER.replace("transformers, audio_judge", "audio_judge", 1)
+        assert run(program, "audio-judge") == "AudioJudgeConfig True True"
 
 
 class TestNames:

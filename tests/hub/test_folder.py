@@ -9,8 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from fresh import Fresh
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 from peft import PeftModel
@@ -672,11 +671,10 @@ def found(place, pushed):
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_CURRENT_TEST")
     }
     environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home / "hf"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", STRANGER, json.dumps({name: str(path) for name, path in pushed.items()})]
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    assert lines, done.stderr[-3000:]
-    return json.loads(lines[-1].removeprefix("FOUND "))
+    (home / "program.py").write_text(STRANGER)
+    folders = json.dumps({name: str(path) for name, path in pushed.items()})
+    said = Fresh(home / "program.py", [folders], folder=home, environment=environment).succeed()
+    return json.loads(said.rpartition("FOUND ")[2])
 
 
 def assert_same(answers, expected, atol=1e-5):

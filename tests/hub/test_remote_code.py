@@ -5,10 +5,8 @@ import filecmp
 import io
 import json
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from fresh import Fresh
 from served import free_port
 from tiny import chat_inputs, tone
 
@@ -118,20 +117,16 @@ def stranger(place):
     serve = ["serve", str(place / "folder"), "--trust-remote-code", "--device", "cpu", "--dtype", "float32"]
     serve += ["--host", "127.0.0.1", "--port", str(port)]
     words = [json.dumps([str(place / name) for name in folders]), json.dumps(serve)]
-    with (place / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", STRANGER, *words], cwd=place, env=clean_environment(place), text=True,
-            stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-        )  # fmt: skip
-        try:
-            lines = (line for line in process.stdout if line.startswith("FOUND "))
-            line = next(lines, None)
-            assert line is not None, (place / "log.txt").read_text()[-3000:]
-            report = json.loads(line.removeprefix("FOUND "))
-            yield report | {name: report[str(place / name)] for name in folders}, port, process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    (place / "program.py").write_text(STRANGER)
+    process = Fresh(place / "program.py", words, folder=place, environment=clean_environment(place))
+    try:
+        while (line := re.search("^FOUND (.*)\n", process.said(), re.MULTILINE)) is None:
+            assert process.is_running(), process.said()[-3000:]
+            time.sleep(0.05)
+        report = json.loads(line[1])
+        yield report | {name: report[str(place / name)] for name in folders}, port, process
+    finally:
+        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +222,7 @@ def server(stranger, place):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
             return f"http://127.0.0.1:{port}"
         except OSError:
-            assert process.poll() is None, (place / "log.txt").read_text()[-3000:]
+            assert process.is_running(), process.said()[-3000:]
             time.sleep(0.05)
 
 
