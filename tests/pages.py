@@ -48,6 +48,27 @@ def assert_needs_nothing_else(text):
 
 
 @pytest.fixture
+def rendered():
+    """For tests that look at plots."""
+
+
+@pytest.fixture
+def quick_plots(request, monkeypatch):
+    """Plots are drawn, but neither laid out nor rendered, which takes most of the time of a page; not of `rendered` ones."""
+    if "rendered" in request.fixturenames:
+        return
+    from matplotlib.figure import Figure
+
+    from audio_judge.reports import parts
+
+    def drawn(style, size, draw):
+        draw(Figure(figsize=size))
+        return b"\x89PNG"
+
+    monkeypatch.setattr(parts, "_drawn", drawn)
+
+
+@pytest.fixture
 def browser(tmp_path):
     if CHROMIUM is None or DRIVER is None:
         pytest.skip("no chromium and chromedriver on this machine, so no page can be opened")

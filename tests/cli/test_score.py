@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from pages import quick_plots  # noqa: F401
 from shell import folder, lines, run  # noqa: F401
 from tiny import tone
 
@@ -303,6 +304,7 @@ class TestResume:
         assert (code, "mine.jsonl:1: not written by" in err) == (2, True)
         assert (folder / "mine.jsonl").read_text() == '{"mine": 1}\nhalf a line'
 
+    @pytest.mark.usefixtures("quick_plots")
     @pytest.mark.parametrize("name", ["scores.jsonl", "scores.csv", "scores.html"])
     def test_finished_rows_go_only_if_that_is_wanted(self, run, folder, name):
         rows = folder / f"{name}{'.jsonl' if name == 'scores.html' else ''}"

@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
 
 
-from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone  # noqa: F401
+from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, quick_plots, rendered, write_tone  # noqa: F401
 
 from audio_judge.errors import UsageError
 from audio_judge.eval.benchmarks import CONTROLS, Benchmark
@@ -23,6 +23,8 @@ from audio_judge.eval.report import write_report
 from audio_judge.eval.runner import measure, write_json
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.rubrics.shares import level_shares
+
+pytestmark = pytest.mark.usefixtures("quick_plots")
 
 MOS = get_rubric("mos")
 SCORES = Benchmark(
@@ -178,7 +180,7 @@ class TestWriteReport:
             (folder / name).unlink()
         assert "0.183" in report([folder], tmp_path / "page.html")
 
-    def test_hostile_text_stays_text(self, tmp_path):
+    def test_hostile_text_stays_text(self, tmp_path, rendered):
         rows = [
             Row(**{**vars(row), "groups": {"condition": f"{k % 2}{HOSTILE}"}, "clips": (f"{HOSTILE}.wav",)})
             for k, row in enumerate(score_rows(tmp_path, HOSTILE, 0.1, (HOSTILE,)))
@@ -192,7 +194,7 @@ class TestWriteReport:
         assert images
         assert all(image["src"].startswith("data:image/png") for image in images)
 
-    def test_is_the_same_each_time(self, run_folder, page, tmp_path):
+    def test_is_the_same_each_time(self, run_folder, page, tmp_path, rendered):
         assert report([run_folder], tmp_path / "page.html", worst=1) == page.read_text()
 
     def test_in_a_browser(self, page, browser):

@@ -12,7 +12,7 @@ import soundfile
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
-from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, write_tone  # noqa: F401
+from pages import HOSTILE, Page, assert_needs_nothing_else, browser, look, quick_plots, rendered, write_tone  # noqa: F401
 
 from audio_judge.cli.main import main
 from audio_judge.errors import UsageError
@@ -26,6 +26,8 @@ from audio_judge.reports.parts import (
     without_folders,
 )
 from audio_judge.reports.scores import NO_SYSTEM, badness, read_scores
+
+pytestmark = pytest.mark.usefixtures("quick_plots")
 
 
 def score_row(path, mos=3.0, **more):
@@ -74,14 +76,14 @@ class TestRender:
 
 
 class TestPlots:
-    def test_are_pngs_in_two_styles(self, tmp_path):
+    def test_are_pngs_in_two_styles(self, tmp_path, rendered):
         plot = Plots(tmp_path / "plots").draw("mos: a/b", (2, 1), lambda figure: figure.subplots().plot([1, 2]))
         light, dark = (base64.b64decode(one.removeprefix("data:image/png;base64,")) for one in (plot.light, plot.dark))
         assert light != dark
         assert light.startswith(b"\x89PNG")
         assert (tmp_path / "plots" / "mos-a-b.png").read_bytes() == light
 
-    def test_dollars_are_no_formula(self):
+    def test_dollars_are_no_formula(self, rendered):
         Plots().draw("t", (2, 1), lambda figure: figure.subplots().set_title(HOSTILE))
 
 
@@ -235,7 +237,7 @@ class TestReport:
             "1.wav",
         ]
 
-    def test_hostile_text_stays_text(self, tmp_path):
+    def test_hostile_text_stays_text(self, tmp_path, rendered):
         row = score_row(f"{HOSTILE}/{HOSTILE}.wav", reasons=HOSTILE, causes=[HOSTILE], model=HOSTILE, system=HOSTILE)
         row["level"]["mos"] = HOSTILE
         settings = {key: row[key] for key in ("model", "revision", "rubrics", "scale")}
@@ -260,7 +262,7 @@ class TestReport:
         assert "a.wav: empty" in text
         assert not Page(text).all("img")
 
-    def test_is_the_same_each_time(self, scores):
+    def test_is_the_same_each_time(self, scores, rendered):
         assert report(scores) == report(scores)
 
     def test_plots_need_a_folder(self, scores, capsys):
@@ -286,7 +288,7 @@ class TestReport:
         assert main(["report", *(option.format(scores=scores) for option in options)]) == 2
         assert message in capsys.readouterr().err
 
-    def test_in_a_browser(self, scores, browser):
+    def test_in_a_browser(self, scores, browser, rendered):
         report(scores)
         seen = look(browser, scores.with_name("page.html"))
         assert seen["tables"] == [3, 4, 2]  # rubrics, systems and that of the missing clip, errors
@@ -296,7 +298,7 @@ class TestReport:
         assert all(abs(seconds - 0.3) < 0.1 for seconds in seen["sounds"])
         assert (seen["log"], seen["wide"]) == ([], False)
 
-    def test_hostile_text_in_a_browser(self, tmp_path, browser):
+    def test_hostile_text_in_a_browser(self, tmp_path, browser, rendered):
         row = score_row(f"{HOSTILE}.wav", reasons=HOSTILE, causes=[HOSTILE], model=HOSTILE, system=HOSTILE)
         report(write_rows(tmp_path / "s.jsonl", [row]), "--title", HOSTILE)
         seen = look(browser, tmp_path / "page.html")

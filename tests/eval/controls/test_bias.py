@@ -1,81 +1,97 @@
+from functools import cache
+
 import numpy as np
 import pytest
-from controls_stub import StubComparer, StubJudge, StubPeer, make_clips, read_samples
+from controls_stub import RATE, StubComparer, StubJudge, StubPeer, good_share, make_clips, read_samples
 
 from audio_judge.degrade.measures import active_level
-from audio_judge.eval.controls import bias, run_controls
+from audio_judge.eval.controls import bias
+from audio_judge.eval.controls.bench import Bench
+
+# Of a file that stays as it is
+by_ear = cache(good_share)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    """`audited(judge)`: status by name; clips are treated once for all judges."""
+    folder = tmp_path_factory.mktemp("bias")
+    clips = make_clips(folder)
+
+    def audit(judge):
+        checks = bias.run_bias(Bench(judge, clips, folder / "bench"))
+        return {one.name.removeprefix("bias/"): one.status for one in checks}
+
+    return audit
 
 
 @pytest.fixture
-def clips(tmp_path):
-    return make_clips(tmp_path)
-
-
-def failed(judge, clips):
-    return {one.name.removeprefix("bias/") for one in run_controls(judge, clips, "bias") if one.status == "failed"}
+def failed(audited):
+    """`failed(judge)`: names of what a judge fails."""
+    return lambda judge: {name for name, status in audited(judge).items() if status == "failed"}
 
 
 class TestRunBias:
-    def test_judge_by_ear_passes_all(self, clips):
-        assert {one.status for one in run_controls(StubComparer(), clips, "bias")} == {"passed"}
+    def test_judge_by_ear_passes_all(self, audited):
+        assert set(audited(StubComparer(by_ear)).values()) == {"passed"}
 
-    def test_constant_judge_fails_nothing_and_has_no_clear_pairs(self, clips):
-        found = {one.name: one.status for one in run_controls(StubJudge(lambda path: 3.0), clips, "bias")}
-        assert found["bias/repetition"] == "passed"
-        assert found["bias/repetition/flips"] == "not applicable"
+    def test_constant_judge_fails_nothing_and_has_no_clear_pairs(self, audited):
+        found = audited(StubJudge(lambda path: 3.0))
+        assert found["repetition"] == "passed"
+        assert found["repetition/flips"] == "not applicable"
         assert "failed" not in found.values()
 
-    def test_louder_is_better_is_found_out(self, clips):
-        names = failed(StubJudge(lambda path: 6 + 2 * np.log10(active_level(read_samples(path), 16_000))), clips)
+    def test_louder_is_better_is_found_out(self, failed):
+        names = failed(StubJudge(lambda path: 6 + 2 * np.log10(active_level(read_samples(path), RATE))))
         assert {"gain_+3_db", "gain_+6_db", "gain_+6_db/mos"} <= names
         assert not {name for name in names if name.startswith("gain_-")}
 
-    def test_softer_is_better_is_found_out(self, clips):
-        names = failed(StubJudge(lambda path: 2 - 2 * np.log10(active_level(read_samples(path), 16_000))), clips)
+    def test_softer_is_better_is_found_out(self, failed):
+        names = failed(StubJudge(lambda path: 2 - 2 * np.log10(active_level(read_samples(path), RATE))))
         assert {"gain_-3_db", "gain_-6_db"} <= names
 
-    def test_longer_is_better_is_found_out(self, clips):
-        names = failed(StubJudge(lambda path: 1 + len(read_samples(path)) / 25_600), clips)
+    def test_longer_is_better_is_found_out(self, failed):
+        names = failed(StubJudge(lambda path: 1 + len(read_samples(path)) / RATE / 1.6))
         assert {"repetition", "silence_padding", "subdued_delivery"} <= names
         assert "half_length" not in names
 
-    def test_shorter_is_better_is_found_out(self, clips):
-        assert "half_length" in failed(StubJudge(lambda path: 5 - len(read_samples(path)) / 25_600), clips)
+    def test_shorter_is_better_is_found_out(self, failed):
+        assert "half_length" in failed(StubJudge(lambda path: 5 - len(read_samples(path)) / RATE / 1.6))
 
-    def test_what_silence_costs_is_found_out(self, clips):
+    def test_what_silence_costs_is_found_out(self, failed):
         judge = StubJudge(lambda path: 5 - 3 * float(np.mean(np.abs(read_samples(path)) < 1e-3)))
-        names = failed(judge, clips)
+        names = failed(judge)
         assert {"silence_padding_6_s", "silence_padding_12_s", "silence_padding_30_s", "pause_12_s"} <= names
 
-    def test_faster_is_better_is_found_out(self, clips):
+    def test_faster_is_better_is_found_out(self, failed):
         def crossings(path):
             samples = read_samples(path)
             return np.mean(np.diff(np.signbit(samples)))
 
-        names = failed(StubJudge(lambda path: 1 + 20 * crossings(path)), clips)
+        names = failed(StubJudge(lambda path: 1 + 20 * crossings(path)))
         assert "excited_delivery" in names
         assert "subdued_delivery" not in names
 
-    def test_livelier_is_better_is_found_out(self, clips):
+    def test_livelier_is_better_is_found_out(self, failed):
         def spread(path):
             samples = read_samples(path)
             frames = samples[: len(samples) // 800 * 800].reshape(-1, 800)
             return np.std(10 * np.log10(np.mean(frames**2, axis=1) + 1e-4))
 
-        assert "lively_energy" in failed(StubJudge(lambda path: 1 + spread(path) / 2), clips)
+        assert "lively_energy" in failed(StubJudge(lambda path: 1 + spread(path) / 2))
 
-    def test_treated_clip_that_wins_pairs_is_found_out(self, clips):
+    def test_treated_clip_that_wins_pairs_is_found_out(self, failed):
         judge = StubComparer(lambda path: 3.0 + ("repetition" in path))
-        assert "repetition/pairs" in failed(judge, clips)
+        assert "repetition/pairs" in failed(judge)
 
-    def test_flips_are_counted(self, clips):
+    def test_flips_are_counted(self, failed):
         judge = StubPeer(lambda path: 5.0 if "repetition" in path else 1.0 + int(path[-5]) / 4)
-        assert "repetition/flips" in failed(judge, clips)
+        assert "repetition/flips" in failed(judge)
 
-    def test_peer_that_scores_mos_only_is_audited_on_it(self, clips):
-        found = {one.name: one.status for one in run_controls(StubPeer(), clips, "bias")}
-        assert found["bias/gain_+6_db"] == "not applicable"
-        assert found["bias/gain_+6_db/mos"] == "passed"
+    def test_peer_that_scores_mos_only_is_audited_on_it(self, audited):
+        found = audited(StubPeer(by_ear))
+        assert found["gain_+6_db"] == "not applicable"
+        assert found["gain_+6_db/mos"] == "passed"
 
 
 class TestChangeEnergyContrast:
