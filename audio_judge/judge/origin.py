@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, TemplateSyntaxError, nodes
-from jinja2.ext import Extension
+from audio_judge.judge.growth import growth_of
 
 # What decides the answers of a judge, beside its weights
 FILES = (
@@ -18,8 +16,6 @@ FILES = (
 )  # fmt: skip
 # Weights beyond this are not read whole but in so many places, which any training changes
 WHOLE_BYTES, PLACES, PLACE_BYTES = 16 * 2**20, 256, 2**14
-# Numbers in a template count turns and widths
-LARGEST_NUMBER = 10_000
 
 
 def folder_of(place: str, revision: str | None = None) -> Path | None:
@@ -92,42 +88,6 @@ def _check_folder(folder: Path) -> None:
     for name, text in _templates(folder):
         if problem := growth_of(text):
             raise ValueError(f"{folder / name}: its template {problem}; {trusted}")
-
-
-def growth_of(template: str) -> str | None:
-    """Say how a Jinja template could make a text of any length, or that it is none; None if all is well.
-
-    Example:
-        >>> growth_of("{{ 'a' * 10000000000 }}"), growth_of("{{ messages[0]['content'] }}")
-        ('multiplies (line 1)', None)
-    """
-    try:
-        tree = Environment(extensions=[_Generation, "jinja2.ext.loopcontrols"]).parse(template)
-    except (TemplateSyntaxError, RecursionError) as error:
-        return f"cannot be read ({error})"
-    for node in tree.find_all((nodes.Mul, nodes.Pow, nodes.Const)):
-        if not isinstance(node, nodes.Const):
-            return f"multiplies (line {node.lineno})"
-        number = node.value if isinstance(node.value, int | float) else max(map(int, _widths(node.value)), default=0)
-        if abs(number) > LARGEST_NUMBER:
-            return f"has the number {number} (line {node.lineno}), more than {LARGEST_NUMBER}"
-    return None
-
-
-def _widths(text: Any) -> list[str]:
-    """Numbers in a text that may be a format, such as ``%9999d``."""
-    return re.findall(r"[%{][^%{}]*?([0-9]{1,4000})", text) if isinstance(text, str) else []
-
-
-class _Generation(Extension):
-    """The tag by which templates tell transformers what an assistant says."""
-
-    tags = {"generation"}  # noqa: RUF012
-
-    def parse(self, parser: Any) -> Any:
-        """Read what is between the tags as if they were not there."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 def _templates(folder: Path) -> Iterator[tuple[str, str]]:

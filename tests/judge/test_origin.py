@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from audio_judge.judge.origin import WHOLE_BYTES, check_untrusted, growth_of, revision_of
+from audio_judge.judge.origin import WHOLE_BYTES, check_untrusted, revision_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -50,31 +50,3 @@ class TestCheckUntrusted:
         (tmp_path / name).write_text(json.dumps({"chat_template": text}) if name.endswith("json") else text)
         with pytest.raises(ValueError, match="multiplies"):
             check_untrusted(tmp_path)
-
-
-class TestGrowthOf:
-    @pytest.mark.parametrize(
-        "template",
-        [
-            "{{ 'a'*10000000000 }}",
-            "{% set n = 9 %}{{ 10 ** n }}",
-            "{{ 'a'.ljust(100000000) }}",
-            "{{ 'a' ",
-            "{% for i in range(99999) %}{{ i }}{% endfor %}",
-            "{{ '%999999999d' % 1 }}",
-            "{{ '{:>999999999}'.format(1) }}",
-        ],
-    )
-    def test_grows(self, template):
-        assert growth_of(template)
-
-    @pytest.mark.parametrize(
-        "template",
-        [
-            "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% break %}{% endfor %}",
-            "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
-            "{{ 100 - 1 }} {{ '100000' }} {{ loop.index0 % 2 }}",
-        ],
-    )
-    def test_does_not(self, template):
-        assert growth_of(template) is None
