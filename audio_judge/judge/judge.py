@@ -12,6 +12,7 @@ answer. How clips are read is in ``audio_judge.judge.reader``, how decisions bec
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast, overload
 
@@ -41,8 +42,8 @@ from audio_judge.judge.keywords import (
 )
 from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.origin import check_untrusted, folder_of, revision_of
-from audio_judge.judge.reader import Reader, State
-from audio_judge.judge.requests import Questionnaire, Request, as_pairs, as_requests
+from audio_judge.judge.reader import Reader, State, why
+from audio_judge.judge.requests import Pair, Questionnaire, Request, as_pairs, as_requests, request_name
 from audio_judge.judge.results import unwrapped
 from audio_judge.judge.shipped import DEFAULT_JUDGE, place_of, shipped_judge
 from audio_judge.processing_audio_judge import SpanQuestion
@@ -498,7 +499,7 @@ class AudioJudge:
             return drafts.draft_comparison(said[index], names, form, language)
 
         if explain:
-            said = self._worded(said, state, draft, drafts.compared, asked, batch_size, max_new_tokens)
+            said = self._worded(pairs, said, state, draft, drafts.compared, asked, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
     # Words
@@ -750,11 +751,12 @@ class AudioJudge:
         def attach(judgement: Judgement, written: Written) -> Judgement:
             return words.attach(judgement, written, language)
 
-        worded = self._worded(said, state, draft, attach, asked, batch_size, max_new_tokens)
+        worded = self._worded(requests, said, state, draft, attach, asked, batch_size, max_new_tokens)
         return [words.of_silence(one, language) if one.is_silent else one for one in worded]
 
     def _worded(
         self,
+        requests: Sequence[Request | Pair],
         said: list[Said],
         state: Callable[[int], State],
         draft: Callable[[int], Draft],
@@ -765,11 +767,16 @@ class AudioJudge:
     ) -> list[Said]:
         """Results with the free words of their drafts; those with an error stay as they are."""
         heard = [index for index, one in enumerate(said) if one.error is None]
-        # The states one at a time as they are asked for: each holds the sound of a window
-        states, begun = (state(index) for index in heard), [draft(index) for index in heard]
+        # The states as they are asked for: each holds the sound of a window
+        states, begun = [partial(state, index) for index in heard], [draft(index) for index in heard]
+        worded = list(said)
         written = self.reader.write(states, begun, asked, batch_size, max_new_tokens)
-        finished = dict(zip(heard, written, strict=True))
-        return [attach(one, finished[index]) if index in finished else one for index, one in enumerate(said)]
+        for index, words in zip(heard, written, strict=True):
+            if isinstance(words, Exception):
+                worded[index] = replace(said[index], error=why(words, request_name(requests[index])))
+            else:
+                worded[index] = attach(said[index], words)
+        return worded
 
 
 def _gains_from_half(model: Any, device: torch.device) -> bool:

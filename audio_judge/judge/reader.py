@@ -4,11 +4,11 @@
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
 from audio_judge.judge.learned import Fitted, Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
-from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part
+from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part, request_name
 from audio_judge.judge.spoken import TextQuestion, telling, variants
 from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.tasks import ParseError, listeners
@@ -50,6 +50,9 @@ State = list[dict[str, Any]]
 # Start and end in seconds, the state, and what is known of it beside what the model hears
 _Window = tuple[float, float, State, Evidence | SameClips | None]
 _Waiting = tuple[Reading, State, Evidence | SameClips | None]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,11 @@ class Reader:
         window_seconds: float | None = None,
         hop_seconds: float | None = None,
     ) -> Iterator[Reading]:
-        """Decide what is asked of a recording while it is read: a reading per batch of windows, which is then forgotten."""
+        """Decide what is asked of a recording while it is read: a reading per batch of windows, which is then forgotten.
+
+        Raises:
+            AudioError: If a window cannot be judged.
+        """
         reading = Reading(request)
         waiting: list[_Waiting] = []
         for start, end, state, evidence in self.windows(request, window_seconds, hop_seconds):
@@ -157,10 +164,10 @@ class Reader:
             waiting.append((reading, state, evidence))
             if len(waiting) == batch_size:
                 self._decide(waiting, asked)
-                yield reading
+                yield _unspoilt(reading)
                 reading = Reading(request)
         self._decide(waiting, asked)
-        yield reading
+        yield _unspoilt(reading)
 
     def listen(self, pieces: Iterable[streaming.Piece], asked: Questionnaire) -> Iterator[Reading]:
         """Decide what is asked about a live call: a reading per piece, of all windows before as one and of the present one."""
@@ -314,8 +321,7 @@ class Reader:
         """
         for _, _, state, _ in islice(self.pair_windows(pair), 2 * number, None):
             return state
-        names = f"{clip_name(pair.first.clip)} / {clip_name(pair.second.clip)}"
-        raise AudioError(f"{names}: changed while they were being judged")
+        raise AudioError(f"{request_name(pair)}: changed while they were being judged")
 
     def _check_two(self, clip: AudioSource) -> None:
         if isinstance(self.processor, NativeProcessor) and not self.processor.hears_two:
@@ -345,10 +351,11 @@ class Reader:
 
     def _decide(self, waiting: list[_Waiting], asked: Questionnaire) -> None:
         """One forward pass over the waiting windows, whose answers go to their readings; empties the list."""
-        if not waiting:
-            return
-        answers = self.decide([state for _, state, _ in waiting], asked)
+        answers = one_by_one(lambda some: self.decide([state for _, state, _ in some], asked), waiting)
         for (reading, _, evidence), heard in zip(waiting, answers, strict=True):
+            if isinstance(heard, Exception):
+                reading.error = reading.error or why(heard, request_name(reading.request))
+                continue
             if evidence is not None:
                 heard = evidence.revised(heard, asked, self.fitted)
             reading.windows.append(heard)
@@ -436,13 +443,15 @@ class Reader:
 
     def write(
         self,
-        states: Iterable[State],
+        states: Sequence[Callable[[], State]],
         drafts: Sequence[Draft],
         asked: Questionnaire,
         batch_size: int,
         max_new_tokens: int,
-    ) -> Iterator[Written]:
+    ) -> Iterator[Written | Exception]:
         """Write the free words of answers of one task, a batch at a time; no more states are in memory.
+
+        In place of words that could not be written stands what went wrong.
 
         In a language that the judge was not asked in, or by one that did not learn the task, words are made of what was decided,
         without a look at the clips.
@@ -450,14 +459,18 @@ class Reader:
         if asked.answer_language != asked.language or not asked.is_written:
             yield from by_rule(drafts)
             return
-        remaining = iter(states)
-        for start in range(0, len(drafts), batch_size):
-            batch = drafts[start : start + batch_size]
-            yield from self._write(list(islice(remaining, len(batch))), batch, asked.listener, max_new_tokens)
+        begun = list(zip(states, drafts, strict=True))
+        for start in range(0, len(begun), batch_size):
+            batch = begun[start : start + batch_size]
+            yield from one_by_one(lambda some: self._write(some, asked.listener, max_new_tokens), batch)
 
     def _write(
-        self, states: list[State], drafts: Sequence[Draft], listener: listeners.Listener | None, max_new_tokens: int
+        self,
+        begun: Sequence[tuple[Callable[[], State], Draft]],
+        listener: listeners.Listener | None,
+        max_new_tokens: int,
     ) -> list[Written]:
+        states, drafts = [state() for state, _ in begun], [draft for _, draft in begun]
         first = drafts[0]
         requests = [listeners.ask(one.request, listener) if listener else one.request for one in drafts]
         conversations = [text_messages(state, request) for state, request in zip(states, requests, strict=True)]
@@ -501,6 +514,41 @@ class Reader:
 
     def _on_device(self, inputs: dict[str, Any]) -> dict[str, Any]:
         return {name: v.to(self.model.device) if torch.is_tensor(v) else v for name, v in inputs.items()}
+
+
+def one_by_one(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item]) -> list[_Result | Exception]:
+    """Work on a batch; if that fails, on one after the other, so that only what cannot be done alone is lost.
+
+    Returns:
+        The results, with what went wrong in place of those that there are not.
+
+    Raises:
+        OutOfMemoryError: If memory is too small, which a smaller batch may mend.
+    """
+    if not items:
+        return []
+    try:
+        return [*work(items)]
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, RuntimeError, IndexError, OSError) as error:
+        if len(items) == 1:
+            return [error]
+    return [result for item in items for result in one_by_one(work, [item])]
+
+
+def _unspoilt(reading: Reading) -> Reading:
+    if reading.error is not None:
+        raise AudioError(reading.error)
+    return reading
+
+
+def why(error: Exception, name: str) -> str:
+    """What went wrong with a clip of that name, in one sentence."""
+    if isinstance(error, AudioError):
+        return str(error)
+    reason = str(error).strip().partition("\n")[0]
+    return f"{name}: cannot be judged ({type(error).__name__}: {reason})"
 
 
 def is_number(question: TextQuestion) -> bool:

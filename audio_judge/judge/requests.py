@@ -295,6 +295,13 @@ def _audio_of(clip: Any) -> Any:
     return clip["audio"] if is_row else clip
 
 
+def request_name(request: Request | Pair) -> str:
+    """Say what to call the clip, or the two clips, that a request is about."""
+    if isinstance(request, Request):
+        return clip_name(request.clip)
+    return f"{clip_name(request.first.clip)} / {clip_name(request.second.clip)}"
+
+
 def clip_name(clip: AudioSource) -> str:
     """Say what to call a clip in its judgement.
 

@@ -96,6 +96,43 @@ class TestScore:
         assert "text.wav" in judgements[1].error
         assert "missing.wav" in judgements[2].error
 
+    @pytest.mark.parametrize("batch_size", [1, 3, 8])
+    @pytest.mark.parametrize("ask", ["score", "decide", "assess"])
+    def test_clip_that_fails_a_batch_is_one_error_among_the_others(self, judge, wav, monkeypatch, ask, batch_size):
+        decide = judge.reader.decide
+
+        def failing(states, asked):
+            if any(block["audio"].max() > 0.85 for state in states for block in state if block["type"] == "audio"):
+                raise RuntimeError("a tensor is too small\nin detail")
+            return decide(states, asked)
+
+        clips = [wav, (0.9 * np.sign(tone(1.0)), 48_000), wav, wav]
+        monkeypatch.setattr(judge.reader, "decide", failing)
+        what = (clips, QUESTIONS) if ask == "decide" else (clips,)
+        said = getattr(judge, ask)(*what, batch_size=batch_size)
+        errors = [one.get("error") if isinstance(one, dict) else one.error for one in said]
+        assert errors == [None, "array: cannot be judged (RuntimeError: a tensor is too small)", None, None]
+
+    def test_words_that_fail_a_batch_are_one_error_among_the_others(self, judge, wav, monkeypatch):
+        write = judge.reader._write
+
+        def failing(begun, *rest):
+            if len(begun) > 1 or max(block["audio"].max() for block in begun[0][0]() if "audio" in block) > 0.85:
+                raise IndexError("out of range")
+            return write(begun, *rest)
+
+        monkeypatch.setattr(judge.reader, "_write", failing)
+        said = judge.explain([wav, (0.9 * np.sign(tone(1.0)), 48_000), wav])
+        assert [one.error for one in said] == [None, "array: cannot be judged (IndexError: out of range)", None]
+
+    def test_too_little_memory_is_no_fault_of_a_clip(self, judge, wav, monkeypatch):
+        def failing(**_):
+            raise torch.OutOfMemoryError
+
+        monkeypatch.setattr(judge.model, "decide", failing)
+        with pytest.raises(torch.OutOfMemoryError):
+            judge.score([wav, wav])
+
     def test_single_bad_clip_raises(self, judge, tmp_path):
         with pytest.raises(AudioError, match=r"missing\.wav"):
             judge.score(tmp_path / "missing.wav")
