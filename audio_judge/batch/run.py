@@ -127,16 +127,26 @@ class Tally:
         errors = f"{self.errors} error{'s' * (self.errors != 1)}"
         if self.warned:
             errors = f"{self.warned} with warnings (their rows say which), {errors}"
-        more = [f"… and {self.errors - len(self.shown)} more"] if self.errors > len(self.shown) else []
         say(f"{clips}, {errors}" + (":" if self.shown else ""))
-        for line in self.shown + more:
-            say(f"  {line}")
+        say_some(self.shown, self.errors)
         return 1 if self.errors else 0
 
 
 def say(text: str) -> None:
     """Tell people something, on standard error, at once."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_some(problems: Sequence[str], total: int | None = None) -> None:
+    """Tell people the first of many problems, a line each, and how many more there are.
+
+    Args:
+        total: How many there are; None for as many as are given.
+    """
+    shown = problems[:SHOWN_ERRORS]
+    more = (len(problems) if total is None else total) - len(shown)
+    for line in (*shown, *([f"… and {more} more"] if more else [])):
+        say(f"  {line}")
 
 
 def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = False) -> int | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_judge.batch.items import Item
-from audio_judge.batch.run import say
+from audio_judge.batch.run import say, say_some
 from audio_judge.cli.common import Asked, prepare, request_of
 from audio_judge.cli.options import (
     ASKED,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from audio_judge.rubrics.calibration import CalibratedRubric
 
 FILE = "calibration.json"
-SHOWN_FAILURES = 20
 
 EXAMPLES = f"""examples:
   audio-judge calibrate ratings.csv --judge runs/own
@@ -78,8 +77,7 @@ def calibrate(options: argparse.Namespace) -> int:
     )
     problems += [str(one.error) for one in judged if one.error is not None]
     fitted = _fitted(asked, rubrics, [(one, ratings) for one, (_, ratings) in zip(judged, rated, strict=True)])
-    for problem in problems[:SHOWN_FAILURES]:
-        say(f"  {problem}")
+    say_some(problems)
     if problems:
         say(f"{len(problems)} ratings left out")
     if not fitted:

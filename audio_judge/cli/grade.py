@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from audio_judge.batch import lines
-from audio_judge.batch.run import say
+from audio_judge.batch.run import say, say_some
 from audio_judge.batch.write import is_same_file, keep
 from audio_judge.cli.options import ASKED, INPUTS, OUTPUT, fraction, positive_float, positive_int
 from audio_judge.cli.teacher import cache_beside, rows_file
@@ -127,7 +127,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 RESULTS = ("grades", "lscore", "evaluator", "error")
 # SpeechEval's names of tasks
 SPEECHEVAL_FORMS: dict[str, Form] = {"singleeval": "assessment", "compareeval": "comparison"}
-SHOWN_ERRORS = 10
 
 
 @dataclass
@@ -250,10 +249,7 @@ def _how_to_go_on(out: Path | None) -> str:
 def _report(reasons: Sequence[str]) -> None:
     if reasons:
         say(f"{len(reasons)} row{'s' * (len(reasons) != 1)} without a grade:")
-    for reason in reasons[:SHOWN_ERRORS]:
-        say(f"  {reason}")
-    if len(reasons) > SHOWN_ERRORS:
-        say(f"  … and {len(reasons) - SHOWN_ERRORS} more")
+    say_some(reasons)
 
 
 def _evaluator(options: argparse.Namespace, out: Path | None) -> "Evaluator":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audio_judge.batch.items import AUDIO_SUFFIXES
-from audio_judge.batch.run import say
+from audio_judge.batch.run import say, say_some
 from audio_judge.cli.options import INPUTS, MADE, OUTPUT, fraction, positive_int, whole_number
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import PROXY_RUBRICS
@@ -17,8 +17,6 @@ EXAMPLES = """examples:
 Each clean clip makes one clip per proxy: FOLDER/child_voice/*.wav, with scores in FOLDER/child_voice.jsonl, as
 recipes/data/jastin.yaml reads them. A run that was stopped goes on with the same command. Exit code: 0, 1 if some clips
 could not be used, 2 if the request was unusable."""
-
-SHOWN_FAILURES = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +52,7 @@ def write_proxies(options: argparse.Namespace) -> int:
         except OSError as error:
             raise UsageError(f"{error.filename or out}: {error.strerror}") from error
         failed += len(report.failed)
-        for message in report.failed[:SHOWN_FAILURES]:
-            say(f"  {message}")
+        say_some(report.failed)
         say(f"{report.table}: {report.made} made, {report.kept} kept of an earlier run, {len(report.failed)} failed")
     return 1 if failed else 0
 
