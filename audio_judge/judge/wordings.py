@@ -118,15 +118,11 @@ def is_ours(question: Question) -> bool:
     if question.get("type") == "score":
         meant = _score_meaning(question)
         return meant is not None and meant[2]
-    kinds = ("compare_question", "detect_question") if question.get("type") != "span" else ()
-    ours = [template for kind in kinds for code in LANGUAGES for template in wordings(kind, code)[0]]
-    spans = [one for texts, _ in SPAN_QUESTIONS.values() for one in texts] if question.get("type") == "span" else []
-    patterns = [re.escape(template).replace(re.escape("{label}"), ".+") for template in ours]
-    return (
-        fault_of(question) is not None
-        or text in [*spans, CONTENT_QUESTION["instructions"]]
-        or any(re.fullmatch(pattern, str(text), re.IGNORECASE) for pattern in patterns)
-    )
+    if text == CONTENT_QUESTION["instructions"]:
+        return True
+    if question.get("type") == "span":
+        return any(text in texts for texts, _ in SPAN_QUESTIONS.values())
+    return fault_of(question) is not None or any(one.fullmatch(str(text)) for one in _choice_patterns())
 
 
 def _yes(answer: Mapping[str, Any]) -> float:
@@ -241,6 +237,14 @@ def _yes_or_no_meanings() -> dict[str, str]:
         for meant, things in asked.things.items():
             found |= {_plain(frame.format(thing)): meant for frame in asked.frames for thing in things}
     return found
+
+
+@cache
+def _choice_patterns() -> list[re.Pattern[str]]:
+    """Of our questions that compare or detect, whatever is compared."""
+    kinds = ("compare_question", "detect_question")
+    ours = [template for kind in kinds for code in LANGUAGES for template in wordings(kind, code)[0]]
+    return [re.compile(re.escape(one).replace(re.escape("{label}"), ".+"), re.IGNORECASE) for one in ours]
 
 
 @cache
