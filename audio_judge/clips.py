@@ -80,6 +80,7 @@ class RatedClip:
         end_time: Where it ends, in seconds; None for the end.
         listener: Whose ratings these are, a name of ``audio_judge.tasks.listeners``: every request about the clip says so.
             None for all who rated it.
+        shared: What its corpus lets splits share on purpose: fields of ``audio_judge.corpora.splits.check_disjoint``.
     """
 
     path: str
@@ -95,6 +96,7 @@ class RatedClip:
     start_time: float | None = None
     end_time: float | None = None
     listener: str | None = None
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -487,7 +487,12 @@ def _clip(
     ratings = {rubric: Rating(score) for rubric, score in labels.values.items()}
     extra = facts | own | ({"other_labels": labels.unknown} if labels.unknown else {})
     system, speaker = _source(row, paths[0])
-    return RatedClip(paths[0], ratings, split, CORPUS, causes=_causes(own), system=system, speaker=speaker, extra=extra)
+    # Of detection, most sources are in two or three splits
+    shared = ("speaker", "system") if task == "FakeDetection" else ()
+    return RatedClip(
+        paths[0], ratings, split, CORPUS,
+        causes=_causes(own), system=system, speaker=speaker, extra=extra, shared=shared,
+    )  # fmt: skip
 
 
 def _pair(

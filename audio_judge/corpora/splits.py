@@ -50,16 +50,11 @@ def content_hash(path: str | Path) -> str:
 _FIELDS: dict[str, Callable[[RatedClip], str | None]] = {
     "path": lambda clip: os.path.normpath(clip.path),
     "content": lambda clip: content_hash(clip.path),
-    "speaker": lambda clip: None if _shares_sources(clip) else clip.speaker,
-    "system": lambda clip: None if _shares_sources(clip) else clip.system,
+    "speaker": lambda clip: clip.speaker,
+    "system": lambda clip: clip.system,
     "reference": lambda clip: None if clip.reference is None else os.path.normpath(clip.reference),
     "condition": lambda clip: clip.condition,
 }
-
-
-def _shares_sources(clip: RatedClip) -> bool:
-    """Whether splits share speakers and systems on purpose: SpeechEval's detection has most sources in two or three."""
-    return clip.extra.get("task") == "FakeDetection"
 
 
 def check_disjoint(items: Iterable[Item], fields: Sequence[str] = ("path",), warned: Sequence[str] = ()) -> int:
@@ -71,8 +66,7 @@ def check_disjoint(items: Iterable[Item], fields: Sequence[str] = ("path",), war
     Args:
         items: Clips and pairs; both clips of a pair count.
         fields: What may not be shared: ``path``, ``content`` (hash of the file's bytes), ``speaker``, ``system``,
-            ``reference``, ``condition``. Speakers and systems of SpeechEval's detection do not count, since its splits
-            share them on purpose.
+            ``reference``, ``condition``. What a clip's corpus shares on purpose (``RatedClip.shared``) does not count.
         warned: The same, of what is only warned about.
 
     Returns:
@@ -97,7 +91,7 @@ def check_disjoint(items: Iterable[Item], fields: Sequence[str] = ("path",), war
     for clip in chain.from_iterable(map(_clips_of, items)):
         count += 1
         for name in both:
-            value = _FIELDS[name](clip)
+            value = None if name in clip.shared else _FIELDS[name](clip)
             if value is not None:
                 _meet(seen[name], leaks[name], value, clip)
     for name in both:

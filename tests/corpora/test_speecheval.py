@@ -354,6 +354,12 @@ class TestAudio:
         with pytest.raises(SplitError, match=r"1 speaker in more than one split: 5105 .*1 system .*CosyVoice"):
             check_disjoint(read_speecheval(tmp_path), ["path", "speaker", "system"])
 
+    def test_detection_shares_its_sources_on_purpose(self, tmp_path):
+        for split, folder in (("train", "a"), ("test", "b")):
+            record = a_record("FakeDetection", "fake", audios=[f"{folder}/en_CosyVoice_5105-28240-0019.wav"])
+            write(tmp_path / f"data_split/split_data_fakedetection/{split}/multitask.jsonl", record)
+        assert check_disjoint(read_speecheval(tmp_path), ["path", "speaker", "system"]) == 2
+
     def test_path_of_the_authors_machine_without_the_clip(self, tmp_path):
         with pytest.raises(CorpusError, match="give audio_root"):
             read(tmp_path, a_record(context=CONTEXT, audios=["/apdcephfs/x/en_x_1.wav"]))

@@ -47,8 +47,8 @@ class TestCheckDisjoint:
         assert check_disjoint(clips, warned=["system", "path"]) == 2
         assert "1 system in more than one split: x (test: b.wav, train: a.wav)" in caplog.text
 
-    def test_detection_shares_its_sources_on_purpose(self):
-        facts = {"system": "x", "speaker": "y", "extra": {"task": "FakeDetection"}}
+    def test_what_a_corpus_shares_on_purpose(self):
+        facts = {"system": "x", "speaker": "y", "shared": ("speaker", "system")}
         assert check_disjoint([a_clip(**facts), a_clip("b.wav", "test", **facts)], ["speaker", "system"]) == 2
         with pytest.raises(SplitError, match="1 path"):
             check_disjoint([a_clip(**facts), a_clip(split="test", **facts)], ["path", "speaker"])
