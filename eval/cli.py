@@ -408,12 +408,11 @@ def score(options: argparse.Namespace) -> int:
 def label(options: argparse.Namespace) -> int:
     """Write a judge's scores of clips, and say how many could not be scored."""
     from .labels import label_clips
+    from .peers import PREFIX
 
     rubrics = tuple(filter(None, (options.rubric or "").split(",")))
-    try:
-        scored, failed = label_clips(options.clips, options.judge or f"peer:{options.peer}", options.out, rubrics)
-    except ValueError as error:  # an unknown rubric
-        raise UsageError(str(error)) from error
+    judge = options.judge or f"{PREFIX}{options.peer}"
+    scored, failed = label_clips(options.clips, judge, options.out, rubrics)
     print(f"{options.out}: {scored} clips scored" + (f", {failed} could not be; their rows say why" if failed else ""))
     return 1 if failed else 0
 

@@ -36,7 +36,7 @@ from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Message, Reply, Sampling
 
 from .benchmarks import Question, stated
-from .peers import LoadedPeer, load_peer
+from .peers import PREFIX, LoadedPeer, load_peer
 from .predictions import Row, read_rows
 from .prompts import Blocks, comparison_form, conversations, read
 
@@ -92,9 +92,9 @@ def load_judge(spec: str, *, device: str = "auto", batch_size: int = 8, revision
     Raises:
         UsageError: If it cannot be loaded.
     """
+    if spec.startswith(PREFIX):
+        return PeerJudge(load_peer(spec.removeprefix(PREFIX)))
     kind, _, rest = spec.partition(":")
-    if kind == "peer":
-        return PeerJudge(load_peer(rest))
     if kind == "predictions":
         return RecordedJudge(rest)
     try:

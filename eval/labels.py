@@ -11,7 +11,7 @@ from audio_judge.rubrics.rubric import Rubric, get_rubric
 
 from .benchmarks import Question
 from .judges import Judge, load_judge
-from .peers import PEERS
+from .peers import PEERS, PREFIX
 
 # Clips that a judge is given at once
 _AT_ONCE = 32
@@ -32,7 +32,7 @@ def label_clips(places: list[str], spec: str, out: Path, rubrics: Sequence[str] 
         Number of clips labelled now, and of those that could not be: their rows have an ``error``, and null for scores.
 
     Raises:
-        UsageError: If the judge is not to be had or scores none of the rubrics, the file is another's, or a list cannot be read.
+        UsageError: If the judge is not to be had or scores none of the rubrics, there is no such rubric, the file is another's, or a list cannot be read.
     """
     # Whole paths, as a table's own start from its folder
     paths = [str(Path(item.path).resolve()) for item in find_items(places) if item.path]
@@ -41,11 +41,14 @@ def label_clips(places: list[str], spec: str, out: Path, rubrics: Sequence[str] 
         if row.get("source") != spec:
             raise UsageError(f"{out}:{line}: source is {row.get('source')!r}, not {spec!r}; a file each for who labels")
         known.add(row["path"])
-    peer = PEERS.get(spec.removeprefix("peer:").partition("/")[0]) if spec.startswith("peer:") else None
+    peer = PEERS.get(spec.removeprefix(PREFIX).partition("/")[0]) if spec.startswith(PREFIX) else None
     if peer is not None and peer.needs_reference:
         raise UsageError(f"{spec} compares with the original of a clip, and there is none")
     judge = load_judge(spec)
-    wanted = [get_rubric(name) for name in rubrics or (peer.rubrics if peer else ("mos",))]
+    try:
+        wanted = [get_rubric(name) for name in rubrics or (peer.rubrics if peer else ("mos",))]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     asked = judge.rubrics_for("score", wanted)
     if isinstance(asked, str):
         raise UsageError(f"{spec}: {asked}")

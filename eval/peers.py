@@ -28,6 +28,7 @@ from audio_judge.rubrics.rubric import AES_DATA_SCALE, FIVE, NISQA_RUBRICS, SPOK
 # (samples of the clip, samples of the original or None) at the peer's rate, to rubric and score
 Measure = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
 UTMOS_REVISION = "v1.2.0"
+PREFIX = "peer:"  # of the name of a peer where judges are named
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def load_peer(name: str) -> LoadedPeer:
     try:
         return LoadedPeer(name, PEERS[key], PEERS[key].load(detail))
     except (ImportError, FileNotFoundError) as error:
-        raise UsageError(f"peer:{name}: {error}. Get it: {PEERS[key].install}") from error
+        raise UsageError(f"{PREFIX}{name}: {error}. Get it: {PEERS[key].install}") from error
 
 
 def _nisqa(_: str) -> Measure:
@@ -215,7 +216,7 @@ def _scoreq(domain: str) -> Measure:
     """SCOREQ without a reference, which reads files: ``natural`` or ``synthetic`` speech."""
     soundfile = importlib.import_module("soundfile")
     if domain not in ("", "natural", "synthetic"):
-        raise UsageError(f"peer:scoreq/{domain}: scoreq/natural or scoreq/synthetic is needed")
+        raise UsageError(f"{PREFIX}scoreq/{domain}: scoreq/natural or scoreq/synthetic is needed")
     predictor = importlib.import_module("scoreq").Scoreq(data_domain=domain or "natural", mode="nr")
 
     def measure(samples: np.ndarray, _: np.ndarray | None) -> dict[str, float]:

@@ -37,6 +37,7 @@ from audio_judge.errors import UsageError
 from . import metrics, summary
 from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items
 from .judges import Answer, Judge, load_judge
+from .peers import PREFIX
 from .predictions import FILE, UNABLE, Key, Row, merge, read_run
 
 PACKAGES: tuple[str, ...] = (
@@ -125,7 +126,7 @@ def _run_judge(
         judge = load(spec)
     except UsageError as error:
         # Others of the run need not wait for what one of them lacks; a judge of one's own that is not there stops it
-        if not spec.startswith("peer:") or len(what.judges) == 1:
+        if not spec.startswith(PREFIX) or len(what.judges) == 1:
             raise
         for row in _unable_rows(spec, str(error), pending, controls, what):
             writer.write(vars(row))

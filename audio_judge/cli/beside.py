@@ -12,7 +12,6 @@ from audio_judge.errors import UsageError
 from audio_judge.judge.shipped import DEFAULT_JUDGE
 from audio_judge.rubrics.rubric import Rubric, Scale
 
-PEER = "peer:"
 Ask = Callable[[Item, Sequence[Rubric], Scale | None], dict[str, float]]
 
 
@@ -55,12 +54,14 @@ def split(names: Sequence[str]) -> tuple[str | None, list[str]]:
         >>> split(["peer:nisqa", "open", "peer:pesq"])
         ('open', ['peer:nisqa', 'peer:pesq'])
     """
+    from audio_judge.eval.peers import PREFIX
+
     if not names:
         return None, []
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     if twice:
         raise UsageError(f"--judge {twice[0]} is there twice; leave one out")
-    judge = next((name for name in names if not name.startswith(PEER)), None)
+    judge = next((name for name in names if not name.startswith(PREFIX)), None)
     if judge is None:
         raise UsageError(
             f"{', '.join(names)}: no judge among them; add --judge {DEFAULT_JUDGE}, beside which they stand"
@@ -78,14 +79,16 @@ def load(names: Sequence[str], **how: Any) -> list[Beside]:
     Raises:
         UsageError: If one cannot be loaded; the message says how to get it.
     """
-    return [_peer(name) if name.startswith(PEER) else _judge(name, how) for name in names]
+    from audio_judge.eval.peers import PREFIX
+
+    return [_peer(name) if name.startswith(PREFIX) else _judge(name, how) for name in names]
 
 
 def _peer(name: str) -> Beside:
     from audio_judge.audio import read_audio
-    from audio_judge.eval.peers import load_peer
+    from audio_judge.eval.peers import PREFIX, load_peer
 
-    peer = load_peer(name.removeprefix(PEER))
+    peer = load_peer(name.removeprefix(PREFIX))
 
     def ask(item: Item, *_: Any) -> dict[str, float]:
         request = request_of(item)

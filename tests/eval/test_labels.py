@@ -89,6 +89,11 @@ class TestLabelClips:
         with pytest.raises(UsageError, match="peer:pesq compares with the original"):
             labels.label_clips([clips], "peer:pesq", tmp_path / "x.jsonl")
 
+    def test_what_breaks_within_a_judge_is_no_fault_of_the_request(self, clips, tmp_path, monkeypatch):
+        monkeypatch.setattr(labels, "load_judge", lambda spec: json.loads("{"))
+        with pytest.raises(json.JSONDecodeError):
+            cli.main(["label", clips, "--judge", "mini", "--out", str(tmp_path / "x.jsonl")])
+
 
 def test_on_the_command_line(clips, peer, tmp_path, capsys):
     out = tmp_path / "labels.jsonl"
