@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from audio_judge.audio import lay_beside, read_audio
-from audio_judge.audio.originals import LEAST_LIKENESS, MEASURES, measure
+from audio_judge.audio.originals import LEAST_LIKENESS, MEASURES
 from audio_judge.clips import RatedClip
 from audio_judge.corpora.simulated import read_simulated
 from audio_judge.judge.evidence import Evidence
+from audio_judge.judge.fitted import SCORE, SQUARED, Fitted
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import UNALIKE, Judgement
-from audio_judge.judge.learned import SCORE, SQUARED, Fitted, Learned
+from audio_judge.judge.learned import Learned
 from audio_judge.rubrics.rubric import get_rubric
 
 RUBRICS = ("mos", "noisiness", "coloration", "discontinuity", "loudness", "distortion", "intelligibility")
@@ -40,10 +41,10 @@ def with_references(corpus: Path, split: str, targets: str | None) -> list[Rated
     return [clip for clip in read_simulated(corpus, split, targets) if clip.reference]
 
 
-def is_original(clip: RatedClip) -> bool:
-    """Whether a clip is its original at another level."""
+def beside(clip: RatedClip) -> Evidence:
+    """A clip beside its original, in time with it."""
     late, early, _, _ = lay_beside(read_audio(clip.path), read_audio(str(clip.reference)))
-    return Evidence(late, early).is_identical
+    return Evidence(late, early)
 
 
 def wrong_ones(clips: Sequence[RatedClip], seed: int = 0) -> list[str]:
@@ -72,7 +73,7 @@ def agreement(clips: Sequence[RatedClip], found: Said, rubric: str) -> tuple[flo
 def report(judge: AudioJudge, clips: Sequence[RatedClip], rubrics: Sequence[str]) -> str:
     """Write the table."""
     given = len(clips)
-    clips = [clip for clip in clips if not is_original(clip)]
+    clips = [clip for clip in clips if not beside(clip).is_identical]
     paths, originals = [clip.path for clip in clips], [str(clip.reference) for clip in clips]
     said = {
         name: judge.score(paths, given, rubric=rubrics)
@@ -98,8 +99,7 @@ def measured(clips: Sequence[RatedClip]) -> list[dict[str, float] | None]:
     """Measure clips beside their originals; None of those that have no likeness to them."""
     found = []
     for clip in clips:
-        late, early, _, _ = lay_beside(read_audio(clip.path), read_audio(str(clip.reference)))
-        one = measure(late, early)
+        one = beside(clip).measured
         found.append(one if one and one["likeness"] > LEAST_LIKENESS else None)
     return found
 

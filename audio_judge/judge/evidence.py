@@ -13,7 +13,7 @@ import numpy as np
 
 from audio_judge.audio import Audio
 from audio_judge.audio.originals import IDENTICAL_DB, measure, rest_db
-from audio_judge.judge.learned import Fitted
+from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.requests import Heard, Questionnaire
 from audio_judge.rubrics.rubric import Rubric
 from audio_judge.rubrics.shares import level_shares, tilted_to

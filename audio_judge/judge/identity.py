@@ -9,7 +9,7 @@ from audio_judge.errors import UsageError
 from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
-from audio_judge.judge.wordings import Questions, Understood, understand
+from audio_judge.judge.wordings import Questions, Understood, understood_by
 from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, Rubric
@@ -175,8 +175,7 @@ class Identity:
 
     def understood(self, questions: Questions) -> Understood:
         """Typed questions in words that the judge learned, after a warning, once each, about those that have none."""
-        has_spans = self._reader.model.span_head is not None
-        found = understand(questions, self.learned, name=self.name, has_spans=has_spans)
+        found = understood_by(self._reader.model, questions, self.name)
         for key in found.unknown:
             text = str(questions[key].get("instructions"))
             self._warn(

@@ -2,11 +2,14 @@
 
     "learned": {"tasks": {"decide": {"form": "decision", "rubrics": ["mos"], "languages": ["en"]},
                           "assess": {"form": "text", "rubrics": ["mos", "distortion"], "languages": ["en"]}},
-                "faults": false}
+                "faults": false,
+                "questions": ["Is it warm?"],
+                "reference": {"measures": {"waveform_snr": [20.0, 10.0]}, "rubrics": {"mos": {"waveform_snr": 0.5}}}}
 
 Tasks have the names that training gives them. One of form ``decision`` is a typed question, answered by a probability per
 allowed answer; one of form ``text`` is answered in the judge's own words, which the task of that name writes and reads:
-``score`` in a number with one decimal, ``rate`` in one with two, ``categorize`` in the name of a level. The training scripts
+``score`` in a number with one decimal, ``rate`` in one with two, ``categorize`` in the name of a level. ``questions`` are typed
+ones that are none of ours, and ``reference`` how what is measured beside an original shifts scores (``fitted``). The training scripts
 write the note, for judges of ours and for native audio language models; a judge without one is taken for one that was
 trained on decisions.
 """
@@ -15,9 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
-from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric
+from audio_judge.judge.fitted import Fitted
+from audio_judge.rubrics.rubric import ALL_RUBRICS
 
 Form = Literal["decision", "text"]
 
@@ -26,50 +28,9 @@ LEARNED_FILE = "learned.json"
 DECIDE, DETECT_QUESTION, COMPARE_QUESTION = "decide", "detect_question", "compare_question"
 # Texts of which each allowed one has a probability, so that a score is an expectation over them
 LABELLED = ("score", "categorize")
-# What a shift of a score is made of, beside measures
-SCORE, SQUARED = "score", "^2"
 MOST_QUESTIONS = 256  # whoever learned more wordings may take others, and the note must stay readable
-FARTHEST = 3.0  # standard deviations of a measure beyond which it says no more
 # Texts that are written and then read: what they give is a number without a spread
 SAID = ("profile", "rate", "assess", "explain", "describe")
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How measures shift a judge's scores.
-
-    Args:
-        measures: Name of a measure to its mean and standard deviation.
-        rubrics: Rubric to the weights of terms, in points of its scale: a measure in standard deviations from its mean, ``score``
-            (the judge's, from the middle of the scale), either with ``^2``, and ``""`` for what is added in any case.
-    """
-
-    measures: Mapping[str, tuple[float, float]]
-    rubrics: Mapping[str, Mapping[str, float]]
-
-    @classmethod
-    def from_note(cls, note: Mapping[str, Any]) -> "Fitted":
-        """Read what ``note`` has written."""
-        measures = {name: (float(mean), float(std)) for name, (mean, std) in note["measures"].items()}
-        return cls(measures, {name: {k: float(v) for k, v in terms.items()} for name, terms in note["rubrics"].items()})
-
-    def note(self) -> dict[str, Any]:
-        """A JSON-able form."""
-        measures = {name: list(pair) for name, pair in self.measures.items()}
-        return {"measures": measures, "rubrics": {name: dict(terms) for name, terms in self.rubrics.items()}}
-
-    def shift(self, rubric: Rubric, score: float, measured: Mapping[str, float]) -> float:
-        """By how many points of the scale a score moves."""
-        values = self.terms(measured, score - (rubric.low + rubric.high) / 2)
-        return sum(weight * values[term] for term, weight in self.rubrics.get(rubric.name, {}).items())
-
-    def terms(self, measured: Mapping[str, float], score: float) -> dict[str, float]:
-        """The value of each term that weights may have."""
-        plain = {
-            name: float(np.clip((measured[name] - mean) / std, -FARTHEST, FARTHEST))
-            for name, (mean, std) in self.measures.items()
-        } | {SCORE: score}
-        return plain | {name + SQUARED: value * value for name, value in plain.items()} | {"": 1.0}
 
 
 @dataclass(frozen=True)

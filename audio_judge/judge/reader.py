@@ -33,9 +33,10 @@ from audio_judge.audio.originals import LEAST_LIKENESS, likeness
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.evidence import Evidence, SameClips
+from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
-from audio_judge.judge.learned import Fitted, Learned
+from audio_judge.judge.learned import Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part, request_name
 from audio_judge.judge.spoken import TextQuestion, telling, variants

@@ -25,10 +25,9 @@ from audio_judge.audio import audio_info, read_audio, resample
 from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.judge import asking
 from audio_judge.judge.judge import AudioJudge
-from audio_judge.judge.learned import Learned
 from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.native_model import NativeProcessor
-from audio_judge.judge.wordings import Understood, understand
+from audio_judge.judge.wordings import understood_by
 from audio_judge.messages import text_messages
 from audio_judge.processing_audio_judge import without_spans
 
@@ -165,7 +164,7 @@ def _handler(usual: Answering, limits: Limits) -> Any:
             model_id, model, processor = self._resolve_model(body)
             manager = self.generation_state.get_manager(model_id, use_cb=False)
             pipe = self._pipeline(model_id, model, processor)
-            understood = in_known_words(request["questions"], model, body["model"])
+            understood = understood_by(model, request["questions"], body["model"])
             request["questions"] = understood.asked
             found, tokens = await manager.async_submit(while_wanted, usual, pipe, request, gone)
             answers = understood.answers(found)
@@ -177,12 +176,6 @@ def _handler(usual: Answering, limits: Limits) -> Any:
         return JSONResponse({"model": body["model"], "answers": answers, "usage": usage})
 
     return handle
-
-
-def in_known_words(questions: dict[str, Any], model: Any, name: str) -> Understood:
-    """Bring the questions of a request into words that a model learned."""
-    has_spans = getattr(model, "span_head", None) is not None  # native models have no such head
-    return understand(questions, Learned.of(model.config), name=name, has_spans=has_spans)
 
 
 def while_wanted(

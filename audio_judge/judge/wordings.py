@@ -94,6 +94,12 @@ def understand(questions: Questions, learned: Learned | None, *, name: str = "",
     return found
 
 
+def understood_by(model: Any, questions: Questions, name: str = "") -> Understood:
+    """Bring typed questions into words that a model learned, by its configuration and its parts; ``name`` is that of the judge."""
+    has_spans = getattr(model, "span_head", None) is not None  # native models have no such head
+    return understand(questions, Learned.of(model.config), name=name, has_spans=has_spans)
+
+
 def rubric_of(question: Question) -> Rubric | None:
     """The rubric of ours that a question scores, in our words and on its levels; None of any other."""
     meant = _score_meaning(question) if question.get("type") == "score" else None

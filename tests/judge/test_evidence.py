@@ -6,9 +6,10 @@ from tiny import make_judge
 
 from audio_judge.audio import Audio
 from audio_judge.judge.evidence import Evidence
+from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import UNALIKE
-from audio_judge.judge.learned import Fitted, Learned, Lesson
+from audio_judge.judge.learned import Learned, Lesson
 from audio_judge.judge.requests import Heard, Questionnaire
 from audio_judge.rubrics.rubric import RUBRICS, get_rubric
 from audio_judge.rubrics.shares import shares_to_score, tilted_to

@@ -196,16 +196,3 @@ class TestLoadModel:
             attn_implementation=None, dtype="auto", device=None, get_quantization_config=lambda: None
         )
         assert type(serving.load_model(nothing, f"{tmp_path}@main")) is type(pipeline.model)
-
-
-def test_questions_in_other_words_are_asked_in_known_ones():
-    learned = Learned({"decide": Lesson("decision", ("mos",))}, has_faults=True).note()
-    model = SimpleNamespace(config=SimpleNamespace(learned=learned))
-    noisy = {"type": "noul", "instructions": "Is it noisy?"}
-    found = serving.in_known_words({"noisy": noisy, **QUESTIONS, "broken": "no question"}, model, "tiny")
-    assert found.asked["noisy"]["instructions"] == "Is there background noise?"
-    assert found.asked["hum"] == QUESTIONS["hum"]
-    assert found.asked["broken"] == "no question"
-    answers = found.answers({name: {"type": "noul", "noul": 0.5} for name in found.asked})
-    assert answers["noisy"]["asked_as"] == "Is there background noise?"
-    assert answers["hum"]["warning"].startswith("tiny never learned")

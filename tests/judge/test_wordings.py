@@ -1,6 +1,7 @@
 """Which typed questions a judge knows in their words, and what others are asked as."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from audio_judge.judge.identity import UntrainedQuestionWarning
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.learned import Learned, Lesson
 from audio_judge.judge.shipped import shipped_judge
-from audio_judge.judge.wordings import is_ours, understand
+from audio_judge.judge.wordings import is_ours, understand, understood_by
 from audio_judge.languages import LANGUAGES, get_language
 from audio_judge.rubrics.rubric import get_rubric
 from audio_judge.tasks.faults import CONTENT_QUESTION, FAULT_QUESTIONS, SAME_QUESTIONS, SPAN_QUESTIONS, all_questions
@@ -193,3 +194,16 @@ def test_mini_hears_gaps_and_noise_in_other_words():
     broken, noisy, clean = judge.decide([(gaps, rate), (samples + noise, rate), (samples, rate)], questions)
     assert [round(one["gaps"]["noul"]) for one in (broken, noisy, clean)] == [1, 0, 0]
     assert [round(one["noise"]["noul"]) for one in (broken, noisy, clean)] == [0, 1, 0]
+
+
+def test_by_a_model_that_says_what_it_learned():
+    learned = Learned({"decide": Lesson("decision", ("mos",))}, has_faults=True).note()
+    model = SimpleNamespace(config=SimpleNamespace(learned=learned))  # native models have no head for spans
+    questions = {"noisy": noul("Is it noisy?"), "hum": noul("Is there hum?"), "when": span("Where is it noisy?")}
+    found = understood_by(model, questions | {"broken": "no question"}, "tiny")
+    assert found.asked["noisy"]["instructions"] == "Is there background noise?"
+    assert (found.asked["hum"], found.asked["broken"]) == (questions["hum"], "no question")
+    answers = found.answers({name: {"type": "noul", "noul": 0.5} for name in found.asked})
+    assert answers["noisy"]["asked_as"] == "Is there background noise?"
+    assert answers["hum"]["warning"].startswith("tiny never learned")
+    assert answers["when"]["warning"].startswith("tiny never learned")
