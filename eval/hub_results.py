@@ -39,6 +39,8 @@ def eval_results(
         UsageError: If there is no such judge.
     """
     own, files = _own(found, judge), {}
+    revision = found.get("revisions", {}).get(judge)
+    at_revision = "" if revision is None else f", revision {revision}"
     for benchmark in benchmarks:
         figure = own.get(benchmark.name, {}).get("figures", {}).get(benchmark.hub.get("figure", ""))
         if figure is None or figure["value"] is None:
@@ -49,7 +51,7 @@ def eval_results(
             value=figure["value"],
             date=date,
             source_url=source_url,
-            notes=f"{benchmark.hub['figure']}, coverage {figure['coverage']:.4f}",
+            notes=f"{benchmark.hub['figure']}, coverage {figure['coverage']:.4f}{at_revision}",
         )
         text = yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True)
         files[f".eval_results/{benchmark.name}.yaml"] = text

@@ -263,6 +263,9 @@ def _finish(what: Run, data: Mapping[str, Sequence[Item]], tools: summary.Tools 
         if merged is None:
             return None
         found = measure(merged, what.benchmarks, tools=tools, resamples=what.resamples, seed=what.seed, out=what.out)
+        config = json.loads((what.out / "config.json").read_text(encoding="utf-8"))
+        known = {spec: facts["revision"] for spec, facts in config["judges"].items() if facts.get("revision")}
+        found["revisions"] = {spec: known[spec] for spec in found["judges"] if spec in known}
         write_json(what.out / "cost.json", _costs(what, merged))
         write_json(target, found)
         return found
@@ -295,7 +298,7 @@ def measure(
     Returns:
         ``rule`` (what a missing answer costs), ``versions`` of the benchmarks, ``judges``: judge to benchmark to what
         ``summary.summarise`` gives, or ``unable`` with the reason, or ``checks``; ``pairs``: benchmark to what
-        ``summary.compare`` gives.
+        ``summary.compare`` gives. A run adds ``revisions``: judge to the commit, content or version that was judged.
     """
     versions, judges, pairs = _earlier(out)
     for benchmark in benchmarks:
@@ -392,6 +395,12 @@ def _write_config(what: Run, facts: Mapping[str, Mapping[str, Any]]) -> None:
     with shards.locked(what.out / FILE):
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         _check_same(known, what)
+        for spec, own in facts.items():
+            before = known.get("judges", {}).get(spec, {}).get("revision")
+            if before is not None and own.get("revision") != before:
+                raise UsageError(
+                    f"{what.out}: has a run of {spec} at {before}, not {own['revision']}; choose another --out"
+                )
         judges = {spec: {**known.get("judges", {}).get(spec, {}), **facts.get(spec, {})} for spec in what.judges}
         config = {
             "seed": what.seed,

@@ -31,7 +31,7 @@ def analyze(options: argparse.Namespace) -> int:
     names = [one.name for one in fields(audio_judge.Analysis) if one.name != "clip"]
     job = Job(
         "measured",
-        {"task": "analyze"},
+        {"task": "analyze", "audio_judge": audio_judge.__version__},
         (*names, "dropout_seconds"),
         lambda some: map(_measured, some),
         asked.columns.identity,
@@ -49,7 +49,7 @@ def _measured(item: Item) -> Answer:
         facts = audio_judge.analyze(
             request.clip, start_time=request.start_time, end_time=request.end_time, channel=request.channel
         )
-    except AudioError as error:
+    except (AudioError, OSError) as error:
         reason = str(error)
         return Answer(error=reason if reason.startswith(item.path) else f"{item.path}: {reason}")
     row: Mapping[str, Any] = {name: value for name, value in facts.to_dict().items() if name != "clip"}

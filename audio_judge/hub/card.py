@@ -18,6 +18,7 @@ from audio_judge.hub.files import INDEX, is_adapter, is_native, learned_of, read
 from audio_judge.hub.licences import allows_commerce, parts_of, strictest, strictness
 from audio_judge.judge.learned import DECIDE
 from audio_judge.judge.native import window_seconds
+from audio_judge.judge.origin import revision_of
 
 LIBRARY, PIPELINE_TAG = "transformers", "audio-text-to-text"
 TAGS = ("audio", "audio-judge", "decision")
@@ -209,7 +210,9 @@ def _figures(results: Results) -> str:
     from audio_judge.eval.tables import markdown
 
     # The first heading has no line before it
-    return markdown(results.found, _shown(results)).strip().replace("\n## ", "\n### ").replace("## ", "### ", 1)
+    tables = markdown(results.found, _shown(results)).strip().replace("\n## ", "\n### ").replace("## ", "### ", 1)
+    revision = results.found.get("revisions", {}).get(results.judge)
+    return tables if revision is None else f"Measured at revision `{revision}`.\n\n{tables}"
 
 
 def _shown(results: Results) -> list[Any]:
@@ -291,6 +294,7 @@ def judge_shape(folder: str | Path) -> dict[str, str]:
     if "quantization_config" not in config:  # packed weights cannot be counted
         rows["parameters"] = f"{sum(_counts(folder, names)):,}"
     rows["weights"] = f"{megabytes:,.1f} MB"
+    rows["revision"] = f"`{revision_of(folder)}`"
     rate, window = _heard(folder)
     rows |= {"sampling rate": f"{rate:,} Hz"} if rate else {}
     rows["window"] = f"{window:g} s; longer clips are cut into windows"

@@ -4,6 +4,7 @@ import pytest
 from shell import folder, lines, table  # noqa: F401
 
 from audio_judge.judge.judge import AudioJudge
+from audio_judge.version import __version__
 
 
 class TestAnalyze:
@@ -30,6 +31,7 @@ class TestAnalyze:
     def test_row_and_text(self, measure):
         (row,) = lines(measure("clips/0.wav", "--output", "-")[1])
         assert (row["seconds"], row["channels"], row["dropouts"]) == (0.5, 1, [])
+        assert row["audio_judge"] == __version__
         assert "16000 Hz" in measure("clips/0.wav")[1]
 
     def test_goes_on(self, measure, folder):

@@ -93,6 +93,18 @@ class TestRun:
         with pytest.raises(UsageError, match="seed 0, not 1"):
             run(nisqa_run(tmp_path, seed=1), loader=lambda _: FakeJudge())
 
+    def test_revision_stands_with_the_figures_and_another_needs_another_folder(self, tmp_path):
+        def judge(revision):
+            fake = FakeJudge()
+            fake.facts = {**fake.facts, "revision": revision}
+            return fake
+
+        found = run(nisqa_run(tmp_path), loader=lambda _: judge("r1"))
+        assert found["revisions"] == {"fake": "r1"}
+        (tmp_path / "out" / "predictions.jsonl").unlink()
+        with pytest.raises(UsageError, match="run of fake at r1, not r2"):
+            run(nisqa_run(tmp_path), loader=lambda _: judge("r2"))
+
     def test_another_version_needs_another_folder(self, tmp_path):
         run(nisqa_run(tmp_path), loader=lambda _: FakeJudge())
         with pytest.raises(UsageError, match="another nisqa_test"):

@@ -33,6 +33,7 @@ from audio_judge.hub.card import CardFacts, Results, read_card_facts, read_resul
 from audio_judge.hub.files import CODE_FILES, check_repo, select_files
 from audio_judge.hub.folder import merge, upload, write_folder, write_halved
 from audio_judge.judge.learned import LEARNED_FILE, Learned, Lesson
+from audio_judge.judge.origin import revision_of
 from audio_judge.rubrics.rubric import RUBRICS, Rubric
 from audio_judge.training.tuning import add_lora
 
@@ -293,6 +294,13 @@ class TestWriteCard:
         for words in ("# judge", "Not measured.", "The training data are not stated.", "Not stated: check it"):
             assert words in text
 
+    def test_names_its_content_and_what_was_measured(self, copy):
+        results = results_of()
+        found = {**results.found, "revisions": {"mine": "sha256:0123456789ab"}}
+        text = self.card(copy, results=replace(results, found=found)).text
+        assert f"| revision | `{revision_of(copy)}` |" in text
+        assert "Measured at revision `sha256:0123456789ab`." in text
+
     def test_counts_the_parameters(self, copy):
         count = sum(tensor.numel() for tensor in load_file(copy / "model.safetensors").values())
         assert f"| parameters | {count:,} |" in self.card(copy).text
@@ -382,8 +390,11 @@ class TestWriteCard:
         assert self.card(copy, CardFacts("mit", **facts)).data.license == "cc-by-nc-4.0"
 
     def test_parts_that_say_nothing_change_nothing(self, copy):
-        plain = write_card(copy, FACTS, repo="me/judge").read_text()
-        assert write_card(self.spoilt(copy, license=None, attributions=[]), FACTS, repo="me/judge").read_text() == plain
+        def card(folder):
+            return write_card(folder, FACTS, repo="me/judge").read_text().replace(revision_of(folder), "this one")
+
+        plain = card(copy)
+        assert card(self.spoilt(copy, license=None, attributions=[])) == plain
         assert plain.endswith("## Licence\n\ncc-by-4.0. The three code files and `handler.py` are under Apache-2.0.\n")
 
     def test_card_of_a_lora_names_its_judge(self, place, tmp_path):
