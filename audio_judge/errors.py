@@ -1,8 +1,12 @@
-"""The error of every request that cannot be carried out, and the exit codes of the commands."""
+"""The error of every request that cannot be carried out, the exit codes of the commands, and where a warning belongs."""
 
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 class UsageError(ValueError):
@@ -36,3 +40,17 @@ def exit_code(command: str, work: Callable[[], int], stopped: str = "stopped") -
         place = "" if error.filename is None else f"{str(error.filename)[:200]}: "
         print(f"{command}: {place}{error.strerror or error}", file=sys.stderr)
         return 2
+
+
+def callers_stacklevel() -> int:
+    """The ``stacklevel`` of a warning that is given where this is called: that of the line that called this package.
+
+    What lies between, such as a progress bar that asks for the next clip, is no such line.
+    """
+    level, found = 1, 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            found = level + 1
+        level, frame = level + 1, frame.f_back
+    return found

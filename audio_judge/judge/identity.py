@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from audio_judge.errors import UsageError
+from audio_judge.errors import UsageError, callers_stacklevel
 from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
@@ -236,4 +236,4 @@ class Identity:
     def _warn(self, message: str, category: type[UserWarning], about: tuple[str, str]) -> None:
         if about not in self._warned:
             self._warned.add(about)
-            warnings.warn(message, category, stacklevel=4)
+            warnings.warn(message, category, stacklevel=callers_stacklevel())

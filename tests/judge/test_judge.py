@@ -222,8 +222,9 @@ class TestTrainedRubrics:
         assert list(judge.profile(wav).scores) == list(RUBRICS)
 
     def test_untrained_rubric_is_warned_about_once(self, taught, wav):
-        with pytest.warns(UntrainedRubricWarning, match="not trained on 'loudness'.*mos, naturalness"):
+        with pytest.warns(UntrainedRubricWarning, match="not trained on 'loudness'.*mos, naturalness") as said:
             taught.score(wav, rubric="loudness")
+        assert said[0].filename == __file__  # and no line of the package, or of a progress bar between
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             taught.score(wav, rubric=["loudness", "mos"])
