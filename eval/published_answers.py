@@ -7,6 +7,7 @@ The answers are read as those of any judge, and not ``y_pred``: by the name of t
 is. Authors took the first number, or the one in a dimension's place, so that a missing one moves the others.
 """
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Any
 
 from audio_judge.batch import lines
 from audio_judge.corpora.nisqa import RUBRIC_OF
+from audio_judge.corpora.rows import is_blank
 from audio_judge.errors import UsageError
 from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import ParseError, categorize, explain, profile
@@ -86,10 +88,12 @@ def _rubric(path: Path, line: int, row: dict[str, Any]) -> str:
 
 
 def _number(path: Path, line: int, row: dict[str, Any], column: str) -> float | None:
-    try:
-        return float(row[column]) if str(row[column] or "").strip() else None
-    except ValueError:
-        raise UsageError(f"{path}:{line}: {column} is {row[column]!r}; a number expected") from None
+    if is_blank(row[column]):
+        return None
+    number = lines.as_number(row[column])
+    if number is None or not math.isfinite(number):
+        raise UsageError(f"{path}:{line}: {column} is {row[column]!r}; a number expected")
+    return number
 
 
 def _read(text: str, rubric: Rubric, task: str) -> tuple[dict[str, Any] | None, str | None]:

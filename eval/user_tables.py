@@ -379,8 +379,12 @@ def _truth(said: Mapping[str, Any], benchmark: Benchmark) -> tuple[dict[str, Any
 
 def _number(value: Any, name: str, problems: list[str]) -> float | None:
     """A number of a cell; of nan and inf, which some programs write where they have none, only a problem is left."""
-    number = None if value is None or str(value).strip() == "" else float(value)
-    if number is None or math.isfinite(number):
+    if value is None or str(value).strip() == "":
+        return None
+    number = lines.as_number(value)
+    if number is None:
+        raise ValueError(f"{name} is {value!r}; a number, or an empty cell, is needed")
+    if math.isfinite(number):
         return number
     problems.append(f"{name} is {number:g}; a number, or an empty cell, is needed")
     return None

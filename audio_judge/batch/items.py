@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audio_judge.batch import lines
+
 # The last three are those of NeMo's manifests, of audio folders of `datasets`, and of Coqui's lists
 PATH_COLUMNS = ("path", "wav_path", "filepath_deg", "audio_filepath", "file_name", "audio_file")
 # Says in a row which channel of its clip is heard
@@ -111,11 +113,8 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
 def _time(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
+    seconds = lines.as_number(value)
+    if seconds is None or not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} is {value!r}; seconds in the clip, 0 or more, are needed (else rename it)")
     return seconds
 
@@ -127,11 +126,8 @@ def _text(value: Any) -> str:
 
 def _time_text(value: Any) -> str:
     """One spelling for the 1, 1.0 and "1" of the same time."""
-    try:
-        seconds = float(value)
-        return str(seconds) if math.isfinite(seconds) else _text(value)
-    except (TypeError, ValueError, OverflowError):
-        return _text(value)
+    seconds = lines.as_number(value)
+    return _text(value) if seconds is None or not math.isfinite(seconds) else str(seconds)
 
 
 @dataclass(frozen=True)

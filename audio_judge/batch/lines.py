@@ -104,6 +104,19 @@ def is_deeper(value: Any, levels: int) -> bool:
     return True
 
 
+def as_number(value: Any) -> float | None:
+    """Read a number, or its text, out of a cell; None if it is neither. It may be infinite or not a number (``nan``).
+
+    Example:
+        >>> as_number(" 3.5"), as_number(True), as_number("good")
+        (3.5, None, None)
+    """
+    try:
+        return None if isinstance(value, bool) else float(value)  # to Python, True is 1.0
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def _finite(text: str) -> float | str:
     return value if math.isfinite(value := float(text)) else text
 

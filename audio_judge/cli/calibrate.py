@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audio_judge.batch import lines
 from audio_judge.batch.items import Item
 from audio_judge.batch.run import say, say_some
 from audio_judge.cli.common import Asked, prepare, request_of
@@ -130,10 +131,9 @@ def _rated(
 
 
 def _rating(said: object, rubric: Rubric, scale: Scale | None) -> float:
-    try:
-        value = float(str(said))
-    except ValueError as error:
-        raise ValueError(f"{rubric.name} {said!r} is no number") from error
+    value = lines.as_number(said)
+    if value is None:
+        raise ValueError(f"{rubric.name} is {said!r}; a number, or an empty cell, is needed")
     ends = scale or rubric.scale
     if not (math.isfinite(value) and ends.low <= value <= ends.high):
         raise ValueError(

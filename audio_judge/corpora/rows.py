@@ -152,10 +152,9 @@ class Row:
 
     def as_number(self, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
         """Check a number, or its text, that is part of a cell; ``name`` is what the complaint calls it."""
-        try:
-            number = math.nan if isinstance(value, bool) else float(value)  # to Python, True is 1.0
-        except (TypeError, ValueError):
-            raise self.error(f"{name} is {_short(value)}; a number expected") from None
+        number = lines.as_number(value)
+        if number is None:
+            raise self.error(f"{name} is {_short(value)}; a number expected")
         if not (math.isfinite(number) and low <= number <= high):
             raise self.error(f"{name} is {_short(value)}; a number from {low:g} to {high:g} expected")
         return number

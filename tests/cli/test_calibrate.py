@@ -42,6 +42,7 @@ class TestCalibrate:
         code, _, err = run("calibrate", "ratings.csv", "--output", "calibration.json")
         assert (code, "3 ratings left out" in err) == (1, True), err
         assert "clips/0.wav: mos 7 is outside 1 to 5" in err
+        assert "clips/1.wav: mos is 'good'; a number, or an empty cell, is needed" in err
         assert read_rubrics(folder / "calibration.json")[0].clips == 3
 
     def test_no_gain_writes_nothing(self, run, folder, loaded):

@@ -100,6 +100,7 @@ class TestReading:
         [
             (("3", "mos", "", 3), r"a\.csv:2: y_true is empty"),
             (("3", "mos", "high", 3), r"a\.csv:2: y_true is 'high'"),
+            (("3", "mos", "inf", 3), r"a\.csv:2: y_true is 'inf'"),
             (("3", "warmth", 3, 3), r"a\.csv:2: dim is 'warmth'; one of mos, noi"),
             (("3", "noi", 3, 3), r"no row about mos; it has noisiness"),
         ],

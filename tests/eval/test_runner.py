@@ -240,6 +240,11 @@ class TestCli:
         figure = figures(json.loads((tmp_path / "o" / "metrics.json").read_text()), "predictions", "score")["mos/MAE"]
         assert (figure["n"], figure["coverage"], figure["answered"]) == (4, 0.5, 0.0)
 
+    def test_a_word_in_place_of_a_number_stops(self, tmp_path, capsys):
+        (tmp_path / "p.csv").write_text("id,mos,truth.mos\na,good,1\n")
+        assert cli.main(["score", str(tmp_path / "p.csv"), "--task", "score"]) == 2
+        assert "p.csv:2: mos is 'good'; a number, or an empty cell, is needed" in capsys.readouterr().err
+
     def test_a_rubric_that_is_spelled_wrong_is_no_new_one(self, tmp_path, capsys):
         (tmp_path / "said.csv").write_text("id,guess,truth\na,1,2\nb,2,2\n")
         words = ["score", str(tmp_path / "said.csv"), "--task", "score", "--out", str(tmp_path / "o")]
