@@ -6,8 +6,9 @@ import os
 import ssl
 import threading
 import zlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import torch
+from jinja2 import TemplateError
 from transformers import DecisionPipeline, JevConfig, PreTrainedConfig, TextGenerationPipeline, pipeline
 from transformers.utils import cached_file
 
@@ -275,6 +277,17 @@ def _told_tokens(text: str, tokens: Sequence[Sequence[tuple[str, float]]], cut_o
     return Completion(json.dumps({"text": text, "tokens": tokens}, ensure_ascii=False), cut_off)
 
 
+@contextmanager
+def _refusal_of(model: str) -> Iterator[None]:
+    """What a model of this process fails at is counted as refused, as of a server: no memory, no such position, a bad template."""
+    try:
+        yield
+    # The template is the model's own code, and TemplateError is what it raises of its own accord
+    except (ValueError, RuntimeError, LookupError, TypeError, AttributeError, TemplateError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CallError("refused", f"{model}: {type(error).__name__}: {reason}") from error
+
+
 class LocalModel:
     """A transformers model in this process, one request at a time.
 
@@ -314,8 +327,12 @@ class LocalModel:
         return {"local": self.name, **self._options, **self._thinking}
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        """Answer one request once, in a thread, so that others may wait meanwhile."""
-        return await asyncio.to_thread(self._generate, messages, sampling)
+        """Answer one request once, in a thread, so that others may wait meanwhile.
+
+        Raises:
+            CallError: If the model cannot answer it, or its chat template refuses it.
+        """
+        return await asyncio.to_thread(_refusal_of(self.name)(self._generate), messages, sampling)
 
     def _generate(self, messages: Sequence[Message], sampling: Sampling) -> Completion:
         tokenizer, model = self._pipeline.tokenizer, self._pipeline.model
@@ -581,11 +598,8 @@ class LocalDecisionModel:
         return await asyncio.to_thread(self._decide, json.loads(messages[-1]["content"]))
 
     def _decide(self, request: dict[str, Any]) -> Completion:
-        try:
-            with self._turn:
-                answers = self.pipeline(request)
-        except (ValueError, RuntimeError, IndexError) as error:  # no single-token labels, no memory, no such position
-            raise CallError("refused", f"{self.name}: {error}") from error
+        with self._turn, _refusal_of(self.name):
+            answers = self.pipeline(request)
         return _read_answers(self.name, request["questions"], answers)
 
     async def close(self) -> None:

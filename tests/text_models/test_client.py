@@ -337,6 +337,32 @@ class TestLocalModel:
         self.generate(model, Sampling(1.0, 1.0, 4, 5))
         assert torch.equal(torch.rand(2), expected)
 
+    @pytest.mark.parametrize("fault", ["template", "type", "memory", "index"])
+    def test_what_fails_while_it_writes_is_a_counted_failure(self, model, fault):
+        pipe = copy.copy(model._pipeline)
+        pipe.tokenizer = copy.deepcopy(pipe.tokenizer)
+
+        def fail(**_):
+            raise {"memory": torch.OutOfMemoryError, "index": IndexError}[fault]("a reason\nin detail")
+
+        if fault in ("template", "type"):
+            pipe.tokenizer.chat_template = {
+                "template": "{{ raise_exception('a reason') }}",
+                "type": "{{ messages + 1 }}",
+            }[fault]
+        else:
+            pipe.model = SimpleNamespace(device="cpu", config=pipe.model.config, generate=fail)
+
+        async def run():
+            async with Client(LocalModel(pipe, name="tiny"), cache=None) as client:
+                return await client.ask(says("hello")), client.counts.failed
+
+        outcome, failed = asyncio.run(run())
+        assert (outcome.kind, outcome.attempts, failed) == ("refused", 1, 1)
+        assert outcome.message.startswith("tiny: ")
+        assert ("a reason" in outcome.message) == (fault != "type")
+        assert "\n" not in outcome.message
+
     @pytest.mark.parametrize("thinking", [None, True, False])
     def test_thinking_reaches_the_chat_template(self, model, thinking):
         """A template as Qwen3's: an empty thought in the prompt where none is wanted."""
