@@ -762,6 +762,16 @@ def fill_new_rows(weight: torch.Tensor, first: int):
     weight[first:] = (known.mean(0) + 0.1 * known.std(0) * noise).to(weight)
 
 
+def add_tokens(causal: PreTrainedModel, size: int) -> int:
+    """Makes room for a vocabulary of a `size`, new tokens behind the others; returns how many there were."""
+    known = len(causal.get_input_embeddings().weight)
+    if size > known:
+        causal.resize_token_embeddings(size, mean_resizing=False)
+        for part in (causal.get_input_embeddings(), causal.get_output_embeddings()):
+            fill_new_rows(part.weight, known)
+    return known
+
+
 class LayerWeights(nn.Module):
     """A mean over the layers of an encoder, each normalised, with learned weights."""
 
@@ -1164,11 +1174,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         causal = load_language_model(
             text, gguf_file=gguf_file, quantization_config=quantization_config, dtype=dtype, **remote
         )
-        known = len(causal.get_input_embeddings().weight)
-        if len(processor.tokenizer) > known:
-            causal.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
-            for part in (causal.get_input_embeddings(), causal.get_output_embeddings()):
-                fill_new_rows(part.weight, known)
+        known = add_tokens(causal, len(processor.tokenizer))
         tower = encoder_part(AutoModel.from_pretrained(audio, dtype=dtype, **remote))
         config = AudioJudgeConfig(
             audio_config=AutoConfig.from_pretrained(audio, **remote)
@@ -1190,17 +1196,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         for part in (config.audio_config, config.text_config):
             if Path(part._name_or_path).is_dir():  # where it lay here is nobody else's business
                 part._name_or_path = ""
-        with torch.device("meta"):  # its parts are replaced by the loaded ones at once
-            model = cls(config)
-        decoder = type(model.model.language_model)  # some are inside another module of the causal model
-        model.model.audio_tower = tower
-        model.model.language_model = next(part for part in causal.modules() if type(part) is decoder)
-        model.lm_head = causal.get_output_embeddings()
-        model.model.adapter = build_adapter(config).to(tower.device, tower.dtype)
-        if span_size:
-            model.span_head = SpanHead(config).to(tower.device, tower.dtype)
-        model.tie_weights()
-        model.generation_config = causal.generation_config
+        model = cls._joined(config, tower, causal)
         ends = causal.generation_config.eos_token_id
         ends = {
             processor.tokenizer.convert_tokens_to_ids(processor.end_of_turn),
@@ -1210,6 +1206,24 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         if quantization_config is not None:
             model._adopt_quantizer(causal)
         return model.eval()
+
+    @classmethod
+    def _joined(
+        cls, config: AudioJudgeConfig, tower: PreTrainedModel, causal: PreTrainedModel
+    ) -> "AudioJudgeForCausalLM":
+        """A judge of a loaded encoder and a loaded language model; what is between and beside them is new."""
+        with torch.device("meta"):  # its parts are replaced by the loaded ones at once
+            model = cls(config)
+        decoder = type(model.model.language_model)  # some are inside another module of the causal model
+        model.model.audio_tower = tower
+        model.model.language_model = next(part for part in causal.modules() if type(part) is decoder)
+        model.lm_head = causal.get_output_embeddings()
+        model.model.adapter = build_adapter(config).to(tower.device, tower.dtype)
+        if config.span_size:
+            model.span_head = SpanHead(config).to(tower.device, tower.dtype)
+        model.tie_weights()
+        model.generation_config = causal.generation_config
+        return model
 
     def _adopt_quantizer(self, causal: PreTrainedModel) -> None:
         """What the trainers and `save_pretrained` ask a quantized model for, from the language model that was quantized."""
@@ -1414,9 +1428,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         outputs = self(
             input_ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1, **inputs
         )
-        batch = len(input_ids)
         logits = outputs.logits.float()  # (batch, places that something is written after, vocabulary)
-        total = logits.new_zeros(batch, len(candidates))
+        total = logits.new_zeros(len(input_ids), len(candidates))
         # Place among those of `logits`, row of the cache, tokens before, and the candidates that begin so
         begun, rows = [(0, 0, 0, range(len(candidates)))], 1
         while True:
@@ -1426,42 +1439,51 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
                 for run, own in common_runs(candidates, members, at)
             ]
             add_written(total, logits, [(place, run[0], own) for _, _, run, own, place in runs])
-            # Where candidates end with a run, nothing is written after its last token
-            sizes = [len(run) - all(len(candidates[n]) == at + len(run) for n in own) for _, at, run, own, _ in runs]
-            # Runs that are gone on from are equally long: some decoders have a state, which padding would go into
-            parting = [size for size, (_, _, run, _, _) in zip(sizes, runs) if size == len(run)]
-            width = min(parting) if parting else max(sizes, default=0)
-            fed = [(row, at, run[: min(size, width)], own) for size, (row, at, run, own, _) in zip(sizes, runs) if size]
+            fed = runs_to_read(candidates, runs)
             if not fed:
                 return total
-            # (batch x runs,), the rows that each goes on from
-            parents = torch.tensor([row for row, *_ in fed], device=mask.device)
-            parents = (torch.arange(batch, device=mask.device)[:, None] * rows + parents).flatten()
-            outputs[CACHE].reorder_cache(parents)
-            tokens = [torch.tensor(run) for _, _, run, _ in fed]
-            # (batch x runs, width), -1 past the end of a run
-            tokens = nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=-1).to(mask.device)
-            tokens, rows = tokens.repeat(batch, 1), len(fed)
-            mask = torch.cat([mask[parents], (tokens >= 0).long()], dim=1)
-            outputs = self(
-                tokens.clamp(min=0),
-                attention_mask=mask,
-                position_ids=mask.cumsum(1)[:, -tokens.shape[1] :] - 1,
-                use_cache=True,
-                cache=outputs[CACHE],
-            )
-            wide = tokens.shape[1]
-            logits = outputs.logits.float().view(batch, rows * wide, -1)
-            add_written(
-                total,
-                logits,
-                [
-                    (row * wide + step, token, own)
-                    for row, (_, _, run, own) in enumerate(fed)
-                    for step, token in enumerate(run[1:])
-                ],
-            )
+            outputs, mask = self._read_runs(fed, outputs[CACHE], mask, rows)
+            rows, wide = len(fed), outputs.logits.shape[1]
+            logits = outputs.logits.float().view(len(input_ids), rows * wide, -1)
+            written = [
+                (row * wide + step, token, own)
+                for row, (_, _, run, own) in enumerate(fed)
+                for step, token in enumerate(run[1:])
+            ]
+            add_written(total, logits, written)
             begun = [(row * wide + len(run) - 1, row, at + len(run), own) for row, (_, at, run, own) in enumerate(fed)]
+
+    def _read_runs(self, fed: list, cache: Cache, mask: torch.Tensor, rows: int):
+        """
+        What is said after each token of the runs (see `runs_to_read`), each of which goes on from one of the `rows` that the
+        cache has per prompt: the outputs of `forward` for (batch x runs, width), and their mask (batch x runs, length).
+        """
+        batch = len(mask) // rows
+        # (batch x runs,), the rows that each goes on from
+        parents = torch.tensor([row for row, *_ in fed], device=mask.device)
+        parents = (torch.arange(batch, device=mask.device)[:, None] * rows + parents).flatten()
+        cache.reorder_cache(parents)
+        tokens = [torch.tensor(run) for _, _, run, _ in fed]
+        # (batch x runs, width), -1 past the end of a run
+        tokens = nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=-1).to(mask.device)
+        tokens = tokens.repeat(batch, 1)
+        mask = torch.cat([mask[parents], (tokens >= 0).long()], dim=1)
+        positions = mask.cumsum(1)[:, -tokens.shape[1] :] - 1
+        outputs = self(tokens.clamp(min=0), attention_mask=mask, position_ids=positions, use_cache=True, cache=cache)
+        return outputs, mask
+
+
+def runs_to_read(candidates: list[list[int]], runs: list) -> list:
+    """
+    What has to be read of runs, (row, tokens before, tokens, candidates, place) each, to know what is written after them: (row,
+    tokens before, tokens, candidates) of those after which something is.
+    """
+    # Where candidates end with a run, nothing is written after its last token
+    sizes = [len(run) - all(len(candidates[n]) == at + len(run) for n in own) for _, at, run, own, _ in runs]
+    # Runs that are gone on from are equally long: some decoders have a state, which padding would go into
+    parting = [size for size, (_, _, run, _, _) in zip(sizes, runs) if size == len(run)]
+    width = min(parting) if parting else max(sizes, default=0)
+    return [(row, at, run[: min(size, width)], own) for size, (row, at, run, own, _) in zip(sizes, runs) if size]
 
 
 def common_runs(candidates: list[list[int]], members: list[int], at: int) -> list[tuple[list[int], list[int]]]:
