@@ -9,17 +9,16 @@ import io
 import itertools
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, Union, runtime_checkable
 
 import numpy as np
 import soxr
-import torch
-from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
 from audio_judge.audio.activity import Activity, ChannelLevels, is_loud, longer
@@ -31,6 +30,10 @@ from audio_judge.audio.files import (
     checked_rate,
     opened,
 )
+
+# torch takes seconds to import, and files need none
+if TYPE_CHECKING:
+    import torch
 
 MAX_CHANNELS = 64
 # Lists round the end of a clip to so much
@@ -47,7 +50,7 @@ Channel = str | int
 # and 0.70 (envelope); a clip in noise 10 dB louder than itself still has 0.3.
 _MIN_SIGNAL_CORRELATION, _MIN_ENVELOPE_CORRELATION = 0.3, 0.75
 
-Samples = TypeVar("Samples", np.ndarray, torch.Tensor)
+Samples = TypeVar("Samples", np.ndarray, "torch.Tensor")
 
 
 @runtime_checkable
@@ -100,7 +103,7 @@ AudioSource = (
     str
     | os.PathLike[str]
     | bytes
-    | tuple[np.ndarray | torch.Tensor | Sequence[float], int]
+    | tuple[Union[np.ndarray, "torch.Tensor", Sequence[float]], int]
     | Mapping[str, Any]
     | AudioDecoder
     | Audio
@@ -330,6 +333,8 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
         import torchaudio.functional
 
         return torchaudio.functional.resample(samples.float(), from_rate, to_rate)
+    import torch
+
     return torch.from_numpy(resample(samples.detach().cpu().float().numpy(), from_rate, to_rate)).to(samples.device)
 
 
@@ -451,6 +456,8 @@ def _envelope(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def _correlation_peak(x: np.ndarray, y: np.ndarray, rate: int, max_shift: int) -> tuple[int, float]:
     """Lag of ``x`` behind ``y`` with the largest correlation, and that correlation (0 to 1; 0 for silence)."""
+    from scipy import signal  # as dear to import as all else that reads a clip
+
     x, y = x - x.mean(), y - y.mean()
     if min(np.abs(x).max(), np.abs(y).max()) < 1e-6:  # -120 dB, under the last bit of any recording
         return 0, 0.0
@@ -507,7 +514,7 @@ def _resolve(source: Any, name: str | None) -> Encoded | _Decoded:
     if isinstance(source, AudioDecoder):
         decoded = source.get_all_samples()
         return _Decoded(decoded.data, decoded.sample_rate, name or "decoder")
-    if isinstance(source, np.ndarray | torch.Tensor | list):
+    if isinstance(source, np.ndarray | list) or _is_tensor(source):
         raise AudioError(f"{name or 'array'}: arrays must come with a sampling rate; give (array, rate)")
     raise AudioError(
         f"{name or 'clip'}: cannot read audio from a {type(source).__name__}; give a path or (array, rate), and several clips as a list"
@@ -536,8 +543,13 @@ def _resolve_pair(pair: tuple[Any, Any], name: str) -> _Decoded:
     return _Decoded(samples, rate, name)
 
 
+def _is_tensor(samples: Any) -> "TypeGuard[torch.Tensor]":
+    """Whether it is a tensor of torch, of which there is none before torch was imported."""
+    return "torch" in sys.modules and isinstance(samples, sys.modules["torch"].Tensor)
+
+
 def _to_numpy(samples: Any, name: str) -> np.ndarray:
-    if isinstance(samples, torch.Tensor):
+    if _is_tensor(samples):
         samples = samples.detach().cpu()
         # numpy has no bfloat16
         return (samples.float() if samples.is_floating_point() else samples).numpy()
@@ -567,7 +579,9 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which is reported
             return array.astype(np.float32)
-    # Here, because transformers takes seconds to import, and files, which come as floats, do not need it
+    # Here, because both take seconds to import, and files, which come as floats, do not need them
+    import torch
+
     from audio_judge.processing_audio_judge import integers_as_floats
 
     try:

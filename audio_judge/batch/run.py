@@ -165,8 +165,6 @@ def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = F
     Raises:
         UsageError: If the output cannot be written or gone on with, or memory is too small.
     """
-    from torch import OutOfMemoryError
-
     is_in_pieces = output.resume or shards.this_shard().count > 1
     if is_in_pieces and output.path is not None and is_csv(output.path) and not job.is_one_row:
         raise UsageError("a table has several rows per clip here; --resume and several processes need .jsonl")
@@ -175,7 +173,10 @@ def run(job: Job, items: Sequence[Any], output: Output, *, no_progress: bool = F
     except KeyboardInterrupt:
         say(f"\nstopped{_how_to_go_on(output)}")
         return 130
-    except OutOfMemoryError as error:
+    except RuntimeError as error:
+        # torch's own error, but for nothing is torch imported here: `analyze` needs none
+        if "torch" not in sys.modules or not isinstance(error, sys.modules["torch"].OutOfMemoryError):
+            raise
         raise UsageError(f"out of memory; give a smaller --batch-size{_how_to_go_on(output)}") from error
     except BrokenPipeError:
         raise

@@ -54,10 +54,10 @@ def split(names: Sequence[str]) -> tuple[str | None, list[str]]:
         >>> split(["peer:nisqa", "open", "peer:pesq"])
         ('open', ['peer:nisqa', 'peer:pesq'])
     """
-    from audio_judge.eval.peers import PREFIX
-
     if not names:
         return None, []
+    from audio_judge.eval.peers import PREFIX
+
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     if twice:
         raise UsageError(f"--judge {twice[0]} is there twice; leave one out")

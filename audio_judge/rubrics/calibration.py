@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 from scipy.special import stdtr
 
 from audio_judge.rubrics.rubric import Rubric
@@ -189,6 +188,8 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
 
 def _curve(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, float], ...]:
     """Isotonic regression, with straight lines between the centres of its steps."""
+    from scipy.optimize import isotonic_regression  # its import is slow, and most rubrics are not calibrated
+
     # Clips with equal readings must get equal ratings, so each reading counts once, with its number of clips as weight
     places, which = np.unique(x, return_inverse=True)  # (readings,), (clips,)
     counts = np.bincount(which)

@@ -1,10 +1,9 @@
 """Shares of listeners per level: from a rating or from single votes, and back to a score."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 
 from audio_judge.rubrics.rubric import Rubric
 
@@ -49,7 +48,7 @@ def level_shares(
     # This tilt leaves exp(-800) = 0 for all levels but the last, so the root lies between its two signs.
     limit = levels**2 / width**2 + 800
     logs = -(positions**2) / (2 * width**2)  # (levels,)
-    tilt = brentq(lambda t: _tilted(logs, positions, t) @ positions - target, -limit, limit, xtol=1e-13, maxiter=500)
+    tilt = _root(lambda t: _tilted(logs, positions, t) @ positions - target, limit)
     return _tilted(logs, positions, tilt)
 
 
@@ -97,7 +96,14 @@ def tilted_to(shares: np.ndarray, rubric: Rubric, mean: float) -> np.ndarray:
     logs = np.log(np.maximum(shares, 1e-9))
     step = (rubric.high - rubric.low) / (levels - 1)
     places = (values - values.mean()) / step  # (levels,), in levels around the middle
-    return _tilted(logs, places, brentq(lambda t: _tilted(logs, places, t) @ values - mean, -800.0, 800.0, xtol=1e-13))
+    return _tilted(logs, places, _root(lambda t: _tilted(logs, places, t) @ values - mean, 800.0))
+
+
+def _root(function: Callable[[float], float], limit: float) -> float:
+    """Where a function that rises from ``-limit`` to ``limit`` is 0."""
+    from scipy.optimize import brentq  # its import is slow, and most scores need none
+
+    return float(brentq(function, -limit, limit, xtol=1e-13, maxiter=500))
 
 
 def _tilted(log_shares: np.ndarray, positions: np.ndarray, tilt: float) -> np.ndarray:

@@ -1,5 +1,8 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 
+import subprocess
+import sys
+
 import pytest
 from shell import folder, lines, table  # noqa: F401
 
@@ -27,6 +30,16 @@ class TestAnalyze:
         assert (good["sampling_rate"], good["dropouts"], good["task"]) == ("16000", "0", "analyze")
         assert bad["error"].startswith("missing.wav: no such file")
         assert "1 clip measured, 1 error" in err
+
+    def test_imports_nothing_that_a_judge_is_made_of(self, folder):
+        code = """
+import sys
+from audio_judge.cli.main import main
+main(["analyze", "clips/0.wav", "--output", "facts.csv"])
+print(sorted({"torch", "transformers", "pandas", "datasets"} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+        assert done.stdout == "[]\n", done.stderr
 
     def test_row_and_text(self, measure):
         (row,) = lines(measure("clips/0.wav", "--output", "-")[1])
