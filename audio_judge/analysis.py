@@ -14,7 +14,7 @@ import pyloudnorm
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from audio_judge.audio import MIX, Audio, AudioError, AudioSource, Channel, audio_info, clip_name, read_audio
+from audio_judge.audio import MIX, AudioError, AudioSource, Channel, audio_info, clip_name, read_audio
 
 LONGEST_SECONDS = 3600.0
 SILENCE_DBFS = -60.0
@@ -114,29 +114,36 @@ def analyze(
     samples = audio.samples.astype(np.float64)
     peak = float(np.abs(samples).max())
     frames = _frame_levels(samples, audio.sampling_rate)
-    dropouts = _dropouts(samples, audio.sampling_rate)
+    gaps = dropouts(samples, audio.sampling_rate)
     return Analysis(
         clip=audio.name,
         seconds=audio.seconds,
         sampling_rate=audio.sampling_rate,
         channels=info.channels,
-        loudness_lufs=_loudness(samples, audio),
+        loudness_lufs=loudness(samples, audio.sampling_rate),
         peak_dbfs=20 * math.log10(peak) if peak else None,
         clipping_share=clipping_share(samples),
-        snr_db=_signal_to_noise(frames, samples, audio.sampling_rate, dropouts),
-        bandwidth_hz=_bandwidth(samples, audio.sampling_rate),
-        dropouts=dropouts,
+        snr_db=_signal_to_noise(frames, samples, audio.sampling_rate, gaps),
+        bandwidth_hz=bandwidth(samples, audio.sampling_rate),
+        dropouts=gaps,
         silence_share=float((frames < SILENCE_DBFS).mean()),
         dc_offset=float(samples.mean()),
     )
 
 
-def _loudness(samples: np.ndarray, audio: Audio) -> float | None:
-    meter = pyloudnorm.Meter(audio.sampling_rate)
-    if audio.seconds < meter.block_size:
+def loudness(samples: np.ndarray, rate: int) -> float | None:
+    """Integrated loudness of samples (samples,) in LUFS; None for silence and for less than 0.4 s.
+
+    Example:
+        >>> tone = 0.1 * np.sin(np.arange(16000) * 2 * np.pi * 1000 / 16000)
+        >>> round(loudness(tone, 16000)), loudness(tone[:4000], 16000)
+        (-23, None)
+    """
+    meter = pyloudnorm.Meter(rate)
+    if len(samples) < meter.block_size * rate:
         return None
-    loudness = float(meter.integrated_loudness(samples))
-    return loudness if math.isfinite(loudness) else None
+    measured = float(meter.integrated_loudness(samples))
+    return measured if math.isfinite(measured) else None
 
 
 def _frame_levels(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -234,8 +241,24 @@ def _flatness(samples: np.ndarray, rate: int) -> float:
     return float(np.exp(np.log(power).mean()) / power.mean())
 
 
-def _bandwidth(samples: np.ndarray, rate: int) -> float:
-    """Highest frequency in Hz within 70 dB of the strongest, in the loudest twentieth of the frames at each frequency."""
+def bandwidth(samples: np.ndarray, rate: int) -> float:
+    """Highest frequency in Hz within 70 dB of the strongest, in the loudest twentieth of the frames at each frequency.
+
+    Args:
+        samples: Of shape (samples,).
+        rate: In Hz.
+
+    Returns:
+        0 for silence.
+    """
+    return band(samples, rate)[1]
+
+
+def band(samples: np.ndarray, rate: int, low_db: float = BANDWIDTH_DB) -> tuple[float, float]:
+    """Lowest and highest frequency that sounds, in Hz; both 0 for silence.
+
+    ``low_db`` is how far, in dB, the low end lies below the strongest frequency: the hum and rumble of a room reach lower than a voice.
+    """
     size = min(len(samples), 2 ** round(math.log2(0.04 * rate)))
     window = signal.get_window(("kaiser", 14.0), size)  # its side lobes are more than 100 dB down
     transform = signal.ShortTimeFFT(window, hop=size // 2, fs=rate)
@@ -243,13 +266,13 @@ def _bandwidth(samples: np.ndarray, rate: int) -> float:
     power = np.square(np.abs(transform.stft(samples - samples.mean(), p0=1, p1=max(2, len(samples) // (size // 2)))))
     levels = np.percentile(power, 95, axis=1)
     if levels.max() <= size * _TINY:
-        return 0.0
-    heard = np.flatnonzero(levels >= levels.max() * 10 ** (BANDWIDTH_DB / 10))
-    return float(min(transform.f[heard[-1]], rate / 2))
+        return 0.0, 0.0
+    low, high = (np.flatnonzero(levels >= levels.max() * 10 ** (below / 10)) for below in (low_db, BANDWIDTH_DB))
+    return float(transform.f[low[0]]), float(min(transform.f[high[-1]], rate / 2))
 
 
-def _dropouts(samples: np.ndarray, rate: int) -> tuple[tuple[float, float], ...]:
-    """Gaps of 10 ms or more, 60 dB under the sound, that begin or end in the middle of it."""
+def dropouts(samples: np.ndarray, rate: int) -> tuple[tuple[float, float], ...]:
+    """(start, end) in seconds of gaps of 10 ms or more, 60 dB under the sound, that begin or end in the middle of it."""
     size = max(1, round(0.005 * rate))
     power = np.maximum(uniform_filter1d(np.square(samples), size), 0)
     active = float(np.percentile(power, 90))

@@ -60,6 +60,7 @@ def scores(
         language=asked_in,
         answer_language=language,
         is_written=task is None or identity.writes(task),
+        is_measured=task is not None,
     )
 
 

@@ -19,6 +19,7 @@ from audio_judge.judge import preferences
 from audio_judge.judge.judgement import Judgement, Preference
 from audio_judge.judge.requests import Reading
 from audio_judge.judge.results import values_of, worst_window
+from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.languages import get_language
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
@@ -92,6 +93,7 @@ def explanation(
     language: str = "en",
     faults: Sequence[Cause] | None = None,
     part: Mapping[str, float] | None = None,
+    facts: SignalFacts | None = None,
 ) -> Draft:
     r"""Draft an explanation of decided scores on NISQA's rubrics.
 
@@ -104,19 +106,21 @@ def explanation(
         faults: That were decided to be there; a sentence about another known fault is then left out, and faults that the
             judge says nothing about are added. None if they were not decided.
         part: Scores of the part of the clip that the words are about, but for the verdict; None for the whole.
+        facts: What was measured in it; no sentence contradicts that.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
         'Overall quality: 2.4\n\nIt is noisy.'
     """
     head = explain.head(_rounded(scores), language=language)
-    heard = tuple(Cause(fault.kind) for fault in faults or ())
-    target = Explanation(_rounded({**(part or scores), "mos": scores["mos"]}), heard)
+    values = _rounded({**(part or scores), "mos": scores["mos"]})
+    target = Explanation(_unopposed_scores(values, facts), tuple(faults or ()))
+    silent = values.keys() - target.scores.keys()
     absent = set() if faults is None else FAULT_QUESTIONS.keys() - target.kinds
 
     def compose(words: str) -> Written:
         # Parsed before it is given out: what a judge answers can be read strictly, whatever it wrote
-        agreeing, is_own = _held_to(words, target, absent, language)
+        agreeing, is_own = _held_to(_unopposed(words, facts, language), target, absent, silent, language)
         explain.parse(head + agreeing, strict=True, language=language)
         return Written(head + agreeing, agreeing, is_own)
 
@@ -135,14 +139,23 @@ def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_
     return Assessment(_rounded(scores), "" if rate is None else assess.read_rate(rate.level), found)
 
 
-def assessment(target: Assessment, with_reference: bool, language: str = "en", *, knows_faults: bool = False) -> Draft:
-    """Draft an assessment of decided scores.
+def assessment(
+    target: Assessment,
+    with_reference: bool,
+    language: str = "en",
+    *,
+    faults: Sequence[Cause] | None = None,
+    facts: SignalFacts | None = None,
+) -> Draft:
+    """Draft an assessment of decided scores; no sentence contradicts what was measured, ``facts``.
 
-    With ``knows_faults`` the distortions were decided, too; a sentence that names others, or other times, is then left out.
+    If ``faults`` were decided, a sentence that names other faults or distortions, or other times, is left out.
     """
+    kinds = None if faults is None else {fault.kind for fault in faults}
 
     def compose(words: str) -> Written:
-        agreeing = _without_other_distortions(words, target, language) if knows_faults else words
+        agreeing = _unopposed(words, facts, language, kinds)
+        agreeing = agreeing if kinds is None else _without_other_distortions(agreeing, target, language)
         text = assess.write(replace(target, answer=_some(agreeing)), language=language)
         return Written(text, assess.parse(text, strict=True, language=language).answer)
 
@@ -151,8 +164,10 @@ def assessment(target: Assessment, with_reference: bool, language: str = "en", *
     return Draft(assess.ask(with_reference=with_reference, language=language), head, compose, spare, is_one_line=False)
 
 
-def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool = False) -> Draft:
-    """Draft suggestions for what was decided, whose worst dimensions are the areas.
+def suggestions(
+    target: Assessment, language: str = "en", *, knows_faults: bool = False, facts: SignalFacts | None = None
+) -> Draft:
+    """Draft suggestions for what was decided, whose worst dimensions are the areas; none contradicts what was measured, ``facts``.
 
     With ``knows_faults`` the distortions were decided, too; advice against others, or for other areas, is then left out, and
     advice against those that the judge says nothing about is added.
@@ -160,7 +175,7 @@ def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool 
     advice = suggest.suggest_for(target, language=language)
 
     def compose(words: str) -> Written:
-        lines = suggest.parse(_some(words)).suggestions
+        lines = suggest.parse(_some(_unopposed(words, facts, language))).suggestions
         added: tuple[str, ...] = ()
         if knows_faults:
             lines = tuple(line for line in lines if _suits(line, target, advice.areas, language))
@@ -176,26 +191,35 @@ def suggestions(target: Assessment, language: str = "en", *, knows_faults: bool 
     return Draft(suggest.ask(language=language), head, compose, "\n".join(advice.suggestions), is_one_line=False)
 
 
-def description(scores: Mapping[str, float], with_reference: bool, language: str = "en") -> Draft:
+def description(
+    scores: Mapping[str, float], with_reference: bool, language: str = "en", facts: SignalFacts | None = None
+) -> Draft:
     """Draft a description that ends in the decided overall score, ``mos`` among NISQA's rubrics.
+
+    No sentence contradicts what was measured, ``facts``.
 
     Example:
         >>> description({"mos": 2.44}, False).finish("It is noisy. The MOS is 4.0.").text
         'It is noisy. Overall the MOS is 2.4.'
     """
     values = _rounded(scores)
+    spoken_of = _unopposed_scores(values, facts)
+    fitting = describe.fitting_sentences(values, language)
 
     def compose(words: str) -> Written:
-        free = []
-        for sentence in sentences(words):
+        free: dict[str, str] = {}  # by rubric, or by itself: nothing is said twice
+        for sentence in sentences(_unopposed(words, facts, language)):
             if "MOS" in sentence:  # the judge comes to its own last sentence; the decided one is put in its place
                 break
-            free.append(sentence)
+            subject, fit = fitting.get(sentence, (sentence, sentence))
+            if subject not in values or subject in spoken_of:
+                free.setdefault(subject, fit)
         space = get_language(language).marks["space"]
-        text = describe.write(Description(space.join(free), values["mos"]), language=language)
-        return Written(text, describe.parse(text, strict=True, language=language).text)
+        text = describe.write(Description(space.join(free.values()), values["mos"]), language=language)
+        own = set(free.values()) <= set(sentences(words))
+        return Written(text, describe.parse(text, strict=True, language=language).text, own)
 
-    spare = describe.describe_scores(values, language=language).text
+    spare = describe.describe_scores(spoken_of, language=language).text
     return Draft(describe.ask(with_reference=with_reference, language=language), "", compose, spare)
 
 
@@ -217,6 +241,39 @@ def comparison(target: Comparison, aspects: Sequence[str], form: Form, language:
     return Draft(compare.ask(aspects, language=language), argument, compose, "", is_optional=True)
 
 
+def _unopposed_scores(scores: Mapping[str, float], facts: SignalFacts | None) -> dict[str, float]:
+    """Scores on NISQA's rubrics without those whose words would contradict what was measured."""
+    return {
+        name: value
+        for name, value in scores.items()
+        if facts is None or not facts.opposes(name, explain.fifth(RUBRICS[name], value))
+    }
+
+
+def _unopposed(words: str, facts: SignalFacts | None, language: str, kinds: Set[str] | None = None) -> str:
+    """Free words without the sentences that contradict what was measured, or name a known fault that is none of ``kinds``."""
+    absent = frozenset() if kinds is None else FAULT_QUESTIONS.keys() - kinds
+
+    def agrees(sentence: str) -> bool:
+        named = explain.named_causes(sentence, language)
+        return not absent & set(named) and (facts is None or _fits_facts(sentence, named, facts, language))
+
+    lines = ([part for part in sentences(line) if agrees(part)] for line in words.split("\n"))
+    return "\n".join(get_language(language).marks["space"].join(parts) for parts in lines if parts)
+
+
+def _fits_facts(sentence: str, named: Sequence[str], facts: SignalFacts, language: str) -> bool:
+    """Whether a sentence gives the level no other side, a measured fault no other degree, and a dimension no other state than measured."""
+    rubric, place = explain.places_of_sentences(language).get(sentence, ("", 0))
+    if rubric and facts.opposes(rubric, place):
+        return False
+    if facts.loudness_lufs is not None:
+        said = explain.level_side(sentence, language)
+        if said not in (0, facts.side) or (facts.side == 0 and "level" in named):
+            return False
+    return all(_says_what_is_measured(sentence, facts.noted(Cause(kind)), language) for kind in named)
+
+
 def _dimensions(target: Comparison, language: str) -> Draft:
     def compose(words: str) -> Written:
         text = compare.write(replace(target, answer=_some(words)), form="dimensions", language=language)
@@ -236,28 +293,48 @@ def _agrees(sentence: str, target: Comparison, token: str, aspects: Sequence[str
     return all(target.verdicts.get(name, verdict) == verdict for name, verdict in said.items())
 
 
-def _held_to(words: str, target: Explanation, absent: Set[str], language: str) -> tuple[str, bool]:
+def _held_to(words: str, target: Explanation, absent: Set[str], silent: Set[str], language: str) -> tuple[str, bool]:
     """Free reasons held to decided scores, faults and absent faults, and whether all of them are the judge's own.
+
+    Of the rubrics in ``silent`` nothing is said: what was measured opposes their scores.
 
     Raises:
         ValueError: If nothing of them can stay.
     """
-    fitting = explain.fitting_sentences(target.scores, language)
+    fitting = explain.fitting_sentences({**target.scores, **dict.fromkeys(silent, 3.0)}, language)
     said = sentences(words)
     kept: dict[str, str] = {}  # by rubric, or by itself: nothing is said twice
+    spoken_of: set[str] = set()  # kinds of causes
     for sentence in said:
         subject, fit = fitting.get(sentence, (sentence, sentence))
-        if not _contradicts(sentence, target.kinds, absent, language):
-            kept.setdefault(subject, fit)
+        named = set(explain.named_causes(sentence, language))
+        # One sentence a fault: two might say two degrees of it
+        if (
+            subject in silent
+            or _contradicts(sentence, target.kinds, absent, language)
+            or (named and named <= spoken_of)
+        ):
+            continue
+        if not all(_says_what_is_measured(sentence, cause, language) for cause in target.causes if cause.kind in named):
+            continue
+        kept.setdefault(subject, fit)
+        spoken_of |= named
     _some("".join(kept.values()))
     # What is added goes before the verdict, which is the last sentence of our own explanations
     verdict = [kept.pop("mos")] if "mos" in kept else []
-    named = explain.named_causes(" ".join(kept.values()), language)
-    lacking = [cause for cause in target.causes if cause.kind not in named]
+    lacking = [cause for cause in target.causes if cause.kind not in spoken_of]
     rng = random.Random(words)  # the same words get the same additions
     added = [text for cause in lacking for text in explain.cause_sentences(cause, rng, language)]
     parts = [*kept.values(), *added, *verdict]
     return get_language(language).marks["space"].join(parts), set(parts) <= set(said)
+
+
+def _says_what_is_measured(sentence: str, cause: Cause, language: str) -> bool:
+    """Whether a sentence of ours gives a cause no other degree or direction than was measured; nothing is known of others."""
+    if not cause.parameters.keys() - {"probability"}:
+        return True
+    ours = sentence in explain.all_naming(cause.kind, language)
+    return not ours or sentence in explain.sentences_naming(cause, language)
 
 
 def _contradicts(sentence: str, heard: Set[str], absent: Set[str], language: str) -> bool:
@@ -420,24 +497,24 @@ def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
 def draft_explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The explanation of a judgement; of a long clip, its words are about the worst window."""
     part = worst_window(judgement).scores if judgement.timeline else None
-    return explanation(values_of(judgement), with_reference, language, judgement.faults, part)
+    return explanation(values_of(judgement), with_reference, language, judgement.faults, part, judgement.facts)
 
 
 def draft_assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The assessment of a judgement, with the faults that were decided."""
-    target, is_known = decided_assessment(judgement), judgement.faults is not None
-    return assessment(target, with_reference, language, knows_faults=is_known)
+    target = decided_assessment(judgement)
+    return assessment(target, with_reference, language, faults=judgement.faults, facts=judgement.facts)
 
 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The suggestions of a judgement, with advice against the faults that were decided."""
     target = decided_assessment(judgement, faults.ADVISED_TYPE_OF_FAULT)
-    return suggestions(target, language, knows_faults=judgement.faults is not None)
+    return suggestions(target, language, knows_faults=judgement.faults is not None, facts=judgement.facts)
 
 
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The description of a judgement, of its scores alone."""
-    return description(values_of(judgement), with_reference, language)
+    return description(values_of(judgement), with_reference, language, judgement.facts)
 
 
 class Words(NamedTuple):

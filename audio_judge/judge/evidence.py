@@ -1,4 +1,7 @@
-"""What is measured between a clip and its original, as evidence on the scores of a judge that heard the clip.
+"""What is measured in a clip, and between it and its original, as evidence on what a judge heard.
+
+What is measured outranks what is guessed: level, clipping, gaps and the edges of the band decide the faults of these names
+(``audio_judge.judge.signal_facts``) where words are wanted; scores, and questions of a user's own, stay what the judge heard.
 
 A judge that hears an original beside a clip must have learned to; most did not, and are led astray by it. So the difference
 is measured (``audio_judge.audio.originals``), and how much it says beside what the judge heard is fitted to rated clips
@@ -15,6 +18,8 @@ from audio_judge.audio import Audio
 from audio_judge.audio.originals import IDENTICAL_DB, measure, rest_db
 from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.requests import Heard, Questionnaire
+from audio_judge.judge.signal_facts import ABSENT, SignalFacts
+from audio_judge.judge.wordings import fault_of
 from audio_judge.rubrics.rubric import Rubric
 from audio_judge.rubrics.shares import level_shares, tilted_to
 
@@ -27,10 +32,12 @@ DEGRADATIONS = (
 OF_LEVEL, SAME_LEVEL_DB = ("mos", "loudness"), 3.0
 # Of a clip that is its original: near the top, as some listeners never give the best
 IDENTICAL_GOODNESS = 0.95
-# The probability of a fault that is not there, as in training (``audio_judge.tasks.faults``)
-ABSENT = 0.02
 # Probability of a tie between two clips that are the same
 TIE = 1 - ABSENT
+# How far below the strongest frequency the low edge of a voice is looked for, in dB: what lies deeper is hum and rumble
+LOW_EDGE_DB = -30.0
+# Of a signal whose smallest step is a greater part of its sound, silence is what was rounded away, and no gap
+COARSE_STEP = 0.005
 
 
 class SameClips:
@@ -41,6 +48,39 @@ class SameClips:
         rest = (1 - TIE) / 2
         verdicts = dict.fromkeys(heard.probabilities, np.array([rest, rest, TIE]))
         return replace(heard, probabilities=verdicts)
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """A window without an original; what is measured is measured when it is asked for."""
+
+    window: Audio
+
+    @cached_property
+    def facts(self) -> SignalFacts:
+        """The facts."""
+        # Here, as it takes scipy and pyloudnorm, which scores do without
+        from audio_judge import analysis
+
+        samples, rate = self.window.samples.astype(np.float64), self.window.sampling_rate
+        low, high = analysis.band(samples, rate, LOW_EDGE_DB)
+        gaps = () if _is_coarse(samples) else analysis.dropouts(samples, rate)
+        loudness = analysis.loudness(samples, rate)
+        return SignalFacts(self.window.seconds, loudness, analysis.clipping_share(samples), gaps, low, high)
+
+    def revised(self, heard: Heard, asked: Questionnaire, *_: object) -> Heard:
+        """What was heard in the window, with what is measured in it in place of guesses; as it is if only scores are asked for."""
+        if not asked.is_measured:
+            return heard
+        names = {
+            kind: name
+            for name in asked.about_faults
+            if (kind := fault_of(asked.more[name])) and name in heard.probabilities
+        }
+        guessed = {kind: float(heard.probabilities[name][0]) for kind, name in names.items()}
+        found = self.facts.probabilities(guessed)
+        shares = {names[kind]: np.array([p, 1 - p]) for kind, p in found.items()}
+        return replace(heard, probabilities={**heard.probabilities, **shares}, facts=self.facts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +108,7 @@ class Evidence:
             asked: What was heard about.
             fitted: How measures shift scores; None shifts none.
         """
+        heard = Alone(self.clip).revised(heard, asked)
         shares = dict(heard.probabilities)
         values = dict(heard.values)
         for name, rubric in asked.scored.items():
@@ -109,3 +150,8 @@ class Evidence:
     def _flawless(rubric: Rubric) -> float:
         worst = rubric.low if rubric.best == "high" else rubric.high
         return worst + IDENTICAL_GOODNESS * (rubric.best_score - worst)
+
+
+def _is_coarse(samples: np.ndarray) -> bool:
+    sounding = np.abs(samples[samples != 0])
+    return len(sounding) == 0 or sounding.min() > COARSE_STEP * np.sqrt(np.square(samples).mean())

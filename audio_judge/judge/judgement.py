@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from audio_judge.clips import Cause
+from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.compare import Verdict
 
@@ -73,8 +74,9 @@ class Judgement:
         text: What the judge wrote, raw; None if it was not asked for words.
         reasons: The part of the text that gives reasons.
         causes: Kinds of faults that the text names.
-        faults: Known faults that were decided to be there, the surest first, each with its ``probability`` and the times at
-            which it is heard; None if the judge was not asked, or did not learn about them.
+        faults: Known faults that were decided to be there, the surest first, each with its ``probability``, what was measured of
+            it, and the times at which it is heard; None if the judge was not asked, or did not learn about them.
+        facts: What was measured in the window that the words are about; None if there are no words.
         areas: What needs to be improved, if suggestions were asked for.
         suggestions: What to do about it, one sentence or so each.
         assessment: Facts of the text, if an assessment was asked for.
@@ -98,6 +100,7 @@ class Judgement:
     reasons: str | None = None
     causes: tuple[str, ...] = ()
     faults: tuple[Cause, ...] | None = field(default=None, repr=False)
+    facts: SignalFacts | None = field(default=None, repr=False)
     areas: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     assessment: Assessment | None = field(default=None, repr=False)

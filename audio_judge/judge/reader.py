@@ -32,7 +32,7 @@ from audio_judge.audio.activity import LONGEST_PAUSE_SECONDS, joined_spans, spli
 from audio_judge.audio.originals import LEAST_LIKENESS, likeness
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
-from audio_judge.judge.evidence import Evidence, SameClips
+from audio_judge.judge.evidence import Alone, Evidence, SameClips
 from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
@@ -49,8 +49,8 @@ LONGEST_SECONDS = 2 * 3600.0
 # The blocks of audio and text that a model is shown: one window of a clip, its reference, or a pair
 State = list[dict[str, Any]]
 # Start and end in seconds, the state, and what is known of it beside what the model hears
-_Window = tuple[float, float, State, Evidence | SameClips | None]
-_Waiting = tuple[Reading, State, Evidence | SameClips | None]
+_Window = tuple[float, float, State, Alone | Evidence | SameClips | None]
+_Waiting = tuple[Reading, State, Alone | Evidence | SameClips | None]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -216,7 +216,7 @@ class Reader:
                 if SILENT not in notes and is_silent(window.samples) and (same is None or is_silent(same.samples)):
                     continue
                 if same is None or heard.reference is None:
-                    yield start, end, clip_state(self._block(window)), None
+                    yield start, end, clip_state(self._block(window)), Alone(window)
                     continue
                 first, last = heard.reach
                 inside = (max(0.0, first - start), min(end, last) - start)

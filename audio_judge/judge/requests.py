@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audio_judge.audio import MIX, Audio, AudioSource, Channel
+from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import fault_of, rubric_of
 from audio_judge.rubrics.rubric import Rubric, in_language
@@ -70,6 +71,7 @@ class Questionnaire:
         language: In which is asked.
         answer_language: Of level names and words.
         is_written: Whether the judge writes free words itself; else they are made of what it decides.
+        is_measured: Whether what is measured in a window outranks what the judge guesses of its faults, as words need it.
     """
 
     rubrics: Sequence[Rubric] = ()
@@ -81,6 +83,7 @@ class Questionnaire:
     language: str = "en"
     answer_language: str = "en"
     is_written: bool = True
+    is_measured: bool = False
 
     @cached_property
     def asked(self) -> list[Rubric]:
@@ -139,6 +142,7 @@ class Heard:
         problem: Why the text could not be read.
         coverage: How much of what was said could be read: whether the text could, or the probability of all allowed texts
             together; None if nothing was asked in words.
+        facts: What was measured in it; None where nothing was.
     """
 
     probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -146,6 +150,7 @@ class Heard:
     text: str | None = None
     problem: str | None = None
     coverage: float | None = None
+    facts: SignalFacts | None = None
 
 
 @dataclass

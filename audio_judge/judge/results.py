@@ -61,12 +61,22 @@ def windows_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None 
 
 
 def with_faults(said: Judgement, reading: Reading, questions: Sequence[Any]) -> Judgement:
-    """A judgement with the known faults that are heard: which in its worst window, as the words are about that, when in all."""
-    if said.error is not None or not questions:
+    """A judgement with the known faults that are heard: which in its worst window, as the words are about that, when in all.
+
+    What was measured in that window is noted beside them.
+    """
+    if said.error is not None or not reading.windows:
         return said
     worst = said.timeline.index(worst_window(said)) if said.timeline else 0
-    answers = {question.name: answer_of(question, reading, worst) for question in questions}
-    return replace(said, faults=faults.heard_faults(answers))
+    facts = reading.windows[worst].facts
+    said = replace(said, facts=facts)
+    if not questions:
+        return said
+    found = faults.heard_faults({question.name: answer_of(question, reading, worst) for question in questions})
+    if facts is not None:
+        start = reading.spans[worst][0] + (reading.request.start_time or 0.0)
+        found = tuple(facts.noted(fault, start) for fault in found)
+    return replace(said, faults=found)
 
 
 def preference_of(reading: Reading, rubrics: Sequence[Rubric]) -> Preference:

@@ -1128,6 +1128,8 @@ LANGUAGE = Language(
         "clause_end": NEVER,
         "real": r"real|bona[- ]?fide|genuine|authentic|human",
         "fake": r"fake|spoof(?:ed)?|deep[- ]?fake|synthetic|synthesi[sz]ed|generated|artificial",
+        "too_quiet": CLAIMS.low,
+        "too_loud": CLAIMS.high,
         "judged": rf"\b{CLIP}\b.*?\b(?:(?P<better>{_BETTER})|(?P<worse>{_WORSE}))\b",
         "reversed": NEVER,
         "verdict_a": rf"a is {_MUCH}better than b|b is {_MUCH}worse than a|a is {_MUCH}better|a",

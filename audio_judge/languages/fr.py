@@ -702,6 +702,8 @@ LANGUAGE = Language(
         "clause_end": CLAUSE_END,
         "real": r"authentique|réel(?:le)?|vraie?|humaine?|véritable",
         "fake": r"fausse|faux|synthétique|artificiel(?:le)?|deep[- ]?fake|générée?|falsifiée?|trafiquée?",
+        "too_quiet": r"(?:trop|très) (?:faible|bas|basse|doux|douce|discret|discrète)s?|pas assez fort|inaudible",
+        "too_loud": r"(?:trop|très) (?:fort|élevé|bruyant)e?s?|pas assez (?:faible|bas)|assourdissant",
         "judged": judged_anywhere(
             better=r"meilleure?|mieux|l['’]emporte|surpasse|devance|supérieure?|devant|bat",
             worse=r"moins bo(?:n|nne)|pire|inférieure?|derrière|moins bien",

@@ -137,7 +137,8 @@ class Language:
         patterns: Regular expressions. ``clause_end``: what ends the clause that a denial reaches. ``real`` and
             ``fake``. ``judged``: a sentence that calls the clip it names first ``better`` or ``worse``, with groups
             of these names and ``clip``; ``reversed``, beside the clip: it is the standard. ``verdict_a``,
-            ``verdict_b`` and ``verdict_tie``: the texts of these names, in lower case, or other words for them.
+            ``verdict_b`` and ``verdict_tie``: the texts of these names, in lower case, or other words for them. ``too_quiet`` and
+            ``too_loud``: what says so of the level.
         denials: What may be denied (``cause``, ``level``, ``verdict``, ``winner``) to regular expressions of the
             words before it and after it that do so.
         numbers: Pairs of a pattern and its replacement that bring ways to write a score into the form "3.4/5".

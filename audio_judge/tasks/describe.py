@@ -210,6 +210,27 @@ def _say(rubric: Rubric, value: float, rng: random.Random, language: str) -> lis
     return [fill_fields(rng.choice(spoken.texts["described"]), fields)]
 
 
+def fitting_sentences(scores: Mapping[str, float], language: str = "en") -> dict[str, tuple[str, str]]:
+    """Map every sentence that ``describe_scores`` may write to its rubric and what would fit the score.
+
+    Example:
+        >>> fitting_sentences({"mos": 2.4})["On the whole the clip is good."]
+        ('mos', 'On the whole the clip is poor.')
+    """
+    texts = get_language(language).texts
+    found: dict[str, tuple[str, str]] = {}
+    for name, value in scores.items():
+        words = in_language(RUBRICS[name], language)
+        frames = texts["described_overall"] if name == "mos" else texts["described"]
+        said = [[fill_fields(one, {"label": words.label, "level": level}) for one in frames] for level in words.levels]
+        fitting = said[words.levels.index(words.level_of(value))]
+        found |= {one: (name, fit) for some in said for one, fit in zip(some, fitting, strict=True)}
+        groups = get_language(language).descriptions.get(name, ())
+        place = explain.fifth(RUBRICS[name], value)
+        found |= {one: (name, fit) for group in groups for one, fit in zip(group, groups[place], strict=True)}
+    return found
+
+
 def write(target: Description, seed: int | random.Random = 0, language: str = "en") -> str:
     """Write a description; only its last sentence, with the overall score, is in the language and chosen by the seed.
 

@@ -254,6 +254,23 @@ def _cause_patterns(language: str) -> dict[str, re.Pattern[str]]:
     return {kind: re.compile(whole_words(words.pattern), re.IGNORECASE) for kind, words in causes.items()}
 
 
+def level_side(text: str, language: str = "en") -> int:
+    """Say what a text claims of the level: -1 too quiet, 1 too loud, 0 neither or both.
+
+    Example:
+        >>> level_side("The voice is far too quiet."), level_side("It is not too loud.")
+        (-1, 0)
+    """
+    spoken, plain = get_language(language), simplified(text)
+    found = {
+        side
+        for side, name in ((-1, "too_quiet"), (1, "too_loud"))
+        for match in re.finditer(spoken.patterns[name], plain, re.IGNORECASE)
+        if not is_denied(plain, *match.span(), language)
+    }
+    return found.pop() if len(found) == 1 else 0
+
+
 def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
     """Find the kinds of causes that a text speaks of, be it to deny them, in the order of ``KINDS``.
 
@@ -351,6 +368,14 @@ def fitting_sentences(scores: dict[str, float], language: str = "en") -> dict[st
     return found
 
 
+@cache
+def places_of_sentences(language: str = "en") -> dict[str, tuple[str, int]]:
+    """Map every sentence of ours about NISQA's rubrics, but for the whole, to its rubric and the fifth of the scale that it is said of."""
+    spoken = get_language(language)
+    tables = (*spoken.dimensions.items(), *spoken.descriptions.items())
+    return {said: (name, place) for name, groups in tables for place, group in enumerate(groups) for said in group}
+
+
 def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str = "en") -> list[str]:
     """Write a sentence that names a cause, and half of the time one that says what it does.
 
@@ -376,6 +401,36 @@ def _say(cause: Cause, rng: random.Random, language: Language) -> list[str]:
     sentence = phrase if is_sentence else fill_fields(rng.choice(language.texts["frames"]), {"cause": phrase})
     sentences = [sentence_case(sentence)]
     return [*sentences, rng.choice(words.effects)] if rng.random() < 0.5 else sentences
+
+
+def sentences_naming(cause: Cause, language: str = "en") -> frozenset[str]:
+    """All sentences of ours that name a cause, as strong and in the direction that its parameters say.
+
+    Example:
+        >>> "I hear some clipping." in sentences_naming(Cause("clipping", {"fraction": 0.05}))
+        True
+    """
+    spoken = get_language(language)
+    directions = [_direction(cause, spoken.directions[cause.kind])] if cause.kind in spoken.directions else [""]
+    return _naming(cause.kind, language, (severity(cause),), tuple(directions))
+
+
+def all_naming(kind: str, language: str = "en") -> frozenset[str]:
+    """All sentences of ours that name a kind of cause, in whatever degree and direction."""
+    return _naming(kind, language, (SLIGHT, CLEAR, STRONG), get_language(language).directions.get(kind, ("",)))
+
+
+@cache
+def _naming(kind: str, language: str, degrees: tuple[int, ...], directions: tuple[str, ...]) -> frozenset[str]:
+    spoken = get_language(language)
+    groups = [group for degree in degrees for group in spoken.causes[kind].phrases[degree]]
+    phrases = [phrase for group in groups for phrase in ([group] if isinstance(group, str) else group)]
+    said = [phrase.replace("{direction}", direction) for phrase in phrases for direction in directions]
+    return frozenset(
+        sentence_case(fill_fields(frame, {"cause": phrase}))
+        for phrase in said
+        for frame in (("{cause}",) if phrase.endswith((".", "。")) else spoken.texts["frames"])
+    )
 
 
 def _direction(cause: Cause, words: tuple[str, str, str]) -> str:

@@ -275,7 +275,7 @@ class TestDraftsOfKnownFaults:
     )
     def test_sentence_about_another_distortion_is_left_out(self, words):
         true = "I hear drop / missing from 0.5 to 1.0 s."
-        written = assessment(LOSSY, False, knows_faults=True).finish(f"It is bad. {words} {true}")
+        written = assessment(LOSSY, False, faults=[Cause("packet_loss")]).finish(f"It is bad. {words} {true}")
         assert (written.words, written.is_own) == (f"It is bad. {true}", True)
         assert words in assessment(LOSSY, False).finish(words).words
 
