@@ -43,9 +43,8 @@ Example = dict[str, Any]
 Change = Callable[..., Augmented]
 
 
-def clip_examples(
+def decision_example(
     clip: RatedClip,
-    task: str,
     rng: random.Random,
     *,
     use_reference: bool,
@@ -55,25 +54,66 @@ def clip_examples(
     language: str,
     faults: FaultQuestions = "some",
     ratings: RubricQuestions = "some",
-) -> Iterator[Example]:
-    """Make one example of one clip, or with ``all_rubrics`` one per rubric for the tasks that are about a single one.
+) -> Example:
+    """Make one example of typed questions about a clip, each with the shares of its answers: ratings and, in training, faults.
 
     Args:
-        task: ``decide`` or a name of ``audio_judge.tasks.RUBRIC_TASKS``.
         use_reference: Whether the reference is heard too, where there is one.
         all_rubrics: Whether every rated rubric is asked for.
-        language: Of request and answer; an augmented rubric and questions about faults stay in English.
-        faults: Which known faults ``decide`` asks about, too: ``none``, ``some`` or ``all``.
-        ratings: Which of them ``decide`` asks for: ``some`` or ``all``.
+        language: Of the questions; an augmented rubric and questions about faults stay in English.
+        faults: Which known faults are asked about, too: ``none``, ``some`` or ``all``.
+        ratings: Which rubrics are asked for: ``some`` or ``all``.
+    """
+    state = clip_state(clip, clip.reference if use_reference else None)
+    # Whatever draws from rng does so in a fixed order: another order makes other data of the same seed
+    seed = rng.randrange(2**31)
+    names = list(clip.ratings)
+    chosen = names if all_rubrics or ratings == "all" else rng.sample(names, rng.randint(1, len(names)))
+    questions, targets, provenance = {}, {}, {}
+    for name in chosen:
+        asked = Augmented(get_rubric(name), clip.ratings[name])
+        if change:
+            asked = change(asked.rubric, asked.rating, rng=rng)
+        rubric, rating = asked.rubric, asked.rating
+        spoken = "en" if asked.provenance else language
+        training, kept_out = wordings("decide", spoken)
+        phrasings = kept_out if held_out else in_language(rubric, spoken).questions + training
+        own = asked.request(DECIDE)
+        phrasing = rng.randrange(len(phrasings)) if own is None else own
+        questions[rubric.name] = rubric.question(phrasing, held_out=held_out, language=spoken)
+        targets[rubric.name] = [round(float(share), 6) for share in rating.shares(rubric)]
+        if asked.provenance:
+            provenance[rubric.name] = list(asked.provenance)
+    # Faults are for training: evaluation asks for the ratings, all of them or in held-out wordings
+    if not all_rubrics and not held_out and faults != "none":
+        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=faults == "all").items():
+            questions[name], targets[name] = question, fault_shares
+    found: Example = {"task": DECIDE, "state": state, "seed": seed, "questions": questions, "targets": targets}
+    return found | {"provenance": provenance} if provenance else found
+
+
+def text_examples(
+    clip: RatedClip,
+    task: str,
+    rng: random.Random,
+    *,
+    use_reference: bool,
+    all_rubrics: bool,
+    held_out: bool,
+    change: Change | None,
+    language: str,
+) -> Iterator[Example]:
+    """Make one example of a task in words, or with ``all_rubrics`` one per rubric if it is about a single one.
+
+    Args:
+        task: A name of ``audio_judge.tasks.RUBRIC_TASKS``.
+        use_reference: Whether the reference is heard too, where there is one.
+        all_rubrics: Whether every rated rubric is asked for.
+        language: Of request and answer; an augmented rubric stays in English.
     """
     reference = clip.reference if use_reference else None
     state = clip_state(clip, reference)
-    # Whatever draws from rng does so in a fixed order: another order makes other data of the same seed
-    seed = rng.randrange(2**31)
-    if task == DECIDE:
-        found = _decisions(clip, rng, all_rubrics, held_out, change, language, faults, ratings)
-        yield {"task": task, "state": state, "seed": seed} | found
-        return
+    seed = rng.randrange(2**31)  # first, as in `decision_example`
     single = RUBRIC_TASKS[task].TRAITS.asks == "one"
     # A profile or an explanation is about NISQA's rubrics where the clip has two of them or more, else about what it has
     together = [name for name in RUBRICS if name in clip.ratings]
@@ -218,39 +258,3 @@ def _is_level(name: str, value: float, text: str, language: str) -> bool:
     except ParseError:
         return False
     return level == get_rubric(name).level_of(value)
-
-
-def _decisions(
-    clip: RatedClip,
-    rng: random.Random,
-    all_rubrics: bool,
-    held_out: bool,
-    change: Change | None,
-    language: str,
-    faults: FaultQuestions,
-    ratings: RubricQuestions,
-) -> dict[str, Any]:
-    """Questions about some of the rated rubrics and, in training, known faults; each with the shares of its answers."""
-    names = list(clip.ratings)
-    chosen = names if all_rubrics or ratings == "all" else rng.sample(names, rng.randint(1, len(names)))
-    questions, targets, provenance = {}, {}, {}
-    for name in chosen:
-        asked = Augmented(get_rubric(name), clip.ratings[name])
-        if change:
-            asked = change(asked.rubric, asked.rating, rng=rng)
-        rubric, rating = asked.rubric, asked.rating
-        spoken = "en" if asked.provenance else language
-        training, kept_out = wordings("decide", spoken)
-        phrasings = kept_out if held_out else in_language(rubric, spoken).questions + training
-        own = asked.request(DECIDE)
-        phrasing = rng.randrange(len(phrasings)) if own is None else own
-        questions[rubric.name] = rubric.question(phrasing, held_out=held_out, language=spoken)
-        targets[rubric.name] = [round(float(share), 6) for share in rating.shares(rubric)]
-        if asked.provenance:
-            provenance[rubric.name] = list(asked.provenance)
-    # Faults are for training: evaluation asks for the ratings, all of them or in held-out wordings
-    if not all_rubrics and not held_out and faults != "none":
-        for name, (question, fault_shares) in draw_questions(clip, rng, ask_all=faults == "all").items():
-            questions[name], targets[name] = question, fault_shares
-    found: dict[str, Any] = {"questions": questions, "targets": targets}
-    return found | {"provenance": provenance} if provenance else found

@@ -23,8 +23,9 @@ from audio_judge.data.examples import (
     Example,
     FaultQuestions,
     RubricQuestions,
-    clip_examples,
+    decision_example,
     stated,
+    text_examples,
     written,
 )
 from audio_judge.data.paraphrases import Paraphrase
@@ -239,31 +240,29 @@ class Instructor:
             yield from self._comparisons(pair, rng) if task == "compare" else self._comparison_questions(pair, rng)
             return
         assert isinstance(item, RatedClip)
-        if task == DECIDE or task in RUBRIC_TASKS:
-            examples = clip_examples(
-                item,
-                task,
-                rng,
-                use_reference=self._reference(item, rng) is not None,
-                all_rubrics=self.manner.all_rubrics,
-                held_out=self.manner.held_out,
-                change=self._change,
-                language=self._language,
-                faults=self.manner.fault_questions,
-                ratings=self.manner.rubric_questions,
-            )
-            for example in examples:
-                yield (
-                    self._asked_for(item, example, rng)
-                    if "questions" in example
-                    else self._with_listener(example, item, rng)
-                )
+        if task == DECIDE:
+            faults, ratings = self.manner.fault_questions, self.manner.rubric_questions
+            example = decision_example(item, rng, faults=faults, ratings=ratings, **self._how(item, rng))
+            yield self._asked_for(item, example, rng)
+        elif task in RUBRIC_TASKS:
+            for example in text_examples(item, task, rng, **self._how(item, rng)):
+                yield self._with_listener(example, item, rng)
         elif task == "rate":
             yield from self._ratings(item, rng)
         elif task == DETECT_QUESTION:
             yield self._detection_question(item, rng)
         else:
             yield self._whole_clip(item, task, rng)
+
+    def _how(self, clip: RatedClip, rng: random.Random) -> dict[str, Any]:
+        """What questions and texts about a clip have in common."""
+        return {
+            "use_reference": self._reference(clip, rng) is not None,
+            "all_rubrics": self.manner.all_rubrics,
+            "held_out": self.manner.held_out,
+            "change": self._change,
+            "language": self._language,
+        }
 
     def _reference(self, clip: RatedClip, rng: random.Random) -> str | None:
         use = self.manner.with_reference

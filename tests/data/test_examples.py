@@ -7,7 +7,7 @@ import pytest
 
 from audio_judge.audio import Audio
 from audio_judge.clips import Cause, RatedClip, Rating
-from audio_judge.data.examples import clip_examples, facts_of, stated, with_facts
+from audio_judge.data.examples import facts_of, stated, text_examples, with_facts
 from audio_judge.data.files import read_example, to_dataset
 from audio_judge.data.instructions import Manner, make_instructions
 from audio_judge.languages import wordings
@@ -188,7 +188,7 @@ class TestFacts:
     def test_a_level_is_named_in_english(self):
         clip = rated(1, noisiness=2.0)[0]
         how = {"use_reference": False, "all_rubrics": True, "held_out": False, "change": None, "language": "fr"}
-        (example,) = clip_examples(clip, "categorize", random.Random(0), **how)
+        (example,) = text_examples(clip, "categorize", random.Random(0), **how)
         assert example["completion"][0]["content"] == "bruité"
         assert facts_of(example).levels == {"noisiness": "noisy"}
         assert facts_of(example).values == {"noisiness": 2.0}
