@@ -2,8 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# torch must stand in the same command as what needs it, at its exact version, or pip fetches a CUDA build of gigabytes
+# torch must stand in the same command as what needs it, or pip fetches a newer one
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+
+# On Linux, PyPI's torch brings CUDA; builds for CPUs have an index of their own
+TORCH := $(shell grep '^torch==' constraints.txt)
+CPU_INDEX := https://download.pytorch.org/whl/cpu
 
 # What has to hold with any release of transformers, TRL and the others that pyproject.toml allows
 CORE := tests/test_modeling_audio_judge.py tests/test_processing_audio_judge.py tests/test_autoclasses.py tests/judge/test_judge.py \
@@ -49,19 +53,27 @@ clean:
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
 
-.venv/demo: .venv/bin/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable .
+.venv/torch: .venv/bin/pip constraints.txt
+	@if test -e /proc/driver/nvidia/version; then echo "torch: PyPI's build, with CUDA for the NVIDIA driver that is here"; \
+	elif $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --retries 0 --timeout 10 --index-url $(CPU_INDEX) $(TORCH) 2>/dev/null; \
+	then echo "torch: the build for CPUs, $$(du -sh .venv/lib/python3*/site-packages/torch | cut -f1) on disk"; \
+	else echo "torch: PyPI's build, on Linux with 4 GB of CUDA, since $(CPU_INDEX) cannot be reached"; fi
 	touch $@
 
-.venv/dev: .venv/bin/pip pyproject.toml constraints.txt
+.venv/demo: .venv/torch pyproject.toml
+	$(INSTALL) --editable .
+	@echo "$$(du -sh .venv | cut -f1) are installed in .venv"
+	touch $@
+
+.venv/dev: .venv/torch pyproject.toml
 	$(INSTALL) --editable ".[dev]"
 	@if command -v cc >/dev/null; then $(INSTALL) pesq; else echo "no C compiler: pesq, the one package without a wheel, stays out, and its test is skipped"; fi
 	touch $@ .venv/demo
 
-.venv/benchmark: .venv/bin/pip pyproject.toml constraints.txt
+.venv/benchmark: .venv/torch pyproject.toml
 	$(INSTALL) --editable ".[eval]"
 	touch $@ .venv/demo
 
-.venv/docs: .venv/bin/pip pyproject.toml constraints.txt
+.venv/docs: .venv/torch pyproject.toml
 	$(INSTALL) --editable ".[docs]"
 	touch $@ .venv/demo
