@@ -772,10 +772,10 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     def _decode(self, data: str) -> Any:
         """(samples,) float32 at `sampling_rate` of an encoded file in base64."""
+        read_base64(data)  # transformers passes over what is none
         try:
-            base64.b64decode(data, validate=True)
             return load_audio(f"data:application/octet-stream;base64,{data}", self.sampling_rate, backend="soundfile")
-        except (binascii.Error, RuntimeError) as error:  # soundfile raises a RuntimeError
+        except RuntimeError as error:  # of soundfile
             raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
 
     def _with_a_length_of_its_own(self, inputs: BatchFeature) -> BatchFeature:
@@ -905,6 +905,14 @@ class OnlyAddedTokens:
 def is_span(question: Any) -> bool:
     """Whether a question of a decision request asks when something is heard."""
     return isinstance(question, dict) and question.get("type") == "span"
+
+
+def read_base64(data: str) -> bytes:
+    """The file of an audio block that brings it in base64."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"The sound of an audio block is not base64: {error}.") from error
 
 
 def without_spans(questions: Any) -> Any:

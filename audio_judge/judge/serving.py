@@ -9,8 +9,6 @@ speaking half, too, and write the sound of a request into the prompt as text. Ch
 """
 
 import asyncio
-import base64
-import binascii
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +27,7 @@ from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.wordings import understood_by
 from audio_judge.messages import text_messages
-from audio_judge.processing_audio_judge import without_spans
+from audio_judge.processing_audio_judge import read_base64, without_spans
 
 SOUNDS = ("audio", "input_audio", "audio_url")
 NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file")
@@ -271,10 +269,7 @@ def _inside(block: Any) -> Iterator[dict[str, Any]]:
 
 
 def _decode(data: str, left: float, allowed: float) -> dict[str, Any]:
-    try:
-        file = base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"the sound of an audio block is not base64: {error}") from error
+    file = read_base64(data)
     # Told by the file before it is decoded: an hour of silence is a few kilobytes
     if audio_info(file).seconds > left:
         raise ValueError(f"more than {allowed:g} s of audio; --max-seconds of the server")
