@@ -116,6 +116,14 @@ class TestGRPO:
 
     def test_the_evaluator_grades_as_published(self, tmp_path):
         args, _ = self.parse("grpo", evaluator="http://localhost:1/v1", data=tmp_path, output_dir=tmp_path)
-        rules, _ = self.parse("grpo_rules", data=tmp_path, output_dir=tmp_path)
         assert args.rewards[0] == "evaluator=4.5"
-        assert (args.tasks, args.lora_target) == (rules.tasks, rules.lora_target)
+
+    def test_rules_differ_from_it_in_what_is_rewarded_alone(self, tmp_path):
+        given = {"data": tmp_path, "output_dir": tmp_path}
+        graded, rules = (
+            self.parse("grpo", evaluator="http://localhost:1/v1", **given),
+            self.parse("grpo_rules", **given),
+        )
+        ours, theirs = (vars(args) | training.to_dict() for args, training in (graded, rules))
+        differ = {name for name in ours if ours[name] != theirs[name]}
+        assert {name for name in differ if not name.startswith("evaluator")} == {"rewards"}
