@@ -160,7 +160,8 @@ class ChannelLevels:
         # A filter or a codec may overshoot by a little
         if peak > 1.001 and math.isfinite(peak):
             share = beyond / max(1, self.count * len(self.power[heard]))
-            yield f"{share:.2%} of its samples lie beyond full scale (up to {peak:.3g}) and were clipped, as when played"
+            some = f"{share:.2%}" if share >= 5e-5 else f"{beyond}"
+            yield f"{some} of its samples lie beyond full scale (up to {peak:.3g}) and were clipped, as when played"
         power = float(self.power[self.loudest])
         if index is None and len(self.power) > 1 and power > 10 ** (LOST_DB / 10) * self.mixed:
             loss = f"{10 * math.log10(power / self.mixed):.1f} dB quieter than" if self.mixed else "silent beside"

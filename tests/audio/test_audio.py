@@ -442,6 +442,12 @@ class TestFullScale:
             (note,) = listen(source).notes
             assert note == "66.50% of its samples lie beyond full scale (up to 2) and were clipped, as when played"
 
+    def test_a_few_samples_beyond_full_scale_are_counted(self):
+        samples = np.zeros(100_000, np.float32)
+        samples[:3] = 1.5
+        (note,) = listen((samples, 16_000)).notes
+        assert note.startswith("3 of its samples lie beyond full scale (up to 1.5)")
+
     def test_each_channel_is_clipped_before_they_are_mixed(self):
         clip = np.stack([np.full(RATE, 3.0), np.full(RATE, -0.5)])
         np.testing.assert_array_equal(read_audio((clip, RATE)).samples, 0.25)
