@@ -11,7 +11,6 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from audio_judge.clips import Cause
@@ -35,14 +34,17 @@ from audio_judge.tasks import (
     describe,
     explain,
     faults,
+    own_words,
     suggest,
 )
 from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.faults import FAULT_QUESTIONS, TYPE_OF_FAULT, addressed_types, distortions_by_cause
+from audio_judge.tasks.own_words import SENTENCE_END, sentences
 
-_SENTENCE_END = re.compile(r"[。！？]|[.!?](?=\s|$)")
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _ANSWER = "<answer>\n"
+# Tables of the names of types of distortion: of lists, and of sentences
+_NAMES = ("distortions", "heard")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Draft:
         compose: Makes the whole answer of free words; raises a ``ValueError`` if they cannot stand there.
         is_one_line: Whether a line break ends the free words.
         is_optional: Whether the judge may write nothing.
+        task: Whose answer it is, where the words of our own writers are known; else empty.
+        language: Of the answer.
     """
 
     request: str
@@ -78,6 +82,19 @@ class Draft:
     spare: str
     is_one_line: bool = True
     is_optional: bool = False
+    task: str = ""
+    language: str = "en"
+
+    def only_ours(self, words: str) -> str:
+        """Free words without the sentences that our own writers cannot write: slips of a judge that learned no others."""
+        if not self.task:
+            return words
+        lines = [[one for one in sentences(line) if self._is_ours(one)] for line in words.split("\n")]
+        return "\n".join(get_language(self.language).marks["space"].join(line) for line in lines if line)
+
+    def _is_ours(self, sentence: str) -> bool:
+        # The sentence that ends a description is put in by rule
+        return own_words.is_own(sentence, self.task, self.language) or (self.task == "describe" and "MOS" in sentence)
 
     def finish(self, words: str) -> Written:
         """Put free words in, as ``trimmed`` gives them; those that cannot stand there give way to the spare ones."""
@@ -115,17 +132,21 @@ def explanation(
     head = explain.head(_rounded(scores), language=language)
     values = _rounded({**(part or scores), "mos": scores["mos"]})
     target = Explanation(_unopposed_scores(values, facts), tuple(faults or ()))
-    silent = values.keys() - target.scores.keys()
+    silent = values.keys() - target.scores.keys() | explain.said_by_causes(target.causes)
+    target = replace(target, causes=tuple(_graded(cause, values) for cause in target.causes))
+    is_clean = faults is not None and explain.is_clean(target.scores, target.causes)
     absent = set() if faults is None else FAULT_QUESTIONS.keys() - target.kinds
 
     def compose(words: str) -> Written:
+        words = _without_complaints(words, target.scores, language) if is_clean else _not_called_clean(words, language)
         # Parsed before it is given out: what a judge answers can be read strictly, whatever it wrote
         agreeing, is_own = _held_to(_unopposed(words, facts, language), target, absent, silent, language)
         explain.parse(head + agreeing, strict=True, language=language)
         return Written(head + agreeing, agreeing, is_own)
 
     request = explain.ask(RUBRICS, with_reference=with_reference, language=language)
-    return Draft(request, head, compose, explain.reasons(target, language=language))
+    spare = explain.reasons(target, language=language)
+    return Draft(request, head, compose, spare, task="explain", language=language)
 
 
 def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_FAULT) -> Assessment:
@@ -154,14 +175,16 @@ def assessment(
     kinds = None if faults is None else {fault.kind for fault in faults}
 
     def compose(words: str) -> Written:
-        agreeing = _unopposed(words, facts, language, kinds)
+        agreeing = words if assess.is_clean(target) else _not_called_clean(words, language)
+        agreeing = _unopposed(agreeing, facts, language, kinds)
         agreeing = agreeing if kinds is None else _without_other_distortions(agreeing, target, language)
         text = assess.write(replace(target, answer=_some(agreeing)), language=language)
         return Written(text, assess.parse(text, strict=True, language=language).answer)
 
     spare = assess.summarise(target, language=language)
     head = _before_answer(assess.write(replace(target, answer=spare), language=language))
-    return Draft(assess.ask(with_reference=with_reference, language=language), head, compose, spare, is_one_line=False)
+    request = assess.ask(with_reference=with_reference, language=language)
+    return Draft(request, head, compose, spare, is_one_line=False, task="assess", language=language)
 
 
 def suggestions(
@@ -188,7 +211,8 @@ def suggestions(
         return Written(text, "\n".join((*lines, *added)), is_own=not added)
 
     head = _before_answer(suggest.write(advice, language))
-    return Draft(suggest.ask(language=language), head, compose, "\n".join(advice.suggestions), is_one_line=False)
+    request, spare = suggest.ask(language=language), "\n".join(advice.suggestions)
+    return Draft(request, head, compose, spare, is_one_line=False, task="suggest", language=language)
 
 
 def description(
@@ -204,6 +228,7 @@ def description(
     """
     values = _rounded(scores)
     spoken_of = _unopposed_scores(values, facts)
+    flawless = explain.is_clean(values, ())
     fitting = describe.fitting_sentences(values, language)
 
     def compose(words: str) -> Written:
@@ -212,7 +237,14 @@ def description(
             if "MOS" in sentence:  # the judge comes to its own last sentence; the decided one is put in its place
                 break
             subject, fit = fitting.get(sentence, (sentence, sentence))
-            if subject not in values or subject in spoken_of:
+            is_complaint = (
+                flawless
+                and subject in values
+                and subject != "mos"
+                and explain.fifth(RUBRICS[subject], values[subject]) < 4
+            )
+            is_false = not flawless and sentence in get_language(language).texts["clean"]
+            if (subject not in values or subject in spoken_of) and not is_complaint and not is_false:
                 free.setdefault(subject, fit)
         space = get_language(language).marks["space"]
         text = describe.write(Description(space.join(free.values()), values["mos"]), language=language)
@@ -220,7 +252,8 @@ def description(
         return Written(text, describe.parse(text, strict=True, language=language).text, own)
 
     spare = describe.describe_scores(spoken_of, language=language).text
-    return Draft(describe.ask(with_reference=with_reference, language=language), "", compose, spare)
+    request = describe.ask(with_reference=with_reference, language=language)
+    return Draft(request, "", compose, spare, task="describe", language=language)
 
 
 def comparison(target: Comparison, aspects: Sequence[str], form: Form, language: str = "en") -> Draft:
@@ -329,6 +362,28 @@ def _held_to(words: str, target: Explanation, absent: Set[str], silent: Set[str]
     return get_language(language).marks["space"].join(parts), set(parts) <= set(said)
 
 
+def _graded(cause: Cause, scores: Mapping[str, float]) -> Cause:
+    """Noise as strong as the score says, where nothing else is known of it."""
+    if cause.kind != "noise" or cause.parameters.keys() - {"probability"} or "noisiness" not in scores:
+        return cause
+    snr_db = (0.0, 10.0, 18.0, 30.0, 30.0)[explain.fifth(RUBRICS["noisiness"], scores["noisiness"])]
+    return replace(cause, parameters={**cause.parameters, "snr_db": snr_db})
+
+
+def _without_complaints(words: str, scores: Mapping[str, float], language: str) -> str:
+    """Free words about a clean clip without sentences of ours that find something to complain of."""
+    fitting = explain.fitting_sentences(dict(scores), language)
+    flawless = {name for name, value in scores.items() if name == "mos" or explain.fifth(RUBRICS[name], value) == 4}
+    kept = [one for one in sentences(words) if one not in fitting or fitting[one][0] in flawless]
+    is_verdict_only = all(fitting.get(one, ("", ""))[0] == "mos" for one in kept)
+    return "" if is_verdict_only else get_language(language).marks["space"].join(kept)
+
+
+def _not_called_clean(words: str, language: str) -> str:
+    spoken = get_language(language)
+    return spoken.marks["space"].join(one for one in sentences(words) if one not in spoken.texts["clean"])
+
+
 def _says_what_is_measured(sentence: str, cause: Cause, language: str) -> bool:
     """Whether a sentence of ours gives a cause no other degree or direction than was measured; nothing is known of others."""
     if not cause.parameters.keys() - {"probability"}:
@@ -347,12 +402,12 @@ def _contradicts(sentence: str, heard: Set[str], absent: Set[str], language: str
 
 def _without_other_distortions(words: str, target: Assessment, language: str) -> str:
     """Free words without the sentences that name a type of distortion, or times of one, which were not decided."""
-    names = get_language(language).names["distortions"]
+    names = get_language(language).names
     heard = {distortion.kind for distortion in target.distortions}
     times = {f"{time:.1f}" for distortion in target.distortions for span in distortion.spans for time in span}
 
     def agrees(sentence: str) -> bool:
-        named = {kind for kind, name in names.items() if name in sentence.casefold()}
+        named = {kind for kind in names["heard"] for table in _NAMES if names[table][kind] in sentence.casefold()}
         return named <= heard and (not named or set(_times_in(sentence)) <= times)
 
     parts = sentences(words)
@@ -394,18 +449,6 @@ def _before_answer(text: str) -> str:
     return text.partition(_ANSWER)[0] + _ANSWER
 
 
-def sentences(text: str) -> list[str]:
-    """Split a text after its sentence ends.
-
-    Example:
-        >>> sentences("It is 3.2 s long. Noise! And")
-        ['It is 3.2 s long.', 'Noise!', 'And']
-    """
-    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
-    parts = (text[start:end].strip() for start, end in pairwise(ends))
-    return [part for part in parts if part]
-
-
 def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
     r"""Make free words of what was generated, which may end in the beginning of a tag.
 
@@ -430,7 +473,7 @@ def trimmed(text: str, *, is_one_line: bool, is_cut: bool) -> str:
     words = "\n".join(line for line in lines if line)
     if not is_cut or tag or line_break:
         return words
-    ends = [match.end() for match in _SENTENCE_END.finditer(words)]
+    ends = [match.end() for match in SENTENCE_END.finditer(words)]
     if ends:
         return words[: ends[-1]]
     return f"{words.rpartition(' ')[0] or words}." if words else ""

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from audio_judge.judge.fitted import Fitted
 from audio_judge.rubrics.rubric import ALL_RUBRICS
+from audio_judge.tasks.own_words import WORDED
 
 Form = Literal["decision", "text"]
 
@@ -29,6 +30,8 @@ DECIDE, DETECT_QUESTION, COMPARE_QUESTION = "decide", "detect_question", "compar
 # Texts of which each allowed one has a probability, so that a score is an expectation over them
 LABELLED = ("score", "categorize")
 MOST_QUESTIONS = 256  # whoever learned more wordings may take others, and the note must stay readable
+# What a note says of free words that are all ours
+OUR_WORDS = "ours"
 # Texts that are written and then read: what they give is a number without a spread
 SAID = ("profile", "rate", "assess", "explain", "describe")
 
@@ -75,12 +78,14 @@ class Learned:
         has_faults: Whether it was asked whether known faults are there.
         reference: How what is measured beside an original shifts its scores; None if that was not fitted to it.
         questions: Typed questions that are none of ours, in the words in which it learned them.
+        words: ``ours`` if its free words were all written by our own writers, so that others are slips; else empty.
     """
 
     tasks: Mapping[str, Lesson] = field(default_factory=dict)
     has_faults: bool = False
     reference: Fitted | None = None
     questions: tuple[str, ...] = ()
+    words: str = ""
 
     @classmethod
     def of(cls, config: Any) -> "Learned | None":
@@ -112,7 +117,7 @@ class Learned:
             questions = tuple(map(str, note.get("questions", ())))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"`learned` of the configuration is {note!r}, no note of a training: {error}") from error
-        return cls(tasks, bool(note.get("faults")), fitted, questions)
+        return cls(tasks, bool(note.get("faults")), fitted, questions, str(note.get("words", "")))
 
     def note(self) -> dict[str, Any]:
         """The note, JSON-able; what is empty is left out."""
@@ -122,6 +127,7 @@ class Learned:
             lists["listeners"] = lesson.listeners
             tasks[name] = {"form": lesson.form} | {key: list(value) for key, value in lists.items() if value}
         more: dict[str, Any] = {"questions": list(self.questions)} if self.questions else {}
+        more |= {"words": self.words} if self.words else {}
         more |= {} if self.reference is None else {"reference": self.reference.note()}
         return {"tasks": tasks, "faults": self.has_faults} | more
 
@@ -133,7 +139,14 @@ class Learned:
         for name, lesson in other.tasks.items():
             tasks[name] = tasks[name].merged(lesson) if name in tasks else lesson
         questions = tuple(dict.fromkeys([*self.questions, *other.questions]))[:MOST_QUESTIONS]
-        return Learned(tasks, self.has_faults or other.has_faults, questions=questions)
+        taught = {one.words for one in (self, other) if one.has_words}
+        words = taught.pop() if len(taught) == 1 else ""
+        return Learned(tasks, self.has_faults or other.has_faults, questions=questions, words=words)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it learned a task in whose answers words are free."""
+        return any(task in WORDED for task in self.tasks)
 
     @property
     def rubrics(self) -> tuple[str, ...]:

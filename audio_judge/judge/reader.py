@@ -36,7 +36,7 @@ from audio_judge.judge.evidence import Alone, Evidence, SameClips
 from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
-from audio_judge.judge.learned import Learned
+from audio_judge.judge.learned import OUR_WORDS, Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part, request_name
 from audio_judge.judge.spoken import TextQuestion, telling, variants
@@ -485,10 +485,16 @@ class Reader:
             # Where words are needed, none of the stops may come at once; the limit must leave room for one
             min_new_tokens=0 if first.is_optional else min(2, max_new_tokens - 1),
         )
-        return [
-            one.finish(trimmed(said.text, is_one_line=one.is_one_line, is_cut=said.cut_off))
-            for one, said in zip(drafts, words, strict=True)
-        ]
+        finished = []
+        for one, said in zip(drafts, words, strict=True):
+            free = trimmed(said.text, is_one_line=one.is_one_line, is_cut=said.cut_off)
+            finished.append(one.finish(one.only_ours(free) if self._knows_our_words_only else free))
+        return finished
+
+    @cached_property
+    def _knows_our_words_only(self) -> bool:
+        learned = Learned.of(self.model.config)
+        return learned is not None and learned.words == OUR_WORDS
 
     @cached_property
     def _stops(self) -> tuple[list[int], list[int]]:

@@ -146,7 +146,8 @@ class Language:
         phrasings: Name of a kind of request to its wordings.
         held_out: The same, kept out of training.
         texts: Parts of answers.
-        names: ``distortions`` and ``genders``: English word to the word in this language. ``titles``: rubric to its
+        names: ``distortions`` and ``genders``: English word to the word in this language; ``heard``: a type of distortion to what a
+            sentence says is heard. ``titles``: rubric to its
             line in an assessment.
         directions: Kind of fault to below, above and unknown.
         dimensions: Rubric to sentences of an explanation for each fifth of its scale, worst first.

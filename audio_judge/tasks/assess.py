@@ -377,20 +377,24 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
 
     Example:
         >>> summarise(Assessment({"mos": 2.0}, "fast"), seed=3)
-        'The overall quality is poor. The speaking is fast in pace.'
+        'The overall quality is poor. The pace is fast.'
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     spoken = get_language(language)
     texts, sentences = spoken.texts, []
-    frames = {"mos": texts["assessed_overall"], "speech_rate": texts["assessed_rate"]}
+    frames = {"mos": "assessed_overall", "speech_rate": "assessed_rate"}
+    without_fault = is_clean(target)
     for name, rubric in SPEECHEVAL_RUBRICS.items():
         words = in_language(rubric, language)
         level = _rates(language).get(target.speech_rate, "") if name == "speech_rate" else ""
         if name in target.scores:
             level = words.level_of(target.scores[name])
-        if level:
+        if name == "distortion" and without_fault:
+            sentences.append(rng.choice(texts["clean"]))
+        # What is distorted in a way that is named is not called free of it
+        elif level and not (name == "distortion" and target.distortions and level == words.levels[-1]):
             fields = {"label": words.label, "level": level}
-            sentences.append(fill_fields(rng.choice(frames.get(name, texts["assessed"])), fields))
+            sentences.append(fill_fields(rng.choice(texts[frames.get(name, f"assessed_{name}")]), fields))
         if name == "distortion":
             sentences += [_say_distortion(distortion, rng, language) for distortion in target.distortions]
     if target.emotion:
@@ -399,6 +403,13 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
         speaker = spoken.marks["series"].join(_speaker_words(target.gender, target.age, language))
         sentences.append(fill_fields(rng.choice(texts["speakers"]), {"speaker": speaker}))
     return spoken.marks["space"].join(sentences)
+
+
+def is_clean(target: Assessment) -> bool:
+    """Whether a clip is without fault: no distortion is named, and the whole and the distortion are in the upper two fifths."""
+    upper = 0.625  # from where a score is nearer to the second best level than to the middle
+    good = [SPEECHEVAL_RUBRICS[name].goodness(target.scores.get(name, 1.0)) >= upper for name in ("mos", "distortion")]
+    return all(good) and not target.distortions
 
 
 def _say_distortion(distortion: Distortion, rng: random.Random, language: str) -> str:
@@ -412,7 +423,7 @@ def _say_distortion(distortion: Distortion, rng: random.Random, language: str) -
         for start, end in distortion.spans
     ]
     times = [*times[:1], *(time.lstrip() for time in times[1:])]  # the first may open with a space
-    kind = spoken.names["distortions"].get(distortion.kind, distortion.kind)
+    kind = spoken.names["heard"].get(distortion.kind, distortion.kind)
     first, last = times[:-1], times[-1:]
     when = spoken.marks["and"].join([spoken.marks["series"].join(first), *last] if first else last)
     return fill_fields(rng.choice(spoken.texts["distortion_sentences"]), {"kind": kind, "when": when})

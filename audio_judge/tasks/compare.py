@@ -347,7 +347,7 @@ def summarise(target: Comparison, seed: int | random.Random = 0, language: str =
     for clip, details in zip("AB", target.details, strict=True):
         if details.distortions:
             heard = dict.fromkeys(distortion.kind for distortion in details.distortions)
-            kinds = joined([spoken.names["distortions"].get(kind, kind) for kind in heard], language)
+            kinds = joined([spoken.names["heard"].get(kind, kind) for kind in heard], language)
             sentences.append(fill_fields(spoken.texts["hears"][0], {"clip": clip, "kinds": kinds}))
     return spoken.marks["space"].join(sentences)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from audio_judge.clips import Cause
 from audio_judge.languages import get_language, wordings
-from audio_judge.rubrics.rubric import RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks import explain
 from audio_judge.tasks.claims import Direction
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
@@ -192,7 +192,11 @@ def describe_scores(scores: Mapping[str, float], seed: int | random.Random = 0, 
     spoken = get_language(language)
     rubrics = {name: get_rubric(name) for name in scores if name != "mos"}
     worst_first = sorted(rubrics, key=lambda name: rubrics[name].goodness(scores[name]))
-    sentences = [sentence for name in worst_first for sentence in _say(rubrics[name], scores[name], rng, language)]
+    is_clean = explain.is_clean(scores, (), ALL_RUBRICS)
+    # Of a clean clip there is nothing slight to complain of
+    said = [name for name in worst_first if not is_clean or explain.fifth(rubrics[name], scores[name]) == 4]
+    sentences = [sentence for name in said for sentence in _say(rubrics[name], scores[name], rng, language)]
+    sentences = sentences or [rng.choice(spoken.texts["clean"])] * bool(worst_first)
     level = in_language(RUBRICS["mos"], language).level_of(scores["mos"])
     sentences.append(fill_fields(rng.choice(spoken.texts["described_overall"]), {"level": level}))
     return Description(spoken.marks["space"].join(sentences), round(scores["mos"], 1))

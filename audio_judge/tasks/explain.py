@@ -6,7 +6,7 @@ that name causes are the ones ``parse`` looks for. When things happen (a cause's
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -42,6 +42,8 @@ _HURTS = {
     "speed": "coloration",
 }
 KINDS = tuple(_HURTS)
+# Kinds that are the low scores of a dimension by another name: one sentence speaks of both
+_NAMESAKES = {"noise": "noisiness", "level": "loudness"}
 
 # Where a parameter makes a cause slight (this value or beyond) and strong (likewise); between them it is clear. Of several
 # parameters of one cause the first in this table counts.
@@ -165,7 +167,7 @@ def write(
         Overall quality: 2.4
         Noisiness: 1.8
         <BLANKLINE>
-        The speech is noisy. I hear heavy background noise. This lies under the voice. So the quality as a whole is poor.
+        Severe background noise can be heard. Overall the quality is poor.
     """
     chosen = tuple(rubrics)
     return head(target.scores, chosen, language) + reasons(target, seed, chosen, language)
@@ -187,8 +189,11 @@ def reasons(
     known = profile.rubrics_by_name(rubrics)
     causes = _strongest_of_each_kind(target.causes)
     sentences = []
-    for name in _worth_a_word(target.scores, known):
-        sentences += dimension_sentence(known[name], target.scores[name], rng, language)
+    if is_clean(target.scores, causes, known):
+        sentences.append(rng.choice(spoken.texts["clean"]))
+    for name in [] if sentences else _worth_a_word(target.scores, known):
+        if name not in said_by_causes(causes):
+            sentences += dimension_sentence(known[name], target.scores[name], rng, language)
         hurting = [cause for cause in causes if _HURTS[cause.kind] == name]
         sentences += [text for cause in hurting for text in _say(cause, rng, spoken)]
         causes = [cause for cause in causes if _HURTS[cause.kind] != name]
@@ -319,6 +324,16 @@ def _worth_a_word(scores: dict[str, float], known: dict[str, Rubric]) -> list[st
     ranked = sorted((name for name in scores if name != "mos"), key=lambda name: _goodness(known[name], scores[name]))
     weak = [name for name in ranked if fifth(known[name], scores[name]) < 3]
     return weak or list(dict.fromkeys([*ranked[:1], *ranked[-1:]]))
+
+
+def is_clean(scores: Mapping[str, float], causes: Collection[Cause], known: Mapping[str, Rubric] = RUBRICS) -> bool:
+    """Whether a clip is without fault: no cause is known, and all scores, with that of the whole, are in the upper two fifths."""
+    return "mos" in scores and not causes and all(fifth(known[name], value) >= 3 for name, value in scores.items())
+
+
+def said_by_causes(causes: Iterable[Cause]) -> set[str]:
+    """Dimensions of which a sentence about a cause says all there is to say: a wrong level, and noise."""
+    return {_NAMESAKES[cause.kind] for cause in causes if cause.kind in _NAMESAKES}
 
 
 def _goodness(rubric: Rubric, value: float) -> float:

@@ -13,6 +13,8 @@ from audio_judge.tasks.thoughts import check_free_text, items, join_thought, spl
 
 # An area must survive being listed with commas and "and"
 _AREA = re.compile(r"(?!.*\band\b)\w(?:[\w &/'-]*\w)?")
+# From where an overall score is nearer to good than to fair
+GOOD = 0.625
 _BULLET = r"\s*(?:[-*•–]\s+|\(?\d{1,2}[.):]\s+)"
 
 
@@ -71,7 +73,8 @@ def suggest_for(
     """Make suggestions from an assessment: for the worst dimensions, and for each distortion.
 
     Args:
-        most: How many dimensions to name at most; those in the better half of their scale are never named.
+        most: How many dimensions to name at most; those in the better half of their scale are never named,
+            but for the whole where it is less than good.
         language: Of the suggestions; areas are named in English, and ``write`` translates them.
 
     Example:
@@ -85,7 +88,8 @@ def suggest_for(
         scores["speech_rate"] = float(rate.level_values[rate.levels.index(assessment.speech_rate)])
     goodness = {name: SPEECHEVAL_RUBRICS[name].goodness(value) for name, value in scores.items()}
     names = [name for name in SPEECHEVAL_RUBRICS if goodness.get(name, 1.0) <= 0.5 and name != "mos"]
-    if not names and goodness.get("mos", 1.0) <= 0.5:
+    # What is not good on the whole needs something, though no dimension says what
+    if not names and not assessment.distortions and goodness.get("mos", 1.0) < GOOD:
         names = ["mos"]
     # Ties keep the order of the table; a wrong pace is as far off as a scale can be, so it comes first.
     worst = sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]

@@ -7,11 +7,12 @@ from typing import Any
 
 from audio_judge.data.examples import with_facts
 from audio_judge.data.files import read_example
-from audio_judge.judge.learned import LEARNED_FILE, MOST_QUESTIONS, Learned, Lesson, of_processor
+from audio_judge.judge.learned import LEARNED_FILE, MOST_QUESTIONS, OUR_WORDS, Learned, Lesson, of_processor
 from audio_judge.judge.wordings import is_ours
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks import TASKS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
+from audio_judge.tasks.own_words import WORDED, has_own_only
 
 
 def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
@@ -26,7 +27,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         decide of mos
     """
     lessons: dict[str, dict[str, dict[str, None]]] = {}
-    has_faults = False
+    has_faults, words = False, OUR_WORDS
     own: dict[str, None] = {}
     for row in examples:
         example = read_example(row)
@@ -43,6 +44,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         has_faults = has_faults or any(
             name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in (questions or {}).items()
         )
+        words = words if _has_our_words(example) else ""
         own |= dict.fromkeys(_own_questions(questions or {}) if len(own) < MOST_QUESTIONS else ())
     empty = Lesson("text", languages=())
     tasks = {}
@@ -52,7 +54,16 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
             raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
         found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts", "listeners")))  # type: ignore[arg-type]
         tasks[task] = found.merged(empty)  # which puts the names in order
-    return Learned(tasks, has_faults, questions=tuple(own)[:MOST_QUESTIONS])
+    words = words if any(task in WORDED for task in tasks) else ""
+    return Learned(tasks, has_faults, questions=tuple(own)[:MOST_QUESTIONS], words=words)
+
+
+def _has_our_words(example: Mapping[str, Any]) -> bool:
+    """Whether the free words of an example are ours; those of a row to be rewarded are nobody's yet."""
+    if example["task"] not in WORDED:
+        return True
+    said = example.get("completion", ())
+    return bool(said) and has_own_only(said[0]["content"], example["task"], example.get("language", "en"))
 
 
 def _own_questions(questions: Mapping[str, Any]) -> list[str]:
