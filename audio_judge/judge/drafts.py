@@ -35,6 +35,7 @@ from audio_judge.tasks import (
     explain,
     faults,
     own_words,
+    parts,
     suggest,
 )
 from audio_judge.tasks.compare import Form, Verdict
@@ -111,6 +112,7 @@ def explanation(
     faults: Sequence[Cause] | None = None,
     part: Mapping[str, float] | None = None,
     facts: SignalFacts | None = None,
+    when: tuple[float, float] | None = None,
 ) -> Draft:
     r"""Draft an explanation of decided scores on NISQA's rubrics.
 
@@ -124,6 +126,7 @@ def explanation(
             judge says nothing about are added. None if they were not decided.
         part: Scores of the part of the clip that the words are about, but for the verdict; None for the whole.
         facts: What was measured in it; no sentence contradicts that.
+        when: Its start and end in seconds, which stand before the words.
 
     Example:
         >>> explanation({"mos": 2.44}, False).finish("It is noisy.").text
@@ -141,6 +144,7 @@ def explanation(
         words = _without_complaints(words, target.scores, language) if is_clean else _not_called_clean(words, language)
         # Parsed before it is given out: what a judge answers can be read strictly, whatever it wrote
         agreeing, is_own = _held_to(_unopposed(words, facts, language), target, absent, silent, language)
+        agreeing = _part(when, language) + agreeing
         explain.parse(head + agreeing, strict=True, language=language)
         return Written(head + agreeing, agreeing, is_own)
 
@@ -167,8 +171,11 @@ def assessment(
     *,
     faults: Sequence[Cause] | None = None,
     facts: SignalFacts | None = None,
+    when: tuple[float, float] | None = None,
 ) -> Draft:
     """Draft an assessment of decided scores; no sentence contradicts what was measured, ``facts``.
+
+    ``when`` is from when to when, in seconds, the words are about; None for all of the clip.
 
     If ``faults`` were decided, a sentence that names other faults or distortions, or other times, is left out.
     """
@@ -178,7 +185,7 @@ def assessment(
         agreeing = words if assess.is_clean(target) else _not_called_clean(words, language)
         agreeing = _unopposed(agreeing, facts, language, kinds)
         agreeing = agreeing if kinds is None else _without_other_distortions(agreeing, target, language)
-        text = assess.write(replace(target, answer=_some(agreeing)), language=language)
+        text = assess.write(replace(target, answer=_part(when, language) + _some(agreeing)), language=language)
         return Written(text, assess.parse(text, strict=True, language=language).answer)
 
     spare = assess.summarise(target, language=language)
@@ -188,7 +195,12 @@ def assessment(
 
 
 def suggestions(
-    target: Assessment, language: str = "en", *, knows_faults: bool = False, facts: SignalFacts | None = None
+    target: Assessment,
+    language: str = "en",
+    *,
+    knows_faults: bool = False,
+    facts: SignalFacts | None = None,
+    when: tuple[float, float] | None = None,
 ) -> Draft:
     """Draft suggestions for what was decided, whose worst dimensions are the areas; none contradicts what was measured, ``facts``.
 
@@ -206,9 +218,11 @@ def suggestions(
             addressed = {kind for line in lines for kind in addressed_types(line, language)}
             lacking = {distortion.kind for distortion in target.distortions} - addressed
             added = tuple(line for line in advice.suggestions if addressed_types(line, language) & lacking)
-        text = suggest.write(Suggestions(advice.areas, (*lines, *added)), language)
+        first, *others = (*lines, *added)
+        said = (_part(when, language) + first, *others)
+        text = suggest.write(Suggestions(advice.areas, said), language)
         suggest.parse(text, strict=True, language=language)
-        return Written(text, "\n".join((*lines, *added)), is_own=not added)
+        return Written(text, "\n".join(said), is_own=not added)
 
     head = _before_answer(suggest.write(advice, language))
     request, spare = suggest.ask(language=language), "\n".join(advice.suggestions)
@@ -368,6 +382,10 @@ def _graded(cause: Cause, scores: Mapping[str, float]) -> Cause:
         return cause
     snr_db = (0.0, 10.0, 18.0, 30.0, 30.0)[explain.fifth(RUBRICS["noisiness"], scores["noisiness"])]
     return replace(cause, parameters={**cause.parameters, "snr_db": snr_db})
+
+
+def _part(when: tuple[float, float] | None, language: str) -> str:
+    return "" if when is None else parts.write_part(*when, language)
 
 
 def _without_complaints(words: str, scores: Mapping[str, float], language: str) -> str:
@@ -540,19 +558,24 @@ def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
 def draft_explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The explanation of a judgement; of a long clip, its words are about the worst window."""
     part = worst_window(judgement).scores if judgement.timeline else None
-    return explanation(values_of(judgement), with_reference, language, judgement.faults, part, judgement.facts)
+    return explanation(
+        values_of(judgement), with_reference, language, judgement.faults, part, judgement.facts, judgement.worst
+    )
 
 
 def draft_assessment(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The assessment of a judgement, with the faults that were decided."""
     target = decided_assessment(judgement)
-    return assessment(target, with_reference, language, faults=judgement.faults, facts=judgement.facts)
+    return assessment(
+        target, with_reference, language, faults=judgement.faults, facts=judgement.facts, when=judgement.worst
+    )
 
 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The suggestions of a judgement, with advice against the faults that were decided."""
     target = decided_assessment(judgement, faults.ADVISED_TYPE_OF_FAULT)
-    return suggestions(target, language, knows_faults=judgement.faults is not None, facts=judgement.facts)
+    knows_faults = judgement.faults is not None
+    return suggestions(target, language, knows_faults=knows_faults, facts=judgement.facts, when=judgement.worst)
 
 
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:

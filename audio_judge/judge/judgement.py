@@ -77,6 +77,7 @@ class Judgement:
         faults: Known faults that were decided to be there, the surest first, each with its ``probability``, what was measured of
             it, and the times at which it is heard; None if the judge was not asked, or did not learn about them.
         facts: What was measured in the window that the words are about; None if there are no words.
+        worst: From when to when, in seconds of the clip, the words and faults are about: its worst window; None of a clip of one window.
         areas: What needs to be improved, if suggestions were asked for.
         suggestions: What to do about it, one sentence or so each.
         assessment: Facts of the text, if an assessment was asked for.
@@ -101,6 +102,7 @@ class Judgement:
     causes: tuple[str, ...] = ()
     faults: tuple[Cause, ...] | None = field(default=None, repr=False)
     facts: SignalFacts | None = field(default=None, repr=False)
+    worst: tuple[float, float] | None = None
     areas: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     assessment: Assessment | None = field(default=None, repr=False)
@@ -148,6 +150,7 @@ class Judgement:
             row["timeline"] = [window.to_dict() for window in self.timeline]
         if self.text is not None:
             row |= {"text": self.text, "reasons": self.reasons, "causes": list(self.causes)}
+        row |= self._worst()
         if self.faults is not None:
             row["faults"] = [_fault_row(fault) for fault in self.faults]
         if self.suggestions:
@@ -158,6 +161,11 @@ class Judgement:
             row["description"] = self.description
         row |= _covered(self.coverage)
         return row if self.has_own_words else row | {"has_own_words": False}
+
+    def _worst(self) -> dict[str, float]:
+        return (
+            {} if self.worst is None else {"worst_start": round(self.worst[0], 3), "worst_end": round(self.worst[1], 3)}
+        )
 
     def to_row(self) -> dict[str, Any]:
         """A flat row for a table: a column per rubric and for its spread and level; lists are joined by ``; ``.
@@ -170,7 +178,9 @@ class Judgement:
         for name, score in self.scores.items():
             row |= {name: score.value, f"{name}_std": score.std, f"{name}_level": score.level}
         if self.text is not None:
-            row |= {"reasons": self.reasons, "causes": "; ".join(self.causes)}
+            row |= {"reasons": self.reasons, "causes": "; ".join(self.causes)} | self._worst()
+        if self.faults is not None:
+            row["faults"] = "; ".join(map(_fault_text, self.faults))
         if self.suggestions:
             row |= {"areas": "; ".join(self.areas), "suggestions": "; ".join(self.suggestions)}
         return row | {
@@ -253,6 +263,11 @@ class Preference:
 def _fault_row(fault: Cause) -> dict[str, Any]:
     spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
     return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
+
+
+def _fault_text(fault: Cause) -> str:
+    times = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in fault.spans)
+    return f"{fault.kind} {times}".strip()
 
 
 def _warned(warnings: tuple[str, ...]) -> list[str]:

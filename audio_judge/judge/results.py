@@ -69,13 +69,17 @@ def with_faults(said: Judgement, reading: Reading, questions: Sequence[Any]) -> 
         return said
     worst = said.timeline.index(worst_window(said)) if said.timeline else 0
     facts = reading.windows[worst].facts
-    said = replace(said, facts=facts)
+    first = reading.request.start_time or 0.0
+    start, end = (time + first for time in reading.spans[worst])
+    of_words = (start, end) if facts is not None and said.timeline else None
+    said = replace(said, facts=facts, worst=of_words)
     if not questions:
         return said
     found = faults.heard_faults({question.name: answer_of(question, reading, worst) for question in questions})
     if facts is not None:
-        start = reading.spans[worst][0] + (reading.request.start_time or 0.0)
         found = tuple(facts.noted(fault, start) for fault in found)
+    if of_words is not None:  # a fault without times of its own is heard all through its window
+        found = tuple(fault if fault.spans else replace(fault, spans=(of_words,)) for fault in found)
     return replace(said, faults=found)
 
 

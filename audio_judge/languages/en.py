@@ -736,6 +736,7 @@ TEXTS = {
     "clean": ("The clip is clean.", "I hear no fault."),
     "distortion_sentences": ("I hear {kind}{when}.", "I notice {kind}{when}.", "One can hear {kind}{when}."),
     "when": (" from {start} to {end} s",),
+    "part": ("From {start} to {end}: ",),
     "emotions": ("The emotion is {emotion}.", "The tone of feeling is {emotion}.", "The mood is {emotion}."),
     "speakers": ("The voice is {speaker}.", "The speaker seems {speaker}.", "I take the speaker to be {speaker}."),
     "compare_header": ("Both clips, one line for each dimension:",),

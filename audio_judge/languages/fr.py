@@ -425,6 +425,7 @@ TEXTS = {
     "clean": ("L'extrait est propre.", "Je n'entends aucun défaut."),
     "distortion_sentences": ("On entend ceci : {kind}{when}.", "Défaut relevé : {kind}{when}."),
     "when": (" de {start} à {end} s",),
+    "part": ("De {start} à {end} : ",),
     "emotions": ("Émotion perçue : {emotion}.", "L'humeur est la suivante : {emotion}."),
     "speakers": ("Voix : {speaker}.", "Profil du locuteur : {speaker}."),
     "compare_header": ("Les deux extraits, une ligne par critère :",),

@@ -381,6 +381,7 @@ TEXTS = {
     "clean": ("きれいな録音です。", "問題は聞こえません。"),
     "distortion_sentences": ("{kind}{when}が聞こえます。", "{kind}{when}があります。"),
     "when": ("（{start}～{end}秒）",),
+    "part": ("{start}から{end}まで：",),
     "emotions": ("感情は{emotion}です。", "声の感情は{emotion}です。"),
     "speakers": ("話者は{speaker}です。", "話者は{speaker}と思われます。"),
     "compare_header": ("二つの音声の項目ごとの比較：",),

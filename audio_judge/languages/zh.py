@@ -347,6 +347,7 @@ TEXTS = {
     "clean": ("录音干净，没有毛病。", "听不出任何问题。"),
     "distortion_sentences": ("能听到{kind}{when}。", "存在{kind}{when}。"),
     "when": ("（{start}至{end}秒）",),
+    "part": ("{start}至{end}：",),
     "emotions": ("情绪为{emotion}。", "说话的情绪是{emotion}。"),
     "speakers": ("说话人：{speaker}。", "听起来，说话人为{speaker}。"),
     "compare_header": ("两段语音逐项比较如下：",),
