@@ -7,6 +7,7 @@ from tiny import make_judge, tone
 
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.requests import Request
+from audio_judge.tasks.parts import read_part
 
 RATE = 48_000
 CLICKS = {"when": {"type": "span", "instructions": "clicks"}}
@@ -75,7 +76,9 @@ class TestAround:
         assert padded.probabilities == pytest.approx(bare.probabilities, abs=1e-5)
 
     def test_words_about_a_long_clip(self, judge):
-        assert judge.explain(clip(1.5, OTHER, SOUND, 4.0)).text == judge.explain(clip(OTHER, SOUND)).text
+        padded, bare = judge.explain(clip(1.5, OTHER, SOUND, 4.0)), judge.explain(clip(OTHER, SOUND))
+        assert read_part(padded.reasons)[1] == read_part(bare.reasons)[1]
+        assert np.subtract(padded.worst, bare.worst) == pytest.approx([1.5, 1.5])
 
     def test_part_of_a_clip(self, judge):
         said = judge.score(Request(clip(1.0, SOUND, 1.0, OTHER), start_time=0.5, end_time=2.5))
