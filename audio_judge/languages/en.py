@@ -1252,10 +1252,35 @@ LANGUAGE = Language(
         "timbre & quality": ("Undo the filtering that changes the timbre.", "Use a microphone with a flat response."),
         "background noise": ("Move away from the source of the noise.", "Reduce the background noise gently."),
         "drop / missing": ("Record the missing parts again.", "Use a connection that loses no packets."),
-        # No type of distortion of SpeechEval's, but what can be set right
+        # No types of distortion of SpeechEval's, but faults that have a remedy of their own
         "level": (
             "Bring the level to that of ordinary speech recordings.",
             "Set the gain so that the speech is neither too quiet nor too loud.",
+        ),
+        "clipping": (
+            "Lower the recording level so that no peak is cut off.",
+            "Set the input gain 6 to 12 dB lower and record again.",
+        ),
+        "codec": (
+            "Code the speech once only, at a higher bit rate.",
+            "Choose a codec that is made for speech at this rate.",
+        ),
+        "noise suppression": (
+            "Lessen the noise reduction, which harms the voice.",
+            "Suppress the noise by 10 dB at most, and keep the voice.",
+        ),
+        "reverberation": (
+            "Come closer to the microphone, so that less of the room is heard.",
+            "Damp the room with curtains or carpets.",
+        ),
+        "echo": ("Use headphones, or an echo canceller.", "Keep the loudspeaker away from the microphone."),
+        "clicks": (
+            "Look for where the clicks come from: a loose plug, or buffers that run empty.",
+            "Repair the clicks with a declicker.",
+        ),
+        "band limit": (
+            "Send the speech over a wideband connection.",
+            "Record at 16 kHz or more, and leave the high frequencies in.",
         ),
     },
     asked=ASKED,

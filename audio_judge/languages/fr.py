@@ -804,6 +804,31 @@ LANGUAGE = Language(
             "Ramenez le niveau à celui d'un enregistrement de parole ordinaire.",
             "Réglez le gain pour que la parole ne soit ni trop faible ni trop forte.",
         ),
+        "clipping": (
+            "Baissez le niveau d'enregistrement pour qu'aucune crête ne soit coupée.",
+            "Réduisez le gain d'entrée de 6 à 12 dB et réenregistrez.",
+        ),
+        "codec": (
+            "Ne codez la parole qu'une fois, à un débit plus élevé.",
+            "Choisissez un codec fait pour la parole à ce débit.",
+        ),
+        "noise suppression": (
+            "Modérez le débruitage, qui abîme la voix.",
+            "Atténuez le bruit de 10 dB au plus et préservez la voix.",
+        ),
+        "reverberation": (
+            "Rapprochez-vous du micro pour que l'on entende moins la pièce.",
+            "Amortissez la pièce avec des rideaux ou des tapis.",
+        ),
+        "echo": ("Utilisez un casque ou un annuleur d'écho.", "Éloignez le haut-parleur du micro."),
+        "clicks": (
+            "Cherchez d'où viennent les clics : une fiche lâche ou des tampons vides.",
+            "Réparez les clics avec un outil de restauration.",
+        ),
+        "band limit": (
+            "Transmettez la parole par une liaison à large bande.",
+            "Enregistrez à 16 kHz ou plus et gardez les aigus.",
+        ),
     },
     asked=ASKED,
 )

@@ -60,8 +60,11 @@ TYPE_OF_FAULT |= dict.fromkeys(("band_limit", "filter", "reverberation", "echo",
 TYPE_OF_FAULT |= dict.fromkeys(
     ("codec", "clipping", "quantisation", "noise_suppression", "vocoder", "clicks"), "artifacts"
 )
-# What there is advice for: a wrong level can be set right, too
-ADVISED_TYPE_OF_FAULT = TYPE_OF_FAULT | {"level": "level"}
+# What there is advice for: a wrong level can be set right, too, and some faults have remedies of their own
+ADVISED_TYPE_OF_FAULT = TYPE_OF_FAULT | {
+    kind: kind.replace("_", " ")
+    for kind in ("level", "clipping", "codec", "noise_suppression", "reverberation", "echo", "clicks", "band_limit")
+}
 # How sure a listener would be of a fault that is slight, clear or strong; and of one that is not there
 _SHARE_BY_SEVERITY = (0.6, 0.9, 0.98)
 _SHARE_IF_ABSENT = 0.02
