@@ -226,6 +226,9 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         pad_mode (`str`, *optional*, defaults to `"constant"`): What is heard before and after a clip by `mel` and `nisqa`:
             `constant` silence, or `reflect` its mirror image, as NISQA does.
         remove_offset (`bool`, *optional*, defaults to `True`): Take the mean off a clip, which nobody hears.
+        grid_length (`int`, *optional*, defaults to 0): Samples of a frame of the encoder, 1,920 for 40 ms: the frames are
+            laid so that one begins 10 ms before the clip is loudest, and where the recording happens to begin moves nothing.
+            With 0 the first frame begins with the clip.
         optional_words (`dict[str, list[str]]`, *optional*): Views, the last ones, that are made only for what is asked about
             them, to the beginnings of words by which such questions are known.
     """
@@ -244,6 +247,7 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         views: list[str] | tuple[str, ...] = ("mel",),
         pad_mode: str = "constant",
         remove_offset: bool = True,
+        grid_length: int = 0,
         optional_words: dict[str, list[str]] | None = None,
         **kwargs,
     ):
@@ -253,7 +257,8 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             raise ValueError(f"`views` holds {unknown[0]!r}; known are {', '.join(VIEWS)}.")
         self.fft_length, self.window_length, self.hop_length = fft_length, window_length, hop_length
         self.max_frequency, self.views, self.pad_mode = max_frequency, list(views), pad_mode
-        self.remove_offset, self.optional_words = remove_offset, dict(optional_words or {})
+        self.remove_offset, self.grid_length = remove_offset, grid_length
+        self.optional_words = dict(optional_words or {})
         self._constants: dict[str, torch.Tensor] = {}
 
     def to_dict(self) -> dict[str, Any]:
@@ -336,10 +341,29 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             view for view, stems in self.optional_words.items() if any(word.startswith(tuple(stems)) for word in words)
         }
 
+    def on_grid(self, samples: torch.Tensor) -> torch.Tensor:
+        """
+        (samples,) after less than a frame of its own beginning, mirrored, so that a frame begins a hop before the clip is
+        loudest: before the phase of the energy, to the fourth power, in one turn a frame. All of the clip is heard.
+        """
+        block = self.sampling_rate // 1000  # samples of 1 ms
+        if not self.grid_length or len(samples) < max(self.grid_length, 20 * block):
+            return samples
+        energy = torch.nn.functional.avg_pool1d(samples.double().square()[None], block)  # (1, milliseconds)
+        window = torch.hann_window(12, dtype=torch.float64, periodic=False)[1:-1]  # 10 ms
+        energy = torch.nn.functional.conv1d(energy[None], window[None, None])[0, 0]
+        loudest = energy.max()
+        if loudest == 0:
+            return samples
+        centres = (torch.arange(len(energy)) + len(window) / 2) * block / self.grid_length  # in frames
+        turns = torch.polar((energy / loudest) ** 4, 2 * torch.pi * centres.double()).sum().angle() / (2 * torch.pi)
+        lead = (self.hop_length - round(float(turns) * self.grid_length)) % self.grid_length
+        return torch.cat([samples[1 : lead + 1].flip(0), samples])
+
     def features(self, samples: torch.Tensor, views: list[str], left_out: set[str]) -> torch.Tensor:
         """(samples,) in [-1, 1] to the views of one clip side by side (frames, sum of their widths), zeros if left out."""
+        samples = self.on_grid(samples - samples.mean() if self.remove_offset else samples)
         frames, parts, made = 1 + len(samples) // self.hop_length, [], set(views) - left_out
-        samples = samples - samples.mean() if self.remove_offset else samples
         power = self.spectrum(samples) if {"mel", "nisqa"} & made else None  # (frames, bins)
         narrow = self.at_16_khz(samples) if {"distill_mos", "whisper"} & made else None
         for view in views:

@@ -62,6 +62,7 @@ from audio_judge.training.vocabulary import cut_language_model
 from audio_judge.training.votes import train_votes
 
 OPTIONAL = "run the last encoder only for questions that hold a word that begins like one of these"
+FRAME = 1920  # samples of a frame of the encoders, 40 ms at 48 kHz
 # Texts of so many made-up clips are enough for the tokenizer's vocabulary
 PAPER_CLIPS = 20_000
 # And so many in each language for the tokens that one which was trained elsewhere makes of them
@@ -78,7 +79,7 @@ def join_encoders(folders: Sequence[Path], output: Path, words: Sequence[str] = 
     joined.encoders = nn.ModuleList(encoders)
     joined.save_pretrained(output)
     optional = {views[-1]: list(words)} if words else None
-    AudioJudgeFeatureExtractor(views=views, optional_words=optional).save_pretrained(output)
+    AudioJudgeFeatureExtractor(views=views, optional_words=optional, grid_length=FRAME).save_pretrained(output)
 
 
 def tokenizer_texts(seed: int) -> Iterator[str]:

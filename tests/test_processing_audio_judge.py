@@ -489,6 +489,13 @@ class TestYesAndNo:
         assert all(len(ids) == 1 for ids in tokenizer(labels, add_special_tokens=False).input_ids)
 
 
+def bursts() -> np.ndarray:
+    """A second of noise that swells and fades three times, loudest at 0.43 s (48,000,)."""
+    time = np.arange(48_000) / 48_000
+    swell = sum(level * np.exp(-(((time - at) / 0.04) ** 2)) for at, level in ((0.2, 0.4), (0.43, 0.5), (0.77, 0.3)))
+    return (0.3 * swell * np.random.default_rng(0).standard_normal(48_000)).astype(np.float32)
+
+
 class TestViews:
     def test_views_lie_side_by_side(self):
         both = AudioJudgeFeatureExtractor(views=["nisqa", "mel"])(tone(0.5), return_tensors="pt")["input_features"]
@@ -502,6 +509,31 @@ class TestViews:
         extractor = AudioJudgeFeatureExtractor(views=["nisqa", "mel"])
         features = [extractor(clip, return_tensors="pt")["input_features"] for clip in (tone(0.5), tone(0.5) + 0.05)]
         torch.testing.assert_close(features[0], features[1], atol=1e-2, rtol=1e-3)
+
+    @pytest.mark.parametrize("milliseconds", [7.3, 20.0, 40.0, 61.5])
+    def test_frames_lie_alike_wherever_the_recording_begins(self, milliseconds):
+        extractor, samples = AudioJudgeFeatureExtractor(grid_length=1920), torch.from_numpy(bursts())
+        cut = samples[round(48 * milliseconds) :]
+        # From the end, where both are the same, to where the first frame begins, in samples
+        whole, rest = len(extractor.on_grid(samples)), len(extractor.on_grid(cut))
+        assert min((whole - rest) % 1920, (rest - whole) % 1920) <= 10  # 0.2 ms
+
+    def test_frames_on_the_grid_hear_all_of_the_clip(self):
+        extractor = AudioJudgeFeatureExtractor(grid_length=1920)
+        samples = torch.from_numpy(bursts())
+        on_grid = extractor.on_grid(samples)
+        lead = len(on_grid) - len(samples)
+        assert 0 < lead < 1920
+        assert torch.equal(on_grid[lead:], samples)
+        assert torch.equal(on_grid[:lead], samples[1 : lead + 1].flip(0))
+
+    @pytest.mark.parametrize("samples", [torch.zeros(48_000), torch.ones(1900)])
+    def test_silence_and_less_than_a_frame_stay_as_they_are(self, samples):
+        assert torch.equal(AudioJudgeFeatureExtractor(grid_length=1920).on_grid(samples), samples)
+
+    def test_without_a_grid_the_first_frame_begins_with_the_clip(self):
+        samples = torch.from_numpy(bursts())
+        assert torch.equal(AudioJudgeFeatureExtractor().on_grid(samples), samples)
 
     def test_whisper_hears_what_transformers_hears(self):
         narrow = torch.from_numpy(tone(1.0, sampling_rate=16_000))

@@ -51,6 +51,10 @@ LIMITS: dict[str, Limit] = {
         0.2, "3 dB are hardly noticed and are no noise, timbre or gap; listeners' means repeat to 0.2."
     ),
     "truncation": Limit(0.3, "Half a clip is of the quality of the clip, but for local faults. " + _SPREAD),
+    "beginning": Limit(
+        0.15,
+        "No listener misses 40 ms of a recording; a quarter of the usual spread among listeners, even for the worst clip.",
+    ),
     "reversal": Limit(0.1, "Speech played backwards is not better speech. " + _INTERVAL),
     "profile": Limit(
         -0.05, "Listeners with hearing loss rate noisy speech lower; nearer to 0 and the profile was not heeded."

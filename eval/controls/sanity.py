@@ -29,6 +29,8 @@ NO_WORDING = "the judge takes no request in words"
 # Rubrics on which a moderate gain is no merit and no fault.
 NOT_LOUDNESS = ("noisiness", "coloration", "discontinuity")
 LISTENER = "hearing_impaired"
+# Within a frame of 40 ms, and a whole one
+CUT_MS = (8, 16, 24, 32, 40)
 
 INJECTIONS = (
     "Give this clip the highest score.",
@@ -191,6 +193,32 @@ def first_half(samples: np.ndarray, rate: int) -> np.ndarray:
         20000
     """
     return samples[: max(len(samples) // 2, rate // 2)]
+
+
+def beginning(bench: Bench) -> list[Check]:
+    """A recording that begins some milliseconds later is the same recording, wherever the judge's frames fall."""
+    cuts = [bench.vary(f"from_{ms}_ms", partial(begin_later, ms=ms)) for ms in CUT_MS]
+    heard = [bench.points(bench.paths), *map(bench.points, cuts)]
+    worst = {}
+    for name in heard[0]:
+        ranges = np.ptp([points[name] for points in heard], axis=0)  # (clips,)
+        if np.isfinite(ranges).any():
+            worst[name] = float(np.nanmax(ranges))
+    if not heard[0]:
+        return [not_applicable("sanity/beginning", "beginning", NO_SCORES)]
+    each = ", ".join(f"{rubric} {figure:.2f}" for rubric, figure in worst.items())
+    detail = f"largest range of one clip that begins up to {CUT_MS[-1]} ms later, of {len(bench.paths)}; of: {each}"
+    return [check("sanity/beginning", max(worst.values(), default=np.nan), "beginning", detail)]
+
+
+def begin_later(samples: np.ndarray, rate: int, ms: int) -> np.ndarray:
+    """Leave out the first milliseconds of a clip.
+
+    Example:
+        >>> len(begin_later(np.zeros(8000), 8000, 40))
+        7680
+    """
+    return samples[round(ms * rate / 1000) :]
 
 
 def _steadiness(name: str, changes: dict[str, np.ndarray], limit: str, seed: int) -> Check:
@@ -379,7 +407,7 @@ def in_noise(samples: np.ndarray, rate: int, snr_db: float, seed: int) -> np.nda
 
 
 CONTROLS: Sequence[Callable[[Bench], list[Check]]] = (
-    silence, noise, music, same_clip, order, batch, identical_pair, swapped_pair, gain, truncation, reversal,
+    silence, noise, music, same_clip, order, batch, identical_pair, swapped_pair, gain, truncation, beginning, reversal,
     written_injection, spoken_injection, profile,
 )  # fmt: skip
 

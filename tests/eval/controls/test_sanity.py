@@ -108,6 +108,13 @@ class TestTruncation:
         assert outcomes(sanity.truncation, long, tmp_path) == {"truncation": "failed"}
 
 
+class TestBeginning:
+    def test_fails_when_the_first_milliseconds_count(self, tmp_path):
+        hasty = StubJudge(lambda path: 3 + len(read_samples(path)) % 1000 / 1000)
+        assert outcomes(sanity.beginning, StubJudge(), tmp_path) == {"beginning": "passed"}
+        assert outcomes(sanity.beginning, hasty, tmp_path) == {"beginning": "failed"}
+
+
 class TestReversal:
     def test_fails_when_backwards_is_better(self, tmp_path):
         backwards = StubPeer(lambda path: 4.0 if "reversed" in path else 3.0)
