@@ -227,8 +227,8 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             `constant` silence, or `reflect` its mirror image, as NISQA does.
         remove_offset (`bool`, *optional*, defaults to `True`): Take the mean off a clip, which nobody hears.
         grid_length (`int`, *optional*, defaults to 0): Samples of a frame of the encoder, 1,920 for 40 ms: the frames are
-            laid so that one begins 10 ms before the clip is loudest, and where the recording happens to begin moves nothing.
-            With 0 the first frame begins with the clip.
+            laid so that one begins 10 ms before the clip is loudest, and where the recording happens to begin hardly moves
+            what is heard. With 0 the first frame begins with the clip.
         optional_words (`dict[str, list[str]]`, *optional*): Views, the last ones, that are made only for what is asked about
             them, to the beginnings of words by which such questions are known.
     """
