@@ -27,6 +27,8 @@ GAP_SECONDS, LONGEST_GAP_SECONDS = 0.02, 0.25
 NARROW_HZ = 4000.0
 # Sound that reaches so high, and lower than a telephone does, is no telephone's
 WIDE_HZ, LOW_CUT_HZ = 16_000.0, 250.0
+# A judge that is this sure hears a slope that lies under noise, or under the torn edges of lost packets
+STUBBORN = 0.7
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class SignalFacts:
             found["time_clipping"] = PRESENT
         if self.is_narrow and guessed.get("codec", 0.0) < 0.5:
             found["band_limit"] = PRESENT
-        elif self.is_wide:
+        elif self.is_wide and guessed.get("band_limit", 0.0) < STUBBORN:
             found["band_limit"] = ABSENT
         # The judge may be surer of what is there
         return {kind: p if p < 0.5 else max(p, guessed[kind]) for kind, p in found.items() if kind in guessed}

@@ -120,7 +120,8 @@ class TestFacts:
 
     def test_sound_above_a_telephones_band_is_not_band_limited(self):
         facts = SignalFacts(3.0, -20.0, 0.0, (), 90.0, 18_000.0)
-        assert facts.probabilities({"band_limit": 0.9})["band_limit"] == ABSENT
+        assert facts.probabilities({"band_limit": 0.6})["band_limit"] == ABSENT
+        assert "band_limit" not in facts.probabilities({"band_limit": 0.9})
 
     def test_edge_of_a_codec_that_is_heard_is_its_own(self):
         facts = SignalFacts(3.0, -20.0, 0.0, (), 90.0, 3900.0)
