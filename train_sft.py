@@ -400,7 +400,8 @@ def main(args: JudgeArguments, training_args: SFTConfig) -> SFTTrainer:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
     common = {"train_dataset": train_dataset, "eval_dataset": eval_dataset, "callbacks": callbacks}
     trainer = make_trainer(args, model, processor, common | {"args": training_args})
-    note(trainer.model, processor, lessons(args, trainer.train_dataset, training_args), args.max_seconds)
+    taught = lessons(args, trainer.train_dataset, training_args)
+    note(trainer.model, processor, taught, args.max_seconds, is_supervised=True)
     trainer.train(resume_from_checkpoint=checkpoint_of(trainer))
     # A LoRA is merged into weights of full precision, whatever it was trained on
     reload = None if args.lora_target is None else lambda: load_judge(args)[0]

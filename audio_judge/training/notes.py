@@ -92,7 +92,14 @@ def _layout(example: Mapping[str, Any]) -> str:
     return str(example.get("form", "dimensions" if thinks else "preference"))
 
 
-def note(model: Any, processor: Any, learned: Learned | None, max_seconds: float | None = None) -> None:
+def note(
+    model: Any,
+    processor: Any,
+    learned: Learned | None,
+    max_seconds: float | None = None,
+    *,
+    is_supervised: bool = False,
+) -> None:
     """Write into a model's configuration what it learns, besides what it is known to have learned before.
 
     Args:
@@ -100,10 +107,12 @@ def note(model: Any, processor: Any, learned: Learned | None, max_seconds: float
         processor: That of the model; judges of earlier versions noted there what they were trained on.
         learned: None leaves the note as it is.
         max_seconds: What clips are cut to, so that longer ones are judged in windows of that length.
+        is_supervised: Whether it is taught by examples, and so forgets what is not among them, and not by rewards near what it is.
     """
     known = Learned.of(model.config) or of_processor(processor)
     if learned is not None:
-        known = learned if known is None else known.merged(learned)
+        before = known.after(learned) if known is not None and is_supervised else known
+        known = learned if before is None else before.merged(learned)
     model.config.learned = None if known is None else known.note()
     if max_seconds and not hasattr(processor, "window_seconds"):  # that of a native model has no place for it
         model.config.window_seconds = max_seconds

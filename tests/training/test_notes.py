@@ -69,6 +69,24 @@ class TestNote:
         note(model, None, self.LESSON)
         assert Learned.of(model.config) == Learned(known.tasks | self.LESSON.tasks, has_faults=True)
 
+    @pytest.mark.parametrize(("is_supervised", "left"), [(True, []), (False, ["decide"])])
+    def test_examples_in_text_alone_leave_no_decisions_and_rewards_do(self, is_supervised, left):
+        """Asked for decisions that it no longer practised, a judge was off by twice as much as in the text it had learned."""
+        before = Learned({"decide": Lesson("decision", ("mos",))}, has_faults=True, questions=("Is it loud?",))
+        model = SimpleNamespace(config=SimpleNamespace(learned=before.note()))
+        note(model, None, Learned({"score": Lesson("text", ("mos",))}), is_supervised=is_supervised)
+        found = Learned.of(model.config)
+        assert [task for task in found.tasks if task != "score"] == left
+        assert found.way_to_score("mos") == ("score" if is_supervised else "decide")
+        assert found.has_faults is not is_supervised
+
+    def test_decisions_among_the_examples_keep_those_of_before(self):
+        before = Learned({"decide": Lesson("decision", ("mos", "loudness"))}, has_faults=True)
+        model = SimpleNamespace(config=SimpleNamespace(learned=before.note()))
+        lessons = {"score": Lesson("text", ("mos",)), "decide": Lesson("decision", ("mos",))}
+        note(model, None, Learned(lessons), is_supervised=True)
+        assert Learned.of(model.config).tasks["decide"].rubrics == ("mos", "loudness")
+
     def test_a_processor_of_an_earlier_version_hands_its_notes_over(self):
         old = {"trained_rubrics": ["mos"], "trained_languages": None, "trained_faults": True, "answer_form": "decimal"}
         model, processor = SimpleNamespace(config=SimpleNamespace()), SimpleNamespace(**old)
