@@ -936,7 +936,7 @@ def read_base64(data: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"The sound of an audio block is not base64: {error}.") from error
+        raise ValueError(f"`data_base64` of an audio block is not base64: {error}.") from error
 
 
 def without_spans(questions: Any) -> Any:

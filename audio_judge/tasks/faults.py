@@ -158,7 +158,7 @@ def addressed_types(line: str, language: str = "en") -> set[str]:
 
     Example:
         >>> addressed_types("Turn off the noise suppression.")
-        {'artifacts'}
+        {'noise suppression'}
     """
     spoken = get_language(language)
     if written := {kind for kind, lines in spoken.distortion_advice.items() if line in lines}:

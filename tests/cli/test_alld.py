@@ -1,6 +1,7 @@
 # ruff: noqa: F811 (fixtures are imported by their names)
 import json
 import re
+import zlib
 
 import pytest
 import soundfile
@@ -16,12 +17,13 @@ def expert(request, _times=1):
     text = request["messages"][-1]["content"]
     if "Which of them" in text:
         return re.search(r"Speech[AB]", text)[0].join("[]")
+    # No other request, and no other attempt at the same, gets it
+    word = str(zlib.crc32(json.dumps(request, sort_keys=True).encode())).translate(WORDS)
     if "SpeechB" in text:
         first, second = (float(number) for number in re.findall(r"MOS ([0-9.]+)", text)[:2])
-        return f"Speech{'A' if first > second else 'B'} it is."
+        return f"Speech{'A' if first > second else 'B'} it is, as {word}."
     level, mos = re.search(r"quality is (\w+) \(MOS ([0-9.]+)\)", text).groups()
-    word = f"{request['temperature']}{hash(text)}".translate(WORDS).strip("-.")
-    return f"The overall quality is {level}, as {''.join(filter(str.isalpha, word))}. The MOS is {mos}."
+    return f"The overall quality is {level}, as {word}. The MOS is {mos}."
 
 
 @pytest.fixture

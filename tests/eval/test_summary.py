@@ -134,7 +134,7 @@ class TestSummarise:
         assert (found["text/LScore"], found["areas/F1_micro"]) == (5.0, 1.0)
 
     def test_advice_against_the_faults_that_are_there(self):
-        truth = {"areas": ["distortion"], "addressed": ["background noise", "artifacts"]}
+        truth = {"areas": ["distortion"], "addressed": ["background noise", "noise suppression"]}
         said = {"areas": ["distortion"], "answer": "Breathe.\nTurn off the noise suppression.\nMind the lost packets."}
         found = figures("suggest", [(truth, said)] * 2, rubrics=[], metrics=["precision_micro", "recall_micro"])
         assert (found["addressed/precision_micro"], found["addressed/recall_micro"]) == (0.5, 0.5)
