@@ -146,8 +146,8 @@ class Learned:
     def after(self, other: "Learned") -> "Learned":
         """What is left of it once all weights were taught something else: typed questions that were not practised beside texts are gone.
 
-        A judge of decisions that learned to score in text was off by 1.17 on a scale of five when it was asked for decisions again, and by
-        .53 in text, the form of both before and after being noted.
+        A judge of decisions that learned to score in text, and was asked for decisions again, was off by twice as much as when it was asked
+        for texts (docs/training/real.md).
         """
         if other.decides or not other.tasks:
             return self
