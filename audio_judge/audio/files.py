@@ -646,12 +646,12 @@ class _Decoding:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for frame in self._alike(self.frames):
-            piece = np.ascontiguousarray(frame.to_ndarray().T)  # (samples, channels)
+            piece = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)  # (samples, channels)
             yield piece if piece.shape[1] == self.channels else np.repeat(piece, self.channels, axis=1)
 
     def _alike(self, frames: Iterator["av.AudioFrame"]) -> Iterator["av.AudioFrame"]:
-        """Frames as planar floats, of one rate, and of one layout or mono."""
-        import av
+        """Frames as packed floats, of one rate, and of one layout or mono."""
+        import av  # whose planar frames end with the process beyond eight channels
 
         converter: av.AudioResampler | None = None
         kind = None
@@ -663,7 +663,7 @@ class _Decoding:
                     yield from converter.resample(None)
                 # FFmpeg would put mono into both channels 3 dB lower
                 layout = frame.layout if frame.layout.nb_channels == 1 else self.layout
-                converter, kind = av.AudioResampler(format="fltp", layout=layout, rate=self.rate), now
+                converter, kind = av.AudioResampler(format="flt", layout=layout, rate=self.rate), now
             if converter is not None:
                 yield from converter.resample(frame)
         if converter is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import hashlib
 import importlib
 import json
 import math
@@ -20,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from evaluators import decided
 from forked import Forked, run_script
+from safetensors.numpy import load_file
 from stub import serving
 from tiny import make_backbones, make_judge, write_simulated
 
@@ -189,6 +190,8 @@ def _has_members(group: int) -> bool:
 
 
 def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):  # where they lie in memory decides how sums are rounded
+        return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=1e-5))
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, abs_tol=2e-3)  # a batch of other clips moves the last digits
     return bool(one == other)
@@ -304,7 +307,10 @@ def _went_on(script: Path, words: Sequence[str]) -> bool:
 
 def _weights(folder: Path) -> Left:
     trained = folder / "run" / "model.safetensors"
-    return [("weights", hashlib.sha256(trained.read_bytes()).hexdigest())] if trained.exists() else []
+    if not trained.exists():
+        return []
+    tensors = load_file(trained)
+    return [("weights", np.concatenate([tensors[name].ravel() for name in sorted(tensors)]))]
 
 
 RUNS = (

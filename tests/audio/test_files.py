@@ -142,6 +142,24 @@ class TestOtherKinds:
         part = read_audio(data, start_time=1.25, end_time=2.5).samples
         np.testing.assert_array_equal(part, read_audio(data).samples[60_000:120_000])
 
+    def test_no_frame_has_a_plane_for_each_channel(self, monkeypatch):
+        """Reading the ninth of them ended the process, at times: a server that was sent such a file was gone."""
+        planar = []
+
+        class Reader(files._Decoding):
+            def _alike(self, frames):
+                for frame in super()._alike(frames):
+                    planar.append(frame.format.is_planar)
+                    yield frame
+
+        monkeypatch.setattr(files, "_Decoding", Reader)
+        nine = bytearray(encoded("CAF PCM_16", 0.3))
+        nine[0x2F] = 9  # channels, in packets that have bytes for one
+        with pytest.raises(AudioError, match="truncated"):
+            audio_info(bytes(nine))
+        assert planar
+        assert not any(planar)
+
     def test_kind_is_known_by_the_ending_only(self, tmp_path):
         path = tmp_path / "ü.gsm"
         path.write_bytes(
