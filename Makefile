@@ -25,7 +25,7 @@ test: .venv/dev
 # test-core-latest is what CI runs of it
 test-latest:
 	test -x .venv-latest/bin/pip || $(PYTHON) -m venv .venv-latest
-	.venv-latest/bin/pip install --quiet --disable-pip-version-check --upgrade "$$(grep '^torch==' constraints.txt)" --editable ".[dev]"
+	.venv-latest/bin/pip install --quiet --disable-pip-version-check --upgrade "$(TORCH)" --editable ".[dev]"
 	.venv-latest/bin/pip list --format freeze | grep -E '^(transformers|trl|peft|accelerate|datasets|huggingface_hub|tokenizers|torch)=='
 	.venv-latest/bin/pytest -n 2 --dist loadfile $(TESTS)
 

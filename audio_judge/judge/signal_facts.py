@@ -58,6 +58,12 @@ class SignalFacts:
         return 0 if level is None else (level > RIGHT_LUFS[1]) - (level < RIGHT_LUFS[0])
 
     @property
+    def is_level_wrong(self) -> bool:
+        """Whether everybody calls it too quiet or too loud; False if it is not known."""
+        level = self.loudness_lufs
+        return level is not None and not WRONG_LUFS[0] <= level <= WRONG_LUFS[1]
+
+    @property
     def gap_seconds(self) -> float:
         """Length of all gaps that are short enough to be faults."""
         return sum(end - start for start, end in self._faulty_gaps)
@@ -83,7 +89,7 @@ class SignalFacts:
             guessed: Kind of fault to the judge's probability, of all that were asked about.
         """
         found: dict[str, float] = {}
-        if self.loudness_lufs is not None and not WRONG_LUFS[0] <= self.loudness_lufs <= WRONG_LUFS[1]:
+        if self.is_level_wrong:
             found["level"] = CERTAIN
         elif self.loudness_lufs is not None and self.side == 0:
             found["level"] = ABSENT
@@ -103,8 +109,7 @@ class SignalFacts:
     def opposes(self, rubric: str, fifth: int) -> bool:
         """Whether what is measured opposes the words for a score on one of NISQA's rubrics, in the worst to best fifth of its scale, 0 to 4."""
         if rubric == "loudness" and self.loudness_lufs is not None:
-            is_wrong = not WRONG_LUFS[0] <= self.loudness_lufs <= WRONG_LUFS[1]
-            return fifth >= 3 if is_wrong else self.side == 0 and fifth < 3
+            return fifth >= 3 if self.is_level_wrong else self.side == 0 and fifth < 3
         if rubric == "discontinuity":
             return fifth == 4 and self.gap_seconds >= GAP_SECONDS
         return rubric == "coloration" and fifth == 4 and (self.is_narrow or self.clipping_share >= CLIPPED_SHARE)

@@ -199,13 +199,13 @@ def beginning(bench: Bench) -> list[Check]:
     """A recording that begins some milliseconds later is the same recording, wherever the judge's frames fall."""
     cuts = [bench.vary(f"from_{ms}_ms", partial(begin_later, ms=ms)) for ms in CUT_MS]
     heard = [bench.points(bench.paths), *map(bench.points, cuts)]
+    if not heard[0]:
+        return [not_applicable("sanity/beginning", "beginning", NO_SCORES)]
     worst = {}
     for name in heard[0]:
         ranges = np.ptp([points[name] for points in heard], axis=0)  # (clips,)
         if np.isfinite(ranges).any():
             worst[name] = float(np.nanmax(ranges))
-    if not heard[0]:
-        return [not_applicable("sanity/beginning", "beginning", NO_SCORES)]
     each = ", ".join(f"{rubric} {figure:.2f}" for rubric, figure in worst.items())
     detail = f"largest range of one clip that begins up to {CUT_MS[-1]} ms later, of {len(bench.paths)}; of: {each}"
     return [check("sanity/beginning", max(worst.values(), default=np.nan), "beginning", detail)]
