@@ -37,6 +37,7 @@ COMMANDS = {
     "decide": "Answer closed questions about clips.",
     "analyze": "Measure clips, without a judge.",
     "calibrate": "Fit a judge's scales to what listeners said.",
+    "finetune": "Teach a judge what your listeners said.",
     "data": "Turn rated corpora into training examples.",
     "caption": "Have a language model write captions from ratings.",
     "alld": "Rate, describe and compare two recordings as ALLD's generator does.",

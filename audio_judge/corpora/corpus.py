@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from audio_judge.batch.data_sets import data_set_place, split_names
-from audio_judge.clips import Item
+from audio_judge.clips import Item, RatedPair
 from audio_judge.corpora import CORPORA
 from audio_judge.corpora.raters import by_strictness
 from audio_judge.corpora.rows import OnError, split_name
@@ -67,11 +67,19 @@ class Corpus:
 
     @property
     def tells_splits(self) -> bool:
-        """Whether its splits can be read one by one; a single file, or a split that the path names, is all there is."""
+        """Whether its splits can be read one by one; a single file without a column of them, or a split that the path names, is not."""
         place = data_set_place(self.path)
+        if self._has_split_column:
+            return True
         if place is None:
             return CORPORA[self.reader].tells_splits and not Path(self.path).is_file()
         return place[1] is None and bool(split_names(place[0]))
+
+    @property
+    def _has_split_column(self) -> bool:
+        """Whether it is one table whose rows say their split."""
+        columns = self.options.get("columns")
+        return self.reader == "rated" or bool(isinstance(columns, Mapping) and columns.get("split"))
 
     def read(self) -> Iterator[Item]:
         """Read its clips and pairs; a table's ratings are brought to the scales of our rubrics.
@@ -97,8 +105,16 @@ class Corpus:
             options = ", ".join(name for name in list(form.parameters)[1:] if name not in ("split", "on_error"))
             raise ValueError(f"{self.reader}: {error}; its options are {options or 'none'}") from error
         # In a list, so that every part refuses what it cannot read now, and not when the others have been read
-        items = chain.from_iterable([read(path, split=split, **given) for path, split in _parts(self.path, self.split)])
+        parts = _parts(self.path, self.split)
+        named = [(path, {} if split is None else {"split": split}) for path, split in parts]
+        items: Iterator[Item] = chain.from_iterable([read(path, **split, **given) for path, split in named])
+        if self._has_split_column and self.split is not None:
+            items = (item for item in items if _split_of(item) == self.split)
         return by_strictness(items) if self.by_rater else items
+
+
+def _split_of(item: Item) -> str:
+    return item.first.split if isinstance(item, RatedPair) else item.split
 
 
 def _parts(path: str, split: str | None) -> Sequence[tuple[str, str | None]]:

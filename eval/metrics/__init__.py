@@ -21,6 +21,7 @@ from .bootstrap import compare_judges, confidence_intervals
 from .calibration import reliability, vote_share_agreement
 from .categories import category_accuracy, speech_rate_accuracy
 from .causes import cause_faithfulness
+from .ceiling import listener_ceiling
 from .detection import detection_metrics, equal_error_rate, error_rates, minimum_detection_cost
 from .explanations import diversity, named_level, span_overlap, words_match_number
 from .ranking import order_consistency, preference_accuracy, score_order_accuracy
@@ -46,6 +47,7 @@ __all__ = [
     "is_higher_better",
     "kendall_correlation",
     "language_model_score",
+    "listener_ceiling",
     "load_encoder",
     "load_error_detector",
     "minimum_detection_cost",

@@ -103,6 +103,16 @@ class TestDataSets:
     def test_tells_splits(self, sets, name, tells):
         assert Corpus("table", f"{sets}/{name}").tells_splits is tells
 
+    def test_a_column_of_a_table_tells_its_splits(self, tmp_path):
+        (tmp_path / "own.csv").write_text("path,mos,part\na.wav,3,train\nb.wav,4,dev\nc.wav,2,train\n")
+        columns = {"path": "path", "ratings": {"mos": "mos"}, "split": "part"}
+        corpora = [
+            Corpus("table", str(tmp_path / "own.csv"), split, options={"columns": columns})
+            for split in ("train", "validation", None)
+        ]
+        assert all(one.tells_splits for one in corpora)
+        assert [len(list(one.read())) for one in corpora] == [2, 1, 3]
+
     def test_all_splits_of_what_has_none(self, sets):
         with pytest.raises(ValueError, match="which split"):
             scores(sets / "plain", None)

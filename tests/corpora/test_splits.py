@@ -9,6 +9,7 @@ from audio_judge.corpora.splits import (
     SplitError,
     check_disjoint,
     content_hash,
+    deal,
 )
 
 
@@ -77,3 +78,36 @@ class TestCheckDisjoint:
     def test_unknown_field(self):
         with pytest.raises(ValueError, match="known: path"):
             check_disjoint([], ["name"])
+
+
+class TestDeal:
+    def splits(self, clips, **shares):
+        dealt, together = deal(clips, **shares)
+        return [clip.split for clip in dealt], together
+
+    def test_three_to_one_to_one(self):
+        splits, together = self.splits([a_clip(f"{k}.wav", "") for k in range(50)])
+        assert [splits.count(name) for name in ("train", "validation", "test")] == [30, 10, 10]
+        assert together == ()
+
+    def test_no_speaker_and_no_original_is_in_two_splits(self):
+        clips = [a_clip(f"{k}.wav", "", speaker=f"s{k % 10}", reference=f"{k % 20}.wav") for k in range(100)]
+        dealt, together = deal(clips)
+        assert together == ("speaker", "reference")
+        assert check_disjoint(dealt, ("path", "speaker", "reference")) == 100
+
+    def test_what_one_system_made_cannot_be_kept_together(self):
+        clips = [a_clip(f"{k}.wav", "", system="one", speaker=f"s{k % 10}") for k in range(50)]
+        splits, together = self.splits(clips)
+        assert (set(splits), together) == ({"train", "validation", "test"}, ("speaker",))
+
+    def test_a_clip_that_is_there_twice_is_in_one_split(self, tmp_path):
+        for k in range(20):
+            (tmp_path / f"{k}.wav").write_bytes(bytes([k // 2]))
+        splits, _ = self.splits([a_clip(str(tmp_path / f"{k}.wav"), "") for k in range(20)])
+        assert splits[::2] == splits[1::2]
+
+    def test_clips_linked_by_a_third_one_stay_together(self):
+        clips = [a_clip(f"{k}.wav", "", speaker=f"s{k // 2}", reference=f"{(k + 1) // 4}.wav") for k in range(60)]
+        dealt, together = deal(clips)
+        assert check_disjoint(dealt, together) == 60
