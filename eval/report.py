@@ -225,8 +225,11 @@ def _figures(benchmark: Benchmark, results: Sequence[Result]) -> list[Table]:
 
 
 def _column(able: Sequence[Result], name: str) -> list[Cell]:
-    values = [_value(one.found, name) for one in able]
-    return _marked([_figure_cell(one.found["figures"].get(name)) for one in able], name, values)
+    figures = [one.found["figures"].get(name) for one in able]
+    cells, values = [_figure_cell(one) for one in figures], [_value(one.found, name) for one in able]
+    # Of groups that are too few for an interval, nothing says which judge is best
+    has_few = "@" in name and any(one is not None and one["low"] is None for one in figures)
+    return cells if has_few else _marked(cells, name, values)
 
 
 def _pairs(name: str, runs: Sequence[FinishedRun]) -> Table | None:

@@ -61,9 +61,19 @@ def decide(options: argparse.Namespace) -> int:
 def _decided(answers: dict[str, Any]) -> Answer:
     if list(answers) == ["error"] and isinstance(answers["error"], str):
         return Answer(error=answers["error"])
+    answers = _rounded(answers)
     # Of each kind of question, the answer stands under its name; when has several
     cells = {name: one["spans" if one["type"] == "span" else one["type"]] for name, one in answers.items()}
     return Answer({"answers": answers}, answers, cells=(cells,))
+
+
+def _rounded(said: Any) -> Any:
+    """Numbers as rows have them, to four places."""
+    if isinstance(said, dict):
+        return {name: _rounded(one) for name, one in said.items()}
+    if isinstance(said, list | tuple):
+        return [_rounded(one) for one in said]
+    return round(said, 4) if isinstance(said, float) else said
 
 
 def _questions(file: str | None, texts: Sequence[str]) -> dict[str, Any]:

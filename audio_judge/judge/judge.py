@@ -300,17 +300,18 @@ class AudioJudge:
         """Judge a live call: chunks go in, a running verdict comes out.
 
         Args:
-            chunks: Arrays or tensors of any length, integers or floats in [-1, 1]; they are taken as they come.
+            chunks: Arrays or tensors of any length, integers or floats in [-1, 1]; they are taken as they come. Floats beyond that are
+                clipped, as when they are played.
             sampling_rate: Of the chunks, in Hz.
             rubrics: Name, ``Rubric``, or several; None for NISQA's five.
-            every_seconds: Time between verdicts, 0.2 s or more; one also comes at the end of each window and of the call.
+            every_seconds: Time between verdicts, 0.2 s or more; one also comes at the end of the call.
             window_seconds: How much is heard at a time; None for what the judge was trained on.
 
         Yields:
             Judgements: ``scores`` of the whole call so far, and in ``timeline`` the one window that is heard now.
 
         Raises:
-            AudioError: If a chunk is not finite or not in [-1, 1], or the call is shorter than 0.1 s.
+            AudioError: If a chunk is not finite or reaches 16 times full scale, or the call is shorter than 0.1 s.
         """
         asked = self._scores(asking.usual_rubrics(self.identity) if rubrics is None else _rubrics(rubrics), listener)
         size = window_seconds or self.processor.window_seconds

@@ -171,7 +171,8 @@ class Reader:
         yield _unspoilt(reading)
 
     def listen(self, pieces: Iterable[streaming.Piece], asked: Questionnaire) -> Iterator[Reading]:
-        """Decide what is asked about a live call: a reading per piece, of all windows before as one and of the present one."""
+        """Decide what is asked about a live call: a reading per piece that is due, of all windows before as one and of the present one."""
+        untold: Reading | None = None
         # Until where windows have ended, how much of that sounded, and the mean of what did
         total, heard, before = 0.0, 0.0, Heard()
         for piece in pieces:
@@ -183,10 +184,14 @@ class Reader:
             length = 0.0 if heard and is_silent(piece.audio.samples) else piece.end - piece.start
             reading = Reading(Request(piece.audio), piece.end, [span for span, _ in known], [one for _, one in known])
             reading.weights = [*([heard] if total else []), length]
-            yield reading
+            if piece.is_due:
+                yield reading
+            untold = None if piece.is_due else reading
             if piece.is_whole:
                 total, before = piece.end, _as_one(reading)
                 heard += 0.0 if is_silent(piece.audio.samples) else length
+        if untold is not None:  # the call ended with a window
+            yield untold
 
     # Windows
 

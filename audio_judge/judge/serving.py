@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,12 +83,21 @@ def install(limits: Limits | None = None, *, is_native: bool = False) -> None:
     handle = _handler(answer if is_native else SystemOneHandler._answer, known)
     SystemOneHandler.handle_request = handle  # type: ignore[method-assign,assignment]
 
-    def build_server(*parts: Any, **options: Any) -> Any:
-        app = build(*parts, **options)
+    def build_server(manager: Any, *parts: Any, **options: Any) -> Any:
+        # What lies in the cache of the Hub, as transformers would list, is not served here; without a cache that fails
+        manager.get_gen_models = lambda: listed(manager.force_model)
+        app = build(manager, *parts, **options)
         app.add_middleware(Doorman, longest=int(known.megabytes * 1e6))
         return app
 
     server.build_server = build_server  # type: ignore[assignment]
+
+
+def listed(judge: str | None) -> list[dict[str, Any]]:
+    """What ``/v1/models`` says is served: the judge, by the id that a request's ``model`` may give."""
+    owner, slash, _ = (judge or "").rpartition("/")
+    known = {"object": "model", "created": 0, "owned_by": owner if slash and not Path(str(judge)).is_dir() else ""}
+    return [] if judge is None else [{"id": judge, **known}]
 
 
 class Doorman:

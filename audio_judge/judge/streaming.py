@@ -73,12 +73,14 @@ class Piece:
         end: Until where it has been heard.
         audio: Its sound, with a little of what came before it if it is short.
         is_whole: Whether the window ends here.
+        is_due: Whether it is time for a verdict, and the window has not just ended between two.
     """
 
     start: float
     end: float
     audio: Audio
     is_whole: bool
+    is_due: bool = True
 
 
 def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, window_seconds: float) -> Iterator[Piece]:
@@ -95,7 +97,7 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
 
     Raises:
         ValueError: If ``every_seconds`` is too short.
-        AudioError: If a chunk is not finite or not in [-1, 1].
+        AudioError: If a chunk is not finite or reaches 16 times full scale.
     """
     if not every_seconds >= 2 * MIN_SECONDS:
         raise ValueError(f"every_seconds {every_seconds}; {2 * MIN_SECONDS:g} s or more is needed")
@@ -104,9 +106,9 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
     # In samples of the call: heard so far, start of the window, when the next piece is due, end of the last one
     kept, heard, start, due, said = np.empty(0, np.float32), 0, 0, every, 0
 
-    def piece() -> Piece:
+    def piece(is_due: bool) -> Piece:
         audio = read_audio((kept[-max(heard - start, least) :], sampling_rate), name="stream")
-        return Piece(start / sampling_rate, heard / sampling_rate, audio, heard == start + size)
+        return Piece(start / sampling_rate, heard / sampling_rate, audio, heard == start + size, is_due)
 
     for chunk in chunks:
         rest = as_mono(chunk).numpy()
@@ -116,9 +118,9 @@ def pieces(chunks: Iterable[Any], sampling_rate: int, every_seconds: float, wind
             # The window, and before it what makes up for a short one
             kept, heard = np.concatenate([kept, taken])[-(size + least) :], heard + len(taken)
             if heard == stop:
-                yield piece()
+                yield piece(heard == due)
                 said = heard
                 start = heard if heard == start + size else start
                 due += every if heard == due else 0
     if heard > said:
-        yield piece()
+        yield piece(is_due=True)

@@ -17,6 +17,8 @@ from .registry import metric
 
 # A polynomial of third order has four coefficients, which the error's degrees of freedom lose.
 MAPPING_DEGREES_OF_FREEDOM = 4
+# Any two points lie on a line: the correlation of two systems is 1 or -1, whatever the judge.
+FEWEST = 3
 
 
 @metric("scores", over_groups=True, MAE=False, MSE=False, RMSE=False, PCC=True, SRCC=True, KTAU=True)
@@ -119,7 +121,7 @@ def group_means(
 
 
 def pearson_correlation(predictions: np.ndarray, references: np.ndarray) -> float:
-    """Pearson's linear correlation (PCC) of two arrays (items,): 0 if all predictions are equal, NaN if all references are.
+    """Pearson's linear correlation (PCC) of two arrays (items,): 0 if all predictions are equal, NaN if all references are, or of two items.
 
     Example:
         >>> round(pearson_correlation(np.array([1.0, 3, 3]), np.array([1.0, 2, 4])), 4)  # 1.5 / sqrt(3) by hand
@@ -242,7 +244,7 @@ def _tau(predictions: np.ndarray, references: np.ndarray) -> float:
 def _correlation(
     measure: Callable[[np.ndarray, np.ndarray], float], predictions: np.ndarray, references: np.ndarray
 ) -> float:
-    if len(references) < 2 or _is_constant(references):
+    if len(references) < FEWEST or _is_constant(references):
         return float("nan")
     return 0.0 if _is_constant(predictions) else measure(predictions, references)
 

@@ -123,6 +123,9 @@ class TestServe:
                 except OSError:
                     assert server.is_running(), (place / "server.log").read_text()[-3000:]
                     time.sleep(0.05)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=5) as response:
+                (served,) = json.load(response)["data"]
+            assert served["id"] == str(place / "judge")
             sound = {"data": base64.b64encode(wav()).decode(), "format": "wav"}
             status, said = ask(port, [{"type": "input_audio", "input_audio": sound}])
             assert (status, 0 < said["answers"]["hum"]["noul"] < 1) == (200, True), said

@@ -1,6 +1,9 @@
 import json
 import re
 import runpy
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +11,14 @@ import pytest
 from huggingface_hub import ModelCard
 
 from audio_judge import AudioJudge
+from audio_judge.hub.card import CardFacts, write_card
 from audio_judge.judge.shipped import SHIPPED_JUDGES
 from audio_judge.rubrics.rubric import RUBRICS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [name for name, one in SHIPPED_JUDGES.items() if one.is_there]
+# CONTRIBUTING shows parts of files, which tests of their own put together
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *(ROOT.glob("checkpoints/*/README.md"))]
 # Safetensors, in millions of bytes; the branch for spoken language included
 LARGEST = 50
 
@@ -91,6 +97,41 @@ class TestReadme:
 
     def test_no_marker_is_left(self):
         assert re.findall(r"\b(?:RESULTS|DEMO_OUTPUT|PARAMETERS|TIMES)\b", (ROOT / "README.md").read_text()) == []
+
+
+class TestNames:
+    """Whoever pastes the blocks of a page one after the other knows every name in them."""
+
+    @staticmethod
+    def undefined(text):
+        blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        command = [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--isolated",
+            "--select",
+            "F821",
+            "--output-format",
+            "concise",
+            "-",
+        ]
+        done = subprocess.run(command, input="\n".join(blocks), capture_output=True, text=True)
+        return [line for line in done.stdout.splitlines() if line.startswith("-:")]
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_are_defined_on_the_page(self, page):
+        assert self.undefined(page.read_text()) == []
+
+    def test_of_a_card_that_is_written_are_defined(self, tmp_path):
+        shutil.copytree(SHIPPED_JUDGES[SHIPPED[0]].folder, tmp_path / "judge")
+        card = write_card(tmp_path / "judge", CardFacts("apache-2.0"))
+        assert self.undefined(card.read_text()) == []
+
+    @pytest.mark.parametrize("block", ["print(array)\n", "def f(:\n"])
+    def test_a_wrong_block_is_found(self, block):
+        assert self.undefined(f"```python\n{block}```\n\n```python\narray = 1\n```\n")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -99,8 +99,10 @@ class TestAsOnTheHub:
 
 class TestFigures:
     def test_rating_agreement_with_a_missing_score_first(self):
-        found = load("rating_agreement").compute(predictions=[None, 2.5, 4], references=[4, 2, 4.5], low=1, high=5)
-        assert found == rating_agreement([None, 2.5, 4], [4, 2, 4.5], low=1, high=5)
+        found = load("rating_agreement").compute(
+            predictions=[None, 2.5, 4, 3], references=[4, 2, 4.5, 3.5], low=1, high=5
+        )
+        assert found == rating_agreement([None, 2.5, 4, 3], [4, 2, 4.5, 3.5], low=1, high=5)
 
     def test_rating_agreement_per_group(self):
         found = load("rating_agreement").compute(

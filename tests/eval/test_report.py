@@ -115,6 +115,13 @@ class TestWriteReport:
         assert re.search(r'class="number best">0\.183<', text)
         assert not re.search(r'class="number best">0\.683<', text)
 
+    def test_marks_none_as_the_best_over_three_conditions(self, run_folder, page):
+        found = json.loads((run_folder / "metrics.json").read_text())["judges"]
+        over = {judge: one["my_scores"]["figures"]["mos/PCC@condition"] for judge, one in found.items()}
+        assert over["close"]["low"] is None
+        assert f">{over['close']['value']:.3f}<" in page.read_text()
+        assert f'class="number best">{over["close"]["value"]:.3f}<' not in page.read_text()
+
     def test_says_what_was_not_answered(self, tmp_path):
         rows = list(score_rows(tmp_path, "close", 0.1))
         rows[0] = Row(**{**vars(rows[0]), "prediction": None, "error": "/home/me/0.wav: empty"})

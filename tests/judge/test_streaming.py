@@ -120,6 +120,17 @@ class TestStream:
         assert third["mos"].value == pytest.approx(judge.score((SOUND[: 3 * RATE], RATE))["mos"].value, abs=1e-5)
         assert [(window.start, window.end) for window in third.timeline] == [(2, 3)]
 
+    def test_the_end_of_a_window_is_no_time_for_a_verdict(self, judge):
+        # Windows end at 2 and 4 s
+        verdicts = list(judge.stream(np.split(SOUND, 50), RATE, every_seconds=1.5, rubrics="mos"))
+        assert [verdict.seconds for verdict in verdicts] == [1.5, 3, 4.5, 5]
+        expected = judge.score((SOUND, RATE), rubric="mos")["mos"].value
+        assert verdicts[-1]["mos"].value == pytest.approx(expected, abs=1e-5)
+
+    def test_a_call_that_ends_with_a_window_has_a_last_verdict(self, judge):
+        verdicts = list(judge.stream([SOUND[: 4 * RATE]], RATE, every_seconds=3.0, rubrics="mos"))
+        assert [verdict.seconds for verdict in verdicts] == [3, 4]
+
     def test_size_of_the_chunks_does_not_matter(self, judge):
         for chunks in (np.array_split(SOUND, 7), [torch.from_numpy(SOUND)], np.array_split(SOUND, 999)):
             values = [verdict["mos"].value for verdict in judge.stream(chunks, RATE, every_seconds=1.5)]

@@ -28,6 +28,13 @@ def ratings():
 
 
 class TestRatingAgreement:
+    def test_two_systems_have_no_correlation_and_three_do(self):
+        systems = ["a", "a", "b", "c"]
+        two = rating_agreement([2, 3, 4], [1, 2, 5], groups=systems[:3])
+        assert all(math.isnan(two[name]) for name in ("PCC", "SRCC", "KTAU"))
+        assert two["MAE"] == 1
+        assert rating_agreement([2, 3, 4, 1], [1, 2, 5, 1], groups=systems)["SRCC"] == 1
+
     def test_errors_are_those_of_sklearn(self, ratings):
         scores, truth, _ = ratings
         found = rating_agreement(scores, truth)
