@@ -6,11 +6,13 @@ Audio is mono at the encoder's own sampling rate here; reading files, windows an
 
 import base64
 import binascii
+import difflib
 import json
 import re
 from dataclasses import asdict, dataclass
 from math import ceil
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ from transformers.decision import DecisionConfig, Question, label_token_ids, par
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
-from transformers.utils import is_soxr_available
+from transformers.utils import cached_file, is_soxr_available
 
 from .configuration_audio_judge import (
     AudioJudgeEncoderConfig,
@@ -35,6 +37,8 @@ if is_soxr_available():
 
 
 AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split|>"
+# The file of the requests that a judge learned to answer in words
+REQUESTS_FILE = "requests.json"
 # What a `span` question looks like in the prompt; transformers knows the other three types only
 SPAN_INSTRUCTIONS = "When is this heard: {}?"
 
@@ -492,6 +496,13 @@ class DecisionPrompt:
     option_ids: list[list[int]]
 
 
+def _text_of(content: Any) -> str:
+    """The words of a message, without its clips."""
+    if isinstance(content, str):
+        return content
+    return " ".join(block["text"] for block in content if block.get("type") == "text")
+
+
 class AudioJudgeProcessor(ProcessorMixin):
     r"""
     Args:
@@ -543,6 +554,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
         self.decision_config = DecisionConfig()  # until `from_parts` or `from_pretrained` brings the judge's own
         self._decision_prompts: dict[str, DecisionPrompt] = {}  # those of earlier requests, see `_decision_prompt`
+        # Task to the requests that may be answered in words, with `{…}` where they differ; None for any: see `check_requests`
+        self.requests: dict[str, list[str]] | None = None
 
     @classmethod
     def from_backbones(
@@ -608,20 +621,27 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs) -> "AudioJudgeProcessor":
-        """Also reads `decision.json` and `decision_template.jinja`."""
+        """Also reads `decision.json`, `decision_template.jinja` and `requests.json`."""
         processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         hub = {name: kwargs[name] for name in ("cache_dir", "local_files_only", "revision", "token") if name in kwargs}
         processor.decision_config = DecisionConfig.from_pretrained(pretrained_model_name_or_path, **hub)
+        hub["_raise_exceptions_for_missing_entries"] = False
+        if (file := cached_file(pretrained_model_name_or_path, REQUESTS_FILE, **hub)) is not None:
+            processor.requests = json.loads(Path(file).read_text(encoding="utf-8"))
         return processor
 
     def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs) -> list[str]:
-        """Also writes `decision.json` and `decision_template.jinja`."""
+        """Also writes `decision.json`, `decision_template.jinja` and `requests.json`."""
         self.decision_config.save_pretrained(save_directory)
+        if self.requests is not None:
+            text = json.dumps(self.requests, ensure_ascii=False, indent=1)
+            (Path(save_directory) / REQUESTS_FILE).write_text(text + "\n", encoding="utf-8")
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
         output = super().to_dict()
-        return {key: value for key, value in output.items() if key not in ("decision_config", "_decision_prompts")}
+        files_of_their_own = ("decision_config", "_decision_prompts", "requests")
+        return {key: value for key, value in output.items() if key not in files_of_their_own}
 
     @property
     def sampling_rate(self) -> int:
@@ -759,8 +779,12 @@ class AudioJudgeProcessor(ProcessorMixin):
 
         An audio block of a state holds an array (`audio`, with its `sampling_rate` if it is another one than the judge's)
         or an encoded file (`data_base64`). Paths and URLs are refused, because a server passes requests on to here.
+
+        A chat that is made into tokens to be answered is checked by `check_requests`.
         """
         if state is None:
+            if kwargs.get("tokenize") and kwargs.get("add_generation_prompt"):
+                self.check_requests(conversation)
             return super().apply_chat_template(conversation, *args, **kwargs)
         kwargs.pop("enable_thinking", None)  # the pipeline sends it whether or not the template knows it
         blocks = state if isinstance(state, list) else [state]
@@ -769,6 +793,28 @@ class AudioJudgeProcessor(ProcessorMixin):
         self._check_keys([shown, kwargs.get("questions")])
         inputs = super().apply_chat_template([{"role": "user", "content": clips}], *args, state=shown, **kwargs)
         return self._with_a_length_of_its_own(inputs) if isinstance(inputs, BatchFeature) else inputs
+
+    def check_requests(self, conversation: Any) -> None:
+        """
+        Refuses a chat whose last request is none that this judge learned to answer in words: a small judge would write noise.
+
+        Set `requests` to None to have any request answered, in training on others, say.
+        """
+        if self.requests is None or not conversation:
+            return
+        learned = [text for texts in self.requests.values() for text in texts]
+        known = "|".join(re.sub(r"\\{\w+\\}", ".+", re.escape(text)) for text in learned)
+        for chat in [conversation] if isinstance(conversation[0], dict) else conversation:
+            asked = [message for message in chat if message["role"] == "user"][-1:]
+            text = " ".join(_text_of(message["content"]) for message in asked).strip()
+            if not re.search(known, text, re.DOTALL):
+                whole = [texts[0] for texts in self.requests.values() if "{" not in texts[0]]
+                near = difflib.get_close_matches(text, learned, n=1) or (whole or learned)[:3]
+                raise ValueError(
+                    f"This judge never learned to answer {text[:200]!r} in words, and would write noise. It learned "
+                    f"{', '.join(map(repr, near))} (the rest is in `requests`). Questions with closed answers go to `decide`, "
+                    "and audio_judge.AudioJudge holds words to what was decided."
+                )
 
     def _clip_of_request(self, block: dict[str, Any]) -> dict[str, Any]:
         """The audio block of a request as one of a chat message."""

@@ -419,6 +419,50 @@ class TestSaveAndLoad:
         assert AudioJudgeProcessor.from_pretrained(tmp_path / "again").decision_config.temperature == {"score": 2.5}
 
 
+class TestRequests:
+    """What a judge of our own words alone answers when it is asked in a chat."""
+
+    @pytest.fixture
+    def processor(self, tmp_path):
+        processor = make_judge(tmp_path)[1]
+        processor.requests = {
+            "suggest": ["What should be improved?"],
+            "score": ["Rate the {label} from {low} to {high}."],
+        }
+        return processor
+
+    @pytest.mark.parametrize("text", ["What should be improved?", "\nRate the hum from 0 to 100."])
+    def test_what_was_learned_is_asked(self, processor, text):
+        assert (
+            chat_inputs(processor, [audio(0.5, processor.sampling_rate), {"type": "text", "text": text}])[
+                "input_ids"
+            ].shape[0]
+            == 1
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("Tell me a joke.", "It learned 'What should be improved\\?' "),
+            ("Rate the label from low to high!", "It learned 'Rate the {label} from"),
+        ],
+    )
+    def test_what_was_not_is_refused(self, processor, text, said):
+        with pytest.raises(ValueError, match=said):
+            chat_inputs(processor, [audio(0.5, processor.sampling_rate), {"type": "text", "text": text}])
+
+    def test_are_kept_beside_the_judge(self, processor, tmp_path):
+        processor.save_pretrained(tmp_path / "saved")
+        assert "requests" not in (tmp_path / "saved" / "processor_config.json").read_text()
+        assert AudioJudgeProcessor.from_pretrained(tmp_path / "saved").requests == processor.requests
+
+    def test_none_may_be_anything(self, processor):
+        processor.requests = None
+        assert "input_ids" in chat_inputs(
+            processor, [audio(0.5, processor.sampling_rate), {"type": "text", "text": "Tell me a joke."}]
+        )
+
+
 class TestFeatureExtractor:
     def test_full_scale_sine_and_silence(self):
         extractor = AudioJudgeFeatureExtractor()

@@ -80,6 +80,8 @@ def install(limits: Limits | None = None, *, is_native: bool = False) -> None:
     known, build = limits or Limits(), server.build_server
     if is_native:
         ModelManager._load_model = load_model  # type: ignore[assignment,method-assign]
+    else:
+        ModelManager.get_model_modality = refuse_chat  # type: ignore[assignment,method-assign]
     handle = _handler(answer if is_native else SystemOneHandler._answer, known)
     SystemOneHandler.handle_request = handle  # type: ignore[method-assign,assignment]
 
@@ -98,6 +100,21 @@ def listed(judge: str | None) -> list[dict[str, Any]]:
     owner, slash, _ = (judge or "").rpartition("/")
     known = {"object": "model", "created": 0, "owned_by": owner if slash and not Path(str(judge)).is_dir() else ""}
     return [] if judge is None else [{"id": judge, **known}]
+
+
+def refuse_chat(manager: Any, model: Any, processor: Any = None) -> Any:
+    """In place of the kind of chat that a judge of ours is for: it is for none.
+
+    Raises:
+        HTTPException: 400, with where its answers are.
+    """
+    from fastapi import HTTPException
+
+    raise HTTPException(
+        400,
+        "this judge does not chat: POST typed questions to /v1/systemone, and have its words from audio_judge.AudioJudge or "
+        "`audio-judge explain`",
+    )
 
 
 class Doorman:

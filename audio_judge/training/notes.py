@@ -9,6 +9,7 @@ from audio_judge.data.examples import with_facts
 from audio_judge.data.files import read_example
 from audio_judge.judge.learned import LEARNED_FILE, MOST_QUESTIONS, OUR_WORDS, Learned, Lesson, of_processor
 from audio_judge.judge.wordings import is_ours
+from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks import TASKS
 from audio_judge.tasks.faults import FAULT_QUESTIONS
@@ -116,9 +117,25 @@ def note(
     model.config.learned = None if known is None else known.note()
     if max_seconds and not hasattr(processor, "window_seconds"):  # that of a native model has no place for it
         model.config.window_seconds = max_seconds
+    if hasattr(processor, "requests"):
+        processor.requests = requests_of(known)
     if hasattr(processor, "trained_rubrics"):  # the configuration is the one place
         processor.answer_form, processor.trained_faults = "decision", False
         processor.trained_rubrics = processor.trained_languages = None
+
+
+def requests_of(learned: Learned | None) -> dict[str, list[str]] | None:
+    """Task to the requests, with ``{…}`` where they differ, that a judge of our own words alone answers in words; None for any.
+
+    Example:
+        >>> from audio_judge.judge.learned import Lesson
+        >>> requests_of(Learned({"suggest": Lesson("text")}, words="ours"))["suggest"][0]
+        'What should be improved in this speech? One suggestion per line.'
+    """
+    if learned is None or learned.words != OUR_WORDS:
+        return None
+    tasks = [(name, one.languages) for name, one in learned.tasks.items() if name in TASKS and one.form == "text"]
+    return {name: [text for code in codes for text in wordings(name, code)[0]] for name, codes in tasks}
 
 
 def write_note(folder: Path, learned: Learned) -> None:

@@ -129,6 +129,11 @@ class TestServe:
             sound = {"data": base64.b64encode(wav()).decode(), "format": "wav"}
             status, said = ask(port, [{"type": "input_audio", "input_audio": sound}])
             assert (status, 0 < said["answers"]["hum"]["noul"] < 1) == (200, True), said
+            chat = json.dumps({"messages": [{"role": "user", "content": "What do you hear?"}]}).encode()
+            place_of_chat = f"http://127.0.0.1:{port}/v1/chat/completions"
+            post = urllib.request.Request(place_of_chat, chat, {"Content-Type": "application/json"})
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                urllib.request.urlopen(post, timeout=30)
             status, said = ask(port, "A clip with hum.")
             assert (status, "nothing to hear" in said["detail"]) == (400, True)
             # Refused by its length, before any of it was sent: a client that sends on meets a closed connection

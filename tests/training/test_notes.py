@@ -1,11 +1,14 @@
 """What a judge is trained on, noted from the examples themselves."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from audio_judge.judge.learned import Learned, Lesson
-from audio_judge.training.notes import learned_from, note
+from audio_judge.judge.shipped import SHIPPED_JUDGES
+from audio_judge.languages import wordings
+from audio_judge.training.notes import learned_from, note, requests_of
 
 
 def question(kind="score", **more):
@@ -93,3 +96,31 @@ class TestNote:
         note(model, processor, self.LESSON)
         assert Learned.of(model.config) == Learned({"score": Lesson("text", ("mos",))} | self.LESSON.tasks, True)
         assert (processor.trained_rubrics, processor.answer_form) == (None, "decision")
+
+
+class TestRequestsOf:
+    def test_a_judge_of_other_words_takes_any(self):
+        assert requests_of(Learned({"suggest": Lesson("text")})) is None
+        assert requests_of(None) is None
+
+    def test_typed_questions_are_no_requests_in_words(self):
+        tasks = {"decide": Lesson("decision", ("mos",)), "detect": Lesson("text", languages=("en", "fr"))}
+        found = requests_of(Learned(tasks, words="ours"))
+        assert list(found) == ["detect"]
+        assert {wordings("detect", code)[0][0] for code in ("en", "fr")} < set(found["detect"])
+
+    @pytest.mark.parametrize("name", [name for name, one in SHIPPED_JUDGES.items() if one.is_there])
+    def test_shipped_judges_say_what_they_learned(self, name):
+        folder = SHIPPED_JUDGES[name].folder
+        learned = Learned.from_note(json.loads((folder / "config.json").read_text())["learned"])
+        assert json.loads((folder / "requests.json").read_text()) == requests_of(learned)
+
+    def test_are_noted_while_all_words_are_ours(self):
+        model = SimpleNamespace(
+            config=SimpleNamespace(learned=Learned({"suggest": Lesson("text")}, words="ours").note())
+        )
+        processor = SimpleNamespace(requests=None)
+        note(model, processor, Learned({"decide": Lesson("decision", ("mos",))}), is_supervised=True)
+        assert list(processor.requests) == ["suggest"]
+        note(model, processor, Learned({"describe": Lesson("text")}), is_supervised=True)
+        assert processor.requests is None
