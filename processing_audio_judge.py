@@ -347,22 +347,28 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
 
     def on_grid(self, samples: torch.Tensor) -> torch.Tensor:
         """
-        (samples,) after less than a frame of its own beginning, mirrored, so that a frame begins a hop before the clip is
-        loudest: before the phase of the energy, to the fourth power, in one turn a frame. All of the clip is heard.
+        (samples,) after less than a frame of its own beginning, mirrored and faded in, so that a frame begins a hop before
+        the clip is loudest: before the phase of the energy, to the fourth power, in one turn a frame. All of the clip is heard.
         """
-        block = self.sampling_rate // 1000  # samples of 1 ms
-        if not self.grid_length or len(samples) < max(self.grid_length, 20 * block):
+        # Every quarter of a millisecond: coarser, it moves with the clip's beginning, and where peaks nearly cancel each
+        # other the phase with it
+        step, width = self.sampling_rate // 4000, self.sampling_rate // 100  # samples
+        if not self.grid_length or len(samples) < max(self.grid_length, 2 * width):
             return samples
-        energy = torch.nn.functional.avg_pool1d(samples.double().square()[None], block)  # (1, milliseconds)
-        window = torch.hann_window(12, dtype=torch.float64, periodic=False)[1:-1]  # 10 ms
-        energy = torch.nn.functional.conv1d(energy[None], window[None, None])[0, 0]
+        energy = samples.square()[None, None]
+        energy = torch.nn.functional.conv1d(energy, torch.hann_window(width)[None, None], stride=step)[
+            0, 0
+        ]  # of 10 ms each
         loudest = energy.max()
         if loudest == 0:
             return samples
-        centres = (torch.arange(len(energy)) + len(window) / 2) * block / self.grid_length  # in frames
-        turns = torch.polar((energy / loudest) ** 4, 2 * torch.pi * centres.double()).sum().angle() / (2 * torch.pi)
+        # (energies,): in frames
+        centres = (torch.arange(len(energy), dtype=torch.float64) * step + width / 2) / self.grid_length
+        turns = torch.polar((energy / loudest).double() ** 4, 2 * torch.pi * centres).sum().angle() / (2 * torch.pi)
         lead = (self.hop_length - round(float(turns) * self.grid_length)) % self.grid_length
-        return torch.cat([samples[1 : lead + 1].flip(0), samples])
+        # (lead,): what begins with a word must not begin with a sound that is nowhere in the clip
+        fade = torch.hann_window(2 * lead, dtype=samples.dtype)[:lead]
+        return torch.cat([samples[1 : lead + 1].flip(0) * fade, samples])
 
     def features(self, samples: torch.Tensor, views: list[str], left_out: set[str]) -> torch.Tensor:
         """(samples,) in [-1, 1] to the views of one clip side by side (frames, sum of their widths), zeros if left out."""

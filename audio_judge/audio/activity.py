@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from audio_judge.audio.files import MIN_SECONDS
 
@@ -13,9 +14,10 @@ SILENCE_PEAK = 2.0**-15
 QUIET_DB = -40.0
 QUIET_DBFS = -80.0
 LONGEST_PAUSE_SECONDS = 2.0  # a longer one is no part of speech
-MARGIN_SECONDS = 0.25  # of the quiet around sound, so that it does not begin or end all of a sudden
 LOST_DB = 3.0
-_FRAME_SECONDS = 0.01
+# Levels are of 10 ms, one for each millisecond: where sound begins must not hang on where the file begins
+_HOP_SECONDS = 0.001
+_HOPS = 10
 
 
 def is_loud(samples: np.ndarray) -> np.ndarray:
@@ -75,16 +77,19 @@ def split_spans(
 
 
 class Activity:
-    """Collects the level of each 10 ms of a signal, to find where it sounds.
+    """Collects the level of a signal, to find where it sounds: of 10 ms, from each millisecond on.
 
     A mean that does not move (an offset) is no sound.
     """
 
     def __init__(self, rate: int) -> None:
-        self.rate, self.size = rate, round(_FRAME_SECONDS * rate)
+        self.rate, self.size = rate, max(1, round(_HOP_SECONDS * rate))
         self.rest = np.empty(0, np.float32)
+        # Of each hop whose 10 ms are not yet over: how many samples, their sum, and the sum of their squares
+        self.unfinished = np.empty((3, 0))
         self.powers: list[np.ndarray] = []
-        # First and last sample of each frame that is more than digital silence; -1 if there is none
+        self.power_sum = self.square_sum = 0.0  # of all powers, and of their squares
+        # First and last sample of each hop that is more than digital silence; -1 if there is none
         self.edges: list[np.ndarray] = []
 
     def add(self, samples: np.ndarray) -> None:
@@ -94,36 +99,55 @@ class Activity:
         self._measure(samples[:whole].reshape(-1, self.size))
         self.rest = samples[whole:]
 
-    def _measure(self, frames: np.ndarray) -> None:
-        loud = is_loud(frames)  # (frames, samples)
-        first, last = loud.argmax(1), frames.shape[1] - 1 - loud[:, ::-1].argmax(1)
-        self.edges.append(np.where(loud.any(1), np.stack([first, last]), -1))
-        power = frames.var(axis=1)
-        self.powers.append(np.where(np.isfinite(power), power, np.inf))
+    def _measure(self, hops: np.ndarray) -> None:
+        loud = is_loud(hops)  # (hops, samples)
+        first, last = loud.argmax(1), hops.shape[1] - 1 - loud[:, ::-1].argmax(1)
+        self.edges.append(np.where(loud.any(1), np.stack([first, last]), -1).astype(np.int16))
+        squares = np.einsum("ij,ij->i", hops, hops, dtype=np.float64)
+        total = np.where(np.isfinite(squares), hops.sum(axis=1, dtype=np.float64), 0)
+        count = np.full(len(hops), float(hops.shape[1]))
+        self._add_powers(np.stack([count, total, np.where(np.isfinite(squares), squares, np.inf)]))
+
+    def _add_powers(self, sums: np.ndarray) -> None:
+        sums = np.concatenate([self.unfinished, sums], axis=1)
+        self.unfinished = sums[:, max(0, sums.shape[1] - _HOPS + 1) :]
+        if sums.shape[1] >= _HOPS:
+            count, total, squares = sliding_window_view(sums, _HOPS, axis=1).sum(axis=-1)
+            power = (squares - total**2 / count).clip(0) / count
+            finite = power[np.isfinite(power)]
+            self.power_sum, self.square_sum = self.power_sum + finite.sum(), self.square_sum + finite @ finite
+            self.powers.append(power.astype(np.float32))
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """First sample and the one after the last of each part that sounds; nothing must be added any more."""
         if len(self.rest):
             self._measure(self.rest[np.newaxis])
             self.rest = self.rest[:0]
-        power, (first, last) = np.concatenate(self.powers), np.concatenate(self.edges, axis=1)
-        sounds = first >= 0
-        finite = power[np.isfinite(power) & sounds]
+        self._add_powers(np.zeros((3, _HOPS - 1)))  # nothing, so that the last hops have their power too
+        power, (first, last) = _joined(self.powers), _joined(self.edges)
+        sounding = first >= 0
         # Weighted by itself, so that pauses say nothing about the level of what is between them
-        level = float(np.square(finite).sum() / finite.sum()) if finite.any() else 0.0
-        active = sounds & (power >= min(level, max(level * 10 ** (QUIET_DB / 10), 10 ** (QUIET_DBFS / 10))))
-        places = np.flatnonzero(active)
-        if not len(places):
+        level = self.square_sum / self.power_sum if self.power_sum else 0.0
+        active = power >= min(level, max(level * 10 ** (QUIET_DB / 10), 10 ** (QUIET_DBFS / 10)))
+        active &= sliding_window_view(np.append(sounding, np.zeros(_HOPS - 1, bool)), _HOPS).any(axis=-1)
+        changes = np.flatnonzero(np.diff(active, prepend=False, append=False))
+        # From the first hop of a part to the last of its last 10 ms
+        begins, ends = changes[::2], np.minimum(changes[1::2] + _HOPS - 1, len(active))
+        if not len(begins):
             return
-        gaps = np.flatnonzero(np.diff(places) > round(LONGEST_PAUSE_SECONDS / _FRAME_SECONDS))
-        margin = round(MARGIN_SECONDS / _FRAME_SECONDS)
-        for begin, end in zip(places[np.r_[0, gaps + 1]], places[np.r_[gaps, len(places) - 1]], strict=True):
-            # Outwards, as far as there is more than digital silence
-            before = sounds[max(0, begin - margin) : begin][::-1]
-            after = sounds[end + 1 : end + 1 + margin]
-            start = begin - (len(before) if before.all() else int(before.argmin()))
-            stop = end + (len(after) if after.all() else int(after.argmin()))
+        new = begins[1:] - ends[:-1] > round(LONGEST_PAUSE_SECONDS / _HOP_SECONDS)
+        sounds = np.flatnonzero(sounding)
+        for begin, end in zip(begins[np.append(True, new)], ends[np.append(new, True)], strict=True):
+            # Nothing of the quiet around it: how much of it there is would count as how the speech sounds
+            start, stop = sounds[np.searchsorted(sounds, begin)], sounds[np.searchsorted(sounds, end) - 1]
             yield int(start * self.size + first[start]), int(stop * self.size + last[stop] + 1)
+
+
+def _joined(blocks: list[np.ndarray]) -> np.ndarray:
+    """Blocks one after another along their last axis; the list is empty afterwards, so that hours are not kept twice."""
+    joined = np.concatenate(blocks, axis=-1)
+    blocks.clear()
+    return joined
 
 
 class ChannelLevels:
