@@ -8,7 +8,8 @@ The truth of an item, by task:
 * score, profile, rate: ``scores`` (rubric to rating), ``std``, ``votes`` and ``single`` (what each rater gave) where known;
 * categorize: the same and ``levels`` (rubric to name of a level);
 * explain: the same and, where they are known, ``causes`` (list of ``kind`` and ``spans``);
-* assess: ``scores``, ``speech_rate``, ``distortions`` (list of ``kind`` and ``spans``), ``answer``;
+* assess: ``scores``, ``speech_rate``, ``distortions`` (list of ``kind`` and ``spans``), ``speaker`` (``emotion``, ``gender`` and
+  ``age``, where they are known), ``answer``;
 * describe: ``scores`` of mos, ``answer``;
 * suggest: ``areas``, ``answer`` and, where causes are known, ``addressed`` (types of distortion);
 * compare: ``preferences`` (rubric to A, B or tie), ``answer``; detect: ``is_real``.
@@ -463,6 +464,7 @@ def stated(task: str, facts: Facts, text: str = "") -> dict[str, Any]:
         "levels": {"levels": dict(facts.levels)} if TASKS[task].TRAITS.asks == "one" else levels,
         "causes": {"causes": _with_times(facts.causes or {})},
         "distortions": {"distortions": _with_times(facts.distortions)},
+        "speaker": {"speaker": dict(facts.speaker)},
         "label": {"is_real": facts.label == "real"},
         "verdicts": {"preferences": dict(facts.verdicts)},
         "areas": {"areas": list(facts.areas)},

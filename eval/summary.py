@@ -333,6 +333,10 @@ def _of_facts(rows: Sequence[Row]) -> Iterable[Columns]:
     if rated:
         words = [(row.prediction or {}).get("speech_rate") or None for row in rated]
         yield Columns("speech_rate", "speech_rate", (words, [row.truth["speech_rate"] for row in rated]), _ids(rated))
+    for name in dict.fromkeys(name for row in rows for name in row.truth.get("speaker", {})):
+        known = [row for row in rows if name in row.truth.get("speaker", {})]
+        said = _column(known, "speaker", name), [row.truth["speaker"][name] for row in known]
+        yield Columns("names", name, said, _ids(known))
 
 
 def _realness(row: Row) -> float | None:

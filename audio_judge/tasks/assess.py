@@ -111,14 +111,16 @@ class Assessment:
                 raise ValueError(f"{note!r} is noted beside the score of {name}, and there is none")
 
 
-TRAITS = Traits("none", ("scores", "levels", "distortions", "words"), is_varied=True)
+TRAITS = Traits("none", ("scores", "levels", "distortions", "speaker", "words"), is_varied=True)
 
 
 def facts(target: Assessment) -> Facts:
     """What an assessment states, in the order of its lines; the speech rate is a level."""
     scores = {name: target.scores[name] for name in TITLES if name in target.scores}
     levels = {"speech_rate": target.speech_rate} if target.speech_rate else {}
-    return Facts(scores, levels, distortions=times_of(target.distortions), words=target.answer)
+    said = {"emotion": target.emotion, "gender": target.gender, "age": target.age}
+    speaker = {name: word for name, word in said.items() if word}
+    return Facts(scores, levels, distortions=times_of(target.distortions), speaker=speaker, words=target.answer)
 
 
 def times_of(distortions: Iterable[Distortion]) -> dict[str, Spans]:

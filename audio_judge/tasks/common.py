@@ -50,6 +50,7 @@ class Facts:
         distortions: Type of distortion, with its clip before it where there are two, to (start, end) in seconds.
         areas: What needs to be improved.
         words: Free words beside the facts; None where nothing but the whole answer holds them.
+        speaker: ``emotion``, ``gender`` and ``age``, those of them that are said, in words.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Facts:
     distortions: dict[str, Spans] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
     words: str | None = None
+    speaker: dict[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, float]:

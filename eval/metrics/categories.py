@@ -1,4 +1,4 @@
-"""Accuracy of answers in words on ordered levels, such as the five words for the rate of speech."""
+"""Accuracy of answers in words: on ordered levels, such as the five words for the rate of speech, and of names without an order."""
 
 from collections.abc import Sequence
 
@@ -42,12 +42,39 @@ def category_accuracy(
     # A missing answer lies further off than one level from any, and so is never within one
     given = np.array([places.get(word, -len(places)) if word is not None else -len(places) for word in predictions])
     truth = np.array([places[word] for word in references])
-    answered, right = given >= 0, given == truth
-    known = sorted(set(truth.tolist()))  # levels that nobody gave have no accuracy
+    return {"ACC_within_one": float((np.abs(given - truth) <= 1).mean())} | _accuracy(given == truth, truth, given >= 0)
+
+
+@metric("names", ACC=True, balanced_ACC=True)
+def name_accuracy(predictions: Sequence[str | None], references: Sequence[str]) -> dict[str, float]:
+    """Measure how often a judge gives the right name, such as that of an emotion or a gender; a missing one is wrong.
+
+    Args:
+        predictions: Names, in any case; None where missing.
+
+    Returns:
+        ``ACC, balanced_ACC, ACC_answered, coverage, n, n_answered``, as of ``category_accuracy``.
+
+    Example:
+        >>> name_accuracy(["Happy", None, "neutral"], ["happy", "sad", "neutral"])["ACC"]
+        0.6666666666666666
+    """
+    check_lengths(predictions=predictions, references=references)
+    truth = np.array([_plain(name) for name in references])
+    given = [None if name is None else _plain(name) for name in predictions]
+    answered = np.array([bool(name) for name in given])
+    return _accuracy(np.array([name == known for name, known in zip(given, truth, strict=True)]), truth, answered)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _accuracy(right: np.ndarray, truth: np.ndarray, answered: np.ndarray) -> dict[str, float]:
+    known = np.unique(truth)  # what is true of nothing has no accuracy
     return {
         "ACC": float(right.mean()),
-        "ACC_within_one": float((np.abs(given - truth) <= 1).mean()),
-        "balanced_ACC": float(np.mean([right[truth == level].mean() for level in known])),
+        "balanced_ACC": float(np.mean([right[truth == name].mean() for name in known])),
         "ACC_answered": float(right[answered].mean()) if answered.any() else np.nan,
     } | coverage(answered)
 

@@ -126,6 +126,12 @@ class TestSummarise:
         assert found["speech_rate/ACC"] == 0.0
         assert found["text/BLEU"] == pytest.approx(100)
 
+    def test_what_is_said_of_the_speaker(self):
+        truths = [{"scores": {"mos": 2.0}, "speaker": {"emotion": word, "gender": "male"}} for word in ("happy", "sad")]
+        said = {"scores": {"mos": 2.5}, "speaker": {"emotion": "Happy"}}
+        found = figures("assess", [(truth, said) for truth in truths])
+        assert (found["emotion/ACC"], found["gender/ACC"], "age/ACC" in found) == (0.5, 0.0, False)
+
     def test_grades_of_a_language_model(self):
         truth, said = {"areas": ["noise"], "answer": "Less noise."}, {"areas": ["noise"], "answer": "Less noise."}
         grades = {"helpfulness": 0.5, "relevance": 0.5, "accuracy": 0.5, "detail": 0.5}
