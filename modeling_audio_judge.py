@@ -7,7 +7,7 @@ Beside the usual `forward` and `generate` a judge has two ways to read an answer
 
 from dataclasses import dataclass, fields, replace
 from inspect import signature
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -43,7 +43,13 @@ from .configuration_audio_judge import (
     encoder_part,
     frame_size,
 )
-from .processing_audio_judge import AudioJudgeProcessor
+from .processing_audio_judge import (
+    WINDOWS_PER_PASS,
+    AudioJudgeProcessor,
+    ClipWindows,
+    padded_options,
+    with_audio_tokens,
+)
 
 logger = logging.get_logger(__name__)
 
@@ -1272,6 +1278,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         option_marks: torch.LongTensor | None = None,
         option_ids: torch.LongTensor | None = None,
         span_marks: torch.LongTensor | None = None,
+        window_seconds: torch.Tensor | None = None,
+        temperatures: torch.Tensor | None = None,
         cache: Cache | None = None,
         **kwargs,
     ) -> AudioJudgeCausalLMOutputWithPast:
@@ -1283,8 +1291,23 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             option_ids: (questions, options): tokens of its allowed answers.
             span_marks: (span questions, 3): row and column of the token that each question is read at, and the number of its
                 clip among all clips of the batch.
+            window_seconds: (windows,), lengths of the windows of a long clip, if `input_features` are those of several: `logits`
+                are those that `logits_to_keep` asks for, and give the answers for all windows.
+            temperatures: (questions,) of the softmax that reads them then.
             cache: What transformers before 5.24 calls `past_key_values`.
         """
+        if window_seconds is not None:
+            return AudioJudgeCausalLMOutputWithPast(
+                logits=self._logits_of_windows(
+                    input_ids,
+                    logits_to_keep,
+                    window_seconds,
+                    option_ids,
+                    temperatures,
+                    input_features,
+                    input_features_mask,
+                )
+            )
         outputs = self.model(
             input_ids=input_ids,
             input_features=input_features,
@@ -1364,6 +1387,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         option_ids: list[list[int]],
         temperatures: list[float] | None = None,
         span_clips: list[int | None] | None = None,
+        windows: list[ClipWindows] | None = None,
         **inputs,
     ) -> list[torch.Tensor]:
         """
@@ -1376,17 +1400,19 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             temperatures: Softmax temperature per question; 1 if not given.
             span_clips: Per question, the number of the clip (among all of the batch) that a `span` question is about; `None`
                 for the other questions.
+            windows: Of each request the windows that its prompts are about, in order, each with the same questions: there is one
+                answer for all of them, and a pass for every `WINDOWS_PER_PASS` prompts.
             inputs: The other inputs of `forward` (`attention_mask`, `input_features`, ...).
 
         Returns:
             Per question, the probabilities (options,) of its allowed answers, which sum to one; for a `span` question, the
             probability (frames,) of hearing it in each frame of its clip.
         """
+        if windows is not None:
+            return self._decide_windows(input_ids, marks, option_ids, temperatures, span_clips, windows, inputs)
         outputs = self.model(input_ids=input_ids, use_cache=False, marks=marks, **inputs)
         states = outputs.last_hidden_state  # (questions, text hidden size)
-        most = max(map(len, option_ids))
-        # (questions, most options), -1 past the last option of a question
-        ids = marks.new_tensor([[*options, *[-1] * (most - len(options))] for options in option_ids])
+        ids = padded_options(option_ids).to(marks.device)  # (questions, most options)
         logits = self.read(states, ids.clamp(min=0)).float()
         if temperatures:
             logits = logits / logits.new_tensor(temperatures)[:, None]
@@ -1401,6 +1427,103 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             for (question, _), row, length in zip(about_when, heard, lengths, strict=True):
                 answers[question] = row[:length]  # (frames of this clip,)
         return answers
+
+    def _decide_windows(
+        self,
+        input_ids: torch.Tensor,
+        marks: torch.Tensor,
+        option_ids: list[list[int]],
+        temperatures: list[float] | None,
+        span_clips: list[int | None] | None,
+        windows: list[ClipWindows],
+        inputs: dict[str, torch.Tensor],
+    ) -> list[torch.Tensor]:
+        """As `decide`, some prompts at a time, and the answers joined of what is one request."""
+        audio = {name: inputs[name] for name in ("input_features", "input_features_mask") if name in inputs}
+        per_prompt = self._clips_per_prompt(input_ids, audio) if audio else [0] * len(input_ids)
+        ends = list(accumulate(per_prompt, initial=0))  # number of the first clip of each prompt
+        numbers: list[list[int]] = [[] for _ in input_ids]  # of the questions of each prompt
+        for number, row in enumerate(marks[:, 0].tolist()):
+            numbers[row].append(number)
+        answers: list[list[torch.Tensor]] = []  # of each prompt
+        for first in range(0, len(input_ids), WINDOWS_PER_PASS):
+            rows = slice(first, first + WINDOWS_PER_PASS)
+            asked = [number for own in numbers[rows] for number in own]
+            clips = slice(ends[first], ends[min(first + WINDOWS_PER_PASS, len(input_ids))])
+            spans = [
+                None if span_clips is None or (clip := span_clips[n]) is None else clip - clips.start for n in asked
+            ]
+            found = iter(
+                self.decide(
+                    input_ids[rows],
+                    marks[asked] - marks.new_tensor([first, 0]),
+                    [option_ids[number] for number in asked],
+                    [temperatures[number] for number in asked] if temperatures else None,
+                    spans,
+                    **{name: value[clips if name in audio else rows] for name, value in inputs.items()},
+                )
+            )
+            answers += [[next(found) for _ in own] for own in numbers[rows]]
+        joined, place = dict[int, torch.Tensor](), 0  # by number of the question about the first window
+        for own in windows:
+            for question, rows in zip(numbers[place], zip(*answers[place : place + len(own)], strict=True)):
+                is_span = span_clips is not None and span_clips[question] is not None
+                joined[question] = rows[0] if len(rows) == 1 and not is_span else own.answer(rows, is_span)
+            place += len(own)
+        return [joined[question] for question in sorted(joined)]
+
+    def _logits_of_windows(
+        self,
+        input_ids: torch.Tensor,
+        columns: torch.Tensor,
+        window_seconds: torch.Tensor,
+        option_ids: torch.Tensor,
+        temperatures: torch.Tensor,
+        input_features: torch.Tensor,
+        input_features_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """
+        Logits (1, questions, vocabulary) that, read like those of one prompt, give the answers for all windows of a long clip.
+
+        Args:
+            input_ids: (1, length): the prompt about the first window.
+            columns: (questions,), where its questions are read.
+            window_seconds, option_ids, temperatures: As `AudioJudgeProcessor.apply_chat_template` gives them.
+            input_features, input_features_mask: Those of all windows.
+        """
+        count = len(window_seconds)
+        if self.config.adapter == "pooled_linear":
+            tokens = torch.full((len(input_features),), self.config.adapter_tokens)
+        else:
+            tokens = count_frames(input_features_mask.sum(1).long(), self.model.frame_steps).cpu()
+        tokens = tokens.view(count, -1)  # (windows, clips of each)
+        # One placeholder per clip again, and then as many as it has tokens in each window
+        places = (input_ids[0] == self.config.audio_token_id).nonzero()[:, 0].cpu()
+        kept = torch.ones(input_ids.shape[1], dtype=torch.bool)
+        kept[places] = False
+        kept[places[tokens[0].cumsum(0) - tokens[0]]] = True
+        ids, at = input_ids[0].cpu()[kept], kept.cumsum(0)[columns.cpu()] - 1
+        prompts = [with_audio_tokens(ids, at, own.tolist(), self.config.audio_token_id) for own in tokens]
+        pad = nn.utils.rnn.pad_sequence
+        marks = torch.tensor([[row, column] for row, (_, own) in enumerate(prompts) for column in own.tolist()])
+        options = [[token for token in own if token >= 0] for own in option_ids.tolist()]
+        device, filler = input_ids.device, float(ids[at[0]])  # any token that stands for no clip and opens no question
+        answers = self.decide(
+            pad([own for own, _ in prompts], batch_first=True, padding_value=filler).to(device),
+            marks.to(device),
+            options * count,
+            temperatures.tolist() * count,
+            windows=[ClipWindows(list(pairwise(accumulate(window_seconds.tolist(), initial=0.0))), 0.0)],
+            attention_mask=pad([torch.ones_like(own) for own, _ in prompts], batch_first=True).to(device),
+            input_features=input_features,
+            input_features_mask=input_features_mask,
+        )
+        logits = torch.full((1, len(options), self.config.text_config.vocab_size), torch.finfo(torch.float32).min)
+        for question, (own, shares, temperature) in enumerate(
+            zip(options, answers, temperatures.tolist(), strict=True)
+        ):
+            logits[0, question, own] = (shares.log() * temperature).float().clamp(min=-1e30)
+        return logits.to(device)
 
     @torch.no_grad()
     def candidate_log_probabilities(

@@ -1,28 +1,33 @@
 """Processor of Audio Judge: clips and text to model inputs, and typed questions to prompts and back to answers.
 
-Audio is mono at the encoder's own sampling rate here; reading files, windows and long recordings are the package's work
-(`audio_judge.audio`), except for what chat messages and decision requests carry themselves.
+Long clips are cut into windows here, and the answers to their windows joined, whoever asks: `AudioJudgeProcessor.windows`,
+`Activity`, `over_windows`. Reading files of any kind, a window at a time, is the package's work (`audio_judge.audio`); of the
+requests that come in here, the sound is in them.
 """
 
 import base64
 import binascii
 import difflib
+import functools
+import io
+import itertools
 import json
+import math
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AddedToken, AutoConfig, AutoFeatureExtractor, AutoTokenizer
-from transformers.audio_utils import load_audio, mel_filter_bank
+from transformers.audio_utils import mel_filter_bank
 from transformers.decision import DecisionConfig, Question, label_token_ids, parse_questions, prepare_inputs
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
-from transformers.utils import cached_file, is_soxr_available
+from transformers.utils import cached_file, is_soundfile_available, is_soxr_available
 
 from .configuration_audio_judge import (
     AudioJudgeEncoderConfig,
@@ -32,6 +37,8 @@ from .configuration_audio_judge import (
     encoder_of_extractor,
 )
 
+if is_soundfile_available():
+    import soundfile
 if is_soxr_available():
     import soxr
 
@@ -41,6 +48,20 @@ AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split
 REQUESTS_FILE = "requests.json"
 # What a `span` question looks like in the prompt; transformers knows the other three types only
 SPAN_INSTRUCTIONS = "When is this heard: {}?"
+
+# Windows that are asked about in one pass: more take more memory, and no less time
+WINDOWS_PER_PASS = 8
+# What is heard of a clip: at least so much, and in windows of at least so much if there is so much
+MIN_SECONDS, LEAST_SECONDS = 0.1, 1.0
+# The last bit of 16, -90.3 dBFS: what never gets louder is digital silence, dithered or not
+SILENCE_PEAK = 2.0**-15
+# Below the level of the clip: room noise of a clean recording is silence, the noise of a noisy one is not
+QUIET_DB = -40.0
+QUIET_DBFS = -80.0
+LONGEST_PAUSE_SECONDS = 2.0  # a longer one is no part of speech
+# Levels are of 10 ms, one for each millisecond: where sound begins must not hang on where the file begins
+HOP_SECONDS = 0.001
+HOPS = 10
 
 
 def named_turns(begin: str, start: str, middle: str, end: str, after: str) -> dict[str, str]:
@@ -485,6 +506,53 @@ class SpanQuestion(Question):
 
 
 @dataclass
+class ClipWindows:
+    """
+    The windows that a clip was cut into.
+
+    Args:
+        spans (`list[tuple[float, float]]`): Start and end of each, in seconds of the clip.
+        seconds (`float`): Length of the clip.
+    """
+
+    spans: list[tuple[float, float]]
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def answer(self, answers: Sequence[Any], is_span: bool = False) -> torch.Tensor:
+        """The answer to a question about the clip, (options,) or of a `span` question (frames,), from those about its windows."""
+        if is_span:
+            return frames_over_windows(answers, self.spans, self.seconds)
+        return over_windows(answers, [end - start for start, end in self.spans])
+
+
+@dataclass
+class StateWindows(ClipWindows):
+    """
+    The windows that the clips of a state were cut into; spans and length are those of the first clip.
+
+    Args:
+        blocks (`list`): The state.
+        sounds (`list[tuple[Any, int]]`): Of each clip, its samples (samples,) and their rate.
+        frames (`list[list[tuple[int, int]]]`): Of each window, the first sample of each clip and the one after its last.
+        rate (`int`): That of the judge.
+    """
+
+    blocks: list[Any]
+    sounds: list[tuple[Any, int]]
+    frames: list[list[tuple[int, int]]]
+    rate: int
+
+    def __getitem__(self, place: int) -> list[Any]:
+        """The state of a window, with its sound as `audio`: arrays (samples,) at the judge's rate."""
+        parts = zip(self.sounds, self.frames[place])
+        arrays = iter([resample(samples[first:last], rate, self.rate) for (samples, rate), (first, last) in parts])
+        return [{"type": "audio", "audio": next(arrays)} if is_audio(block) else block for block in self.blocks]
+
+
+@dataclass
 class DecisionPrompt:
     """
     What all requests with the same texts and questions share, whatever is heard in their clips.
@@ -518,8 +586,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         frame_steps (`list[list[int]]`, *optional*): `[kernel, stride, padding]` steps from features to encoder frames.
         audio_seq_length (`int`, *optional*): Audio tokens per clip; `None` means one per encoder frame.
         max_seconds (`float`, *optional*): Longest clip the encoder hears; `None` means any.
-        window_seconds (`float`, *optional*, defaults to 10.0): Length that longer recordings are cut to; about what the
-            judge was trained on.
+        window_seconds (`float`, *optional*, defaults to 10.0): Length of the windows that longer clips are cut into; about what
+            the judge was trained on.
         answer_form (`str`, *optional*, defaults to `"decision"`): How scores are read: `decision` (levels at a mark) or
             `decimal` (the papers' printed number, read as an expectation).
         audio_token (`str`, *optional*): The audio placeholder.
@@ -682,7 +750,7 @@ class AudioJudgeProcessor(ProcessorMixin):
             check_characters(one)
         if audio is not None and texts and getattr(self.feature_extractor, "optional_words", None):
             views = [self.optional_views(one) for one in texts for _ in range(one.count(self.audio_token))]
-            kwargs["audio_kwargs"] = {**kwargs.get("audio_kwargs", {}), "optional_views": views}
+            kwargs["audio_kwargs"] = {"optional_views": views} | kwargs.get("audio_kwargs", {})
         return super().__call__(images=images, text=text, videos=videos, audio=audio, **kwargs)
 
     def optional_views(self, asked: Any) -> set[str]:
@@ -716,14 +784,9 @@ class AudioJudgeProcessor(ProcessorMixin):
     def _as_mono(self, clip: Any) -> Any:
         """(samples,) float32 in [-1, 1], from integers or several channels too; raises on what the encoder cannot hear."""
         samples = as_mono(clip)
-        if len(samples) < self.sampling_rate // 10:
-            raise ValueError(
-                f"A clip of {len(samples) / self.sampling_rate:.3f} s is too short; at least 0.1 s is needed."
-            )
-        # The two are NaN if a sample is; to ask each one takes 15 times as long
-        if not torch.stack(samples.aminmax()).isfinite().all():
-            raise ValueError("A clip holds NaN or infinite samples.")
-        if self.max_seconds is not None and len(samples) > ceil(self.max_seconds * self.sampling_rate):
+        check_length(samples, self.sampling_rate)
+        check_finite(samples)
+        if self.max_seconds is not None and len(samples) > math.ceil(self.max_seconds * self.sampling_rate):
             seconds = len(samples) / self.sampling_rate
             raise ValueError(
                 f"A clip of {seconds:.1f} s is longer than the {self.max_seconds:.1f} s this encoder hears: "
@@ -770,14 +833,7 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     def _clip_at_own_rate(self, audio: Any, rate: Any) -> Any:
         """(samples,) float32 at `sampling_rate`, from an array at `rate` (None: its own) or from `{"array", "sampling_rate"}`."""
-        if isinstance(audio, dict):
-            if not {"array", "sampling_rate"} <= audio.keys():
-                raise ValueError(
-                    f"The audio of a block has the keys {sorted(audio)}; `array` and `sampling_rate` are needed."
-                )
-            audio, rate = audio["array"], audio["sampling_rate"]
-        samples = as_mono(audio).numpy()
-        return samples if rate is None else resample(samples, rate, self.sampling_rate)
+        return resample(*sound_of(audio, self.sampling_rate if rate is None else rate), self.sampling_rate)
 
     def apply_chat_template(self, conversation, *args, state=None, **kwargs):
         """
@@ -786,6 +842,9 @@ class AudioJudgeProcessor(ProcessorMixin):
         An audio block of a state holds an array (`audio`, with its `sampling_rate` if it is another one than the judge's)
         or an encoded file (`data_base64`). Paths and URLs are refused, because a server passes requests on to here.
 
+        Of clips of several windows (see [`~AudioJudgeProcessor.windows`]), the prompt is that of the first one, and the features
+        are those of all: `AudioJudgeForCausalLM.forward` asks the `questions` about each, and answers for all of them.
+
         A chat that is made into tokens to be answered is checked by `check_requests`.
         """
         if state is None:
@@ -793,12 +852,28 @@ class AudioJudgeProcessor(ProcessorMixin):
                 self.check_requests(conversation)
             return super().apply_chat_template(conversation, *args, **kwargs)
         kwargs.pop("enable_thinking", None)  # the pipeline sends it whether or not the template knows it
+        questions = kwargs.get("questions") or []
         blocks = state if isinstance(state, list) else [state]
-        clips = [self._clip_of_request(block) for block in blocks if is_audio(block)]
         shown = [{"type": "audio"} if is_audio(block) else block for block in blocks]
-        self._check_keys([shown, kwargs.get("questions")])
-        inputs = super().apply_chat_template([{"role": "user", "content": clips}], *args, state=shown, **kwargs)
-        return self._with_a_length_of_its_own(inputs) if isinstance(inputs, BatchFeature) else inputs
+        self._check_keys([shown, questions])
+        cut = self.windows(blocks)
+        clips = [[block for block in cut[place] if is_audio(block)] for place in range(len(cut))]
+        views = [self.optional_views(questions)] * sum(map(len, clips))
+        if clips[0]:
+            audio_kwargs = {"optional_views": views[: len(clips[0])]}
+            kwargs["processor_kwargs"] = {**(kwargs.get("processor_kwargs") or {}), "audio_kwargs": audio_kwargs}
+        inputs = super().apply_chat_template([{"role": "user", "content": clips[0]}], *args, state=shown, **kwargs)
+        if not isinstance(inputs, BatchFeature):
+            return inputs
+        if len(cut) > 1:
+            audio, _ = self._process_audio([block["audio"] for window in clips for block in window], views)
+            inputs.update({name: audio[name] for name in ("input_features", "input_features_mask")})
+            ids = [label_token_ids(self.tokenizer, tuple(question["labels"])) for question in questions]
+            temperatures = [self.decision_config.temperature.get(question["type"], 1.0) for question in questions]
+            inputs["window_seconds"] = torch.tensor([end - start for start, end in cut.spans])  # (windows,)
+            inputs["option_ids"] = padded_options(ids)  # (questions, most options)
+            inputs["temperatures"] = torch.tensor(temperatures, dtype=torch.float32)  # (questions,)
+        return self._with_a_length_of_its_own(inputs)
 
     def check_requests(self, conversation: Any) -> None:
         """
@@ -822,17 +897,53 @@ class AudioJudgeProcessor(ProcessorMixin):
                     "and audio_judge.AudioJudge holds words to what was decided."
                 )
 
-    def _clip_of_request(self, block: dict[str, Any]) -> dict[str, Any]:
-        """The audio block of a request as one of a chat message."""
-        if isinstance(data := block.get("data_base64"), str):
-            return {"type": "audio", "audio": self._decode(data)}
-        audio = block.get("audio")
-        if audio is None or isinstance(audio, (str, bytes)) or block.get("path") or block.get("url"):
-            raise ValueError(
-                "An audio block of a decision request brings its sound along, as `data_base64` (an encoded file) or as an "
-                "array; paths and URLs are not read."
-            )
-        return {"type": "audio", "audio": self._clip_at_own_rate(audio, block.get("sampling_rate"))}
+    def windows(self, state: Any) -> StateWindows:
+        """The windows of what sounds in the clips of a state, `window_seconds` long, see `cut_state`."""
+        return cut_state(state, self.sampling_rate, self.window_seconds)
+
+    def sound(self, block: dict[str, Any]) -> tuple[Any, int]:
+        """(samples,) float32 in [-1, 1] and their rate, of an audio block of a request."""
+        return sound_of_request(block, self.sampling_rate)
+
+    def decide(
+        self,
+        model: Any,
+        windows: StateWindows,
+        questions: dict[str, Any],
+        before_pass: Callable[[], None] = lambda: None,
+    ) -> tuple[dict[str, dict[str, Any]], int]:
+        """
+        Asks a model about clips of any length: a batch of windows is made, asked about and forgotten before the next one.
+
+        Args:
+            model: The `AudioJudgeForCausalLM`.
+            windows: As `windows` gives them.
+            questions: As of a request.
+            before_pass: Is called before each batch; what it raises ends the work.
+
+        Returns:
+            Answers by name, in the System One format, and how many tokens were read.
+        """
+        rows: dict[str, list[torch.Tensor]] = {}
+        named, count = dict[str, Question](), 0
+        for first in range(0, len(windows), WINDOWS_PER_PASS):
+            before_pass()
+            places = range(first, min(first + WINDOWS_PER_PASS, len(windows)))
+            requests = [{"state": windows[place], "questions": questions} for place in places]
+            inputs, asked = self.decision_inputs(requests, is_cut=True)
+            count += int(inputs["attention_mask"].sum())
+            inputs = {key: value.to(model.device) if torch.is_tensor(value) else value for key, value in inputs.items()}
+            decided = iter(model.decide(**inputs))
+            for question in itertools.chain.from_iterable(asked):
+                named.setdefault(question.name, question)
+                rows.setdefault(question.name, []).append(next(decided))
+        answers = {}
+        for name, question in named.items():
+            is_about_when = isinstance(question, SpanQuestion)
+            if isinstance(question, SpanQuestion):
+                question.seconds = windows.seconds
+            answers[name] = question.answer(windows.answer(rows[name], is_about_when).tolist())
+        return answers, count
 
     def _check_keys(self, value: Any) -> None:
         """Raises if a dictionary key holds a control token: transformers makes them text in values only."""
@@ -846,14 +957,6 @@ class AudioJudgeProcessor(ProcessorMixin):
                     raise ValueError(f"The key {key!r} of a decision request holds a control token of this model.")
                 self._check_keys(item)
 
-    def _decode(self, data: str) -> Any:
-        """(samples,) float32 at `sampling_rate` of an encoded file in base64."""
-        read_base64(data)  # transformers passes over what is none
-        try:
-            return load_audio(f"data:application/octet-stream;base64,{data}", self.sampling_rate, backend="soundfile")
-        except RuntimeError as error:  # of soundfile
-            raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
-
     def _with_a_length_of_its_own(self, inputs: BatchFeature) -> BatchFeature:
         """`transformers.decision` drops its sentinels from every tensor as long as the prompt: no other may be that long."""
         # Last axes of the features and of their mask
@@ -864,53 +967,69 @@ class AudioJudgeProcessor(ProcessorMixin):
             inputs["input_ids"] = torch.cat([ids, ids.new_full((1, 1), split)], dim=1)  # (1, length + 1)
         return inputs
 
-    def decision_inputs(self, requests: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[Question]]]:
+    def decision_inputs(
+        self, requests: list[dict[str, Any]], *, is_cut: bool = False
+    ) -> tuple[dict[str, Any], list[list[Question]]]:
         """
-        One padded batch from decision requests (`{"state": …, "questions": {name: question}}`).
+        One padded batch from decision requests (`{"state": …, "questions": {name: question}}`), a prompt for each window of each.
+
+        Args:
+            is_cut: Whether every state is a window already, with arrays at `sampling_rate`, to be heard as it is.
 
         Returns:
             The arguments of `AudioJudgeForCausalLM.decide` and the questions of each request, for `answers`.
         """
         blocks = [state if isinstance(state := request["state"], list) else [state] for request in requests]
-        clips = [self._clip_of_request(block)["audio"] for state in blocks for block in state if is_audio(block)]
-        asked_about = [self.optional_views(request["questions"]) for request in requests]
-        views = [own for own, state in zip(asked_about, blocks) for block in state if is_audio(block)]
-        # Features of all requests, in order
+        windows = None if is_cut else [self.windows(state) for state in blocks]
+        states = [[state] for state in blocks] if windows is None else windows
+        # Of each window: what it is of, and its state
+        rows = [(request, own[place]) for request, own in zip(requests, states) for place in range(len(own))]
+        clips = [block["audio"] for _, state in rows for block in state if is_audio(block)]
+        views = [self.optional_views(request["questions"]) for request, state in rows for _ in filter(is_audio, state)]
+        # Features of all windows, in order
         audio, _ = self._process_audio(clips, views) if clips else ({"num_audio_tokens": []}, [])
-        tokens, first_clip = iter(audio.pop("num_audio_tokens")), 0
-        # Of each request `prompts` and `asked`, of each question of them all the others
+        tokens, first_clip = audio.pop("num_audio_tokens"), 0
+        # Of each window `prompts` and `asked`, of each question of them all the others
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
-        for row, (state, request) in enumerate(zip(blocks, requests)):
+        for row, (request, state) in enumerate(rows):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
             prompt = self._decision_prompt(json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False))
             spans = [is_span(request["questions"][question.name]) for question in prompt.questions]
-            if any(spans) and not any(map(is_audio, state)):
+            count = sum(map(is_audio, state))
+            if any(spans) and not count:
                 raise ValueError("A `span` question asks when something is heard in a clip, but the state holds none.")
-            seconds = len(clips[first_clip]) / self.sampling_rate if any(spans) else 0.0
-            questions = [
-                SpanQuestion(**vars(question), seconds=seconds) if span else question
-                for question, span in zip(prompt.questions, spans)
-            ]
+            asked.append([SpanQuestion(**vars(q)) if span else q for q, span in zip(prompt.questions, spans)])
+            for question, span in zip(asked[-1], spans):
+                if span:
+                    question.seconds = len(clips[first_clip]) / self.sampling_rate
             span_clips += [first_clip if span else None for span in spans]
-            first_clip += sum(map(is_audio, state))
             # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
-            times = torch.tensor([next(tokens) if token == self.audio_token_id else 1 for token in prompt.ids.tolist()])
-            prompts.append(prompt.ids.repeat_interleave(times))  # (length with all audio tokens,)
-            # A column moves on by the audio tokens before it
-            marks += [[row, column] for column in (times.cumsum(0)[prompt.columns] - 1).tolist()]
-            asked.append(questions)
+            ids, columns = with_audio_tokens(
+                prompt.ids, prompt.columns, tokens[first_clip : first_clip + count], self.audio_token_id
+            )
+            first_clip += count
+            prompts.append(ids)  # (length with all audio tokens,)
+            marks += [[row, column] for column in columns.tolist()]
             option_ids += prompt.option_ids
-            temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in questions]
+            temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in prompt.questions]
         pad = torch.nn.utils.rnn.pad_sequence
         batch = {
-            # (requests, longest prompt)
+            # (windows, longest prompt)
             "input_ids": pad(prompts, batch_first=True, padding_value=self.tokenizer.pad_token_id),
             "attention_mask": pad([torch.ones_like(ids) for ids in prompts], batch_first=True),
-            "marks": torch.tensor(marks),  # (questions, 2)
+            "marks": torch.tensor(marks),  # (questions of all windows, 2)
             "option_ids": option_ids,
             "temperatures": temperatures,
             "span_clips": span_clips,
         }
+        if windows is not None:
+            batch["windows"] = [ClipWindows(own.spans, own.seconds) for own in windows]
+            firsts = itertools.accumulate(map(len, windows[:-1]), initial=0)
+            asked = [asked[first] for first, _ in zip(firsts, windows)]
+            for questions, own in zip(asked, windows):
+                for question in questions:
+                    if isinstance(question, SpanQuestion):
+                        question.seconds = own.seconds
         return batch | audio, asked
 
     def _decision_prompt(self, request: str) -> DecisionPrompt:
@@ -983,6 +1102,140 @@ def is_span(question: Any) -> bool:
     return isinstance(question, dict) and question.get("type") == "span"
 
 
+def with_audio_tokens(
+    ids: torch.Tensor, columns: torch.Tensor, counts: Sequence[int], audio_token_id: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    A prompt (length,) with one placeholder per clip, each repeated as often as its clip has audio tokens (`counts`), and where
+    some `columns` of it are then.
+    """
+    remaining = iter(counts)
+    times = torch.tensor([next(remaining) if token == audio_token_id else 1 for token in ids.tolist()])
+    # A column moves on by the audio tokens before it
+    return ids.repeat_interleave(times), times.cumsum(0)[columns] - 1
+
+
+def padded_options(option_ids: list[list[int]]) -> torch.Tensor:
+    """(questions, most options): the tokens of the allowed answers of each question, -1 past the last."""
+    return torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, option_ids)), batch_first=True, padding_value=-1)
+
+
+def sounding(samples: Any, rate: int) -> list[tuple[float, float]]:
+    """Where a clip (samples,) sounds: start and end in seconds of each part, see [`Activity`]."""
+    activity = Activity(rate)
+    activity.add(samples)
+    return activity.spans()
+
+
+def cut_state(state: Any, rate: int, window_seconds: float) -> StateWindows:
+    """
+    Cuts the clips of a state into windows of what sounds; all of a clip in which nothing does.
+
+    Several clips of one length are cut at the same times, where any of them sounds. Of others each is cut from its first sound
+    to its last, and windows are paired by their place; those of a clip with fewer of them come several times.
+
+    Args:
+        state: As of a request: a block or a list of them.
+        rate: That of the judge, which windows are brought to.
+        window_seconds: Length of the windows.
+    """
+    blocks = state if isinstance(state, list) else [state]
+    sounds = [sound_of_request(block, rate) for block in blocks if is_audio(block)]  # (samples,) and rate each
+    if not sounds:
+        return StateWindows([(0.0, 1.0)], 0.0, blocks, [], [[]], rate)
+    spans = [sounding(*sound) for sound in sounds]
+    cut = cut_together(sounds, spans, window_seconds)
+    most = max(map(len, cut))
+    pairs = [[own[place * len(own) // most] for own in cut] for place in range(most)]
+    if any(spans):
+        pairs = [
+            pair
+            for pair in pairs
+            if not all(is_silent(samples[first:last]) for (samples, _), (*_, first, last) in zip(sounds, pair))
+        ]
+    frames = [[(first, last) for *_, first, last in pair] for pair in pairs]
+    seconds = len(sounds[0][0]) / sounds[0][1]
+    return StateWindows([pair[0][:2] for pair in pairs], seconds, blocks, sounds, frames, rate)
+
+
+def cut_together(
+    sounds: list[tuple[Any, int]], spans: list[list[tuple[float, float]]], window_seconds: float
+) -> list[list[tuple[float, float, int, int]]]:
+    """
+    The windows of each clip, (samples,) and its rate, which sounds in some `spans` of seconds: start and end of each in
+    seconds, its first sample and the one after its last.
+    """
+    lengths = [len(samples) / rate for samples, rate in sounds]
+    if max(lengths) - min(lengths) < MIN_SECONDS:
+        common = functools.reduce(joined_spans, spans, ())
+        spans = [
+            [at_least(round(start * rate), min(round(end * rate), len(clip)), len(clip), rate) for start, end in common]
+            for clip, rate in sounds
+        ]
+    else:
+        spans = [[(own[0][0], own[-1][1])] if own else [] for own in spans]
+    least = min(LEAST_SECONDS, window_seconds)
+    return [
+        list(window_frames(own or [(0.0, length)], rate, window_seconds, least))
+        for own, length, (_, rate) in zip(spans, lengths, sounds)
+    ]
+
+
+def sound_of_request(block: dict[str, Any], rate: int) -> tuple[Any, int]:
+    """(samples,) float32 and their rate, of an audio block of a request, which is `rate` if it does not say."""
+    if isinstance(data := block.get("data_base64"), str):
+        samples, rate = decode_base64(data)
+    else:
+        audio = block.get("audio")
+        if audio is None or isinstance(audio, (str, bytes)) or block.get("path") or block.get("url"):
+            raise ValueError(
+                "An audio block of a decision request brings its sound along, as `data_base64` (an encoded file) or as an "
+                "array; paths and URLs are not read."
+            )
+        own = block.get("sampling_rate")
+        samples, rate = sound_of(audio, rate if own is None else own)
+    check_length(samples, rate)
+    return samples, rate
+
+
+def sound_of(audio: Any, rate: Any) -> tuple[Any, int]:
+    """(samples,) float32 in [-1, 1] and their rate, from an array or from `{"array", "sampling_rate"}`."""
+    if isinstance(audio, dict):
+        if not {"array", "sampling_rate"} <= audio.keys():
+            raise ValueError(
+                f"The audio of a block has the keys {sorted(audio)}; `array` and `sampling_rate` are needed."
+            )
+        audio, rate = audio["array"], audio["sampling_rate"]
+    check_rate(rate)
+    return as_mono(audio, is_played=True).numpy(), rate
+
+
+def check_finite(samples: torch.Tensor):
+    """Raises a `ValueError` if a sample is no number."""
+    # The two are NaN if a sample is; to ask each one takes 15 times as long
+    if not torch.stack(samples.aminmax()).isfinite().all():
+        raise ValueError("A clip holds NaN or infinite samples.")
+
+
+def check_length(samples: Any, rate: int):
+    """Raises a `ValueError` if a clip (samples,) is too short to be judged."""
+    if len(samples) < int(MIN_SECONDS * rate):
+        raise ValueError(f"A clip of {len(samples) / rate:.3f} s is too short; at least {MIN_SECONDS} s is needed.")
+
+
+def decode_base64(data: str) -> tuple[Any, int]:
+    """(samples,) float32 and the rate of an encoded file in base64; of several channels their mean."""
+    file = read_base64(data)
+    if not is_soundfile_available():
+        raise ImportError("Files in requests are read by soundfile: pip install soundfile")
+    try:
+        samples, rate = soundfile.read(io.BytesIO(file), dtype="float32", always_2d=True)  # (samples, channels)
+    except RuntimeError as error:  # of soundfile
+        raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
+    check_rate(rate)
+    return as_mono(samples if len(samples) > samples.shape[1] else samples.T, is_played=True).numpy(), rate
+
+
 def read_base64(data: str) -> bytes:
     """The file of an audio block that brings it in base64."""
     try:
@@ -1034,8 +1287,8 @@ def yes_and_no(tokenizer: Any) -> list[str]:
     )
 
 
-def as_mono(audio: Any) -> torch.Tensor:
-    """(samples,) float32 in [-1, 1], from integers or several channels too."""
+def as_mono(audio: Any, *, is_played: bool = False) -> torch.Tensor:
+    """(samples,) float32 in [-1, 1], from integers or several channels too; what is played is clipped before channels are mixed."""
     try:
         samples = torch.as_tensor(audio).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -1044,6 +1297,11 @@ def as_mono(audio: Any) -> torch.Tensor:
         raise ValueError(f"A clip has the shape {tuple(samples.shape)}; (samples,) or (channels, samples) is needed.")
     if not samples.is_floating_point():
         samples = integers_as_floats(samples)
+    if is_played and samples.numel():
+        check_finite(samples)
+        lowest, highest = samples.aminmax()
+        if lowest < -1 or highest > 1:  # else no copy of what may be hours
+            samples = samples.clamp(-1, 1)
     if samples.ndim == 2:  # the shorter axis holds the channels
         samples = samples.mean(0 if samples.shape[0] <= samples.shape[1] else 1)  # (samples,)
     return samples.float()
@@ -1061,15 +1319,213 @@ def integers_as_floats(samples: torch.Tensor) -> torch.Tensor:
     return centred / 2 ** (torch.iinfo(samples.dtype).bits - 1)
 
 
+def check_rate(rate: Any):
+    """Raises a `ValueError` if a sampling rate is none that a clip can have."""
+    if not isinstance(rate, Real) or not 4_000 <= rate <= 384_000:
+        raise ValueError(f"The sampling rate of a clip is {rate!r}; 4000 to 384000 Hz is possible.")
+
+
 def resample(samples: Any, from_rate: int, to_rate: int) -> Any:
     """(samples,) float32 at another rate, by soxr."""
-    if not isinstance(from_rate, Real) or not 4_000 <= from_rate <= 384_000:
-        raise ValueError(f"The sampling rate of a clip is {from_rate!r}; 4000 to 384000 Hz is possible.")
+    check_rate(from_rate)
     if from_rate == to_rate:
         return samples
     if not is_soxr_available():
         raise ImportError(f"Audio at {from_rate} Hz must be resampled to {to_rate} Hz: pip install soxr")
     return soxr.resample(samples, from_rate, to_rate, quality="HQ")
+
+
+def is_loud(samples: Any) -> torch.Tensor:
+    """Which samples, of any shape, are more than digital silence."""
+    return ~(torch.as_tensor(samples).abs() <= SILENCE_PEAK)  # NaN is no silence: who reads it will say so
+
+
+def is_silent(samples: Any) -> bool:
+    """Whether a signal (samples,) is digital silence: nowhere above -90 dBFS."""
+    return not bool(is_loud(samples).any())
+
+
+class Activity:
+    """
+    Collects the level of a signal, to find where it sounds: of 10 ms, from each millisecond on.
+
+    Sound is what is less than 40 dB below the level of the clip, and above digital silence; pauses of up to two seconds are
+    part of it. A mean that does not move (an offset) is none. Signals come block by block: hours need no memory.
+    """
+
+    def __init__(self, rate: int):
+        self.rate, self.size = rate, max(1, round(HOP_SECONDS * rate))
+        self.rest, self.count = torch.empty(0), 0
+        # Of each hop whose 10 ms are not yet over: how many samples, their sum, and the sum of their squares
+        self.unfinished = torch.empty((3, 0), dtype=torch.float64)
+        self.powers: list[torch.Tensor] = []
+        self.power_sum = self.square_sum = 0.0  # of all powers, and of their squares
+        # First and last sample of each hop that is more than digital silence; -1 if there is none
+        self.edges: list[torch.Tensor] = []
+
+    def add(self, samples: Any):
+        """The next samples (samples,)."""
+        samples = torch.as_tensor(samples)
+        self.count += len(samples)
+        samples = torch.cat([self.rest, samples]) if len(self.rest) else samples
+        whole = len(samples) // self.size * self.size
+        # No more than some seconds at a time, of which there are copies
+        for block in samples[:whole].split(10_000 * self.size):
+            self._measure(block.view(-1, self.size))
+        self.rest = samples[whole:].clone()
+
+    def _measure(self, hops: torch.Tensor):
+        loud = is_loud(hops)  # (hops, samples)
+        first, last = loud.byte().argmax(1), hops.shape[1] - 1 - loud.flip(1).byte().argmax(1)
+        self.edges.append(torch.stack([first, last]).where(loud.any(1), -1).short())
+        exact = hops.double()
+        squares = exact.square().sum(1)
+        known = squares.isfinite()
+        count = torch.full_like(squares, hops.shape[1])
+        self._add_powers(torch.stack([count, exact.sum(1).where(known, 0.0), squares.where(known, math.inf)]))
+
+    def _add_powers(self, sums: torch.Tensor):
+        sums = torch.cat([self.unfinished, sums], dim=1)
+        self.unfinished = sums[:, max(0, sums.shape[1] - HOPS + 1) :]
+        if sums.shape[1] < HOPS:
+            return
+        count, total, squares = sums.unfold(1, HOPS, 1).sum(-1)
+        power = (squares - total.square() / count).clamp(min=0) / count
+        finite = power[power.isfinite()]
+        self.power_sum += float(finite.sum())
+        self.square_sum += float(finite.square().sum())
+        self.powers.append(power.float())
+
+    def spans(self) -> list[tuple[float, float]]:
+        """Start and end in seconds of each part that sounds, 0.1 s at least; nothing must be added any more."""
+        return [at_least(first, last, self.count, self.rate) for first, last in self._places()]
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        """First sample and the one after the last of each part that sounds."""
+        if len(self.rest):
+            self._measure(self.rest[None])
+            self.rest = self.rest[:0]
+        if not self.edges:
+            return
+        nothing = torch.zeros(HOPS - 1, dtype=torch.bool)
+        self._add_powers(nothing.double().expand(3, -1))  # so that the last hops have their power too
+        power, (first, last) = torch.cat(self.powers), torch.cat(self.edges, dim=1)
+        sounding = first >= 0
+        # Weighted by itself, so that pauses say nothing about the level of what is between them
+        level = self.square_sum / self.power_sum if self.power_sum else 0.0
+        active = power >= min(level, max(level * 10 ** (QUIET_DB / 10), 10 ** (QUIET_DBFS / 10)))
+        active &= torch.cat([sounding, nothing]).unfold(0, HOPS, 1).any(-1)
+        changes = torch.cat([nothing[:1], active, nothing[:1]]).byte().diff().nonzero()[:, 0]
+        # From the first hop of a part to the last of its last 10 ms
+        begins, ends = changes[::2], (changes[1::2] + HOPS - 1).clamp(max=len(active))
+        if not len(begins):
+            return
+        new = begins[1:] - ends[:-1] > round(LONGEST_PAUSE_SECONDS / HOP_SECONDS)
+        end = torch.ones(1, dtype=torch.bool)
+        sounds = sounding.nonzero()[:, 0]
+        # Nothing of the quiet around it: how much of it there is would count as how the speech sounds
+        starts = sounds[torch.searchsorted(sounds, begins[torch.cat([end, new])])]
+        stops = sounds[torch.searchsorted(sounds, ends[torch.cat([new, end])]) - 1]
+        for start, stop in zip(starts.tolist(), stops.tolist()):
+            yield start * self.size + int(first[start]), stop * self.size + int(last[stop]) + 1
+
+
+def at_least(first: int, last: int, frames: int, rate: int) -> tuple[float, float]:
+    """Two of the `frames` of a clip as seconds, after both were moved outwards if less lies between them than can be judged."""
+    missing = max(0, round(MIN_SECONDS * rate) - (last - first))
+    last = min(frames, last + missing)
+    first = max(0, min(first, last - round(MIN_SECONDS * rate)))
+    return first / rate, last / rate
+
+
+def joined_spans(
+    first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]
+) -> tuple[tuple[float, float], ...]:
+    """
+    Time spans, (start, end) in order, that lie in either of two sets.
+
+    Example:
+        >>> joined_spans([(0, 2)], [(1, 3), (5, 6)])
+        ((0, 3), (5, 6))
+    """
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted([*first, *second]):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def windows(seconds: float, window: float = 10.0, minimum: float = LEAST_SECONDS) -> list[tuple[float, float]]:
+    """
+    Cuts a length into windows that cover it without overlap.
+
+    If the rest is shorter than `minimum`, the last border moves forward until it is not; where that would leave the window
+    before it too short, the two become one, the only case of a window longer than `window`. Only a clip that is itself shorter
+    than `minimum` gives a shorter window.
+
+    Args:
+        minimum: Shortest window, in seconds; at most `window`.
+
+    Returns:
+        (start, end) in seconds, in order; the first start is 0 and the last end is `seconds`.
+
+    Raises:
+        ValueError: If a length is out of range.
+
+    Example:
+        >>> windows(20.5)
+        [(0.0, 10.0), (10.0, 19.5), (19.5, 20.5)]
+    """
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"seconds must be above 0 and finite; got {seconds}")
+    if not 0 <= minimum <= window < math.inf or window == 0:
+        raise ValueError(f"0 <= minimum <= window and window > 0 are needed; got minimum={minimum}, window={window}")
+    count = max(1, math.ceil(seconds / window - 1e-9))  # rounding must not make a window of a nanosecond
+    borders = [index * window for index in range(count)] + [seconds]
+    if count > 1 and seconds - borders[-2] < minimum:
+        border = seconds - minimum
+        borders[-2:-1] = [border] if border - borders[-3] >= minimum else []
+    return [(float(start), float(end)) for start, end in itertools.pairwise(borders)]
+
+
+def window_frames(
+    spans: Sequence[tuple[float, float]], rate: int, window: float, minimum: float
+) -> Iterator[tuple[float, float, int, int]]:
+    """
+    Windows of several parts of a clip, (start, end) in seconds: start and end of each in seconds of the clip, its first frame
+    and the one after its last.
+    """
+    for span in spans:
+        begin, stop = (round(time * rate) for time in span)
+        for start, end in windows((stop - begin) / rate, window, minimum):
+            # Rounded borders, so that windows do not drift from the times they say
+            yield begin / rate + start, begin / rate + end, begin + round(start * rate), begin + round(end * rate)
+
+
+def over_windows(answers: Sequence[Any], weights: Sequence[float]) -> torch.Tensor:
+    """
+    The answer (options,) to a question about a clip: the mean of the `answers` (options,) about its windows, each of which
+    counts for its weight, which is its length in seconds.
+    """
+    shares = torch.stack([torch.as_tensor(one).double().cpu() for one in answers])  # (windows, options)
+    weight = torch.tensor(weights, dtype=torch.float64)
+    return weight @ shares / weight.sum()
+
+
+def frames_over_windows(answers: Sequence[Any], spans: Sequence[tuple[float, float]], seconds: float) -> torch.Tensor:
+    """
+    The answer (frames,) to a question when something is heard in a clip of so many `seconds`: the `answers` (frames,) about its
+    windows, (start, end) in seconds each, in a row; 0 where silence was left out.
+    """
+    rows = [torch.as_tensor(one).cpu() for one in answers]
+    step = sum(end - start for start, end in spans) / sum(map(len, rows))  # seconds of a frame
+    parts, heard = [], 0.0  # until where the parts reach
+    for (start, end), row in zip(spans, rows):
+        parts += [row.new_zeros(max(0, round((start - heard) / step))), row]
+        heard = end
+    return torch.cat([*parts, rows[0].new_zeros(max(0, round((seconds - heard) / step)))])
 
 
 AudioJudgeFeatureExtractor.register_for_auto_class("AutoFeatureExtractor")

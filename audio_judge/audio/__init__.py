@@ -6,7 +6,6 @@ the business of ``audio_judge.audio.files``. :func:`iter_windows` reads hours of
 """
 
 import io
-import itertools
 import math
 import os
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 import soxr
 from scipy.ndimage import uniform_filter1d
 
-from audio_judge.audio.activity import Activity, ChannelLevels, is_loud, longer
+from audio_judge.audio.channels import ChannelLevels
 from audio_judge.audio.files import (
     MIN_SECONDS,
     AudioError,
@@ -173,7 +172,7 @@ def iter_windows(
 
     Args:
         source: Anything that :func:`read_audio` takes.
-        minimum: Shortest window, in seconds; see :func:`windows`.
+        minimum: Shortest window, in seconds; see ``windows`` of the processor, which cuts.
         start_time: Where the first window starts, in seconds; None for the beginning.
         end_time: Where the last one ends, in seconds; None for the end.
         spans: Parts to cut into windows instead, (start, end) in seconds and in order.
@@ -190,22 +189,17 @@ def iter_windows(
         [(0.0, 1.0), (1.0, 2.0)]
     """
     index = _channel_index(source, channel, start_time, end_time, name)
+    from audio_judge.processing_audio_judge import window_frames  # here, as all that needs torch
+
     with _stream(source, name) as file:
-        rate, place = file.rate, 0
         parts: Sequence[tuple[float | None, float | None]] = spans or [(start_time, end_time)]
-        for first, last in parts:
-            begin, stop = _frame_span(file.frames, rate, first, last, file.name)
-            file.skip(begin - place)
-            for start, end in windows((stop - begin) / rate, window_seconds, minimum):
-                # A difference of rounded borders, so that windows do not drift from the times they say
-                samples = _read_mono(file, round(end * rate) - round(start * rate), index)
-                yield begin / rate + start, begin / rate + end, _checked(samples, rate, file.name)
-            place = stop
-
-
-def is_silent(samples: np.ndarray) -> bool:
-    """Whether a signal (samples,) is digital silence: nowhere above -90 dBFS."""
-    return not is_loud(samples).any()
+        frames = [_frame_span(file.frames, file.rate, *part, file.name) for part in parts]
+        times = [(first / file.rate, last / file.rate) for first, last in frames]
+        place = 0
+        for start, end, first, last in window_frames(times, file.rate, window_seconds, minimum):
+            file.skip(first - place)
+            yield start, end, _checked(_read_mono(file, last - first, index), file.rate, file.name)
+            place = last
 
 
 class Hearing(NamedTuple):
@@ -232,8 +226,7 @@ def listen(
 ) -> Hearing:
     """Listen through a clip, or a part of it, without keeping it: where it sounds, and what is lost by how it is heard.
 
-    Sound is what is less than 40 dB below the level of the clip, and above digital silence. The arguments are those of
-    :func:`read_audio`.
+    What sounds is told by ``Activity`` of the processor, for whoever asks a judge. The arguments are those of :func:`read_audio`.
 
     Raises:
         AudioError: As :func:`read_audio`.
@@ -242,6 +235,8 @@ def listen(
         >>> listen((np.concatenate([np.zeros(8000), np.ones(4000), np.zeros(8000)]), 8000)).spans
         ((1.0, 1.5),)
     """
+    from audio_judge.processing_audio_judge import Activity
+
     index = _channel_index(source, channel, start_time, end_time, name)
     with _stream(source, name) as file:
         first, last = _frame_span(file.frames, file.rate, start_time, end_time, file.name)
@@ -250,8 +245,7 @@ def listen(
         for block in file.blocks(last - first):
             levels.add(block)
             activity.add(_mono(block, index, file.name))
-        spans = tuple(longer(*span, last - first, file.rate) for span in activity.spans())
-        return Hearing(spans, MIX if index is None else index + 1, tuple(levels.notes(index)))
+        return Hearing(tuple(activity.spans()), MIX if index is None else index + 1, tuple(levels.notes(index)))
 
 
 def _channel_index(
@@ -336,38 +330,6 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     import torch
 
     return torch.from_numpy(resample(samples.detach().cpu().float().numpy(), from_rate, to_rate)).to(samples.device)
-
-
-def windows(seconds: float, window: float = 10.0, minimum: float = 1.0) -> list[tuple[float, float]]:
-    """Cut a length into windows that cover it without overlap.
-
-    If the rest is shorter than ``minimum``, the last border moves forward until it is not; where that would leave the
-    window before it too short, the two become one, the only case of a window longer than ``window``. Only a clip that
-    is itself shorter than ``minimum`` gives a shorter window.
-
-    Args:
-        minimum: Shortest window, in seconds; at most ``window``.
-
-    Returns:
-        (start, end) in seconds, in order; the first start is 0 and the last end is ``seconds``.
-
-    Raises:
-        ValueError: If a length is out of range.
-
-    Example:
-        >>> windows(20.5)
-        [(0.0, 10.0), (10.0, 19.5), (19.5, 20.5)]
-    """
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"seconds must be above 0 and finite; got {seconds}")
-    if not 0 <= minimum <= window < math.inf or window == 0:
-        raise ValueError(f"0 <= minimum <= window and window > 0 are needed; got minimum={minimum}, window={window}")
-    count = max(1, math.ceil(seconds / window - 1e-9))  # rounding must not make a window of a nanosecond
-    borders = [index * window for index in range(count)] + [seconds]
-    if count > 1 and seconds - borders[-2] < minimum:
-        border = seconds - minimum
-        borders[-2:-1] = [border] if border - borders[-3] >= minimum else []
-    return [(float(start), float(end)) for start, end in itertools.pairwise(borders)]
 
 
 def lay_beside(

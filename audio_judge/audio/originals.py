@@ -4,7 +4,7 @@ Both are at one rate, of one length and in time with each other, as ``audio_judg
 is above 8 kHz, and changes of time, which leave nothing to compare.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -175,3 +175,28 @@ def _normalised(part: np.ndarray) -> np.ndarray:
         part = part - part.mean(axis, keepdims=True)
         part = part / (np.linalg.norm(part, axis=axis, keepdims=True) + 1e-12)
     return part
+
+
+def split_spans(
+    spans: Sequence[tuple[float, float]], inside: tuple[float, float], least: float
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Cut time spans at both ends of another one; what is shorter than ``least`` is not cut off.
+
+    Returns:
+        Those inside it, and those outside.
+
+    Example:
+        >>> split_spans([(0.0, 10.0)], (0.5, 4.0), 1.0)
+        ([(0.0, 4.0)], [(4.0, 10.0)])
+    """
+    within, without = [], []
+    for start, end in spans:
+        first, last = max(start, min(end, inside[0])), min(end, max(start, inside[1]))
+        if last - first < min(least, end - start):
+            without.append((start, end))
+            continue
+        first = start if first - start < least else first
+        last = end if end - last < least else last
+        within.append((first, last))
+        without += [span for span in ((start, first), (last, end)) if span[1] > span[0]]
+    return within, without

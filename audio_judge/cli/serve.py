@@ -19,7 +19,8 @@ EXAMPLES = """examples:
   audio-judge serve -- --model-timeout 60 --enable-cors
 
 Becomes `transformers serve`: typed questions at /v1/systemone, and of a native audio language model chat at
-/v1/chat/completions. Options after -- are its own."""
+/v1/chat/completions. Long clips are heard in windows, as everywhere; for half an hour raise --max-seconds and, for files that are
+not compressed, --max-body-mb. Work ends when the client has left or the server is told to stop. Options after -- are its own."""
 
 # Several questions in one prompt need it
 ATTENTION = ("--attn-implementation", "sdpa")

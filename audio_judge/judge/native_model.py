@@ -85,8 +85,10 @@ class NativeProcessor:
         check: Any = AudioJudgeProcessor.parse_questions
         return list(check(self, questions))
 
-    def decision_inputs(self, requests: list[dict[str, Any]]) -> tuple[dict[str, Any], list[list[Any]]]:
-        """Make prompts of decision requests, as ``AudioJudgeProcessor.decision_inputs`` does; states hold arrays.
+    def decision_inputs(
+        self, requests: list[dict[str, Any]], *, is_cut: bool = True
+    ) -> tuple[dict[str, Any], list[list[Any]]]:
+        """Make prompts of decision requests, as ``AudioJudgeProcessor.decision_inputs`` does of windows (``is_cut``).
 
         Returns:
             The arguments of ``NativeModel.decide`` and the questions of each request.

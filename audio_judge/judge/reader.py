@@ -20,16 +20,13 @@ from audio_judge.audio import (
     AudioSource,
     Channel,
     audio_info,
-    is_silent,
     iter_windows,
     lay_beside,
     listen,
     read_audio,
     resample,
-    windows,
 )
-from audio_judge.audio.activity import LONGEST_PAUSE_SECONDS, joined_spans, split_spans
-from audio_judge.audio.originals import LEAST_LIKENESS, likeness
+from audio_judge.audio.originals import LEAST_LIKENESS, likeness, split_spans
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.evidence import Alone, Evidence, SameClips
@@ -41,6 +38,7 @@ from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part, request_name
 from audio_judge.judge.spoken import TextQuestion, telling, variants
 from audio_judge.messages import clip_state, pair_state, text_messages
+from audio_judge.processing_audio_judge import LEAST_SECONDS, LONGEST_PAUSE_SECONDS, is_silent, joined_spans, windows
 from audio_judge.tasks import ParseError, listeners
 from audio_judge.text_models.replies import Completion, Sampling
 
@@ -87,7 +85,7 @@ class _Sounding:
         """Windows of what sounds, or of all of it if nothing does."""
         spans = self.spans or (self.whole,)
         if hop is None or hop == size:
-            least = min(streaming.LEAST_SECONDS, size)
+            least = min(LEAST_SECONDS, size)
             yield from iter_windows(self.source, size, minimum=least, spans=spans, channel=self.channel)
             return
         for start, end in spans:
@@ -265,7 +263,7 @@ class Reader:
             yield replace(found, source=clip, channel=MIX)
             return
         spans = joined_spans(found.spans, listen(original).spans)
-        covered, bare = split_spans(spans or ((0.0, clip.seconds),), (first, last), streaming.LEAST_SECONDS)
+        covered, bare = split_spans(spans or ((0.0, clip.seconds),), (first, last), LEAST_SECONDS)
         if bare:
             alone = sum(end - start for start, end in bare)
             reaches = f"the reference reaches from {first:.1f} to {last:.1f} s of the clip"
@@ -390,7 +388,8 @@ class Reader:
     def _decide_states(
         self, states: list[State], questions: Mapping[str, dict[str, Any]]
     ) -> list[dict[str, np.ndarray]]:
-        inputs, asked = self.processor.decision_inputs([{"state": s, "questions": questions} for s in states])
+        requests = [{"state": state, "questions": questions} for state in states]
+        inputs, asked = self.processor.decision_inputs(requests, is_cut=True)
         answers = iter(self.model.decide(**self._on_device(inputs)))
         return [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
 

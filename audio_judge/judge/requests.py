@@ -16,6 +16,7 @@ from audio_judge.audio import MIX, Audio, AudioSource, Channel
 from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import fault_of, rubric_of
+from audio_judge.processing_audio_judge import frames_over_windows, over_windows
 from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners
 from audio_judge.tasks.listeners import Listener
@@ -213,7 +214,7 @@ class Reading:
 
     def mean(self, name: str) -> np.ndarray:
         """Weighted mean over the windows of a question's probabilities (options,)."""
-        return np.average([window.probabilities[name] for window in self.windows], axis=0, weights=self.lengths)
+        return over_windows([window.probabilities[name] for window in self.windows], self.lengths).numpy()
 
     def mean_said(self, name: str) -> float | None:
         """Weighted mean of the scores that texts give, over the windows that could be read; None if there is none."""
@@ -226,14 +227,8 @@ class Reading:
 
     def joined(self, name: str) -> np.ndarray:
         """The probabilities of all frames of the clip (frames,) of a question about when; 0 where digital silence was left out."""
-        frames = sum(len(window[name]) for window in self.probabilities)
-        step = sum(end - start for start, end in self.spans) / frames  # seconds of a frame
-        parts: list[np.ndarray] = []
-        heard = 0.0  # until where the parts reach
-        for (start, end), window in zip(self.spans, self.probabilities, strict=True):
-            parts += [np.zeros(round((start - heard) / step)), window[name]]
-            heard = end
-        return np.concatenate([*parts, np.zeros(max(0, round((self.seconds - heard) / step)))])
+        answers = [window[name] for window in self.probabilities]
+        return frames_over_windows(answers, self.spans, self.seconds).numpy()
 
 
 def as_requests(clips: Any, reference: Any = None) -> tuple[list[Request], bool]:

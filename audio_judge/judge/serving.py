@@ -2,8 +2,9 @@
 
     python -c "from audio_judge.judge.serving import main; main()" serve runs/mini --device cpu
 
-That server answers a request to ``/v1/systemone`` of which it hears nothing, of any size, for a client that has left, and runs the
-code of a judge's folder; here the classes of this package are registered. Of a native audio language model it would load the
+That server answers a request to ``/v1/systemone`` of which it hears nothing, of any size, for a client that has left or while it is
+told to stop, makes all windows of a long clip before it asks about the first, and runs the code of a judge's folder; here the
+classes of this package are registered. Of a native audio language model it would load the
 speaking half, too, and write the sound of a request into the prompt as text. Chat (``/v1/chat/completions`` with
 ``input_audio``) stays as transformers has it.
 """
@@ -14,29 +15,33 @@ import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from audio_judge.audio import audio_info, read_audio, resample
+from audio_judge.audio import audio_info, iter_windows
 from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.judge import asking
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.native import load_audio_model
-from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.wordings import understood_by
 from audio_judge.messages import text_messages
-from audio_judge.processing_audio_judge import read_base64, without_spans
+from audio_judge.processing_audio_judge import WINDOWS_PER_PASS, cut_state, read_base64, without_spans
 
 SOUNDS = ("audio", "input_audio", "audio_url")
 NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file")
 
-# Whether the client of the request that is being answered has left
+# Whether the client of the request that is being answered has left, and whether the server was told to stop
 _GONE: ContextVar[threading.Event] = ContextVar("gone")
+_STOPS = threading.Event()
+# Requests whose sound is in memory at a time: the next one is read while one is answered
+PLACES = 2
+_PIECE_SECONDS = 30.0  # read at a time, before it is asked again whether somebody waits
 
-Answering = Callable[[Any, dict[str, Any]], tuple[dict[str, Any], int]]
+Answering = Callable[[Any, dict[str, Any], Callable[[], None]], tuple[dict[str, Any], int]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Limits:
     characters: int = 20_000
 
 
-class ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
+class UnwantedError(Exception):
+    """Nobody waits for the answer any more, or there will be nobody to give it."""
 
 
 def main(limits: Limits | None = None, *, is_native: bool = False) -> None:
@@ -82,8 +87,8 @@ def install(limits: Limits | None = None, *, is_native: bool = False) -> None:
         ModelManager._load_model = load_model  # type: ignore[assignment,method-assign]
     else:
         ModelManager.get_model_modality = refuse_chat  # type: ignore[assignment,method-assign]
-    handle = _handler(answer if is_native else SystemOneHandler._answer, known)
-    SystemOneHandler.handle_request = handle  # type: ignore[method-assign,assignment]
+    SystemOneHandler.handle_request = _handler(answer_native if is_native else answer, known)  # type: ignore[method-assign,assignment]
+    notice_stops()
 
     def build_server(manager: Any, *parts: Any, **options: Any) -> Any:
         # What lies in the cache of the Hub, as transformers would list, is not served here; without a cache that fails
@@ -115,6 +120,19 @@ def refuse_chat(manager: Any, model: Any, processor: Any = None) -> Any:
         "this judge does not chat: POST typed questions to /v1/systemone, and have its words from audio_judge.AudioJudge or "
         "`audio-judge explain`",
     )
+
+
+def notice_stops() -> None:
+    """Note when uvicorn is told to stop, which waits for the requests that are being answered."""
+    import uvicorn
+
+    handle_exit = uvicorn.Server.handle_exit
+
+    def stop(self: Any, sig: int, frame: Any) -> None:
+        _STOPS.set()
+        handle_exit(self, sig, frame)
+
+    uvicorn.Server.handle_exit = stop  # type: ignore[method-assign]
 
 
 class Doorman:
@@ -173,64 +191,78 @@ class Doorman:
         await send({"type": "http.response.body", "body": said.encode()})
 
 
-def _handler(usual: Answering, limits: Limits) -> Any:
+def _handler(answering: Answering, limits: Limits) -> Any:
     """Make what stands in place of ``SystemOneHandler.handle_request``."""
+    places = asyncio.Semaphore(PLACES)
 
     async def handle(self: Any, body: dict[str, Any], request_id: str) -> Any:
         from fastapi import HTTPException
         from fastapi.responses import JSONResponse
 
-        gone = _GONE.get(threading.Event())
+        check = partial(check_wanted, _GONE.get(threading.Event()))
         try:
             json.dumps(body, ensure_ascii=False).encode()  # halves of characters can be neither read nor sent back
             without_spans(body.get("questions"))  # which checks what transformers takes for granted
             request = self._validate_request(body).model_dump(include={"state", "questions", "assets"})
-            request["state"] = await asyncio.to_thread(hear, request, limits)
-            model_id, model, processor = self._resolve_model(body)
-            manager = self.generation_state.get_manager(model_id, use_cb=False)
-            pipe = self._pipeline(model_id, model, processor)
-            understood = understood_by(model, request["questions"], body["model"])
-            request["questions"] = understood.asked
-            found, tokens = await manager.async_submit(while_wanted, usual, pipe, request, gone)
+            async with places:
+                request["state"] = await asyncio.to_thread(hear, request, limits, check)
+                model_id, model, processor = self._resolve_model(body)
+                manager = self.generation_state.get_manager(model_id, use_cb=False)
+                pipe = self._pipeline(model_id, model, processor)
+                understood = understood_by(model, request["questions"], body["model"])
+                request["questions"] = understood.asked
+                found, tokens = await manager.async_submit(while_wanted, answering, pipe, request, check)
             answers = understood.answers(found)
         except ValueError as error:
             raise HTTPException(status_code=400, detail=str(error)) from error
-        except ClientGoneError as error:
-            raise HTTPException(status_code=499, detail="the client has left") from error
+        except UnwantedError as error:
+            raise HTTPException(status_code=503 if _STOPS.is_set() else 499, detail=str(error)) from error
         usage = {"input_tokens": tokens, "output_tokens": 0}
         return JSONResponse({"model": body["model"], "answers": answers, "usage": usage})
 
     return handle
 
 
-def while_wanted(
-    usual: Answering, pipeline: Any, request: dict[str, Any], gone: threading.Event
-) -> tuple[dict[str, Any], int]:
-    """Answer a request as long as somebody waits for it.
+def check_wanted(gone: threading.Event) -> None:
+    """Make sure that work on a request is worth while.
 
     Raises:
-        ClientGoneError: Before the next layer of the model, once nobody does.
+        UnwantedError: If its client has left, or the server was told to stop.
+    """
+    if _STOPS.is_set():
+        raise UnwantedError("the server stops")
+    if gone.is_set():
+        raise UnwantedError("the client has left")
+
+
+def while_wanted(
+    answering: Answering, pipeline: Any, request: dict[str, Any], check: Callable[[], None]
+) -> tuple[dict[str, Any], int]:
+    """Answer a request as long as it is worth while: ``check`` is asked before each batch of windows and each layer.
+
+    Raises:
+        UnwantedError: By ``check``.
     """
 
-    def check(*_: Any) -> None:
-        if gone.is_set():
-            raise ClientGoneError
+    def before(*_: Any) -> None:
+        check()
 
     check()
     stacks = [module for module in pipeline.model.modules() if isinstance(module, torch.nn.ModuleList)]
-    hooks = [layer.register_forward_pre_hook(check) for stack in stacks for layer in stack]
+    hooks = [layer.register_forward_pre_hook(before) for stack in stacks for layer in stack]
     try:
-        return usual(pipeline, request)
+        return answering(pipeline, request, check)
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def hear(request: dict[str, Any], limits: Limits) -> list[Any]:
+def hear(request: dict[str, Any], limits: Limits, check: Callable[[], None] = lambda: None) -> list[Any]:
     """Read the clips of a request, in this package's shape (``data_base64``) or in OpenAI's.
 
     Args:
         request: ``state``, ``questions`` and ``assets``.
+        check: Is called before each 30 s are read; what it raises ends the work.
 
     Returns:
         The blocks of the state, each clip as an array with its ``sampling_rate``.
@@ -258,7 +290,7 @@ def hear(request: dict[str, Any], limits: Limits) -> list[Any]:
         if sound is None:
             heard.append(block)
             continue
-        clip = _decode(sound, left, limits.seconds)
+        clip = _decode(sound, left, limits.seconds, check)
         left -= len(clip["audio"]) / clip["sampling_rate"]
         heard.append(clip)
     return heard
@@ -295,13 +327,22 @@ def _inside(block: Any) -> Iterator[dict[str, Any]]:
         yield from _inside(part)
 
 
-def _decode(data: str, left: float, allowed: float) -> dict[str, Any]:
+def _decode(data: str, left: float, allowed: float, check: Callable[[], None]) -> dict[str, Any]:
     file = read_base64(data)
+    check()
+    info = audio_info(file)
     # Told by the file before it is decoded: an hour of silence is a few kilobytes
-    if audio_info(file).seconds > left:
+    if info.seconds > left:
         raise ValueError(f"more than {allowed:g} s of audio; --max-seconds of the server")
-    audio = read_audio(file)
-    return {"type": "audio", "audio": audio.samples, "sampling_rate": audio.sampling_rate}
+    samples, heard = (
+        np.empty(round(info.seconds * info.sampling_rate), np.float32),
+        0,
+    )  # not twice, as joined pieces would be
+    for _, _, piece in iter_windows(file, _PIECE_SECONDS):
+        check()
+        samples[heard : heard + len(piece.samples)] = piece.samples
+        heard += len(piece.samples)
+    return {"type": "audio", "audio": samples[:heard], "sampling_rate": info.sampling_rate}
 
 
 def load_model(manager: Any, model_id_and_revision: str, **_: Any) -> Any:
@@ -312,43 +353,55 @@ def load_model(manager: Any, model_id_and_revision: str, **_: Any) -> Any:
     return load_audio_model(name, revision=revision, dtype=manager.dtype, device_map=manager.device, **given)[0]
 
 
-def answer(pipeline: Any, request: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Answer the typed questions of a request by a native model, in place of ``SystemOneHandler._answer``.
+def answer(pipeline: Any, request: dict[str, Any], check: Callable[[], None]) -> tuple[dict[str, Any], int]:
+    """Answer the typed questions of a request by a judge of ours, in place of ``SystemOneHandler._answer``.
 
     Args:
         pipeline: With the ``model`` and its ``processor``.
         request: ``state``, as ``hear`` gives it, and ``questions``.
+        check: Is called before each batch of windows; what it raises ends the work.
 
     Returns:
-        The answers by name, and the number of tokens that were read but for those of the questions.
+        The answers by name, and the number of tokens that were read.
+    """
+    windows = pipeline.processor.windows(request["state"])
+    return pipeline.processor.decide(pipeline.model, windows, request["questions"], check)
+
+
+def answer_native(pipeline: Any, request: dict[str, Any], check: Callable[[], None]) -> tuple[dict[str, Any], int]:
+    """As ``answer``, by a native model.
+
+    Returns:
+        The answers by name, and about how many tokens were read but for those of the questions.
 
     Raises:
-        ValueError: If a clip is longer than what the model hears at once, a question is not well formed, or the model was
-            trained as a judge but not on such questions, nor on words in their place.
+        ValueError: If a question is not well formed, or the model was trained as a judge but not on such questions, nor on words
+            in their place.
     """
     judge = AudioJudge(pipeline.model, pipeline.processor)
-    state = [_block(block, judge.processor) for block in request["state"]]
+    state = [_block(block) for block in request["state"]]
+    windows = cut_state(state, judge.processor.sampling_rate, judge.processor.window_seconds)
     questions = judge.parse_questions(request["questions"])
-    (heard,) = judge.reader.decide([state], asking.decisions(judge.identity, request["questions"]))
-    answers = {question.name: question.answer(heard.probabilities[question.name].tolist()) for question in questions}
-    return answers, len(questions) * len(judge.processor.encode(text_messages(state, "")).ids)
+    asked = asking.decisions(judge.identity, request["questions"])
+    heard = []
+    for first in range(0, len(windows), WINDOWS_PER_PASS):
+        check()
+        places = range(first, min(first + WINDOWS_PER_PASS, len(windows)))
+        heard += judge.reader.decide([windows[place] for place in places], asked)
+    answers = {}
+    for question in questions:
+        shares = windows.answer([one.probabilities[question.name] for one in heard])
+        answers[question.name] = question.answer(shares.tolist())
+    tokens = len(judge.processor.encode(text_messages(windows[0], "")).ids)
+    return answers, len(windows) * len(questions) * tokens
 
 
 def _blocks(state: Any) -> list[Any]:
     return state if isinstance(state, list) else [state]
 
 
-def _block(block: Any, processor: NativeProcessor) -> dict[str, Any]:
-    """A block of a request as one of a prompt: sound at the model's rate, anything else as text."""
+def _block(block: Any) -> dict[str, Any]:
+    """A block of a request as one of a prompt: sound as it is, anything else as text."""
     if not isinstance(block, dict) or block.get("type") not in ("audio", "text"):
         return {"type": "text", "text": block if isinstance(block, str) else json.dumps(block, ensure_ascii=False)}
-    if block["type"] == "text":
-        return {"type": "text", "text": str(block.get("text", ""))}
-    samples: np.ndarray = block["audio"]
-    seconds = len(samples) / block["sampling_rate"]
-    if seconds > processor.window_seconds:
-        raise ValueError(
-            f"a clip of {seconds:.1f} s; this model hears {processor.window_seconds:g} s at once: cut it, or ask it with "
-            "audio_judge.AudioJudge, which does"
-        )
-    return {"type": "audio", "audio": resample(samples, block["sampling_rate"], processor.sampling_rate)}
+    return block if block["type"] == "audio" else {"type": "text", "text": str(block.get("text", ""))}

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 
 from audio_judge.audio import MIN_SECONDS, MIX, Audio, AudioSource, Channel, iter_windows, read_audio
-from audio_judge.processing_audio_judge import as_mono
-
-# A judge hears at least this much at a time, if there is so much
-LEAST_SECONDS = 1.0
+from audio_judge.processing_audio_judge import LEAST_SECONDS, as_mono
 
 
 def sliding_windows(

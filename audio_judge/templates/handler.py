@@ -16,7 +16,6 @@ only: no path is opened and no address fetched.
 """
 
 import base64
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -28,9 +27,9 @@ RUBRICS: dict[str, dict[str, Any]] = {}
 # What can be asked in words, of a judge that learned no typed questions: task to request, filled in when it is pushed
 REQUESTS: dict[str, str] = {}
 
-BATCH_SIZE = 8
 LONGEST_ANSWER = 512  # tokens
-SHORTEST_SECONDS, SHORTEST_WINDOW, LONGEST_SECONDS = 0.1, 1.0, 7200.0
+LONGEST_SECONDS = 7200.0
+LEAST_REACH = 0.1  # seconds by which a reference may end before its clip
 RUBRIC_KEYS = {"name", "instructions", "levels", "low", "high"}
 
 
@@ -72,10 +71,16 @@ class EndpointHandler:
         given = inputs if isinstance(inputs, dict) else {"audio": inputs}
         if unknown := sorted(set(given) - {"audio", "reference"}):
             raise ValueError(f"keys {', '.join(unknown)} of inputs; audio and reference are possible")
-        clip = self._samples(given.get("audio"), "audio")
-        reference = given.get("reference", parameters.get("reference"))
-        original = None if reference is None else self._samples(reference, "reference")
-        windows = [(end - start, self._state(clip, original, start, end)) for start, end in self._windows(len(clip))]
+        clip, seconds = self._block(given.get("audio"), "audio")
+        state, reference = [clip], given.get("reference", parameters.get("reference"))
+        if reference is not None:
+            original, length = self._block(reference, "reference")
+            if length < seconds - LEAST_REACH:
+                raise ValueError("reference: it is shorter than the clip; give one that runs along with it")
+            original["audio"] = original["audio"][: round(seconds * original["sampling_rate"])]
+            labels = [{"type": "text", "text": text} for text in ("Degraded clip: ", "\nReference clip: ")]
+            state = [labels[0], clip, labels[1], original]
+        windows = self.processor.windows(state)
         asked = [name for name in ("questions", "rubric", "task") if name in parameters]
         if len(asked) > 1:
             raise ValueError(f"{' and '.join(asked)} are given; leave one out")
@@ -86,68 +91,32 @@ class EndpointHandler:
             answers = self._say(windows, parameters.get("task", next(iter(REQUESTS), None)))
         else:
             answers = self._rate(windows, named_rubrics(parameters.get("rubric")))
-        return {"seconds": len(clip) / self.processor.sampling_rate, "answers": answers}
+        return {"seconds": seconds, "answers": answers}
 
-    def _samples(self, sound: Any, name: str) -> Any:
-        """(samples,) at the judge's rate."""
+    def _block(self, sound: Any, name: str) -> tuple[dict[str, Any], float]:
+        """A clip as a block of a state, and its length in seconds."""
         if isinstance(sound, bytes | bytearray):
             sound = base64.b64encode(sound).decode()
         if not isinstance(sound, str):
             raise ValueError(f"{name}: {type(sound).__name__}; an encoded file is needed, as base64 or bytes")
         try:
-            samples = self.processor._decode(sound)
+            samples, rate = self.processor.sound({"type": "audio", "data_base64": sound})
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        seconds = len(samples) / self.processor.sampling_rate
-        if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-            raise ValueError(f"{name}: {seconds:.3g} s; {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} s are possible")
-        return samples
+        seconds = len(samples) / rate
+        if seconds > LONGEST_SECONDS:
+            raise ValueError(f"{name}: {seconds:.3g} s; up to {LONGEST_SECONDS:g} s are possible")
+        return {"type": "audio", "audio": samples, "sampling_rate": rate}, seconds
 
-    def _windows(self, length: int) -> list[tuple[int, int]]:
-        """Start and end in samples of windows side by side, none much shorter than the others."""
-        rate = self.processor.sampling_rate
-        size, least = int(self.processor.window_seconds * rate), int(SHORTEST_WINDOW * rate)
-        borders = [*range(0, length, size), length]
-        if len(borders) > 2 and length - borders[-2] < least:
-            border = length - least
-            borders[-2:-1] = [border] if border - borders[-3] >= least else []
-        return list(pairwise(borders))
-
-    def _state(self, clip: Any, original: Any, start: int, end: int) -> list[dict[str, Any]]:
-        heard = {"type": "audio", "audio": clip[start:end]}
-        if original is None:
-            return [heard]
-        same = original[start:end]
-        if len(same) < SHORTEST_SECONDS * self.processor.sampling_rate:
-            raise ValueError("reference: it is shorter than the clip; give one that runs along with it")
-        labels = ({"type": "text", "text": text} for text in ("Degraded clip: ", "\nReference clip: "))
-        return [next(labels), heard, next(labels), {"type": "audio", "audio": same}]
-
-    def _decide(self, windows: list[tuple[int, Any]], questions: Any) -> dict[str, Any]:
-        """Answers by question: the mean over the windows, each counting as much as it is long."""
-        parsed = {question.name: question for question in self.processor.parse_questions(questions)}
-        if len(windows) > 1 and any(question["type"] == "span" for question in questions.values()):
-            longest = self.processor.window_seconds
-            raise ValueError(f"span questions are answered for clips of up to {longest:g} s; cut the clip")
-        sums: dict[str, torch.Tensor] = {}
-        for first in range(0, len(windows), BATCH_SIZE):
-            batch = windows[first : first + BATCH_SIZE]
-            requests = [{"state": state, "questions": questions} for _, state in batch]
-            inputs, asked = self.processor.decision_inputs(requests)
-            decided = iter(self.model.decide(**self._on_device(inputs)))
-            for (length, _), row in zip(batch, asked, strict=True):
-                for question in row:
-                    parsed[question.name] = question
-                    share = next(decided).float().cpu() * length
-                    sums[question.name] = sums[question.name] + share if question.name in sums else share
-        total = sum(length for length, _ in windows)
-        return {name: parsed[name].answer((share / total).tolist()) for name, share in sums.items()}
+    def _decide(self, windows: Any, questions: Any) -> dict[str, Any]:
+        """Answers by question, about all windows."""
+        return self.processor.decide(self.model, windows, questions)[0]
 
     def _check_decides(self) -> None:
         if REQUESTS:
             raise ValueError(f"this judge never learned typed questions; give a task: {', '.join(REQUESTS)}")
 
-    def _say(self, windows: list[tuple[int, Any]], task: Any) -> dict[str, Any]:
+    def _say(self, windows: Any, task: Any) -> dict[str, Any]:
         """What the judge writes about each window, in order, under the name of the task."""
         if task not in REQUESTS:
             known = (
@@ -157,14 +126,14 @@ class EndpointHandler:
             )
             raise ValueError(f"task {task!r}; {known}")
         texts = []
-        for _, state in windows:
-            inputs = self._chat([*state, {"type": "text", "text": "\n" + REQUESTS[task]}])
+        for place in range(len(windows)):
+            inputs = self._chat([*windows[place], {"type": "text", "text": "\n" + REQUESTS[task]}])
             tokens = self.model.generate(**inputs, max_new_tokens=LONGEST_ANSWER, do_sample=False)
             written = tokens[0, inputs["input_ids"].shape[1] :]
             texts.append(self.processor.tokenizer.decode(written, skip_special_tokens=True))
         return {task: {"type": "text", "texts": texts}}
 
-    def _rate(self, windows: list[tuple[int, Any]], rubrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def _rate(self, windows: Any, rubrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
         """Answers by rubric, with the expected value on its scale; a rubric with a request is asked in words."""
         in_digits = {name: self._read_decimals(windows, one) for name, one in rubrics.items() if "request" in one}
         rubrics = {name: one for name, one in rubrics.items() if "request" not in one}
@@ -181,7 +150,7 @@ class EndpointHandler:
             answers[name] |= expected(torch.linspace(rubric["low"], rubric["high"], len(shares)), shares)
         return in_digits | answers
 
-    def _read_decimals(self, windows: list[tuple[int, Any]], rubric: dict[str, Any]) -> dict[str, Any]:
+    def _read_decimals(self, windows: Any, rubric: dict[str, Any]) -> dict[str, Any]:
         """The expected value over all numbers with one decimal that the judge could write."""
         count = round((rubric["high"] - rubric["low"]) * 10) + 1
         values = torch.linspace(rubric["low"], rubric["high"], count)
@@ -189,12 +158,12 @@ class EndpointHandler:
         texts = [f"{round(value, 1) + 0.0:.1f}{end}" for value in values.tolist()]
         candidates = tokenizer(texts, add_special_tokens=False).input_ids
         request = {"type": "text", "text": "\n" + rubric["request"]}
-        shares = torch.zeros(count)
-        for length, state in windows:
-            inputs = self._chat([*state, request])
+        rows = []
+        for place in range(len(windows)):
+            inputs = self._chat([*windows[place], request])
             log_probabilities = self.model.candidate_log_probabilities(candidates=candidates, **inputs)
-            shares += log_probabilities[0].softmax(-1).float().cpu() * length
-        return {"type": "score"} | expected(values, shares / sum(length for length, _ in windows))
+            rows.append(log_probabilities[0].softmax(-1))
+        return {"type": "score"} | expected(values, windows.answer(rows).float())
 
     def _chat(self, blocks: list[dict[str, Any]]) -> dict[str, Any]:
         """Model inputs of one user turn that the judge shall answer."""

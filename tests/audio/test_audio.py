@@ -19,15 +19,14 @@ from audio_judge.audio import (
     AudioError,
     align,
     audio_info,
-    is_silent,
     iter_windows,
     lay_beside,
     listen,
     read_audio,
     resample,
     torchaudio_is_usable,
-    windows,
 )
+from audio_judge.processing_audio_judge import is_silent, windows
 
 RATE = 16_000
 

@@ -826,7 +826,7 @@ class TestHandler:
             ({"inputs": "SOUND", "parameters": {"rubric": "charm"}}, "'charm'; there are mos, noisiness"),
             ({"inputs": "SOUND", "parameters": {"rubric": {"name": "warmth"}}}, "two or more levels"),
             ({"inputs": "SOUND", "parameters": {"rubric": "mos", "questions": {}}}, "leave one out"),
-            ({"inputs": "SHORT"}, "0.05 s; 0.1 to 7200 s"),
+            ({"inputs": "SHORT"}, "audio: A clip of 0.050 s is too short"),
         ],
     )
     def test_what_is_refused(self, handler, tmp_path, request_, message):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -39,7 +40,7 @@ def asked(state, **more):
 
 def answer(pipeline, request):
     """As the server does: what is asked is heard first."""
-    return serving.answer(pipeline, request | {"state": serving.hear(request, serving.Limits())})
+    return serving.answer_native(pipeline, request | {"state": serving.hear(request, serving.Limits())}, lambda: None)
 
 
 class TestHear:
@@ -137,16 +138,48 @@ class TestWhileWanted:
                     x = layer(x)
                 return x
 
-        model = Stack()
-        work = lambda pipeline, request: pipeline.model(request)  # noqa: E731
-        with pytest.raises(serving.ClientGoneError):
-            serving.while_wanted(work, SimpleNamespace(model=model), 1, gone)
+        model, check = Stack(), partial(serving.check_wanted, gone)
+        work = lambda pipeline, request, _: pipeline.model(request)  # noqa: E731
+        with pytest.raises(serving.UnwantedError, match="the client has left"):
+            serving.while_wanted(work, SimpleNamespace(model=model), 1, check)
         assert called == [1]
-        with pytest.raises(serving.ClientGoneError):
-            serving.while_wanted(work, SimpleNamespace(model=model), 1, gone)
+        with pytest.raises(serving.UnwantedError):
+            serving.while_wanted(work, SimpleNamespace(model=model), 1, check)
         assert called == [1]
         gone.clear()
         assert model(2) == 2  # nothing is left on the model
+
+    @pytest.mark.parametrize(("event", "said"), [("gone", "the client has left"), ("stops", "the server stops")])
+    def test_work_stops_between_batches_of_windows(self, judge, monkeypatch, event, said):
+        model, processor = judge()
+        events, passes = {"gone": threading.Event(), "stops": threading.Event()}, []
+        monkeypatch.setattr(serving, "_STOPS", events["stops"])
+        decide = type(model).decide
+
+        def once(self, *args, **inputs):
+            passes.append(len(inputs["input_ids"]))
+            events[event].set()
+            return decide(self, *args, **inputs)
+
+        monkeypatch.setattr(type(model), "decide", once)
+        monkeypatch.setattr(processor, "window_seconds", 0.2)
+        request = asked(sound(seconds=3.0))  # of 15 windows
+        check = partial(serving.check_wanted, events["gone"])
+        heard = request | {"state": serving.hear(request, serving.Limits(), check)}
+        with pytest.raises(serving.UnwantedError, match=said):
+            serving.answer(SimpleNamespace(model=model, processor=processor), heard, check)
+        assert passes == [8]
+        with pytest.raises(serving.UnwantedError, match=said):  # nor is more sound read
+            serving.hear(request, serving.Limits(), check)
+
+    def test_a_server_that_is_told_to_stop_says_so(self, monkeypatch):
+        uvicorn = pytest.importorskip("uvicorn")
+        monkeypatch.setattr(serving, "_STOPS", threading.Event())
+        told = []
+        monkeypatch.setattr(uvicorn.Server, "handle_exit", lambda *stop: told.append(stop))
+        serving.notice_stops()
+        uvicorn.Server.handle_exit("server", 15, None)
+        assert (told, serving._STOPS.is_set()) == ([("server", 15, None)], True)
 
 
 class TestAnswer:
@@ -177,15 +210,11 @@ class TestAnswer:
         answers, _ = answer(pipeline, {"state": state, "questions": QUESTIONS})
         assert 0 < answers["hum"]["noul"] < 1
 
-    @pytest.mark.parametrize(
-        ("block", "said"),
-        [
-            (sound(seconds=3.0), "this model hears 2 s at once"),
-        ],
-    )
-    def test_what_cannot_be_heard_is_refused(self, pipeline, block, said):
-        with pytest.raises(ValueError, match=said):
-            answer(pipeline, {"state": [block], "questions": QUESTIONS})
+    def test_a_long_clip_is_heard_in_windows(self, pipeline):
+        answers, tokens = answer(pipeline, {"state": [sound(seconds=3.5)], "questions": QUESTIONS})
+        expected = AudioJudge(pipeline.model, pipeline.processor).decide((tone(3.5, 440.0, 16_000), 16_000), QUESTIONS)
+        assert answers["hum"]["noul"] == pytest.approx(expected["hum"]["noul"], abs=1e-4)
+        assert tokens > 40  # of windows of 2 s
 
 
 class TestLoadModel:
