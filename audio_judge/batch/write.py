@@ -14,7 +14,10 @@ from typing import Any
 from audio_judge.batch import lines
 from audio_judge.errors import UsageError
 
-WORDS = ("text", "reasons", "causes", "areas", "suggestions", "assessment", "description", "has_own_words")
+WORDS = (
+    *("text", "reasons", "causes", "worst_start", "worst_end", "faults", "areas", "suggestions", "assessment"),
+    *("description", "has_own_words"),
+)
 # What further judges say, by judge and rubric
 PEER_SCORES = "peer_scores"
 SCORE_KEYS = (
@@ -115,7 +118,7 @@ def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
     for peer, scores in result.get(PEER_SCORES, {}).items():
         flat |= {peer_column(peer, name): value for name, value in scores.items()}
     for key, value in result.items():
-        if key not in ("scores", "std", "level", "shares", "timeline", PEER_SCORES):
+        if key not in ("scores", "std", "level", "shares", "timeline", "faults", PEER_SCORES):
             flat[key] = (" " if key in LISTS_OF_WORDS else "; ").join(value) if isinstance(value, list) else value
     return flat
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 # Which words stand in a CSV table
 TABLE_WORDS = {
-    "explain": ("reasons", "causes"),
-    "assess": ("reasons",),
-    "suggest": ("areas", "suggestions"),
+    "explain": ("reasons", "causes", "worst_start", "worst_end"),
+    "assess": ("reasons", "worst_start", "worst_end"),
+    "suggest": ("areas", "suggestions", "worst_start", "worst_end"),
     "describe": ("description",),
 }
 

@@ -1,4 +1,4 @@
-"""``audio-judge report``: rows of `score` or `compare` as a page for people."""
+"""``audio-judge report``: rows of `score`, `compare` or `timeline` as a page for people."""
 
 import argparse
 from collections.abc import Sequence
@@ -28,7 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``report``."""
     inputs = parser.add_argument_group(INPUTS)
     inputs.add_argument(
-        "scores", nargs="+", metavar="FILE", help=".jsonl or .csv file that `score` or `compare` has written"
+        "scores",
+        nargs="+",
+        metavar="FILE",
+        help=".jsonl or .csv file that `score` or `compare` has written, or .jsonl of `timeline`",
     )
     inputs.add_argument("--path-column", metavar="NAME", help="column of the paths, as for `score`")
     inputs.add_argument(
@@ -83,8 +86,9 @@ def report(options: argparse.Namespace) -> int:
 
 def _page(options: argparse.Namespace, rows: Sequence["PlacedRow"], page: Path, where: str) -> str:
     """The page of scores, or that of a comparison for rows of `compare`."""
-    from audio_judge.reports.scores import score_page, scores_of
+    from audio_judge.reports.scores import recordings_of, score_page, scores_of
     from audio_judge.reports.systems import compare_scores, compare_verdicts, comparison_page, is_of_systems
+    from audio_judge.reports.timelines import timeline_page
 
     root = None if options.clips_root is None else Path(options.clips_root)
     sizes: dict[str, Any] = {
@@ -93,6 +97,10 @@ def _page(options: argparse.Namespace, rows: Sequence["PlacedRow"], page: Path, 
         "plots": None if options.plots is None else Path(options.plots),
     }
     how: dict[str, Any] = {"by": options.by, "resamples": options.resamples, "seed": options.seed}
+    if all(one.row.get("task") == "timeline" for one in rows):
+        recordings, facts = recordings_of(rows, root=root, path_column=options.path_column)
+        title = options.title or f"Timelines {where}"
+        return timeline_page(recordings, page, title=title, facts=facts, by=options.by, **sizes)
     are_systems = is_of_systems(rows)
     if options.tie is not None and not are_systems:
         raise UsageError("--tie is about rows of `compare` with scores of systems; leave it out")

@@ -1,6 +1,7 @@
 """What a command has written, as a page for people: ``--output scores.html``. Needs the extra ``report``.
 
-Scores get the page of ``audio-judge report``; the answers to other questions get a table.
+Scores get the page of ``audio-judge report``, recordings window by window a plot and a player, and the answers to other questions a
+table.
 """
 
 import importlib.util
@@ -42,7 +43,13 @@ def write(page: Path, rows: Path, job: Job) -> None:
         UsageError: If it cannot be written.
     """
     title = f"{job.did.capitalize()}: {page.stem}"
-    put(page, _scores(page, rows, title) if "scores" in job.keys else _answers(rows, job, title), rows)
+    if "scores" in job.keys:
+        text = _scores(page, rows, title)
+    elif "timeline" in job.keys:
+        text = _timelines(page, rows, title)
+    else:
+        text = _answers(rows, job, title)
+    put(page, text, rows)
 
 
 def put(page: Path, text: str, rows: Path | None) -> None:
@@ -63,6 +70,14 @@ def _scores(page: Path, rows: Path, title: str) -> str:
     from audio_judge.reports.scores import read_scores, score_page
 
     return score_page(read_scores([rows]), page, title=title)
+
+
+def _timelines(page: Path, rows: Path, title: str) -> str:
+    from audio_judge.reports.scores import read_rows, recordings_of
+    from audio_judge.reports.timelines import timeline_page
+
+    recordings, facts = recordings_of(read_rows(rows))
+    return timeline_page(recordings, page, title=title, facts=facts)
 
 
 def _answers(rows: Path, job: Job, title: str) -> str:

@@ -22,8 +22,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from audio_judge.audio import AudioError, audio_info, read_audio, resample
+from audio_judge.audio import AudioError, audio_info, iter_windows, read_audio, resample
 from audio_judge.errors import UsageError
+from audio_judge.tasks.parts import clock
 
 Mark = Literal["", "best", "passed", "failed"]
 
@@ -31,6 +32,8 @@ DOTS_PER_INCH = 144
 LONGEST_NAME = 36
 # Rates that MP3 knows; others are converted to the highest
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# A long recording as a whole: at this rate, about 20 kbit/s of speech, and what is reckoned for it before it is made
+WHOLE_RATE, WHOLE_COMPRESSION, WHOLE_BYTES_PER_SECOND = 16_000, 0.99, 4000
 _BASE_STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -115,8 +118,8 @@ class Player:
 
     Args:
         name: What it is called.
-        source: Its sound as a data URI; None if it is not part of the page.
-        link: Where its file is, relative to the page, if it is not part of the page.
+        source: Its sound as a data URI, with where to begin behind ``#t=``; None if it is not part of the page.
+        link: Where its file is, relative to the page, if it is not part of the page as a whole.
         note: What is to know: that it was cut, or why it is not there.
     """
 
@@ -239,7 +242,13 @@ class Players:
     used: int = 0
 
     def player(
-        self, path: str | Path, *, name: str | None = None, start: float | None = None, end: float | None = None
+        self,
+        path: str | Path,
+        *,
+        name: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        worst: tuple[float, float] | None = None,
     ) -> Player:
         """Make a player of a clip; of a file that cannot be read, one that says why.
 
@@ -248,18 +257,54 @@ class Players:
             name: What it is called; None for the name of the file.
             start: In seconds; None for the beginning.
             end: In seconds; None for the end.
+            worst: Of a long recording, from when to when it is worst, in seconds of the file: the player begins there. It holds
+                the whole, compressed, if there is room, else that part, with a link to the file.
         """
         shown = Path(path).name if name is None else name
         try:
+            if worst is not None:
+                return self._of_long(Path(path), shown, start, end, worst)
             sound, note = self._sound(Path(path), start, end)
         except AudioError as error:
             return Player(shown, note=without_folders(str(error)))
+        source = self._kept(sound)
+        if source is None:
+            return Player(shown, link=self._link(path), note="not part of this page, which would grow too large")
+        return Player(shown, source, note=note)
+
+    def _of_long(
+        self, path: Path, shown: str, start: float | None, end: float | None, worst: tuple[float, float]
+    ) -> Player:
+        first, last = worst
+        whole = audio_info(path).seconds if end is None else end
+        # Base64 takes four bytes for three
+        room = self.megabytes * 1e6 - self.used
+        if 4 / 3 * WHOLE_BYTES_PER_SECOND * (whole - (start or 0.0)) < room:
+            source = self._kept(_compressed(path, start, end))
+            if source is not None:
+                begins = first - (start or 0.0)
+                return Player(
+                    shown,
+                    f"{source}#t={begins:.1f}",
+                    note=f"the whole, compressed; begins at {clock(begins)}, its worst",
+                )
+        sound, _ = self._sound(path, first, min(last, first + self.seconds))
+        link, note = (
+            f"{self._link(path)}#t={first:.1f}",
+            f"{clock(first)} to {clock(last)} of {clock(whole)}, its worst",
+        )
+        return Player(shown, self._kept(sound), link, note)
+
+    def _kept(self, sound: bytes) -> str | None:
+        """The sound as part of the page; None if there is no room."""
         source = data_uri(sound, "audio/mpeg")
         if self.used + len(source) > self.megabytes * 1e6:
-            link = quote(os.path.relpath(Path(path).resolve(), self.page.resolve().parent))
-            return Player(shown, link=link, note="not part of this page, which would grow too large")
+            return None
         self.used += len(source)
-        return Player(shown, source, note=note)
+        return source
+
+    def _link(self, path: str | Path) -> str:
+        return quote(os.path.relpath(Path(path).resolve(), self.page.resolve().parent))
 
     def _sound(self, path: Path, start: float | None, end: float | None) -> tuple[bytes, str]:
         """An MP3 of the clip, and a note if it was cut: every browser plays it, and the same clip gives the same bytes."""
@@ -272,6 +317,16 @@ class Players:
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, rate, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.4)
         return buffer.getvalue(), f"the first {self.seconds:g} of {whole:.0f} s" if is_cut else ""
+
+
+def _compressed(path: Path, start: float | None, end: float | None) -> bytes:
+    """A small MP3 of all of a recording, of which no more than a minute is in memory."""
+    buffer = io.BytesIO()
+    how: dict[str, Any] = {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": WHOLE_COMPRESSION}
+    with soundfile.SoundFile(buffer, "w", WHOLE_RATE, 1, **how) as file:
+        for _, _, audio in iter_windows(path, 60.0, start_time=start, end_time=end):
+            file.write(np.clip(resample(audio.samples, audio.sampling_rate, WHOLE_RATE), -1, 1))
+    return buffer.getvalue()
 
 
 def render(template: str, **values: Any) -> str:

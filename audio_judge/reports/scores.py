@@ -18,6 +18,7 @@ from audio_judge.batch import lines
 from audio_judge.batch.items import Columns, times_of
 from audio_judge.batch.write import SETTINGS, TAKE, is_csv
 from audio_judge.errors import UsageError
+from audio_judge.reports.timelines import Recording, Window, badness, timeline_plot, windows_of, worst_window
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, Scale, read_scale
 from audio_judge.version import __version__
 
@@ -49,6 +50,7 @@ class Clip:
         reasons: Why, in words.
         causes: Kinds of faults that the words name.
         seconds: Its length.
+        windows: Of a clip of several.
         error: Why there are no scores.
     """
 
@@ -63,6 +65,7 @@ class Clip:
     reasons: str = ""
     causes: tuple[str, ...] = ()
     seconds: float = 0.0
+    windows: tuple[Window, ...] = ()
     error: str | None = None
 
 
@@ -176,6 +179,21 @@ def read_rows(file: Path) -> list[PlacedRow]:
         raise UsageError(f"{error}; give what `audio-judge score` has written") from error
 
 
+def recordings_of(
+    rows: Sequence[PlacedRow], *, root: Path | None = None, path_column: str | None = None
+) -> tuple[list[Recording], dict[str, str]]:
+    """Read rows of ``audio-judge timeline``: the recordings, and who judged them."""
+    found = []
+    for place, folder, row in rows:
+        name, path, times = _path(place, row, folder, root, path_column)
+        error = str(row["error"]) if row.get("error") else None
+        found.append(Recording(name, path, windows_of(row, times[0]), *times, error))
+    facts = {"Recordings": str(len(rows))}
+    return found, facts | {
+        key.capitalize(): str(rows[0].row[key]) for key in ("model", "revision") if rows and key in rows[0].row
+    }
+
+
 def check_settings(place: str, row: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Give the settings of a row, and refuse it if they are not those of the rows before it, which are in ``settings``.
 
@@ -251,11 +269,13 @@ def _clip(
         levels = row["level"] if "scores" in row else {rubric: row[f"{rubric}_level"] for rubric in rubrics}
         causes = row.get("causes") or ()
         words = tuple(causes.split()) if isinstance(causes, str) else tuple(map(str, causes))
-        seconds = float(row.get("seconds") or 0)
+        seconds, windows = float(row.get("seconds") or 0), windows_of(row, times[0])
     except (KeyError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__} {error}"
         raise UsageError(f"{place}: no scores ({problem}); give what `audio-judge score` has written") from error
-    return Clip(name, path, *times, system, take, scores, levels, str(row.get("reasons") or ""), words, seconds)
+    return Clip(
+        name, path, *times, system, take, scores, levels, str(row.get("reasons") or ""), words, seconds, windows
+    )
 
 
 def _ends(scale: Any, rubric: str, clips: Sequence[Clip]) -> tuple[float, float]:
@@ -330,7 +350,7 @@ def score_page(
         if len(systems) > 1
         else "All clips are of one system, so there is nothing to rank. "
         "Name systems with a column, with --system-regex, or by a folder each.",
-        worst=[_card(clip, scores, main, players) for clip in lowest],
+        worst=[_card(clip, scores, main, players, drawing) for clip in lowest],
         worst_by=f"By {main}: {_which_end(main)}.",
         has_reasons=any(clip.reasons for clip in judged),
         errors=error_table(scores.clips),
@@ -362,21 +382,6 @@ def _facts(scores: Scores) -> dict[str, str]:
 def digits_of(scores: Scores) -> int:
     """How many digits behind the point tell scores apart."""
     return 2 if max(high - low for low, high in scores.ends.values()) < 20 else 1
-
-
-def badness(rubric: str, value: float, low: float, high: float) -> float:
-    """How far a score is from the good end of its rubric on a scale from low to high: 0, best, and up.
-
-    A rubric that is not known is taken to be good at the high end.
-
-    Example:
-        >>> badness("mos", 1.5, 1, 5)
-        3.5
-    """
-    known = ALL_RUBRICS.get(rubric)
-    if known is not None and known.middle_is_best:
-        return abs(value - (low + high) / 2)
-    return value - low if known is not None and not known.higher_is_better else high - value
 
 
 def _which_end(rubric: str) -> str:
@@ -519,17 +524,21 @@ def ranking_plot(
     return drawing.draw(f"{main} per system", (7.0, 0.9 + 0.27 * len(names)), draw)
 
 
-def _card(clip: Clip, scores: Scores, main: str, players: "Players") -> dict[str, Any]:
+def _card(clip: Clip, scores: Scores, main: str, players: "Players", drawing: "Plots") -> dict[str, Any]:
     from audio_judge.reports.parts import number
 
     digits = digits_of(scores)
     others = [f"{name} {number(clip.scores[name], digits)}" for name in scores.rubrics if name != main]
     system = [] if clip.system == NO_SYSTEM else [f"system {clip.system}"]
+    worst = worst_window(clip.windows, main, scores.ends)
+    span = None if worst is None else (worst.start, worst.end)
+    over_time = f"{main} over time, {clip.name.rpartition('/')[2]}"
     return {
         "name": clip.name.rpartition("/")[2],
         "main": f"{main} {number(clip.scores[main], digits)} ({clip.levels[main]})",
         "others": [*others, *system],
-        "player": players.player(clip.path, name=clip.path.name, start=clip.start, end=clip.end),
+        "player": players.player(clip.path, name=clip.path.name, start=clip.start, end=clip.end, worst=span),
+        "plot": worst and timeline_plot(over_time, clip.windows, [main], scores.ends, drawing, (3.35, 1.7)),
         "reasons": clip.reasons,
         "causes": [cause.replace("_", " ") for cause in clip.causes],
     }

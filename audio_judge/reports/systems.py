@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from audio_judge.batch.items import PairColumns
 from audio_judge.errors import UsageError
 from audio_judge.reports import scores as of_scores
-from audio_judge.reports.scores import NO_SYSTEM, Clip, PlacedRow, Scores, badness
+from audio_judge.reports.scores import NO_SYSTEM, Clip, PlacedRow, Scores
 from audio_judge.reports.statistics import Contrast, holm, middle, paired, unpaired
+from audio_judge.reports.timelines import badness
 from audio_judge.tasks.compare import verdict
 from audio_judge.version import __version__
 

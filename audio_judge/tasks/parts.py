@@ -19,12 +19,18 @@ def write_part(start: float, end: float, language: str = "en") -> str:
         >>> write_part(840, 899.2), write_part(6, 12, "fr")
         ('From 14:00 to 15:00: ', 'De 0:06 à 0:12 : ')
     """
-    times = {"start": _clock(math.floor(start)), "end": _clock(math.ceil(end))}
+    times = {"start": clock(math.floor(start)), "end": clock(math.ceil(end))}
     return fill_fields(get_language(language).texts["part"][0], times)
 
 
-def _clock(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
+def clock(seconds: float) -> str:
+    """Write a time as minutes and whole seconds, with hours where there are any.
+
+    Example:
+        >>> clock(75.4), clock(3661)
+        ('1:15', '1:01:01')
+    """
+    minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 

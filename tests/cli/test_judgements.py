@@ -5,7 +5,9 @@ import warnings
 import pytest
 from shell import folder, lines, run, table  # noqa: F401
 
+from audio_judge.batch.write import flatten
 from audio_judge.cli.judgements import result_row
+from audio_judge.clips import Cause
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Score
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
@@ -99,3 +101,10 @@ class TestResultRow:
         assert row["scores"] == {"mos": 3.5}
         assert (row["reasons"], row["text"], row["causes"]) == ("Because.", "raw", ["noise", "hum"])
         assert "suggestions" not in row
+
+    def test_which_window_words_are_about(self):
+        said = Judgement("a.wav", 60.0, text="raw", worst=(20.0, 30.0), faults=(Cause("noise", {}, ((21.0, 24.5),)),))
+        row = result_row(said, [])
+        assert (row["worst_start"], row["worst_end"]) == (20.0, 30.0)
+        assert row["faults"] == [{"kind": "noise", "spans": [[21.0, 24.5]]}]
+        assert flatten(row)["worst_end"] == 30.0

@@ -25,7 +25,8 @@ from audio_judge.reports.parts import (
     render,
     without_folders,
 )
-from audio_judge.reports.scores import NO_SYSTEM, badness, read_scores
+from audio_judge.reports.scores import NO_SYSTEM, read_scores
+from audio_judge.reports.timelines import badness
 
 pytestmark = pytest.mark.usefixtures("quick_plots")
 
@@ -124,6 +125,26 @@ class TestPlayers:
         player = Players(tmp_path / "page.html", megabytes=0.001).player(clip)
         assert player.source is None
         assert player.link == "clips/java%20script%3A%2541%20%231.wav"
+
+    def test_a_long_recording_is_whole_and_begins_at_its_worst(self, tmp_path):
+        player = Players(tmp_path / "page.html").player(write_tone(tmp_path / "a.wav", 30), worst=(20.0, 25.0))
+        source, _, time = player.source.partition("#")
+        assert (time, player.link) == ("t=20.0", None)
+        samples, rate = self.sound(Player("", source))
+        assert rate == 16000
+        assert abs(len(samples) / rate - 30) < 0.2
+        assert len(source) < 30 * 6000
+
+    def test_the_times_of_a_part_are_those_of_its_copy(self, tmp_path):
+        clip = write_tone(tmp_path / "a.wav", 30)
+        player = Players(tmp_path / "page.html").player(clip, start=10.0, end=28.0, worst=(20.0, 25.0))
+        assert player.source.endswith("#t=10.0")
+
+    def test_what_is_too_long_is_linked_at_its_worst_which_is_there(self, tmp_path):
+        clip = write_tone(tmp_path / "a.wav", 30)
+        player = Players(tmp_path / "page.html", seconds=2.0, megabytes=0.05).player(clip, worst=(20.0, 25.0))
+        assert (player.link, player.note) == ("a.wav#t=20.0", "0:20 to 0:25 of 0:30, its worst")
+        assert abs(len(self.sound(player)[0]) / 16000 - 2.0) < 0.1
 
     def test_says_what_is_missing(self, tmp_path):
         player = Players(tmp_path / "page.html").player(tmp_path / "gone.wav")
