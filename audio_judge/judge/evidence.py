@@ -41,7 +41,7 @@ COARSE_STEP = 0.005
 
 
 class SameClips:
-    """What is known of a pair of clips whose samples are the same: it is a tie, whatever a judge would say."""
+    """What is known of a pair of clips that nobody could tell from each other: it is a tie, whatever a judge would say."""
 
     def revised(self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None) -> Heard:
         """What was heard, with every verdict (of A, B and a tie) a tie."""

@@ -26,7 +26,7 @@ from audio_judge.audio import (
     read_audio,
     resample,
 )
-from audio_judge.audio.originals import LEAST_LIKENESS, likeness, split_spans
+from audio_judge.audio.originals import LEAST_LIKENESS, likeness, sounds_alike, split_spans
 from audio_judge.judge import preferences, streaming
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.evidence import Alone, Evidence, SameClips
@@ -313,7 +313,7 @@ class Reader:
                 continue
             # Two clips have no common time; only the length is used, as the weight of the window pair
             length = (len(first) + len(second)) / (2 * self.processor.sampling_rate)
-            same = SameClips() if np.array_equal(first, second) else None
+            same = SameClips() if sounds_alike(first, second, self.processor.sampling_rate) else None
             yield 0.0, length, pair_state(first, second), same
             yield 0.0, length, pair_state(second, first), same
 

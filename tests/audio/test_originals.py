@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio_judge.audio import Audio
-from audio_judge.audio.originals import IDENTICAL_DB, LEAST_LIKENESS, MEASURES, likeness, measure, rest_db
+from audio_judge.audio.originals import IDENTICAL_DB, LEAST_LIKENESS, MEASURES, likeness, measure, rest_db, sounds_alike
 
 RATE = 16_000
 
@@ -73,3 +73,26 @@ def test_what_is_left_is_told_in_decibels_whatever_the_gain():
     rounded = np.round(samples * 32768) / 32768
     assert rest_db(rounded, samples) > IDENTICAL_DB
     assert rest_db(np.zeros(100), np.zeros(100)) < IDENTICAL_DB
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        (lambda x: x, True),
+        (lambda x: 10 ** (0.1 / 20) * x, True),
+        (lambda x: 10 ** (0.8 / 20) * x, False),
+        (lambda x: -x, True),
+        (lambda x: x + 0.05, True),  # an offset
+        (lambda x: x[300:], True),  # 19 ms
+        (lambda x: np.pad(x, 250), True),
+        (lambda x: x[1600:], False),  # 100 ms, in which something may be
+        (lambda x: np.round(x * 32768) / 32768, True),
+        (lambda x: x + 0.01 * x.std() * np.random.default_rng(9).standard_normal(len(x)), False),  # at -40 dB
+        (lambda x: np.where(np.arange(len(x)) // 480 == 50, 0, x), False),  # 30 ms are gone
+        (lambda x: np.roll(x, 100) * 0, False),
+    ],
+)
+def test_what_nobody_hears_is_no_difference(change, alike):
+    samples = speech(3).samples
+    other = change(samples).astype(np.float32)
+    assert sounds_alike(samples, other, RATE) is sounds_alike(other, samples, RATE) is alike

@@ -41,6 +41,11 @@ class TestCompare:
             assert shares == pytest.approx({"A": 0.01, "B": 0.01, "tie": 0.98})
         assert said.better == "tie"
 
+    @pytest.mark.parametrize("change", [lambda x: 10 ** (0.1 / 20) * x, lambda x: x[480:]])
+    def test_what_nobody_hears_is_a_tie_too(self, judge, change):
+        said = compare(judge, FIRST, (change(FIRST[0]), 48_000))
+        assert (said.better, said.probabilities["tie"]) == ("tie", pytest.approx(0.98))
+
     def test_is_the_mean_over_both_orders_of_the_question(self, judge):
         from audio_judge.messages import pair_state
         from audio_judge.tasks.compare import question
