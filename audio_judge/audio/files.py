@@ -1,10 +1,11 @@
 """Sound files of any kind, opened so that all of them is heard.
 
-A header's length is a hint. libsndfile believes it; where FFmpeg counts another number of frames (MP3 with a wrong or no Xing
-header, joined MP3s, chained Ogg, FLAC written to a pipe, WAV with a placeholder), FFmpeg reads the file to the end of its
-data. FFmpeg also reads what libsndfile does not know: m4a, webm, Ogg with FLAC, amr, the sound of videos. The links of a
-chained Ogg stream are read one by one, since FFmpeg stops where rate or channels change. A file that ends in the middle of
-a frame is refused as truncated; what else was found is said in notes.
+A header's length is a hint. libsndfile believes it; where sound goes on behind what a header announces (WAV whose length was
+never filled in), libsndfile is told the true length, and where FFmpeg counts another number of frames (MP3 with a wrong or no
+Xing header, joined MP3s, chained Ogg, FLAC written to a pipe), FFmpeg reads the file to the end of its data. FFmpeg also reads
+what libsndfile does not know: m4a, webm, Ogg with FLAC, amr, the sound of videos. The links of a chained Ogg stream, and WAV or
+MP4 files that were joined, are read one by one, since FFmpeg stops where rate or channels change. A file that ends in the middle
+of a frame is refused as truncated; what else was found is said in notes.
 """
 
 import io
@@ -16,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import soundfile
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import av
     from av.audio.layout import AudioLayout
     from av.container import InputContainer
+
+    # Rate in Hz, and the layout of the channels
+    _Shape = tuple[int, AudioLayout]
 
 MIN_SECONDS = 0.1
 MIN_RATE, MAX_RATE = 4_000, 384_000
@@ -39,10 +43,20 @@ _LONG_DATA, _LONG_HEADER = re.compile(r"(?m)^\s*(?:Data size|data)\s*: (\d+)$"),
 _SPHERE_COUNT = re.compile(rb"sample_count -i (\d+)")
 # Of voc and of Octave's files it says no more than that
 _SEEMS_CUT = re.compile(r"[Ss]eems to be (?:a )?truncated")
-# What libsndfile logs of a wav whose data go on where its header says that they end
-_ALIEN_CHUNK = re.compile(r"Unknown chunk marker .* at position (\d+)")
 # Programs that write wav to a pipe announce this many bytes or more, some a round number; a real cut file that large is rare
 _STREAMED_BYTES, _ROUND_BYTES, _LONG_BYTES = 0x7FFE0000, 1_000_000, 100_000_000
+# Formats of chunks, by their first bytes: how sizes are written, where chunks begin, and the chunk of the sound
+_CHUNKED = {
+    b"RIFF": ("<I", 12, b"data"),
+    b"RF64": ("<I", 12, b"data"),
+    b"RIFX": (">I", 12, b"data"),
+    b"FORM": (">I", 12, b"SSND"),
+    b"caff": (">q", 8, b"data"),
+}
+# What all names of chunks in w64 end in, but for the first
+_W64_NAMES = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+# Chunks behind the sound that are none of it, whatever size they say
+_BEHIND = (b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"fact", b"PEAK", b"JUNK", b"junk", b"iXML")
 _SAMPLE_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 # Of FFmpeg's readers those of sound and film: no playlists, which name other files, no text and no pictures
 _CONTAINERS = (
@@ -66,10 +80,15 @@ class AudioError(ValueError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sound file, on disk or in memory, and what messages call it."""
+    """A sound file, on disk or in memory, and what messages call it.
+
+    Args:
+        patch: Where its header is wrong, and the bytes that belong there.
+    """
 
     file: Path | bytes
     name: str
+    patch: tuple[int, bytes] | None = None
 
     @property
     def size(self) -> int:
@@ -77,8 +96,41 @@ class Encoded:
         return len(self.file) if isinstance(self.file, bytes) else self.file.stat().st_size
 
     def open(self) -> BinaryIO:
-        """The bytes of the file."""
-        return io.BytesIO(self.file) if isinstance(self.file, bytes) else self.file.open("rb")
+        """The bytes of the file, with its header mended."""
+        raw = io.BytesIO(self.file) if isinstance(self.file, bytes) else self.file.open("rb")
+        return raw if self.patch is None else cast(BinaryIO, _Patched(raw, *self.patch))
+
+
+class _Patched(io.RawIOBase):
+    """An open file some bytes of which are others."""
+
+    def __init__(self, raw: BinaryIO, place: int, patch: bytes) -> None:
+        self.raw, self.place, self.patch = raw, place, patch
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self.raw.seek(place, whence)
+
+    def tell(self) -> int:
+        return self.raw.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        start = self.raw.tell()
+        data = bytearray(self.raw.read(len(buffer)))
+        for place, byte in enumerate(self.patch, self.place - start):
+            if 0 <= place < len(data):
+                data[place] = byte
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
 
 
 def checked_rate(rate: Any, name: str) -> int:
@@ -213,10 +265,11 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
     if clip.size == 0:
         raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
     plan = _planned(clip)
+    clip = replace(clip, patch=plan.patch)
     if plan.problem is not None:
         raise AudioError(f"{clip.name}: {plan.problem}")
     if plan.is_ffmpeg:
-        with closing(_Decoding(clip, plan.ignores_length)) as decoding:
+        with closing(_Decoding(clip, plan.best)) as decoding:
             checked_rate(decoding.rate, clip.name)
             yield _FFmpegStream(clip, decoding, plan)
     else:
@@ -226,6 +279,8 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
 
 
 def _sndfile(clip: Encoded) -> _ForwardFile:
+    if clip.patch is not None:
+        return _ForwardFile(clip.open())
     if isinstance(clip.file, Path) and clip.file.suffix.lower() == ".raw":
         # Whatever is in it, soundfile would take its name's word for it that it has no header: open files may have no name
         return _ForwardFile(os.fdopen(os.open(clip.file, os.O_RDONLY), "rb"))
@@ -241,13 +296,16 @@ class _Plan:
     """How a file is read: by whom, how many frames, and what there is to say about it.
 
     Args:
+        best: The highest rate and the widest layout of what it was joined from; None for those of its beginning.
+        patch: Where its header is wrong, and the bytes that belong there.
         is_cut: Whether its last frame is not whole.
         problem: Why it cannot be judged; None if it can.
     """
 
     frames: int = 0
     is_ffmpeg: bool = False
-    ignores_length: bool = False
+    best: "_Shape | None" = None
+    patch: tuple[int, bytes] | None = None
     notes: tuple[str, ...] = ()
     lost_seconds: float = 0.0
     is_cut: bool = False
@@ -277,9 +335,11 @@ def _plan(clip: Encoded) -> _Plan:
         file = _sndfile(clip)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: ".raw", which has no header
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+        if "does not exist" in reason:  # which libsndfile says of a file whose header points beyond its end
+            reason = "its header points beyond its end"
         return _foreign(clip, reason)
     with file:
-        if file.format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "SVX", "NIST", "VOC", "MAT4"):
+        if file.format in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "SVX", "NIST", "VOC", "MAT4"):
             return _plan_of_samples(clip, file)
         if file.format in ("OGG", "FLAC", "MPEG", "MP3"):
             return _plan_of_packets(clip, file)
@@ -293,18 +353,15 @@ def _plan_of_sndfile(file: _ForwardFile, notes: tuple[str, ...] = ()) -> _Plan:
 
 def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
     """Of a format that keeps samples as they are: libsndfile's log tells where header and file disagree."""
-    log = file.extra_info
-    if alien := _ALIEN_CHUNK.search(log):
-        place = int(alien[1])
-        with clip.open() as raw:
-            raw.seek(place)
-            mark = raw.read(4)
-        # What no chunk is called is sound, if there is more of it than a few bytes
-        if not mark[:3].isalnum() and clip.size - place > MIN_SECONDS * file.samplerate:
-            with suppress(AudioError):
-                return _plan_of_ffmpeg(clip, ignores_length=True)
+    if len(_starts(clip)) > 1:
+        with suppress(AudioError):
+            return _plan_of_ffmpeg(clip)
+    if clip.patch is None and (patch := _true_length(clip, file)) is not None:
+        mended = replace(clip, patch=patch)
+        with suppress(soundfile.SoundFileError), _sndfile(mended) as longer:
+            return replace(_plan_of_samples(mended, longer), patch=patch)
     seconds = file.frames / file.samplerate
-    if file.format in ("VOC", "MAT4") and _SEEMS_CUT.search(log):
+    if file.format in ("VOC", "MAT4") and _SEEMS_CUT.search(file.extra_info):
         return _Plan(problem=f"truncated, it is cut after {seconds:.3g} s; get the whole file")
     if not file.frames or (sizes := _announced_and_present(clip, file)) is None:
         return _plan_of_sndfile(file)
@@ -317,6 +374,119 @@ def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
     if is_cut or announced < _LONG_BYTES:
         return _Plan(problem=_truncated(seconds, whole))
     return _plan_of_sndfile(file, (_announced_note(seconds, whole),))
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Where the sound of a file is, by its header.
+
+    Args:
+        size_place: Where its size stands.
+        form: How it is written, as of ``struct``.
+        start: Where the sound begins.
+        size: Its bytes; below 0 for the rest of the file.
+        more: What the size counts beside the sound.
+    """
+
+    size_place: int
+    form: str
+    start: int
+    size: int
+    more: int = 0
+
+
+def _true_length(clip: Encoded, file: _ForwardFile) -> tuple[int, bytes] | None:
+    """What belongs where a header says less sound than there is, or so much more that libsndfile finds none; None if it is right.
+
+    Programs that cannot go back to the beginning of what they write leave 0 there, or what they guessed at first.
+    """
+    with clip.open() as raw:
+        data = _data_of(raw)
+        if data is None or data.size < 0:
+            return None
+        present = clip.size - data.start
+        is_short = present - data.size > MIN_SECONDS * file.samplerate and _is_sound(raw, data, clip.size)
+        is_placeholder = not file.frames and data.size >= _STREAMED_BYTES
+    if not is_short and not is_placeholder:
+        return None
+    size = present + data.more
+    return (data.size_place, struct.pack(data.form, size)) if size < 256 ** struct.calcsize(data.form) else None
+
+
+def _data_of(raw: BinaryIO) -> _Data | None:
+    """Find the sound in a format of chunks, or in au."""
+    head = raw.read(40)
+    if head[:4] == b".snd" and len(head) > 12:
+        start, size = struct.unpack(">II", head[4:12])
+        return _Data(8, ">I", start, -1 if size == 0xFFFFFFFF else size)
+    if head[:4] == b"riff" and head[4:8] == b"\x2e\x91\xcf\x11":
+        return next((data for name, data in _w64_chunks(raw) if name == b"data"), None)
+    if head[:4] not in _CHUNKED:
+        return None
+    form, place, wanted = _CHUNKED[head[:4]]
+    long_size = None
+    for name, data in _chunks(raw, form, place):
+        if name == b"ds64" and head[:4] == b"RF64":
+            raw.seek(data.start + 8)
+            long_size = raw.read(8)
+            long_place = data.start + 8
+        if name != wanted:
+            continue
+        if name == b"SSND":  # an offset and a block size come before the sound
+            return replace(data, start=data.start + 8, size=max(data.size - 8, 0), more=8)
+        if head[:4] == b"caff":  # an edit count
+            return replace(
+                data, start=data.start + 4, size=data.size if data.size < 0 else max(data.size - 4, 0), more=4
+            )
+        if data.size == 0xFFFFFFFF and long_size is not None and len(long_size) == 8:
+            return _Data(long_place, "<Q", data.start, *struct.unpack("<Q", long_size))
+        return data
+    return None
+
+
+def _chunks(raw: BinaryIO, form: str, place: int) -> Iterator[tuple[bytes, _Data]]:
+    width = struct.calcsize(form)
+    while True:
+        raw.seek(place)
+        head = raw.read(4 + width)
+        if len(head) < 4 + width:
+            return
+        (size,) = struct.unpack(form, head[4:])
+        start = place + 4 + width
+        yield head[:4], _Data(place + 4, form, start, size)
+        if size < 0:
+            return
+        place = start + size + (size % 2 if width == 4 else 0)
+
+
+def _w64_chunks(raw: BinaryIO, place: int = 40) -> Iterator[tuple[bytes, _Data]]:
+    while True:
+        raw.seek(place)
+        head = raw.read(24)
+        if len(head) < 24 or head[4:16] != _W64_NAMES:
+            return
+        (size,) = struct.unpack("<Q", head[16:])  # with the 24 bytes of the head
+        yield head[:4], _Data(place + 16, "<Q", place + 24, max(size - 24, 0), 24)
+        place += max(size + 7 & ~7, 24)
+
+
+def _is_sound(raw: BinaryIO, data: _Data, end: int) -> bool:
+    """Whether what stands behind the data of a header is sound: no chunk, and not only zeros."""
+    place = data.start + data.size
+    if data.more == 24:
+        is_chunk = next(_w64_chunks(raw, place + 7 & ~7), None) is not None
+    else:
+        is_chunk = data.size_place != 8 and any(
+            _is_chunk(*chunk, end)
+            for at in {place, place + data.size % 2}
+            if (chunk := next(_chunks(raw, data.form if data.form != "<Q" else "<I", at), None)) is not None
+        )
+    raw.seek(place)
+    return not is_chunk and any(any(block) for block in iter(lambda: raw.read(2**16), b""))
+
+
+def _is_chunk(name: bytes, chunk: _Data, end: int) -> bool:
+    return name in _BEHIND or (name[:3].isalnum() and name.isascii() and 0 <= chunk.size <= end - chunk.start)
 
 
 def _announced_and_present(clip: Encoded, file: _ForwardFile) -> tuple[int, int] | None:
@@ -420,17 +590,66 @@ def _ends_within_a_page(clip: Encoded) -> bool:
 
 
 def _links(clip: Encoded) -> list[Encoded]:
-    """The links of a chained Ogg stream, each a file of its own; of anything else the file as it is."""
+    """The links of a chained Ogg stream, or of WAV or MP4 files that were joined, each a file of its own; else the file."""
+    starts = _starts(clip)
+    if len(starts) < 2:
+        return [clip]
+    with clip.open() as raw:
+        return [Encoded(_part(raw, start, end), clip.name) for start, end in pairwise([*starts, clip.size])]
+
+
+def _starts(clip: Encoded) -> list[int]:
+    with clip.open() as raw:
+        head = raw.read(12)
+    if head[:4] == b"OggS":
+        return _ogg_starts(clip)
+    if head[:4] == b"RIFF":
+        return _wav_starts(clip)
+    return _mp4_starts(clip) if head[4:8] == b"ftyp" else []
+
+
+def _part(raw: BinaryIO, start: int, end: int) -> bytes:
+    raw.seek(start)
+    return raw.read(end - start)
+
+
+def _ogg_starts(clip: Encoded) -> list[int]:
     starts: list[int] = []
     was_first = False
     for place, is_first, _ in _ogg_pages(clip):
         if is_first and not was_first:  # streams that run side by side begin one after the other
             starts.append(place)
         was_first = is_first
-    if len(starts) < 2:
-        return [clip]
+    return starts
+
+
+def _wav_starts(clip: Encoded) -> list[int]:
+    starts: list[int] = []
     with clip.open() as raw:
-        return [Encoded(raw.read(end - start), clip.name) for start, end in pairwise([*starts, clip.size])]
+        place = 0
+        while (head := _part(raw, place, place + 12))[:4] == b"RIFF" and head[8:] == b"WAVE":
+            starts.append(place)
+            (size,) = struct.unpack("<I", head[4:8])
+            place += 8 + size + size % 2
+    return starts
+
+
+def _mp4_starts(clip: Encoded) -> list[int]:
+    starts: list[int] = []
+    with clip.open() as raw:
+        place, has_index = 0, True
+        while len(head := _part(raw, place, place + 16)) >= 8:
+            (size,) = struct.unpack(">I", head[:4])
+            if head[4:8] == b"ftyp" and has_index:
+                starts.append(place)
+                has_index = False
+            has_index |= head[4:8] == b"moov"
+            if size == 1 and len(head) == 16:
+                (size,) = struct.unpack(">Q", head[8:])
+            if size < 8:  # 0: to the end
+                break
+            place += size
+    return starts
 
 
 # FFmpeg
@@ -455,7 +674,7 @@ class _Packets(NamedTuple):
 
 
 @contextmanager
-def _container(clip: Encoded, ignores_length: bool = False) -> Iterator["InputContainer"]:
+def _container(clip: Encoded) -> Iterator["InputContainer"]:
     """A file as FFmpeg opens it.
 
     Raises:
@@ -464,10 +683,9 @@ def _container(clip: Encoded, ignores_length: bool = False) -> Iterator["InputCo
     import av
 
     av.logging.set_level(None)
-    options = {"format_whitelist": _CONTAINERS} | ({"ignore_length": "1"} if ignores_length else {})
     with clip.open() as raw:
         try:
-            container = av.open(_Named(raw, clip), options=options)
+            container = av.open(_Named(raw, clip), options={"format_whitelist": _CONTAINERS})
         except (av.error.FFmpegError, ValueError) as error:
             raise AudioError(f"{clip.name}: FFmpeg cannot open it ({error})") from error
         with container:
@@ -529,8 +747,10 @@ def _counted_link(clip: Encoded) -> _Packets:
         is_cut = bool(last.is_corrupt) or (
             stream.codec_context.name.startswith("mp") and last.size < _mpeg_frame_bytes(bytes(last)[:4])
         )
-        # What an encoder adds at both ends is a packet or two
-        return _Packets(seconds, stream.rate, max(MIN_SECONDS, 4 * seconds / count), is_cut, is_all)
+        # Of others, what an encoder adds at both ends is a packet or two
+        # A packet of FLAC says exactly how long it is
+        tolerance = MIN_SECONDS if stream.codec_context.name == "flac" else max(MIN_SECONDS, 4 * seconds / count)
+        return _Packets(seconds, stream.rate, tolerance, is_cut, is_all)
 
 
 def _mpeg_frame_bytes(header: bytes) -> int:
@@ -550,28 +770,31 @@ def _mpeg_frame_bytes(header: bytes) -> int:
     return (144_000 if layer == 2 or is_first else 72_000) * kilobits // hertz + padding
 
 
-def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
-    """Decode a file once, without keeping it, to know what is in it.
+def _plan_of_ffmpeg(clip: Encoded, best: "_Shape | None" = None) -> _Plan:
+    """Decode a file once, without keeping it, to know what is in it; again if a part of it has more than its beginning.
 
     Raises:
         AudioError: If nothing can be decoded.
     """
-    with closing(_Decoding(clip, ignores_length)) as decoding:
+    with closing(_Decoding(clip, best)) as decoding:
         frames = sum(map(len, decoding))
-    announced = decoding.announced
     if not frames:
         raise AudioError(f"{clip.name}: FFmpeg can decode none of it")
+    rate, layout = decoding.best_seen
+    if (rate, layout.nb_channels) != (decoding.rate, decoding.channels):
+        return _plan_of_ffmpeg(clip, decoding.best_seen)
+    announced = decoding.announced
     seconds = frames / decoding.rate
     if sizes := _caf_data(clip):
         announced = max(announced or 0.0, seconds * sizes[0] / sizes[1])
     notes = decoding.unread_notes(seconds)
-    if decoding.links_differ:
+    if decoding.parts_differ:
         notes.append(
             f"its parts differ in sampling rate or channels; heard at {decoding.rate} Hz with {decoding.channels} channel(s)"
         )
     if decoding.lost_seconds >= MIN_SECONDS:
         notes.append(f"{decoding.lost_seconds:.3g} s of it are damaged and were not heard")
-    plan = _Plan(frames, True, ignores_length, tuple(notes), decoding.lost_seconds, is_cut=decoding.is_cut)
+    plan = _Plan(frames, True, best, None, tuple(notes), decoding.lost_seconds, is_cut=decoding.is_cut)
     if announced is not None and announced - seconds - decoding.lost_seconds > 2 * MIN_SECONDS:
         return replace(plan, problem=_truncated(seconds, announced))
     return plan
@@ -581,13 +804,14 @@ def _plan_of_ffmpeg(clip: Encoded, ignores_length: bool = False) -> _Plan:
 class _Decoding:
     """The sound of a file, as FFmpeg decodes it, and what went wrong meanwhile.
 
-    Iterating gives pieces (samples, channels), float32, all at one rate and with as many channels: those of the first
-    frame, or of several links the highest rate and the most channels.
+    Iterating gives pieces (samples, channels), float32, all at one rate and with as many channels: ``best``, or those of the
+    first frame.
 
     Attributes:
         rate: In Hz.
         channels: How many each piece has.
-        links_differ: Whether links of a chained stream have other rates or channels than others.
+        best_seen: The highest rate and the widest layout of the frames so far.
+        parts_differ: Whether parts of it have other rates or channels than others.
         announced: Seconds that the file's header gives, where such headers are trusted.
         lost_seconds: Length of packets that cannot be decoded, but for the last one.
         is_cut: Whether the last packet cannot be.
@@ -595,16 +819,17 @@ class _Decoding:
     """
 
     clip: Encoded
-    ignores_length: bool = False
+    best: "_Shape | None" = None
     rate: int = 0
     channels: int = 0
-    links_differ: bool = False
+    parts_differ: bool = False
     announced: float | None = None
     lost_seconds: float = 0.0
     is_cut: bool = False
     unread: dict[int, str] = field(default_factory=dict)
     links: list[Encoded] = field(init=False)
     layout: "AudioLayout" = field(init=False)
+    best_seen: "_Shape" = field(init=False)
     decoded: Generator["av.AudioFrame"] = field(init=False)
     frames: Iterator["av.AudioFrame"] = field(init=False)
 
@@ -615,9 +840,8 @@ class _Decoding:
         first = next(self.decoded, None)
         self.frames = iter(())
         if first is not None:
-            self.rate, self.layout = first.sample_rate, first.layout
-            if len(self.links) > 1:
-                self._take_the_best_of_all_links()
+            self.best_seen = (first.sample_rate, first.layout)
+            self.rate, self.layout = self.best or self.best_seen
             self.channels = self.layout.nb_channels
             self.frames = chain([first], self.decoded)
 
@@ -634,16 +858,6 @@ class _Decoding:
             f"part {number} of {whole} cannot be read, or not to its end ({why})" for number, why in self.unread.items()
         ]
 
-    def _take_the_best_of_all_links(self) -> None:
-        for link in self.links:
-            with suppress(AudioError), _container(link) as container:
-                found = container.streams.audio[0].codec_context
-                is_alike = (found.sample_rate, found.layout.nb_channels) == (self.rate, self.layout.nb_channels)
-                self.links_differ |= not is_alike
-                self.rate = max(self.rate, found.sample_rate)
-                if found.layout.nb_channels > self.layout.nb_channels:
-                    self.layout = found.layout
-
     def __iter__(self) -> Iterator[np.ndarray]:
         for frame in self._alike(self.frames):
             piece = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)  # (samples, channels)
@@ -659,6 +873,7 @@ class _Decoding:
             frame.pts = None  # after a gap in the times FFmpeg would make up for it
             now = (frame.sample_rate, frame.layout.name, frame.format.name)
             if now != kind:
+                self._note_shape(frame)
                 if converter is not None:
                     yield from converter.resample(None)
                 # FFmpeg would put mono into both channels 3 dB lower
@@ -669,10 +884,16 @@ class _Decoding:
         if converter is not None:
             yield from converter.resample(None)
 
+    def _note_shape(self, frame: "av.AudioFrame") -> None:
+        rate, layout = self.best_seen
+        self.parts_differ |= (frame.sample_rate, frame.layout.nb_channels) != (rate, layout.nb_channels)
+        wider = frame.layout.nb_channels > layout.nb_channels
+        self.best_seen = (max(rate, frame.sample_rate), frame.layout if wider else layout)
+
     def _decoded(self) -> Generator["av.AudioFrame"]:
         for number, link in enumerate(self.links, 1):
             try:
-                with _container(link, self.ignores_length) as container:
+                with _container(link) as container:
                     self.announced = _announced_by(container)
                     yield from self._decoded_link(container, number)
             except AudioError as error:

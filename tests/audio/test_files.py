@@ -1,6 +1,7 @@
 """Tests of audio_judge.audio.files: headers that are wrong, files that are joined, cut or of other kinds."""
 
 import io
+import struct
 
 import av
 import numpy as np
@@ -21,6 +22,48 @@ class TestHeaderIsAHint:
     def test_wav_whose_data_go_on(self):
         assert read_audio(with_data_size(encoded("WAV PCM_16"), RATE)).seconds == 3.0
 
+    @pytest.mark.parametrize("size", [0, 3_000])
+    @pytest.mark.parametrize(
+        ("kind", "mark", "form"),
+        [
+            ("WAV PCM_16", b"data", "<I"),
+            ("WAV ALAW", b"data", "<I"),
+            ("WAV MS_ADPCM", b"data", "<I"),
+            ("WAV DOUBLE", b"data", "<I"),
+            ("AIFF PCM_16", b"SSND", ">I"),
+            ("AU PCM_16", None, ">I"),
+            ("CAF PCM_16", b"data", ">q"),
+            ("W64 PCM_16", b"data", "<Q"),
+        ],
+    )
+    def test_sound_goes_on_behind_a_length_that_was_never_filled_in(self, kind, mark, form, size):
+        # It begins with digital silence, as streams of synthetic voices do
+        samples = np.concatenate([np.zeros(RATE // 4, np.float32), sound(2.75)])
+        out = io.BytesIO()
+        container, subtype = kind.split()
+        soundfile.write(out, samples, RATE, format=container, subtype=subtype)
+        data = bytearray(out.getvalue())
+        place = 8 if mark is None else data.index(mark) + (16 if container == "W64" else 4)
+        data[place : place + struct.calcsize(form)] = struct.pack(form, size)
+        heard, whole = read_audio(bytes(data)), read_audio(out.getvalue())
+        np.testing.assert_array_equal(heard.samples, whole.samples)
+
+    @pytest.mark.parametrize("tag", [b"LIST\xff\xff\xff\x7f" + bytes(20_000), b"smpl\x40\x9c\0\0" + b"x" * 40_000])
+    def test_chunk_behind_the_data_is_no_sound(self, tag):
+        assert read_audio(encoded("WAV PCM_16") + tag).seconds == 3.0
+
+    def test_zeros_behind_the_data_are_no_sound(self):
+        assert read_audio(encoded("WAV PCM_16") + bytes(40_000)).seconds == 3.0
+
+    def test_au_with_a_placeholder_that_libsndfile_does_not_know(self):
+        data = bytearray(encoded("AU PCM_16"))
+        data[8:12] = struct.pack(">I", 0x7FFFFFFF)
+        assert read_audio(bytes(data)).seconds == 3.0
+
+    def test_flac_that_goes_on_for_less_than_three_of_its_frames(self):
+        data = with_total(encoded("FLAC"), 3 * RATE - 3_000)
+        assert read_audio(data).seconds == 3.0
+
     def test_wav_with_a_tag_behind_its_data(self):
         assert read_audio(encoded("WAV PCM_16") + b"ID3\x04" + bytes(20_000)).seconds == 3.0
 
@@ -40,7 +83,26 @@ class TestHeaderIsAHint:
         assert audio_info(data).seconds == pytest.approx(22, abs=0.2)
         assert read_audio(data, start_time=21.0).seconds == pytest.approx(1, abs=0.2)
 
-    @pytest.mark.parametrize("kind", ["MP3", "OGG VORBIS", "OGG OPUS"])
+    @pytest.mark.parametrize(("first", "second"), [((16_000, 1), (44_100, 1)), ((44_100, 1), (44_100, 2))])
+    @pytest.mark.parametrize("kind", ["MP3", "WAV"])
+    def test_joined_files_of_several_rates_and_channels(self, kind, first, second):
+        data = b""
+        for rate, channels in (first, second):
+            out = io.BytesIO()
+            tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+            soundfile.write(out, np.tile(tone[:, None], channels), rate, format=kind)
+            data += out.getvalue()
+        heard = read_audio(data)
+        assert (heard.seconds, heard.sampling_rate) == (pytest.approx(2, abs=0.15), 44_100)
+        halves = np.array_split(heard.samples, 2)
+        assert np.std(halves[0]) == pytest.approx(np.std(halves[1]), rel=0.05)
+        assert "its parts differ" in str(audio_info(data).notes)
+
+    def test_joined_films(self):
+        data = contained("mp4", "aac", 1.5)
+        assert audio_info(data + data).seconds == pytest.approx(2 * audio_info(data).seconds)
+
+    @pytest.mark.parametrize("kind", ["MP3", "OGG VORBIS", "OGG OPUS", "WAV PCM_16"])
     def test_joined_files(self, kind):
         data = encoded(kind, 1.5) + encoded(kind, 1.0)
         assert audio_info(data).seconds == pytest.approx(2.5, abs=0.2)
