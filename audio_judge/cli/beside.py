@@ -3,16 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from audio_judge.batch.items import Item
 from audio_judge.batch.write import PEER_SCORES, Answer
 from audio_judge.cli.common import load_judge, request_of
+from audio_judge.cli.measures import Measure
 from audio_judge.errors import UsageError
-from audio_judge.judge.shipped import DEFAULT_JUDGE
 from audio_judge.rubrics.rubric import Rubric, Scale
 
-Ask = Callable[[Item, Sequence[Rubric], Scale | None], dict[str, float]]
+# Of each clip its scores by rubric, or why there are none
+Ask = Callable[[Sequence[Item], Sequence[Rubric], Scale | None], list[dict[str, float] | str]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Beside:
 
     Args:
         name: As it was asked for.
-        ask: Gives its scores of a clip by rubric.
+        ask: Gives its scores of several clips by rubric.
         rubrics: What it can be asked about; None for everything.
     """
 
@@ -45,10 +47,10 @@ class Beside:
 
 
 def split(names: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take the judge out of several, which is the first that is no measure of others; None for the default.
+    """Take the judge out of several: the first that is no measure of others, or else the first; None for the default.
 
     Raises:
-        UsageError: If one is named twice, or there are only measures of others.
+        UsageError: If one is named twice.
 
     Example:
         >>> split(["peer:nisqa", "open", "peer:pesq"])
@@ -56,63 +58,74 @@ def split(names: Sequence[str]) -> tuple[str | None, list[str]]:
     """
     if not names:
         return None, []
-    from audio_judge.eval.peers import PREFIX
-
     twice = [name for number, name in enumerate(names) if name in names[:number]]
     if twice:
         raise UsageError(f"--judge {twice[0]} is there twice; leave one out")
-    judge = next((name for name in names if not name.startswith(PREFIX)), None)
-    if judge is None:
-        raise UsageError(
-            f"{', '.join(names)}: no judge among them; add --judge {DEFAULT_JUDGE}, beside which they stand"
-        )
+    judge = next((name for name in names if not is_measure(name)), names[0])
     return judge, [name for name in names if name != judge]
 
 
-def load(names: Sequence[str], **how: Any) -> list[Beside]:
+def is_measure(name: str | None) -> bool:
+    """Whether a measure of others is named, and no judge."""
+    from audio_judge.eval.peers import PREFIX
+
+    return name is not None and name.startswith(PREFIX)
+
+
+def load_first(name: str | None, *, longest_hours: float = 2.0, **how: Any) -> Any:
+    """Load the judge that fills the rows, which may be a measure of others.
+
+    Args:
+        **how: Of ``load_judge``.
+
+    Raises:
+        UsageError: If it cannot be loaded.
+    """
+    if name is None or not is_measure(name):
+        return load_judge(name, longest_hours=longest_hours, **how)
+    if how.get("revision") is not None:
+        raise UsageError(f"--revision with --judge {name}: a measure has none; leave it out")
+    return Measure(name, 3600 * longest_hours)
+
+
+def load(names: Sequence[str], *, batch_size: int = 8, **how: Any) -> list[Beside]:
     """Load those that score beside the judge.
 
     Args:
         names: ``peer:NAME``, or judges.
+        batch_size: Windows per forward pass of judges.
         **how: Of ``load_judge``.
 
     Raises:
         UsageError: If one cannot be loaded; the message says how to get it.
     """
-    from audio_judge.eval.peers import PREFIX
-
-    return [_peer(name) if name.startswith(PREFIX) else _judge(name, how) for name in names]
+    return [_peer(name) if is_measure(name) else _judge(name, batch_size, how) for name in names]
 
 
 def _peer(name: str) -> Beside:
-    from audio_judge.audio import read_audio
-    from audio_judge.eval.peers import PREFIX, load_peer
-
-    peer = load_peer(name.removeprefix(PREFIX))
-
-    def ask(item: Item, *_: Any) -> dict[str, float]:
-        request = request_of(item)
-        part: dict[str, Any] = {
-            "start_time": request.start_time,
-            "end_time": request.end_time,
-            "channel": request.channel,
-        }
-        reference = None if request.reference is None else read_audio(request.reference, **part)
-        return peer.score(read_audio(request.clip, **part), reference)
-
-    return Beside(name, ask, peer.peer.rubrics)
-
-
-def _judge(name: str, how: dict[str, Any]) -> Beside:
     from audio_judge.audio import AudioError
 
+    measure = Measure(name)
+
+    def one(item: Item) -> dict[str, float] | str:
+        try:
+            return measure.of(request_of(item))[0]
+        except (AudioError, OSError) as error:
+            return str(error)
+
+    return Beside(name, lambda items, *_: [one(item) for item in items], measure.rubrics)
+
+
+def _judge(name: str, batch_size: int, how: dict[str, Any]) -> Beside:
     judge = load_judge(name, **how)
 
-    def ask(item: Item, rubrics: Sequence[Rubric], scale: Scale | None) -> dict[str, float]:
-        said = judge.score([request_of(item)], rubric=rubrics, scale=scale)[0]
-        if said.error is not None:
-            raise AudioError(said.error)
-        return {one: score.value for one, score in said.scores.items()}
+    def ask(items: Sequence[Item], rubrics: Sequence[Rubric], scale: Scale | None) -> list[dict[str, float] | str]:
+        requests = [request_of(item) for item in items]
+        said = judge.score(requests, rubric=rubrics, scale=scale, batch_size=batch_size)
+        return [
+            str(one.error) if one.error is not None else {name: score.value for name, score in one.scores.items()}
+            for one in said
+        ]
 
     return Beside(name, ask)
 
@@ -121,10 +134,15 @@ def with_others(
     others: Sequence[Beside],
     rubrics: Sequence[Rubric],
     scale: Scale | None,
+    batch_size: int,
     answer: Callable[[Iterator[Item]], Iterator[Answer]],
     items: Iterator[Item],
 ) -> Iterator[Answer]:
-    """Put what others say beside the answers of the judge; what one cannot score is null, and a warning says why."""
+    """Put what others say beside the answers of the judge; what one cannot score is null, and a warning says why.
+
+    Args:
+        batch_size: Clips that the others are asked about at a time.
+    """
     taken: deque[Item] = deque()
 
     def noted() -> Iterator[Item]:
@@ -132,25 +150,36 @@ def with_others(
             taken.append(item)
             yield item
 
-    for said in answer(noted()):
-        item = taken.popleft()
-        yield said if said.error is not None else _beside(said, item, others, rubrics, scale)
+    answers = answer(noted())
+    while some := list(islice(answers, batch_size)):
+        yield from _beside(some, [taken.popleft() for _ in some], others, rubrics, scale)
 
 
 def _beside(
-    said: Answer, item: Item, others: Sequence[Beside], rubrics: Sequence[Rubric], scale: Scale | None
-) -> Answer:
-    from audio_judge.audio import AudioError
+    answers: Sequence[Answer],
+    items: Sequence[Item],
+    others: Sequence[Beside],
+    rubrics: Sequence[Rubric],
+    scale: Scale | None,
+) -> Iterator[Answer]:
+    heard = [item for said, item in zip(answers, items, strict=True) if said.error is None]
+    asked = {
+        other.name: [one for one in rubrics if one.name in other.of([r.name for r in rubrics])] for other in others
+    }
+    found = {other.name: iter(other.ask(heard, asked[other.name], scale)) for other in others}
+    for said in answers:
+        yield said if said.error is not None else _joined(said, asked, {name: next(own) for name, own in found.items()})
 
+
+def _joined(said: Answer, asked: dict[str, list[Rubric]], found: dict[str, dict[str, float] | str]) -> Answer:
     scores: dict[str, dict[str, float | None]] = {}
     warnings = list(said.row.get("warnings") or ())
-    for other in others:
-        names = other.of([one.name for one in rubrics])
-        try:
-            found = other.ask(item, [one for one in rubrics if one.name in names], scale)
-            scores[other.name] = {name: round(found[name], 4) for name in names if name in found}
-        except (AudioError, OSError) as error:
-            scores[other.name] = dict.fromkeys(names)
-            warnings.append(f"{other.name}: {error}")
+    for name, own in found.items():
+        names = [one.name for one in asked[name]]
+        if isinstance(own, str):
+            scores[name] = dict.fromkeys(names)
+            warnings.append(f"{name}: {own}")
+        else:
+            scores[name] = {rubric: round(own[rubric], 4) for rubric in names if rubric in own}
     row = {**said.row, PEER_SCORES: scores}
     return replace(said, row=row | {"warnings": warnings} if warnings else row)

@@ -117,6 +117,7 @@ def prepare(
     rubrics: Iterable[str] | Callable[["AudioJudge"], Iterable[str]] = (),
     scale: str | None = None,
     check: Check | None = None,
+    load: Callable[..., Any] | None = None,
 ) -> Asked:
     """Read what is asked; what can be refused without clips and a judge is refused before they are read and loaded.
 
@@ -126,6 +127,7 @@ def prepare(
         rubrics: Names of what is judged if no ``--rubric`` is given, also by what the judge knows.
         scale: Of all scores if no ``--scale`` is given; None for 1-5 if all rubrics are on it, else their own.
         check: Refuses rubrics and the text of ``--scale``.
+        load: Loads the judge; None for ``load_judge``.
 
     Raises:
         UsageError: If the request cannot be carried out.
@@ -138,7 +140,7 @@ def prepare(
         check(asked, given.get("scale"))
     on = scale_of(given.get("scale") or scale, asked)
     items, columns = _items(options)
-    judge = load_judge(
+    judge = (load or load_judge)(
         options.judge,
         device=options.device,
         dtype=options.dtype,

@@ -55,7 +55,7 @@ def score_job(asked: Asked, task: str, others: Sequence[Beside] = ()) -> Job:
         job,
         settings=asked.settings(task, has_scale=True, peer_judges=[other.name for other in others]),
         columns=(*columns, *own),
-        answer=partial(with_others, others, asked.rubrics, asked.scale, answer),
+        answer=partial(with_others, others, asked.rubrics, asked.scale, asked.batch_size, answer),
     )
 
 

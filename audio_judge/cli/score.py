@@ -2,10 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from audio_judge.cli import beside
 from audio_judge.cli.common import is_ours, prepare
 from audio_judge.cli.judgements import write_scores, write_words
+from audio_judge.cli.measures import Measure
 from audio_judge.cli.options import (
     ASKED,
     EXIT_CODES,
@@ -28,6 +31,7 @@ EXAMPLES = f"""examples:
   audio-judge score clips/ --rubric mos --rubric warmth.yaml --listener "elderly listener" --output scores.html
   audio-judge score rows.jsonl --output scores.csv --resume
   audio-judge score clips/ --judge mini --judge peer:nisqa --judge peer:dnsmos --output scores.csv
+  audio-judge score clips/ --judge peer:nisqa --table
   audio-judge score corpus.csv --path-column filename --scale 0-100 > scores.jsonl
   audio-judge score hf://datasets/OWNER/NAME:test --output scores.jsonl
   find . -name "*.wav" | audio-judge score - --output scores.jsonl
@@ -64,10 +68,24 @@ def score(options: argparse.Namespace) -> int:
         raise UsageError("--revision with several --judge: it does not say of which; give folders of the revisions")
     # Who cannot be loaded is refused before the judge is
     how = {"device": options.device, "dtype": options.dtype, "longest_hours": options.max_hours}
-    loaded = beside.load(others, **how)
+    loaded = beside.load(others, batch_size=options.batch_size, **how)
+    if beside.is_measure(judge):
+        _check_measured(options, str(judge))
     one = argparse.Namespace(**{**vars(options), "judge": judge})
-    asked = prepare(one, for_people=options.table, rubrics=lambda judge: judge.usual_rubrics, check=check)
+    asking: dict[str, Any] = {"for_people": options.table, "check": check, "load": beside.load_first}
+    asked = prepare(one, rubrics=lambda judge: judge.usual_rubrics, **asking)
+    if isinstance(asked.judge, Measure):
+        asked = replace(asked, scale=asked.judge.scale)
     return write_words(asked, "explain", "scored") if options.explain else write_scores(asked, "score", loaded)
+
+
+def _check_measured(options: argparse.Namespace, name: str) -> None:
+    """Refuse what means nothing to a measure of others."""
+    given = {"explain": options.explain, "scale": options.scale, "listener": options.listener}
+    given["language"] = options.language != "en"
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"--{option} with --judge {name}: a measure gives scores on its own scale, and no more")
 
 
 def _check_explained(rubrics: Sequence[Rubric], scale: str | None) -> None:

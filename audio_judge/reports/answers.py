@@ -45,7 +45,7 @@ def write(page: Path, rows: Path, job: Job) -> None:
     title = f"{job.did.capitalize()}: {page.stem}"
     if "scores" in job.keys:
         text = _scores(page, rows, title)
-    elif "timeline" in job.keys:
+    elif job.settings.get("task") == "timeline":
         text = _timelines(page, rows, title)
     else:
         text = _answers(rows, job, title)

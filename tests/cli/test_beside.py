@@ -2,7 +2,7 @@
 """Judges and measures of others beside the judge of ``score``."""
 
 import pytest
-from shell import folder, lines, run, table  # noqa: F401
+from shell import folder, lines, run, shell, table  # noqa: F401
 
 from audio_judge.cli.beside import split
 from audio_judge.errors import UsageError
@@ -27,13 +27,12 @@ class TestSplit:
         assert split(["peer:nisqa", "open", "mini"]) == ("open", ["peer:nisqa", "mini"])
         assert split([]) == (None, [])
 
-    @pytest.mark.parametrize(
-        ("names", "message"),
-        [(["peer:nisqa"], "no judge among them; add --judge mini"), (["mini", "mini"], "--judge mini is there twice")],
-    )
-    def test_refuses(self, names, message):
-        with pytest.raises(UsageError, match=message):
-            split(names)
+    def test_of_measures_alone_the_first_fills_the_row(self):
+        assert split(["peer:nisqa", "peer:pesq"]) == ("peer:nisqa", ["peer:pesq"])
+
+    def test_one_that_is_there_twice_is_refused(self):
+        with pytest.raises(UsageError, match="--judge mini is there twice"):
+            split(["mini", "mini"])
 
 
 class TestScore:
@@ -95,3 +94,74 @@ class TestScore:
     def test_refuses(self, run, loud, more, message):
         code, _, err = run(*self.ASKED, *more)
         assert (code, message in err) == (2, True)
+
+
+class TestMeasuresAlone:
+    """No judge is loaded: `shell` names none."""
+
+    ASKED = ("score", "clips/0.wav", "missing.wav", "--judge", "peer:loud")
+
+    def test_a_measure_fills_the_row(self, shell, loud):
+        code, out, _ = shell(*self.ASKED, "--rubric", "mos")
+        good, bad = lines(out)
+        expected = peers.load_peer("loud").score("clips/0.wav")["mos"]
+        assert code == 1
+        assert good["scores"] == {"mos": pytest.approx(expected, abs=1e-4)}
+        assert (good["model"], good["scale"], good["std"]) == ("peer:loud", "1-5", {"mos": None})
+        assert "missing.wav: no such file" in bad["error"]
+
+    def test_another_stands_beside_it(self, shell, loud):
+        good, _ = lines(shell(*self.ASKED, "--rubric", "mos", "--judge", "peer:double")[1])
+        assert good["peer_scores"] == {"peer:double": {"mos": None}}
+
+    def test_a_table_and_a_page(self, shell, loud, folder):
+        code, out, err = shell(
+            "score", "clips", "--judge", "peer:loud", "--rubric", "mos", "--table", "--output", "s.html"
+        )
+        assert (code, out.splitlines()[0].split()) == (0, ["clip", "seconds", "mos", "in", "words"]), err
+        assert "peer:loud" in (folder / "s.html").read_text()
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (("--explain",), "--explain with --judge peer:loud"),
+            (("--scale", "0-100"), "--scale with --judge peer:loud"),
+            (("--listener", "strict"), "--listener with --judge peer:loud"),
+            (("--revision", "main"), "--revision with --judge peer:loud"),
+            (("--rubric", "loudness"), "--judge peer:loud scores mos, noisiness; leave out --rubric loudness"),
+        ],
+    )
+    def test_refuses(self, shell, loud, more, message):
+        code, _, err = shell(*self.ASKED, *more)
+        assert (code, message in err) == (2, True), err
+
+    def test_other_commands_need_a_judge(self, shell, loud):
+        assert shell("explain", "clips/0.wav", "--judge", "peer:loud")[0] == 2
+
+
+class TestBatches:
+    def test_judges_beside_are_asked_about_several_clips_at_a_time(self, run, loaded, monkeypatch):
+        sizes, score = [], type(loaded).score
+        monkeypatch.setattr(
+            type(loaded), "score", lambda self, clips, **how: sizes.append(len(clips)) or score(self, clips, **how)
+        )
+        words = (
+            "score",
+            "clips/0.wav",
+            "missing.wav",
+            "clips/1.wav",
+            "clips/2.wav",
+            "--rubric",
+            "mos",
+            "--batch-size",
+            "3",
+        )
+        rows = lines(run(*words, "--judge", "mini")[1])
+        assert sizes == [2, 1]  # of the first three one could not be read
+        assert ["peer_scores" in row for row in rows] == [True, False, True, True]
+        assert all(
+            one["mos"] == pytest.approx(row["scores"]["mos"], abs=1e-3)
+            for row in rows
+            if "error" not in row
+            for one in row["peer_scores"].values()
+        )
