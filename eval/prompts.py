@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from audio_judge.messages import clip_state, pair_state, text_messages
-from audio_judge.tasks import TASKS, ParseError, assess, compare, rate, read_facts
+from audio_judge.tasks import TASKS, ParseError, assess, compare, rate
 from audio_judge.tasks.compare import Form
+from audio_judge.tasks.free_words import read_free
 
 from .benchmarks import Question, stated
 
@@ -77,7 +78,7 @@ def read(question: Question, texts: Sequence[str | None]) -> Reading:
         return _read_each(question, texts)
     try:
         text = _given(texts[0] if texts else None)
-        return stated(question.task, read_facts(question.task, text, question.rubrics), text), None
+        return stated(question.task, read_free(question.task, text, question.rubrics), text), None
     except ParseError as error:
         return None, str(error)
 
@@ -93,7 +94,7 @@ def _read_each(question: Question, texts: Sequence[str | None]) -> Reading:
     problems: list[str] = []
     for rubric, text in zip(question.rubrics, texts, strict=True):
         try:
-            said = stated(question.task, read_facts(question.task, _given(text), [rubric]))
+            said = stated(question.task, read_free(question.task, _given(text), [rubric]))
         except ParseError as error:
             problems.append(f"{rubric.name}: {error}")
             continue
@@ -109,7 +110,7 @@ def _read_pair(question: Question, texts: Sequence[str | None]) -> Reading:
     names = [rubric.name for rubric in question.rubrics]
     for key, text in zip(("preferences", "swapped"), texts, strict=False):
         try:
-            said = read_facts("compare", _given(text), question.rubrics or ("mos",))
+            said = read_free("compare", _given(text), question.rubrics)
         except ParseError as error:
             problems.append(f"{key}: {error}")
             continue

@@ -1137,7 +1137,7 @@ LANGUAGE = Language(
     patterns={
         "clause_end": NEVER,
         "real": r"real|bona[- ]?fide|genuine|authentic|human",
-        "fake": r"fake|spoof(?:ed)?|deep[- ]?fake|synthetic|synthesi[sz]ed|generated|artificial",
+        "fake": r"fake|spoof(?:ed)?|deep[- ]?fake|synthetic|synthesi[sz]ed|generated|artificial|text[- ]to[- ]speech|machine[- ]made",
         "too_quiet": CLAIMS.low,
         "too_loud": CLAIMS.high,
         "judged": rf"\b{CLIP}\b.*?\b(?:(?P<better>{_BETTER})|(?P<worse>{_WORSE}))\b",
@@ -1150,12 +1150,14 @@ LANGUAGE = Language(
     denials={
         "cause": (r"\b(?:no|not|without|never|free (?:of|from))\s+(?:[\w-]+\s+){0,3}$", NEVER),
         "level": (
-            r"\b(?:not|never|neither|nor|hardly|no|isn['’]t|wouldn['’]t|cannot|can['’]t|don['’]t)\b[^.;:,!?]*\Z",
-            NEVER,
+            r"\b(?:not|never|neither|nor|hardly|no|isn['’]t|wouldn['’]t|cannot|can['’]t|don['’]t|far from|if)\b[^.;:,!?]*\Z"
+            r"|\b(?:less|more|better|worse|higher|lower) than (?:an? )?\Z"
+            r"|\b(?:very|extremely|exceptionally|incredibly|remarkably|almost|nearly) \Z",
+            r"\A[^.;:,!?]*\bif\b",
         ),
         "verdict": (
-            r"(?:\b(?:not|never|neither|nor|hardly|no|cannot|unsure|whether)\b|n['’]t\b)[^.;:,!?\n]*\Z",
-            NEVER,
+            r"(?:\b(?:not|never|neither|nor|hardly|no|cannot|unsure|whether|if|may|might|could|unlikely|doubt)\b|n['’]t\b|%)[^.;:,!?\n]*\Z",
+            r"\A[^.;:,!?\n]*(?:%|\bif\b)",
         ),
         "winner": (_NOT_BEST, _NOT_BEST),
     },

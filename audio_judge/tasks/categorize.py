@@ -9,6 +9,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.languages import is_denied, name_pattern, simplified, wordings
 from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_reference_note
+from audio_judge.tasks.score import without_thought
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,15 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
             "noisy").
 
     Raises:
-        ParseError: If there is no level, several, or a denied one ("not bad").
+        ParseError: If there is no level, several, or one that is denied ("not bad"), only a bound ("better than poor") or made
+            stronger than its name ("very good").
 
     Example:
         >>> parse("I find it very noisy.", "noisiness").level
         'very noisy'
     """
     chosen = get_rubric(rubric)
+    text = text if strict else without_thought(text)
 
     def read(spoken: str) -> CategoryTarget:
         words = in_language(chosen, spoken)

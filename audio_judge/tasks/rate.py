@@ -11,7 +11,7 @@ from typing import Any, Literal
 from audio_judge.languages import check_language, get_language, wordings
 from audio_judge.rubrics.rubric import Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits
-from audio_judge.tasks.score import ScoreTarget, read_number
+from audio_judge.tasks.score import ScoreTarget, read_number, without_thought
 
 PLACEHOLDER = "<audio>"
 Place = Literal["start", "middle", "end"]
@@ -124,7 +124,7 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     check_language(language)
     if strict and not re.fullmatch(r"-?[0-9]+\.[0-9]{2}", text):
         raise ParseError(f"{chosen.name}: {text!r} is not a number with two decimals, such as {chosen.low:.2f}")
-    target = ScoreTarget(chosen, read_number(text, chosen))
+    target = ScoreTarget(chosen, read_number(text if strict else without_thought(text), chosen))
     if strict and write(target) != text:
         raise ParseError(f"{chosen.name}: {text!r} should be written {write(target)!r}")
     return target
