@@ -3,7 +3,8 @@
     make benchmark                                     # or: python benchmarks/speed.py --judge FOLDER --rounds 5
 
 Every figure is a median over rounds in which the competitors take turns, so that a machine that changes its speed slows
-all of them. Ratios travel between machines, seconds do not. Peak memory is measured in a process of its own each.
+all of them. Ratios travel between machines, seconds do not. Peak memory is measured in a process of its own each. NISQA and DNSMOS
+run as ``python -m eval`` runs them. DNSMOS' package repeats what is shorter than 9 s and hears it up to nine times: ``--seconds``.
 NISQA needs its weights at ~/.torchmetrics/NISQA/nisqa.tar, Distill-MOS ``pip install --no-deps distillmos``; a peer that
 cannot run is named and left out.
 """
@@ -17,14 +18,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
 
-from audio_judge.audio import read_audio
+from audio_judge.audio import Audio, read_audio
 from audio_judge.corpora import teachers
+from audio_judge.errors import UsageError
+from audio_judge.eval.peers import load_peer
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS
@@ -34,19 +38,18 @@ ROOT = Path(__file__).parents[1]
 CLIPS = ROOT / "examples" / "clips"
 SHIPPED = ("mini", "open")
 RATE = 48_000
-SECONDS = 10.0
 
 Run = Callable[[list[np.ndarray]], object]
 
 
-def ten_second_clips(count: int) -> list[np.ndarray]:
-    """The example clips repeated to ten seconds each, float32 (samples,) at 48 kHz."""
+def clips_of(seconds: float, count: int) -> list[np.ndarray]:
+    """The example clips repeated to so many seconds each, float32 (samples,) at 48 kHz."""
     files = sorted(path for path in CLIPS.iterdir() if path.suffix in (".wav", ".flac", ".ogg", ".opus"))
     clips = []
     for index in range(count):
         audio = read_audio(files[index % len(files)])
         samples = soxr.resample(audio.samples, audio.sampling_rate, RATE)
-        clips.append(np.resize(samples, int(SECONDS * RATE)).astype(np.float32))
+        clips.append(np.resize(samples, round(seconds * RATE)).astype(np.float32))
     return clips
 
 
@@ -68,21 +71,10 @@ def generated_run(judge: AudioJudge) -> Run:
     return run
 
 
-def nisqa_run() -> Run:
-    """NISQA v2.0 of torchmetrics, its model loaded once."""
-    from torchmetrics.functional.audio.nisqa import non_intrusive_speech_quality_assessment
-
-    weights = Path("~/.torchmetrics/NISQA/nisqa.tar").expanduser()
-    if not weights.exists():
-        raise FileNotFoundError(f"no weights at {weights}")
-    return lambda clips: [non_intrusive_speech_quality_assessment(torch.from_numpy(clip), RATE) for clip in clips]
-
-
-def dnsmos_run() -> Run:
-    """DNSMOS P.835 of speechmos, which hears 16 kHz; resampling is counted, as the judge's is."""
-    from speechmos import dnsmos
-
-    return lambda clips: [dnsmos.run(np.clip(soxr.resample(clip, RATE, 16_000), -1, 1), 16_000) for clip in clips]
+def peer_run(name: str) -> Run:
+    """A measure of others as ``python -m eval`` runs it, from samples in memory; resampling is counted, as the judge's is."""
+    peer = load_peer(name)
+    return lambda clips: [peer.score(Audio(clip, RATE, "clip")) for clip in clips]
 
 
 def distill_mos_run() -> Run:
@@ -98,8 +90,8 @@ def distill_mos_run() -> Run:
 
 
 PEERS: dict[str, Callable[[], Run]] = {
-    "NISQA v2.0": nisqa_run,
-    "DNSMOS": dnsmos_run,
+    "NISQA v2.0": partial(peer_run, "nisqa"),
+    "DNSMOS": partial(peer_run, "dnsmos"),
     "Distill-MOS": distill_mos_run,
 }
 
@@ -124,7 +116,7 @@ def competitors(folders: dict[str, str]) -> dict[str, Run]:
     for name, make in PEERS.items():
         try:
             runs[name] = make()
-        except (ImportError, FileNotFoundError) as error:
+        except (ImportError, UsageError) as error:
             print(f"{name}: left out, {error}", file=sys.stderr)
     return runs
 
@@ -141,20 +133,21 @@ def times(runs: dict[str, Run], clips: list[np.ndarray], rounds: int) -> dict[st
     return measured
 
 
-def peak_memory(name: str, folders: dict[str, str]) -> float:
+def peak_memory(name: str, folders: dict[str, str], seconds: float) -> float:
     """Peak resident memory in MiB of a fresh process that does one run, loading included."""
     judge, _, rest = name.partition(", ")
-    command = [sys.executable, __file__, "--alone", rest or name] + (["--judge", folders[judge]] if rest else [])
+    command = [sys.executable, __file__, "--alone", rest or name, "--seconds", str(seconds)]
+    command += ["--judge", folders[judge]] if rest else []
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def run_alone(name: str, folder: str | None) -> None:
+def run_alone(name: str, folder: str | None, seconds: float) -> None:
     """One run of one competitor; prints its peak memory, as Linux tells it."""
     if folder is not None:
         run = judge_run(AudioJudge.from_pretrained(folder, device="cpu"), int(name.removeprefix("batch ")))
     else:
         run = PEERS[name]()
-    run(ten_second_clips(16 if folder is not None else 2))  # peers hear one clip at a time
+    run(clips_of(seconds, 16 if folder is not None else 2))  # peers hear one clip at a time
     # Not getrusage, whose peak is that of the parent if that was larger
     status = Path("/proc/self/status").read_text()
     print(int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024)  # type: ignore[union-attr]
@@ -168,14 +161,14 @@ def ratio(measured: dict[str, list[float]], name: str, base: str) -> str:
     return f"{statistics.median(theirs / own for theirs, own in pairs):.2f}"
 
 
-def report(measured: dict[str, list[float]], clips: int, folders: dict[str, str]) -> None:
+def report(measured: dict[str, list[float]], clips: int, seconds_each: float, folders: dict[str, str]) -> None:
     """The table, and what each further rubric costs."""
-    audio = clips * SECONDS
-    print(f"{clips} clips of {SECONDS:g} s, one thread, median of {len(next(iter(measured.values())))} rounds\n")
+    audio = clips * seconds_each
+    print(f"{clips} clips of {seconds_each:g} s, one thread, median of {len(next(iter(measured.values())))} rounds\n")
     print(f"{'':18}{'x real time':>12}" + "".join(f"{'x ' + name:>14}" for name in PEERS) + f"{'peak MiB':>10}")
     for name, seconds in measured.items():
         faster = "".join(f"{ratio(measured, name, peer):>14}" for peer in PEERS)
-        memory = "" if name.endswith(("1 rubric", "generated")) else f"{peak_memory(name, folders):.0f}"
+        memory = "" if name.endswith(("1 rubric", "generated")) else f"{peak_memory(name, folders, seconds_each):.0f}"
         print(f"{name:18}{audio / statistics.median(seconds):12.0f}{faster}{memory:>10}")
     print()
     for name in folders:
@@ -191,16 +184,20 @@ def main() -> None:
     parser.add_argument("--judge", help="folder or Hub id; the shipped judges if not given")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="of each clip; DNSMOS hears short ones several times"
+    )
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if sys.platform == "linux":
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # ONNX takes every core it sees
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     if options.alone:
-        run_alone(options.alone, options.judge)
+        run_alone(options.alone, options.judge, options.seconds)
         return
     folders = judges(options.judge)
-    report(times(competitors(folders), ten_second_clips(options.clips), options.rounds), options.clips, folders)
+    clips = clips_of(options.seconds, options.clips)
+    report(times(competitors(folders), clips, options.rounds), options.clips, options.seconds, folders)
 
 
 if __name__ == "__main__":

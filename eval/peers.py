@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from audio_judge.audio import Audio, AudioError, align, iter_windows, read_audio, resample
 from audio_judge.corpora import teachers
@@ -125,7 +126,6 @@ def load_peer(name: str) -> LoadedPeer:
 
 
 def _nisqa(_: str) -> Measure:
-
     # Weights and packages are looked for now and not at the first clip.
     importlib.import_module("torchmetrics")
     importlib.import_module("librosa")
@@ -140,14 +140,17 @@ def _nisqa(_: str) -> Measure:
 
 
 def _distill_mos(_: str) -> Measure:
-
     if importlib.util.find_spec("distillmos") is None:
         raise ImportError("No module named 'distillmos'")
     return lambda samples, _: {"mos": teachers.distill_mos([samples], teachers.DISTILL_MOS_RATE)[0][0]}
 
 
 def _dnsmos(_: str) -> Measure:
-    dnsmos = importlib.import_module("speechmos.dnsmos")
+    dnsmos: Any = importlib.import_module("speechmos.dnsmos")
+    places = [Path(dnsmos.__file__).parent / "dnsmos_models" / name for name in ("sig_bak_ovr.onnx", "model_v8.onnx")]
+    model = dnsmos.dnsmos = dnsmos.DNSMOS(*map(str, places))
+    # It would take every core, whatever the others are given
+    model.onnx_sess, model.p808_onnx_sess = (teachers.onnx(place, torch.get_num_threads()) for place in places)
 
     def measure(samples: np.ndarray, _: np.ndarray | None) -> dict[str, float]:
         # Its input must lie within -1 to 1, which resampling may exceed by a hair.
@@ -185,8 +188,6 @@ def _stoi(_: str) -> Measure:
 
 
 def _utmos(_: str) -> Measure:
-    import torch
-
     try:
         predictor: Any = torch.hub.load(f"tarepan/SpeechMOS:{UTMOS_REVISION}", "utmos22_strong", trust_repo=True)
     except (OSError, RuntimeError) as error:  # no network and not in torch's hub cache, or a broken download
@@ -230,8 +231,6 @@ def _scoreq(domain: str) -> Measure:
 
 
 def _audiobox_aesthetics(_: str) -> Measure:
-    import torch
-
     predictor = importlib.import_module("audiobox_aesthetics.infer").initialize_predictor()
     axes = {
         "PQ": "production_quality",

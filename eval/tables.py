@@ -6,7 +6,7 @@ from typing import Any
 
 from .benchmarks import Benchmark
 
-COST_COLUMNS = ("judge", "× real time", "peak memory, MiB", "on the device, MiB", "loading, s")
+COST_COLUMNS = ("judge", "× real time", "s per clip", "peak memory, MiB", "on the device, MiB", "loading, s")
 
 
 def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: Mapping[str, Any] | None = None) -> str:
@@ -114,11 +114,11 @@ def cost_figures(costs: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[flo
         if judge == "machine":
             continue
         # Over all benchmarks at once: means of their speeds would count a small one as much as a large one
-        audio, took = (
-            sum(each[key] for each in one["benchmarks"].values()) for key in ("audio_seconds", "judge_seconds")
+        audio, took, items = (
+            sum(each[key] for each in one["benchmarks"].values()) for key in ("audio_seconds", "judge_seconds", "items")
         )
         memory = [(one.get(key), 0) for key in ("peak_memory_mib", "peak_device_memory_mib")]
-        yield judge, [(audio / took if took else None, 1), *memory, (one.get("loading_seconds"), 1)]
+        yield judge, [(audio / took if took else None, 1), (audio / items, 1), *memory, (one.get("loading_seconds"), 1)]
 
 
 def cost_table(costs: Mapping[str, Any]) -> str:

@@ -140,7 +140,7 @@ def dnsmos(clip: np.ndarray, rate: int = NISQA_RATE) -> dict[str, float]:
 @cache
 def _dnsmos_model() -> tuple[Any, Any]:
     library: Any = importlib.import_module("speechmos.dnsmos")
-    return library, _onnx(Path(library.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx")
+    return library, onnx(Path(library.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx")
 
 
 def plcmos(clip: np.ndarray, rate: int = NISQA_RATE) -> float:
@@ -166,15 +166,15 @@ def plcmos(clip: np.ndarray, rate: int = NISQA_RATE) -> float:
 @cache
 def _plcmos_model() -> tuple[Any, np.ndarray]:
     model = importlib.import_module("speechmos.plcmos").PLCMOS()
-    model.session = _onnx(Path(model.model_path))
+    model.session = onnx(Path(model.model_path))
     return model, np.random.default_rng(0).standard_normal((PLCMOS_RATERS, 64)).astype(np.float32)
 
 
-def _onnx(path: Path) -> Any:
-    """A session of one thread: labels are written by several processes."""
+def onnx(path: Path, threads: int = 1) -> Any:
+    """A session of so many threads; one, where labels are written by several processes."""
     runtime = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     return runtime.InferenceSession(str(path), options)
 
 
