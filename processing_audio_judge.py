@@ -1347,7 +1347,7 @@ def is_silent(samples: Any) -> bool:
 
 class Activity:
     """
-    Collects the level of a signal, to find where it sounds: of 10 ms, from each millisecond on.
+    Collects the level of a signal, to find where it sounds: of 10 ms, up to each millisecond.
 
     Sound is what is less than 40 dB below the level of the clip, and above digital silence; pauses of up to two seconds are
     part of it. A mean that does not move (an offset) is none. Signals come block by block: hours need no memory.
@@ -1356,8 +1356,8 @@ class Activity:
     def __init__(self, rate: int):
         self.rate, self.size = rate, max(1, round(HOP_SECONDS * rate))
         self.rest, self.count = torch.empty(0), 0
-        # Of each hop whose 10 ms are not yet over: how many samples, their sum, and the sum of their squares
-        self.unfinished = torch.empty((3, 0), dtype=torch.float64)
+        # Of the last hops, whose 10 ms are not yet over: how many samples, their sum, and the sum of their squares
+        self.unfinished = torch.zeros((3, HOPS - 1), dtype=torch.float64)
         self.powers: list[torch.Tensor] = []
         self.power_sum = self.square_sum = 0.0  # of all powers, and of their squares
         # First and last sample of each hop that is more than digital silence; -1 if there is none
@@ -1386,7 +1386,7 @@ class Activity:
 
     def _add_powers(self, sums: torch.Tensor):
         sums = torch.cat([self.unfinished, sums], dim=1)
-        self.unfinished = sums[:, max(0, sums.shape[1] - HOPS + 1) :]
+        self.unfinished = sums[:, sums.shape[1] - HOPS + 1 :]
         if sums.shape[1] < HOPS:
             return
         count, total, squares = sums.unfold(1, HOPS, 1).sum(-1)
@@ -1414,10 +1414,10 @@ class Activity:
         # Weighted by itself, so that pauses say nothing about the level of what is between them
         level = self.square_sum / self.power_sum if self.power_sum else 0.0
         active = power >= min(level, max(level * 10 ** (QUIET_DB / 10), 10 ** (QUIET_DBFS / 10)))
-        active &= torch.cat([sounding, nothing]).unfold(0, HOPS, 1).any(-1)
+        active &= torch.cat([nothing, sounding, nothing]).unfold(0, HOPS, 1).any(-1)
         changes = torch.cat([nothing[:1], active, nothing[:1]]).byte().diff().nonzero()[:, 0]
-        # From the first hop of a part to the last of its last 10 ms
-        begins, ends = changes[::2], (changes[1::2] + HOPS - 1).clamp(max=len(active))
+        # A part begins with the hop that makes 10 ms sound, and ends with the first of the last 10 ms
+        begins, ends = changes[::2], changes[1::2] - HOPS + 1
         if not len(begins):
             return
         new = begins[1:] - ends[:-1] > round(LONGEST_PAUSE_SECONDS / HOP_SECONDS)

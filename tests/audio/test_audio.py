@@ -380,6 +380,12 @@ class TestListen:
         whole, rest = (listen((clip[round(start * RATE) :], RATE)).spans[0] for start in (0.0, cut))
         assert np.add(rest, cut) == pytest.approx(whole, abs=1.1e-3)
 
+    @pytest.mark.parametrize("seconds", [0.02, 6.0])
+    def test_a_room_around_it_is_left_out_to_a_millisecond(self, seconds):
+        quiet = noise(seconds, level=1e-4)
+        ((start, end),) = listen((np.concatenate([quiet, noise(1.5), quiet]), RATE)).spans
+        assert (start, end) == pytest.approx((seconds, seconds + 1.5), abs=1.1e-3)
+
     def test_offset_is_no_sound(self):
         clip = np.concatenate([np.zeros(3 * RATE), tone(), np.zeros(3 * RATE)]) + 0.05
         assert listen((clip, RATE)).spans[0] == pytest.approx((3.0, 4.0), abs=0.02)
