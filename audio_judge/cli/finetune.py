@@ -77,8 +77,7 @@ def finetune(options: argparse.Namespace) -> int:
     from audio_judge.corpora import CorpusError
 
     out = Path(options.output)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())) and not options.overwrite:
-        raise UsageError(f"{out} is there already; give --overwrite, or another --output")
+    _check_output(out, options)
     try:
         clips, problems = _readable(_read(options))
     except CorpusError as error:
@@ -100,15 +99,24 @@ def finetune(options: argparse.Namespace) -> int:
     gain, trained = _learn(judge, parts, options)
     kept = gain.is_better
     shutil.rmtree(out, ignore_errors=True)
-    if not kept:
-        judge = _load(options)
-    for part in (judge.model, judge.processor):
-        part.save_pretrained(out)
+    _write_judge(judge if kept else None, out, options)
     _write_note(out, options, parts, together, gain, trained)
     _write_card(out, options, parts, together, gain)
     print(gain.table())
     say(f"{out}: {_verdict(gain, parts, options.judge)}")
     return 0 if kept and not problems else 1
+
+
+def _check_output(out: Path, options: argparse.Namespace) -> None:
+    """Refuse to write over anything but what an earlier run has written, and over the judge that is begun with."""
+    if options.judge and out.exists() and Path(options.judge).is_dir() and out.samefile(options.judge):
+        raise UsageError(f"--output {out} is the judge that is begun with; choose another folder")
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if out.exists() and not options.overwrite:
+        raise UsageError(f"{out} is there already; give --overwrite, or another --output")
+    if out.exists() and not (out / NOTE).is_file():
+        raise UsageError(f"--overwrite: {out} is none that `finetune` has written (no {NOTE}); choose another --output")
 
 
 # The clips
@@ -250,6 +258,19 @@ def _scores(judge: "AudioJudge", clips: "Sequence[RatedClip]", batch_size: int) 
 
 
 # What is written
+
+
+def _write_judge(judge: "AudioJudge | None", out: Path, options: argparse.Namespace) -> None:
+    """Write a judge; None for the one that was begun with, as it is."""
+    from audio_judge.judge.shipped import place_of
+
+    place = Path(place_of(options.judge))
+    if judge is None and place.is_dir():
+        shutil.copytree(place, out, ignore=shutil.ignore_patterns("README.md", "results.json", "__pycache__"))
+        return
+    whole = judge or _load(options)
+    for part in (whole.model, whole.processor):
+        part.save_pretrained(out)
 
 
 def _verdict(gain: "Gain", parts: "Mapping[str, Sequence[RatedClip]]", name: str | None) -> str:

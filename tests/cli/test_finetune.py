@@ -58,6 +58,7 @@ class TestFinetune:
         assert "| mos | 6 | PCC |" in out
         old, new = (AudioJudge.from_pretrained(place, device="cpu") for place in (start, "own"))
         assert new.score("0.wav")["mos"].value == old.score("0.wav")["mos"].value
+        assert new.revision == old.revision
         card = Path("own/README.md").read_text()
         assert "**the weights are those of before**" in card
         assert "| mos | 6 | PCC |" in card
@@ -119,6 +120,13 @@ class TestFinetune:
         (tmp_path / "own" / "model.safetensors").write_bytes(b"")
         code, _, err = tune(rated(30))
         assert (code, "--overwrite" in err) == (2, True)
+        code, _, err = tune("ratings.csv", "--overwrite")  # no judge of ours lies there
+        assert (code, "none that `finetune` has written" in err) == (2, True)
+        assert (tmp_path / "own" / "model.safetensors").is_file()
+
+    def test_the_judge_that_is_begun_with_is_not_replaced(self, rated, shell, start):
+        code, _, err = shell("finetune", rated(30), "--judge", start, "--output", start, "--overwrite")
+        assert (code, "is the judge that is begun with" in err) == (2, True)
 
     def test_a_split_that_holds_a_clip_of_another_is_refused(self, rated, tune, tmp_path):
         rated(30, split=lambda k: ("train", "dev", "test")[k % 3])
