@@ -54,10 +54,13 @@ from audio_judge.tasks import (
 )
 from audio_judge.tasks.common import LackingError
 from audio_judge.tasks.compare import FORMS, Form
+from audio_judge.tasks.thoughts import holds_tag, without_thought
 
 DETECT_QUESTION = "detect_question"
 COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
+# Whose answers begin with a thought; that of detect is empty
+THINKING = ("assess", "compare", "suggest")
 UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # Those that ask about the ratings one by one, or about none
@@ -81,6 +84,7 @@ class Manner:
             alone (``RatedClip.listener``) always names them, in typed questions, too.
         comparison_form: Form in which ``compare`` is answered: ``preference``, a text that ends in a token, or
             ``dimensions``, SQ-LLM's verdict for each of its dimensions; ``any``: both, where the verdicts fit both.
+        thoughts: Whether answers of ``THINKING`` begin with their thought; else they are the answer alone.
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
@@ -103,6 +107,7 @@ class Manner:
     paraphrases: Sequence[Paraphrase] = ()
     listener: float = 0.0
     comparison_form: Literal["any", "preference", "dimensions"] = "any"
+    thoughts: bool = True
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
@@ -287,6 +292,8 @@ class Instructor:
             how["with_reference"] = True
         answer, facts = _written(clip, task, rng, self._language)
         said = stated(task, facts, clip)
+        answer, how_said = self._thought(task, answer)
+        said |= how_said
         example = self._text_example(task, clip_state(clip, reference), TASKS[task].ask(**how), answer, rng, **said)
         return self._with_listener(example, clip, rng)
 
@@ -418,7 +425,14 @@ class Instructor:
         if "caption" in pair.extra and not is_swapped:  # a caption names A and B, so it fits one order only
             answer, form = pair.extra["caption"], "preference"
         said = stated("compare", compare.facts(target))
-        return self._text_example("compare", state, request, answer, rng, form=form, **said)
+        answer, how_said = self._thought("compare", answer)
+        return self._text_example("compare", state, request, answer, rng, form=form, **said, **how_said)
+
+    def _thought(self, task: str, answer: str) -> tuple[str, dict[str, Any]]:
+        """An answer with its thought, or without; the example says so, since the judge is read accordingly."""
+        if self.manner.thoughts or task not in THINKING or not holds_tag(answer):
+            return answer, {}
+        return without_thought(answer), {"thinks": False}
 
 
 def make_instructions(

@@ -26,7 +26,7 @@ from audio_judge.corpora import CORPORA
 from audio_judge.corpora.corpus import Corpus
 from audio_judge.corpora.splits import check_disjoint
 from audio_judge.data.examples import DECIDE, Example
-from audio_judge.data.instructions import BY_RUBRIC, COMPARING, WITH_LEVELS, Instructor, Manner, check_weights
+from audio_judge.data.instructions import BY_RUBRIC, COMPARING, THINKING, WITH_LEVELS, Instructor, Manner, check_weights
 from audio_judge.data.paraphrases import load_paraphrases
 from audio_judge.data.statistics import Statistics
 from audio_judge.rubrics.rubric import get_rubric
@@ -82,6 +82,7 @@ class Mixture:
             "listener": (manner.listener > 0, set(TASKS)),
             "rubric_questions": (manner.rubric_questions != "some", {DECIDE}),
             "fault_questions": (manner.fault_questions != "some", {DECIDE}),
+            "thoughts": (not manner.thoughts, set(THINKING)),
             "comparison_form": (manner.comparison_form != "any", {"compare"}),
             "tie_within": (manner.tie_within > 0, set(COMPARING)),
         }

@@ -74,7 +74,9 @@ def _question(learned: Learned, task: str) -> TextQuestion:
     rubrics = [get_rubric(name) for name in lesson.rubrics if name in ALL_RUBRICS]
     alike = tuple(one for one in rubrics if one.scale == rubrics[0].scale) or (get_rubric("mos"),)
     layout: Any = (*lesson.layouts, "preference")[0]
-    return TextQuestion(task, alike, "en" if "en" in lesson.languages else lesson.languages[0], None, layout)
+    return TextQuestion(
+        task, alike, "en" if "en" in lesson.languages else lesson.languages[0], None, layout, lesson.thinks
+    )
 
 
 def answers(learned: Learned) -> list[str]:

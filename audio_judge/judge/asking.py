@@ -49,8 +49,8 @@ def scores(
         elif way == "rate":
             texts[rubric.name] = TextQuestion(way, (rubric,), asked_in, listener)
         elif way in SAID:  # one text speaks of all its rubrics on one scale
-            rubrics_of_text = text_rubrics(identity, way, rubric)
-            texts[f"{way} {rubric.scale.name}"] = TextQuestion(way, rubrics_of_text, asked_in, listener)
+            about, thinks = text_rubrics(identity, way, rubric), _thinks(identity, way)
+            texts[f"{way} {rubric.scale.name}"] = TextQuestion(way, about, asked_in, listener, thinks=thinks)
     return Questionnaire(
         known,
         about_faults or {},
@@ -67,10 +67,15 @@ def scores(
 def text(identity: Identity, task: str, listener: Listener | None, language: str, max_new_tokens: int) -> Questionnaire:
     """Ask for the whole text of a task that the judge learned; ``max_new_tokens`` are for its free words."""
     asked_in = identity.asked_in(language, says=True)
-    question = TextQuestion(task, text_rubrics(identity, task), asked_in, listener)
+    about, thinks = text_rubrics(identity, task), _thinks(identity, task)
+    question = TextQuestion(task, about, asked_in, listener, thinks=thinks)
     return Questionnaire(
         question.rubrics, texts=(question,), max_new_tokens=LONGEST_TEXT + max_new_tokens, language=asked_in
     )
+
+
+def _thinks(identity: Identity, task: str) -> bool:
+    return cast(Learned, identity.learned).tasks[task].thinks
 
 
 def text_rubrics(identity: Identity, task: str, rubric: Rubric | None = None) -> tuple[Rubric, ...]:
@@ -152,5 +157,6 @@ def spoken_comparison(
     # The reasons of a preference speak of what is asked for, or of whatever they learned to
     aspects = [name for name in lesson.rubrics if name in ALL_RUBRICS]
     named = rubrics if any(one.name != "mos" for one in rubrics) else [get_rubric(name) for name in aspects]
-    question = TextQuestion("compare", tuple(named or rubrics), asked_in, listener, layout)
+    about = tuple(named or rubrics)
+    question = TextQuestion("compare", about, asked_in, listener, layout, lesson.thinks)
     return Questionnaire(texts=(question,), max_new_tokens=LONGEST_TEXT + max_new_tokens, language=asked_in)

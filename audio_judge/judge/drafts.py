@@ -41,6 +41,7 @@ from audio_judge.tasks import (
 from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.faults import FAULT_QUESTIONS, TYPE_OF_FAULT, addressed_types, distortions_by_cause
 from audio_judge.tasks.own_words import SENTENCE_END, sentences
+from audio_judge.tasks.thoughts import holds_tag
 
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _ANSWER = "<answer>\n"
@@ -505,13 +506,13 @@ def explained(judgement: Judgement, written: Written, language: str) -> Judgemen
 
 def assessed(judgement: Judgement, written: Written, language: str) -> Judgement:
     """Add an assessment, read back from the text that was written, to a judgement."""
-    target = assess.parse(written.text, strict=True, language=language)
+    target = assess.parse(written.text, strict=holds_tag(written.text), language=language)
     return _with(judgement, written, reasons=written.words, assessment=target)
 
 
 def suggested(judgement: Judgement, written: Written, language: str) -> Judgement:
     """Add advice and its areas, read back from the text that was written, to a judgement."""
-    target = suggest.parse(written.text, strict=True, language=language)
+    target = suggest.parse(written.text, strict=holds_tag(written.text), language=language)
     return _with(judgement, written, areas=target.areas, suggestions=target.suggestions)
 
 

@@ -46,6 +46,7 @@ class Lesson:
         languages: Codes of the languages of requests and answers.
         layouts: Of ``compare`` in text: ``preference``, ``dimensions``, or both.
         listeners: Names of those on whose behalf it was asked, beside nobody in particular.
+        thinks: Whether its answers begin with the thought that the task has, if it has one; noted where they do not.
     """
 
     form: Form
@@ -53,19 +54,21 @@ class Lesson:
     languages: tuple[str, ...] = ("en",)
     layouts: tuple[str, ...] = ()
     listeners: tuple[str, ...] = ()
+    thinks: bool = True
 
     def __post_init__(self) -> None:
         if self.form not in ("decision", "text"):
             raise ValueError(f"form {self.form!r}; decision or text is needed")
 
     def merged(self, other: "Lesson") -> "Lesson":
-        """One lesson of two in the same task."""
+        """One lesson of two in the same task; whether it thinks is as in the later one."""
         return Lesson(
             self.form,
             in_order([*self.rubrics, *other.rubrics]),
             tuple(sorted({*self.languages, *other.languages})),
             tuple(sorted({*self.layouts, *other.layouts})),
             tuple(sorted({*self.listeners, *other.listeners})),
+            other.thinks,
         )
 
 
@@ -110,7 +113,9 @@ class Learned:
         """
         try:
             tasks = {
-                str(name): Lesson(lesson["form"], **{k: tuple(value) for k, value in lesson.items() if k != "form"})
+                str(name): Lesson(
+                    **{key: value if key in ("form", "thinks") else tuple(value) for key, value in lesson.items()}
+                )
                 for name, lesson in note["tasks"].items()
             }
             fitted = Fitted.from_note(note["reference"]) if note.get("reference") else None
@@ -126,6 +131,7 @@ class Learned:
             lists = {"rubrics": lesson.rubrics, "languages": lesson.languages, "layouts": lesson.layouts}
             lists["listeners"] = lesson.listeners
             tasks[name] = {"form": lesson.form} | {key: list(value) for key, value in lists.items() if value}
+            tasks[name] |= {} if lesson.thinks else {"thinks": False}
         more: dict[str, Any] = {"questions": list(self.questions)} if self.questions else {}
         more |= {"words": self.words} if self.words else {}
         more |= {} if self.reference is None else {"reference": self.reference.note()}

@@ -12,6 +12,7 @@ from audio_judge.rubrics.rubric import Rubric
 from audio_judge.tasks import (
     TASKS,
     Facts,
+    ParseError,
     categorize,
     compare,
     detect,
@@ -22,6 +23,7 @@ from audio_judge.tasks import (
 )
 from audio_judge.tasks.compare import TOKENS, Form, Verdict
 from audio_judge.tasks.listeners import Listener
+from audio_judge.tasks.thoughts import holds_tag
 
 VERDICTS: tuple[Verdict, ...] = tuple(TOKENS)
 
@@ -36,6 +38,7 @@ class TextQuestion:
         language: Of request and answer.
         listener: On whose behalf; None for nobody in particular.
         layout: Of ``compare``.
+        thinks: Whether the judge learned to think before it answers, in tasks whose answers begin with a thought.
     """
 
     task: str
@@ -43,6 +46,7 @@ class TextQuestion:
     language: str = "en"
     listener: Listener | None = None
     layout: Form = "preference"
+    thinks: bool = True
 
     def messages(self, state: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Ask about clips, laid out as ``messages.clip_state`` or ``pair_state``; a reference is left out where none was heard."""
@@ -65,10 +69,12 @@ class TextQuestion:
         """Read a whole answer.
 
         Raises:
-            ParseError: If it is not as the task writes it.
+            ParseError: If it is not as the task writes it; an answer alone, without a thought, is read by its sentences.
         """
+        if not self.thinks and holds_tag(text):
+            raise ParseError(f"{text!r}: a thought, of a judge that learned to answer without")
         # Captions, by people or language models, end in a sentence of their own
-        is_strict = self.task != "describe"
+        is_strict = self.task != "describe" and self.thinks
         return read_facts(self.task, text, self.rubrics, strict=is_strict, language=self.language)
 
     @property
@@ -95,6 +101,8 @@ def variants(text: str, question: TextQuestion) -> dict[str, list[str]]:
     """
     if question.task != "compare":
         return {}
+    if not question.thinks and question.layout == "dimensions":
+        return {"mos": [compare.with_verdict(text, verdict, question.language) for verdict in VERDICTS]}
     if "<think>" not in text:
         about, words = question.rubrics[0].name if len(question.rubrics) == 1 else "mos", text.rpartition("\n")[0]
         return {about: [f"{words}\n{TOKENS[verdict]}" for verdict in VERDICTS]}

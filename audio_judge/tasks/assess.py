@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 
 from audio_judge.languages import LANGUAGES, check_language, get_language, joined, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, with_reference_note
+from audio_judge.tasks.own_words import sentences
 from audio_judge.tasks.score import read_number
 from audio_judge.tasks.thoughts import check_free_text, item_spans, items, join_thought, split_thought
 
@@ -238,7 +240,8 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessmen
     r"""Read an assessment.
 
     Unless strict, headers, order, case, markup and missing dimensions do not matter, the speech rate may be a number or
-    "suitable", and the tags may be absent; a line without a score that can be read counts as missing.
+    "suitable", and the tags may be absent; a line without a score that can be read counts as missing. An answer without a
+    thought is read by the sentences of ``summarise``, each of which names a level.
 
     Raises:
         ParseError: If no score can be read, a dimension comes twice, or (strict) the text is not as written.
@@ -258,7 +261,8 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Assessmen
     try:
         # Titles and words of every language are known, so the language matters to a strict reading only
         check_language(language)
-        target = _assessment(found, answer if think else "")
+        is_summary = not think and not found
+        target = read_summary(answer) if is_summary else _assessment(found, answer if think else "")
     except ValueError as error:
         raise ParseError(f"{error}; in {text!r}") from error
     if strict and write(target, language=language) != text:
@@ -383,7 +387,7 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     spoken = get_language(language)
-    texts, sentences = spoken.texts, []
+    texts, said = spoken.texts, list[str]()
     frames = {"mos": "assessed_overall", "speech_rate": "assessed_rate"}
     without_fault = is_clean(target)
     for name, rubric in SPEECHEVAL_RUBRICS.items():
@@ -392,19 +396,76 @@ def summarise(target: Assessment, seed: int | random.Random = 0, language: str =
         if name in target.scores:
             level = words.level_of(target.scores[name])
         if name == "distortion" and without_fault:
-            sentences.append(rng.choice(texts["clean"]))
+            said.append(rng.choice(texts["clean"]))
         # What is distorted in a way that is named is not called free of it
         elif level and not (name == "distortion" and target.distortions and level == words.levels[-1]):
             fields = {"label": words.label, "level": level}
-            sentences.append(fill_fields(rng.choice(texts[frames.get(name, f"assessed_{name}")]), fields))
+            said.append(fill_fields(rng.choice(texts[frames.get(name, f"assessed_{name}")]), fields))
         if name == "distortion":
-            sentences += [_say_distortion(distortion, rng, language) for distortion in target.distortions]
+            said += [_say_distortion(distortion, rng, language) for distortion in target.distortions]
     if target.emotion:
-        sentences.append(fill_fields(rng.choice(texts["emotions"]), {"emotion": target.emotion}))
+        said.append(fill_fields(rng.choice(texts["emotions"]), {"emotion": target.emotion}))
     if target.gender or target.age:
         speaker = spoken.marks["series"].join(_speaker_words(target.gender, target.age, language))
-        sentences.append(fill_fields(rng.choice(texts["speakers"]), {"speaker": speaker}))
-    return spoken.marks["space"].join(sentences)
+        said.append(fill_fields(rng.choice(texts["speakers"]), {"speaker": speaker}))
+    return spoken.marks["space"].join(said)
+
+
+def read_summary(text: str) -> Assessment:
+    """Read what ``summarise`` wrote in any of our languages: a level is a score; other sentences say nothing.
+
+    Raises:
+        ValueError: If no sentence says a score.
+
+    Example:
+        >>> read_summary("This is speech of poor quality. The pace is fast.").scores
+        {'mos': 2.0}
+    """
+    plain = " ".join(text.split())
+    scores, rate, distortions = dict[str, float](), "", list[Distortion]()
+    for sentence in sentences(plain):
+        name, level = _said_levels().get(sentence.casefold(), ("", 0.0))
+        if name == "speech_rate":
+            rate = read_rate(f"{level:g}")
+        elif name:
+            scores.setdefault(name, level)
+        for match in filter(None, (pattern.fullmatch(sentence) for pattern in _said_distortions())):
+            spans = tuple((float(start), float(end)) for start, end in _SPAN.findall(match["when"]) if start != end)
+            distortions.append(Distortion(_kinds_heard()[match["kind"]], spans))
+    return Assessment(scores, rate, tuple(distortions) if "distortion" in scores else (), answer=plain)
+
+
+@cache
+def _said_levels() -> dict[str, tuple[str, float]]:
+    """Sentence in any language, in lower case, to the rubric and the score that it says; one of two rubrics is left out."""
+    said: dict[str, set[tuple[str, float]]] = {}
+    frames = {"mos": "assessed_overall", "speech_rate": "assessed_rate"}
+    for code, (name, rubric) in product(LANGUAGES, SPEECHEVAL_RUBRICS.items()):
+        words = in_language(rubric, code)
+        for frame in get_language(code).texts[frames.get(name, f"assessed_{name}")]:
+            for level, value in zip(words.levels, rubric.level_values, strict=True):
+                sentence = fill_fields(frame, {"label": words.label, "level": level}).casefold()
+                said.setdefault(sentence, set()).add((name, float(value)))
+    return {sentence: next(iter(found)) for sentence, found in said.items() if len(found) == 1}
+
+
+@cache
+def _kinds_heard() -> dict[str, str]:
+    """What a type of distortion is called in a sentence of any language, to the type."""
+    return {heard: kind for code in LANGUAGES for kind, heard in get_language(code).names["heard"].items()}
+
+
+@cache
+def _said_distortions() -> list[re.Pattern[str]]:
+    kinds = "|".join(map(re.escape, sorted(_kinds_heard(), key=len, reverse=True)))
+    fields = {r"\{kind\}": f"(?P<kind>{kinds})", r"\{when\}": "(?P<when>.*)"}
+    patterns = []
+    for frame in (one for code in LANGUAGES for one in get_language(code).texts["distortion_sentences"]):
+        pattern = re.escape(frame)
+        for name, value in fields.items():
+            pattern = pattern.replace(name, value)
+        patterns.append(re.compile(pattern))
+    return patterns
 
 
 def is_clean(target: Assessment) -> bool:

@@ -48,6 +48,7 @@ from audio_judge.tasks.assess import (
     write_speaker,
 )
 from audio_judge.tasks.common import Facts, ParseError, Traits
+from audio_judge.tasks.own_words import sentences
 from audio_judge.tasks.profile import rubrics_by_name
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
@@ -315,18 +316,18 @@ def _detail_lines(target: Comparison, language: str) -> list[str]:
 
 def _argue(target: Comparison, rng: random.Random, language: str) -> str:
     texts = get_language(language).texts
-    sentences = []
+    said = []
     for winner in ("A", "B"):
         names = [name for name, verdict in target.verdicts.items() if verdict == winner and name != "mos"]
         if names:
             aspects = joined([in_language(get_rubric(name), language).label for name in names], language)
             fields = {"winner": f"Speech{winner}", "loser": f"Speech{OPPOSITE[winner]}", "aspects": aspects}
-            sentences.append(fill_fields(rng.choice(texts["wins"]), fields))
+            said.append(fill_fields(rng.choice(texts["wins"]), fields))
     # The winner's advantages are what decides, so they come last.
-    sentences = (sentences[::-1] if target.preferred == "A" else sentences) or [rng.choice(texts["same"])]
+    said = (said[::-1] if target.preferred == "A" else said) or [rng.choice(texts["same"])]
     choices = texts["ties"] if target.preferred == "tie" else texts["choices"]
-    sentences.append(fill_fields(rng.choice(choices), {"winner": f"Speech{target.preferred}"}))
-    return get_language(language).marks["space"].join(sentences)
+    said.append(fill_fields(rng.choice(choices), {"winner": f"Speech{target.preferred}"}))
+    return get_language(language).marks["space"].join(said)
 
 
 def summarise(target: Comparison, seed: int | random.Random = 0, language: str = "en") -> str:
@@ -338,18 +339,66 @@ def summarise(target: Comparison, seed: int | random.Random = 0, language: str =
     """
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     spoken = get_language(language)
-    sentences = [rng.choice(spoken.texts[f"summary_{target.preferred.lower()}"])]
+    said = [rng.choice(spoken.texts[f"summary_{target.preferred.lower()}"])]
     for verdict, key in (("A", "leads"), ("B", "leads"), ("tie", "alike")):
         names = [name for name in target.verdicts if target.verdicts[name] == verdict and name != "mos"]
         if names:
             aspects = joined([in_language(SPEECHEVAL_RUBRICS[name], language).label for name in names], language)
-            sentences.append(fill_fields(spoken.texts[key][0], {"winner": verdict, "aspects": aspects}))
+            said.append(fill_fields(spoken.texts[key][0], {"winner": verdict, "aspects": aspects}))
     for clip, details in zip("AB", target.details, strict=True):
         if details.distortions:
             heard = dict.fromkeys(distortion.kind for distortion in details.distortions)
             kinds = joined([spoken.names["heard"].get(kind, kind) for kind in heard], language)
-            sentences.append(fill_fields(spoken.texts["hears"][0], {"clip": clip, "kinds": kinds}))
-    return spoken.marks["space"].join(sentences)
+            said.append(fill_fields(spoken.texts["hears"][0], {"clip": clip, "kinds": kinds}))
+    return spoken.marks["space"].join(said)
+
+
+def read_summary(text: str) -> dict[str, Verdict]:
+    """Read the verdicts that ``summarise`` wrote in any of our languages; nothing if the one on the whole is not there, or denied.
+
+    Example:
+        >>> read_summary("Taken together, A wins. A leads in distortion. They are alike in speech rate.")
+        {'mos': 'A', 'distortion': 'A', 'speech_rate': 'tie'}
+    """
+    for code in LANGUAGES:
+        texts = get_language(code).texts
+        opened = [one for one, heads in _openings(code).items() if text.strip().startswith(heads)]
+        if len(opened) != 1:
+            continue
+        found: dict[str, Verdict] = {"mos": opened[0]}
+        names = {in_language(rubric, code).label: name for name, rubric in SPEECHEVAL_RUBRICS.items() if name != "mos"}
+        fields = {r"\{winner\}": "(?P<winner>[AB])", r"\{aspects\}": "(?P<aspects>.+)"}
+        for sentence, key in product(sentences(text), ("leads", "alike")):
+            pattern = re.escape(texts[key][0])
+            for name, value in fields.items():
+                pattern = pattern.replace(name, value)
+            if match := re.fullmatch(pattern, sentence):
+                verdict = cast(Verdict, match["winner"]) if key == "leads" else "tie"
+                found |= {names[label]: verdict for label in re.findall(name_pattern(list(names)), match["aspects"])}
+        return found
+    return {}
+
+
+def _openings(language: str) -> dict[Verdict, tuple[str, ...]]:
+    """Verdict on the whole to the sentences that a summary may open with, each in its place for every verdict."""
+    texts = get_language(language).texts
+    verdicts: tuple[Verdict, ...] = ("A", "B", "tie")
+    return {verdict: texts[f"summary_{verdict.lower()}"] for verdict in verdicts}
+
+
+def with_verdict(text: str, verdict: Verdict, language: str = "en") -> str:
+    """Put another verdict on the whole at the beginning of a summary.
+
+    Example:
+        >>> with_verdict("A is the better clip. A leads in distortion.", "tie")
+        'Neither clip is better overall. A leads in distortion.'
+    """
+    openings = _openings(language)
+    for heads in openings.values():
+        for place, head in enumerate(heads):
+            if text.startswith(head):
+                return openings[verdict][place] + text.removeprefix(head)
+    return text
 
 
 def parse(
@@ -359,7 +408,8 @@ def parse(
 
     Args:
         rubrics: Whose labels count as aspects in the preference form.
-        strict: Either spelling counts. Otherwise case, markup, lacking tags and a bare "A", "B" or "tie" are understood.
+        strict: Either spelling counts. Otherwise case, markup, lacking tags, a summary of ours alone and a bare "A", "B" or
+            "tie" are understood.
 
     Returns:
         Verdicts; in the preference form those of the aspects that a sentence gives to one clip.
@@ -382,6 +432,8 @@ def parse(
 
 def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool, language: str) -> Comparison:
     found = {(match[1] or match[2]).lower() for match in _TOKEN.finditer(text)}
+    if not found and not strict and (verdicts := read_summary(text)):
+        return Comparison(verdicts, answer=" ".join(text.split()))
     bare = re.fullmatch(r"\W*(?:speech\s*)?(a|b|tie)\W*", text, re.IGNORECASE)
     if not found and bare and not strict:
         found = {bare[1].lower()}

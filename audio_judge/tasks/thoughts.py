@@ -39,6 +39,16 @@ def join_thought(think: str, answer: str) -> str:
     return f"<think>\n{think + chr(10) if think else ''}</think>\n\n<answer>\n{answer}\n</answer>"
 
 
+def without_thought(text: str) -> str:
+    r"""Take the answer of ``join_thought`` out of its tags; a text without tags stays as it is.
+
+    Example:
+        >>> without_thought("<think>\nDistortion: 2/5\n</think>\n\n<answer>\nIt crackles.\n</answer>")
+        'It crackles.'
+    """
+    return split_thought(text, strict=True)[1] if holds_tag(text) else text
+
+
 def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
     r"""Take a thought and an answer out of their tags.
 

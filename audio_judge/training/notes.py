@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         example = read_example(row)
         questions = example.get("questions")
         lesson = lessons.setdefault(
-            example["task"], {"form": {}, "rubrics": {}, "languages": {}, "layouts": {}, "listeners": {}}
+            example["task"], {"form": {}, "rubrics": {}, "languages": {}, "layouts": {}, "listeners": {}, "thinks": {}}
         )
         lesson["form"]["text" if questions is None else "decision"] = None
         lesson["languages"][example.get("language", "en")] = None
@@ -42,6 +43,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         lesson["rubrics"] |= dict.fromkeys(_asked_in_text(example) if questions is None else _asked(example))
         if questions is None and example["task"] == "compare":
             lesson["layouts"][_layout(example)] = None
+        lesson["thinks"][bool(example.get("thinks", True))] = None
         has_faults = has_faults or any(
             name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in (questions or {}).items()
         )
@@ -54,7 +56,8 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         if others:
             raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
         found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts", "listeners")))  # type: ignore[arg-type]
-        tasks[task] = found.merged(empty)  # which puts the names in order
+        # In order; a task of which some answers think has to be read as one that does
+        tasks[task] = replace(found.merged(empty), thinks=True in lesson["thinks"])
     words = words if any(task in WORDED for task in tasks) else ""
     return Learned(tasks, has_faults, questions=tuple(own)[:MOST_QUESTIONS], words=words)
 
@@ -88,9 +91,9 @@ def _asked_in_text(example: Mapping[str, Any]) -> list[str]:
 
 
 def _layout(example: Mapping[str, Any]) -> str:
-    """That of a comparison; a row to be rewarded does not say it."""
+    """That of a comparison; examples of an earlier version do not say it."""
     thinks = example.get("reference", "").startswith("<think>")
-    return str(example.get("form", "dimensions" if thinks else "preference"))
+    return str(example.get("form") or ("dimensions" if thinks else "preference"))
 
 
 def note(

@@ -22,7 +22,7 @@ def make_rows(examples: Iterable[Mapping[str, Any]]) -> list[RewardRow]:
 
     Returns:
         Rows with the keys ``prompt, task, language, rubrics, scores, causes, label, verdicts, spans, clip, pair,
-        is_swapped, reference, truth``.
+        is_swapped, form, thinks, reference, truth``.
 
     Raises:
         ValueError: If no example is left.
@@ -75,6 +75,8 @@ def make_row(example: Mapping[str, Any]) -> RewardRow:
         "clip": " | ".join(clips),
         "pair": " | ".join(sorted(clips)) if states(task, "verdicts") else "",
         "is_swapped": clips != sorted(clips),
+        "form": example.get("form", ""),
+        "thinks": example.get("thinks", True),
         "reference": text,
         "truth": f"{in_words(replace(facts, scores=scores))}\nreference answer: {text}",  # for the evaluator
     }

@@ -365,6 +365,26 @@ class TestCompare:
         assert len(examples) > 30
         assert {example["form"] for example in examples} == {"dimensions"}
 
+    @pytest.mark.parametrize("task", ["assess", "suggest", "compare"])
+    def test_answers_without_a_thought_say_the_same(self, task):
+        clips = [speecheval_clip(f"{k}", 1 + k % 4) for k in range(6)]
+        thinking, alone = (
+            make(clips, [task], comparison_form=form, thoughts=thoughts)
+            for form in ["dimensions" if task == "compare" else "any"]
+            for thoughts in (True, False)
+        )
+        assert [answer(one).partition("<answer>\n")[2].removesuffix("\n</answer>") for one in thinking] == [
+            answer(one) for one in alone
+        ]
+        assert [one.get("thinks") for one in (*thinking, *alone)] == [None] * len(thinking) + [False] * len(alone)
+        assert [one | {"completion": 0, "thinks": 0} for one in thinking] == [
+            one | {"completion": 0, "thinks": 0} for one in alone
+        ]
+
+    def test_the_empty_thought_of_detect_stays(self):
+        clips = [replace(clip("a"), extra={"label": "fake"})]
+        assert "<think>" in answer(make(clips, ["detect"], thoughts=False)[0])
+
     def test_a_form_that_does_not_fit_is_counted(self):
         lacking, manner = Counter(), Manner(comparison_form="dimensions")
         items = [RatedPair(clip("a"), clip("b"), {"mos": "A"}), *(nisqa_clip(f"{k}", 1 + k) for k in range(2))]

@@ -405,6 +405,7 @@ def published(tmp_path_factory):
     [
         ({"tasks": ["compare"], "augment": {"scale": 0.5}}, "augment: cannot act, since none of categorize, decide"),
         ({"tasks": ["score"], "comparison_form": "dimensions"}, "comparison_form: cannot act, since none of compare "),
+        ({"tasks": ["detect"], "thoughts": False}, "thoughts: cannot act, since none of assess, compare, suggest "),
         ({"tasks": ["score"], "fault_questions": "all"}, "fault_questions: cannot act"),
         ({"tasks": ["score"], "tie_within": 0.1}, "tie_within: cannot act"),
         ({"tasks": ["decide"], "listener": 0.5}, "listener: cannot act"),

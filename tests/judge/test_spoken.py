@@ -82,6 +82,13 @@ class TestText:
         texts = [block.get("text") for block in judge.asked[0] if block["type"] == "text"]
         assert texts == ["Degraded clip: ", "\nReference clip: ", "\n" + assess.ask(with_reference=True)]
 
+    def test_an_answer_without_a_thought_is_read_as_it_was_learned(self, judge_of):
+        alone = {"assess": Lesson("text", ("mos", "distortion"), thinks=False)}
+        said = judge_of(alone, "The overall quality is poor. The speech is broken.").assess(FIRST)
+        assert {name: score.value for name, score in said.scores.items()} == {"mos": 2.0}
+        with pytest.raises(AnswerError, match="learned to answer without"):
+            judge_of(alone, FIVE).assess(FIRST)
+
     def test_scores_come_from_the_text_that_was_learned(self, judge_of):
         judge = judge_of(IN_TEXT, FIVE)
         assert judge.score(FIRST)["mos"].value == 5.0
@@ -174,6 +181,16 @@ class TestCompare:
         assert [block.get("role") for block in judge.asked[0]] == [
             block.get("role") for block in pair_state("a", "b")
         ] + [None]
+
+    def test_a_verdict_without_a_thought_is_read_at_its_sentence(self, judge_of):
+        alone = {"compare": Lesson("text", ("mos", "distortion"), layouts=("dimensions",), thinks=False)}
+        text = "On the whole B is better. B leads in distortion."
+
+        def odds(said):
+            return {"A": 0.1, "B": 0.7, "t": 0.2}[compare.parse(said).preferred[0]]
+
+        said = judge_of(alone, text, text.replace("B", "A"), odds=odds).compare(FIRST, SECOND)
+        assert said.rubrics["mos"] == pytest.approx({"A": 0.4, "B": 0.4, "tie": 0.2})
 
     def test_other_dimensions_of_the_text(self, judge_of):
         said = judge_of(IN_TEXT, self.A, odds=likely_b).compare(FIRST, SECOND, rubric=["mos", "distortion"])

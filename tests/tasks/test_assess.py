@@ -9,7 +9,7 @@ from audio_judge.languages import LANGUAGES, wordings
 from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS
 from audio_judge.tasks import ParseError, assess, compare
 from audio_judge.tasks.assess import DISTORTION_TYPES, GENDERS, RATES, Assessment, Distortion
-from audio_judge.tasks.thoughts import join_thought, split_thought
+from audio_judge.tasks.thoughts import join_thought, split_thought, without_thought
 
 ONE_DECIMAL = st.integers(10, 50).map(lambda tenths: tenths / 10)
 SPANS = st.lists(st.tuples(st.integers(0, 90), st.integers(91, 200)), max_size=3).map(
@@ -219,3 +219,26 @@ class TestThoughts:
     def test_strict_wants_the_exact_frame(self):
         with pytest.raises(ParseError):
             split_thought("<think>x</think>\n\n<answer>\ngood\n</answer>", strict=True)
+
+
+class TestAnswerAlone:
+    @pytest.mark.parametrize("language", ["en", "fr", "ja", "zh"])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_levels_are_read_from_the_sentences(self, language, seed):
+        target = Assessment({"mos": 2.0, "intelligibility": 4.0, "distortion": 1.0}, "fast", (Distortion("jitter"),))
+        alone = without_thought(assess.write(target, seed, language))
+        read = assess.parse(alone)
+        assert (read.scores, read.speech_rate) == (target.scores, "fast")
+        assert [one.kind for one in read.distortions] == ["jitter"]
+
+    def test_times_of_a_distortion(self):
+        said = Assessment({"mos": 2.0, "distortion": 1.0}, "", (Distortion("artifacts", ((0.5, 1.5), (2.0, 3.0))),))
+        assert assess.parse(assess.summarise(said)).distortions == said.distortions
+
+    def test_sentences_of_others_say_no_score(self):
+        with pytest.raises(ParseError, match="scores of nothing"):
+            assess.parse("A fine recording with a nice voice.")
+
+    def test_strictly_a_thought_is_needed(self):
+        with pytest.raises(ParseError, match="is not '<think>'"):
+            assess.parse("The overall quality is poor.", strict=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, NISQA_RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import ClipDetails, Comparison, Distortion, ParseError, compare
+from audio_judge.tasks.thoughts import without_thought
 
 VERDICTS = st.sampled_from(["A", "B", "tie"])
 ONE_DECIMAL = st.integers(10, 50).map(lambda tenths: tenths / 10)
@@ -203,3 +204,22 @@ class TestComparison:
         for strict in (False, True):
             with contextlib.suppress(ParseError):
                 assert isinstance(compare.parse(text, strict=strict), Comparison)
+
+
+class TestAnswerAlone:
+    TARGET = Comparison({"mos": "B", "intelligibility": "tie", "distortion": "B", "dynamic_range": "A"})
+
+    @pytest.mark.parametrize("language", ["en", "fr", "ja", "zh"])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_verdicts_are_read_from_the_sentences(self, language, seed):
+        alone = without_thought(compare.write(self.TARGET, seed, form="dimensions", language=language))
+        assert compare.parse(alone).verdicts == self.TARGET.verdicts
+
+    def test_strictly_a_thought_or_a_token_is_needed(self):
+        with pytest.raises(ParseError):
+            compare.parse("On the whole A is better.", strict=True)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_another_verdict_is_written_in_the_same_words(self, seed):
+        texts = {one: compare.summarise(Comparison({"mos": one}), seed) for one in ("A", "B", "tie")}
+        assert {one: compare.with_verdict(texts["A"], one) for one in texts} == texts

@@ -54,6 +54,13 @@ class TestLearnedFrom:
         expected = Lesson("text", ("mos", "noisiness"), ("en", "fr"), ("dimensions", "preference"))
         assert learned_from(rows).tasks == {"compare": expected}
 
+    def test_answers_without_a_thought_are_noted_and_a_later_lesson_counts(self):
+        example = {"task": "suggest", "rubrics": [], "completion": [{"content": "Speak up."}]}
+        alone, thinking = learned_from([example | {"thinks": False}]), learned_from([example])
+        assert [one.tasks["suggest"].thinks for one in (alone, thinking)] == [False, True]
+        assert not thinking.merged(alone).tasks["suggest"].thinks
+        assert Learned.from_note(alone.note()) == alone
+
     def test_examples_of_an_earlier_version_are_read(self):
         old = {"task": "profile", "prompt": [], "completion": [{"role": "assistant", "content": "Loudness: 3.0"}]}
         assert learned_from([old | {"scores": {"loudness": 3.0, "mos": 2.0}}]).rubrics == ("loudness",)
