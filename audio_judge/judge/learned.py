@@ -114,7 +114,9 @@ class Learned:
         try:
             tasks = {
                 str(name): Lesson(
-                    **{key: value if key in ("form", "thinks") else tuple(value) for key, value in lesson.items()}
+                    lesson["form"],
+                    thinks=lesson.get("thinks", True) is True,
+                    **{key: tuple(value) for key, value in lesson.items() if key not in ("form", "thinks")},
                 )
                 for name, lesson in note["tasks"].items()
             }
@@ -126,7 +128,7 @@ class Learned:
 
     def note(self) -> dict[str, Any]:
         """The note, JSON-able; what is empty is left out."""
-        tasks = {}
+        tasks = dict[str, dict[str, Any]]()
         for name, lesson in self.tasks.items():
             lists = {"rubrics": lesson.rubrics, "languages": lesson.languages, "layouts": lesson.layouts}
             lists["listeners"] = lesson.listeners

@@ -432,8 +432,8 @@ def parse(
 
 def _parse_preference(text: str, known: Mapping[str, Rubric], strict: bool, language: str) -> Comparison:
     found = {(match[1] or match[2]).lower() for match in _TOKEN.finditer(text)}
-    if not found and not strict and (verdicts := read_summary(text)):
-        return Comparison(verdicts, answer=" ".join(text.split()))
+    if not found and not strict and (said := read_summary(text)):
+        return Comparison(said, answer=" ".join(text.split()))
     bare = re.fullmatch(r"\W*(?:speech\s*)?(a|b|tie)\W*", text, re.IGNORECASE)
     if not found and bare and not strict:
         found = {bare[1].lower()}

@@ -43,7 +43,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
         lesson["rubrics"] |= dict.fromkeys(_asked_in_text(example) if questions is None else _asked(example))
         if questions is None and example["task"] == "compare":
             lesson["layouts"][_layout(example)] = None
-        lesson["thinks"][bool(example.get("thinks", True))] = None
+        lesson["thinks"] |= {"": None} if example.get("thinks", True) else {}
         has_faults = has_faults or any(
             name in FAULT_QUESTIONS and question["type"] == "noul" for name, question in (questions or {}).items()
         )
@@ -57,7 +57,7 @@ def learned_from(examples: Iterable[Mapping[str, Any]]) -> Learned:
             raise ValueError(f"task {task}: some examples are typed questions and others are answered in text")
         found = Lesson(form, *(tuple(lesson[key]) for key in ("rubrics", "languages", "layouts", "listeners")))  # type: ignore[arg-type]
         # In order; a task of which some answers think has to be read as one that does
-        tasks[task] = replace(found.merged(empty), thinks=True in lesson["thinks"])
+        tasks[task] = replace(found.merged(empty), thinks=bool(lesson["thinks"]))
     words = words if any(task in WORDED for task in tasks) else ""
     return Learned(tasks, has_faults, questions=tuple(own)[:MOST_QUESTIONS], words=words)
 
