@@ -314,7 +314,7 @@ def _write_card(
     if not gain.is_better:
         made += " What they taught was no better on the held-out clips by more than chance, so **the weights are those of before**."
     facts = CardFacts(
-        license=_licence(options),
+        license=_licence(out, options),
         summary=f"`{name}`, {'taught' if gain.is_better else 'tried on'} ratings of listeners: {', '.join(votes)}.",
         making=made,
         training_data=f"`{table}`, clips with their ratings: {rated}. What `{name}` learned before stands on its own card.",
@@ -328,14 +328,17 @@ def _write_card(
     write_card(out, facts)
 
 
-def _licence(options: argparse.Namespace) -> str:
-    """That of the judge which was taught: the shipped one's, or that of its card."""
+def _licence(folder: Path, options: argparse.Namespace) -> str:
+    """The strictest of what it is made of: the judge which was taught (the shipped one's, or that of its card), and the ratings."""
     from huggingface_hub import ModelCard
 
+    from audio_judge.hub.files import read_json
+    from audio_judge.hub.licences import parts_of, strictest
     from audio_judge.judge.shipped import place_of, shipped_judge
 
-    if (shipped := shipped_judge(options.judge)) is not None:
-        return shipped.license
+    shipped = shipped_judge(options.judge)
     card = Path(place_of(options.judge)) / "README.md"
-    stated = ModelCard.load(card).data.license if card.is_file() else None
-    return str(stated or "unknown")
+    stated = ModelCard.load(card).data.license if shipped is None and card.is_file() else None
+    parts, _ = parts_of(read_json(folder / "config.json"))
+    ratings = [options.data_license] if options.data_license else []
+    return strictest([str(stated or "unknown") if shipped is None else shipped.license, *parts, *ratings])

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from audio_judge.hub.card import CardFacts
 
 EXAMPLES = """examples:
-  audio-judge push me/my-judge --judge runs/mini --license apache-2.0 --dry-run upload
+  audio-judge push me/my-judge --judge runs/mini --license cc-by-nc-sa-4.0 --dry-run upload
   audio-judge push me/my-judge --judge runs/mini --card card.yaml --results runs/eval --result-judge runs/mini
   audio-judge push me/my-judge --judge runs/mini --create-pr --message "Retrained with music"
   audio-judge push me/my-lora --judge runs/mini/lora --base-model me/my-judge --license apache-2.0
-  audio-judge push me/my-judge --judge runs/mini/lora --merge --private --license apache-2.0
+  audio-judge push me/my-judge --judge runs/mini/lora --merge --private --license cc-by-nc-sa-4.0
 
 card.yaml says what the weights do not; all keys but license may be left out:
   license: cc-by-4.0
@@ -30,7 +30,8 @@ card.yaml says what the weights do not; all keys but license may be left out:
   datasets: [me/warm-voices]
   limits: [Not for decisions about people.]
 Others: title, making, training_data, recipe, reaches, base_model, metrics, language, tags, license_name, license_link,
-data_license, language_model_license, attributions. The card says the strictest licence of all parts.
+data_license, language_model_license, attributions. A licence that is laxer than that of a part is
+refused.
 
 Uploaded are weights (safetensors), configurations, processor, templates, the judge's three code files, card, evaluation
 results, handler.py and requirements.txt, of a native audio language model neither code nor handler; other files of the folder
@@ -76,7 +77,7 @@ def push(options: argparse.Namespace) -> int:
             files = write_folder(source, target, repo=options.repo, facts=facts, results=results, base_model=base)
         except OSError as error:
             raise UsageError(f"{error.filename or target}: {error.strerror}; nothing was uploaded") from error
-        _say_licence(target, options.license)
+        _say_licence(target)
         for name in files:
             link = f" (a link to {os.readlink(source / name)})" if (source / name).is_symlink() else ""
             print(f"{(target / name).stat().st_size:>13,}  {name}{link}")
@@ -92,15 +93,13 @@ def push(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say_licence(folder: Path, wanted: str | None) -> None:
+def _say_licence(folder: Path) -> None:
     """Say on stderr what the card says that whoever pushes may not expect."""
     from huggingface_hub import ModelCard
 
     from audio_judge.hub.licences import allows_commerce
 
     stated = str(ModelCard.load(folder / "README.md").data.license)
-    if wanted not in (None, stated):
-        say(f"--license {wanted}: it is made of parts under {stated}, so that is what its card says")
     if not allows_commerce(stated):
         say(f"{stated}: not for commercial use")
 

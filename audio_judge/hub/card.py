@@ -189,15 +189,22 @@ def write_card(
 
 
 def _licensed(folder: Path, facts: CardFacts) -> tuple[CardFacts, bool]:
-    """Facts with the strictest licence of all parts and everyone to name; and whether a known part forbids commercial use."""
+    """Facts with everyone to name; and whether a known part forbids commercial use.
+
+    Raises:
+        UsageError: If a part is under a stricter licence than the whole is to have.
+    """
     licenses, attributions = _parts(folder)
-    others = [*licenses, *facts.data_license, *filter(None, [facts.language_model_license])]
+    parts = {"its weights": licenses, "their data": facts.data_license}
+    parts["their language model"] = [facts.language_model_license] if facts.language_model_license else []
+    for what, known in parts.items():
+        if known and strictness(binding := strictest(known)) > strictness(facts.license):
+            raise UsageError(
+                f"license {facts.license}: {what} are under {binding}, which binds what is made of them; say {binding}"
+            )
     named = tuple(dict.fromkeys([*attributions, *facts.attributions]))
-    binding = strictest([facts.license, *others])
-    is_bound = not all(map(allows_commerce, others))
-    if binding == facts.license:
-        return replace(facts, attributions=named), is_bound
-    return replace(facts, license=binding, license_name="", license_link="", attributions=named), is_bound
+    others = [one for known in parts.values() for one in known]
+    return replace(facts, attributions=named), not all(map(allows_commerce, others))
 
 
 def _parts(folder: Path) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ because they are there; weights are safetensors only. A LoRA goes up as it is, o
 import pprint
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +75,33 @@ def write_folder(
         base_model: Hub id of the judge that a LoRA belongs to; None for what the LoRA says.
 
     Raises:
-        UsageError: If something is missing or unusable; the message says what.
+        UsageError: If something is missing or unusable; the message says what, and the target is as it was.
     """
     source, target = Path(source), Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target}: exists and is not an empty folder; name a new one")
     base = check_base(base_model or base_of(source)) if source.is_dir() and is_adapter(source) else base_model
     chosen = select_files(source, processor_folder(source) if source.is_dir() else None)
+    was_there = target.exists()
+    try:
+        _write_all(source, target, chosen, repo, facts, results, base)
+    except (UsageError, OSError):
+        shutil.rmtree(target, ignore_errors=True)
+        if was_there:
+            target.mkdir()
+        raise
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+
+
+def _write_all(
+    source: Path,
+    target: Path,
+    chosen: Mapping[str, Path],
+    repo: str,
+    facts: CardFacts | None,
+    results: Results | None,
+    base: str | None,
+) -> None:
     for name, path in chosen.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         if name in ("config.json", "tokenizer_config.json", ADAPTER_CONFIG):
@@ -99,7 +119,6 @@ def write_folder(
         complete_card(source, target, repo, results, base)
     else:
         write_card(target, facts, repo=repo, results=results, base_model=base)
-    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
 
 
 def write_halved(source: str | Path, target: str | Path, halved: str) -> list[str]:

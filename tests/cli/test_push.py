@@ -55,10 +55,12 @@ class TestPush:
         config = json.loads((tmp_path / "judge" / "config.json").read_text())
         config["audio_config"]["license"] = "cc-by-nc-sa-4.0"
         (tmp_path / "judge" / "config.json").write_text(json.dumps(config))
-        words = ("push", "me/a", "--judge", tmp_path / "judge", "--license", "apache-2.0")
-        code, _, err = shell(*words, "--dry-run", tmp_path / "new")
+        words = ("push", "me/a", "--judge", tmp_path / "judge", "--dry-run", tmp_path / "new", "--license")
+        code, _, err = shell(*words, "apache-2.0")
+        assert (code, uploads, (tmp_path / "new").exists()) == (2, {}, False)
+        assert "license apache-2.0: its weights are under cc-by-nc-sa-4.0" in err
+        code, _, err = shell(*words, "cc-by-nc-sa-4.0")
         assert code == 0
-        assert "--license apache-2.0: it is made of parts under cc-by-nc-sa-4.0" in err
         assert "cc-by-nc-sa-4.0: not for commercial use" in err
 
     def test_card_from_facts(self, shell, uploads, place, tmp_path):

@@ -126,7 +126,7 @@ class TestNames:
 
     def test_of_a_card_that_is_written_are_defined(self, tmp_path):
         shutil.copytree(SHIPPED_JUDGES[SHIPPED[0]].folder, tmp_path / "judge")
-        card = write_card(tmp_path / "judge", CardFacts("apache-2.0"))
+        card = write_card(tmp_path / "judge", CardFacts(SHIPPED_JUDGES[SHIPPED[0]].license))
         assert self.undefined(card.read_text()) == []
 
     @pytest.mark.parametrize("block", ["print(array)\n", "def f(:\n"])

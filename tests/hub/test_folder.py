@@ -370,7 +370,7 @@ class TestWriteCard:
     def test_strictest_licence_of_its_parts(self, copy):
         nisqa = {"license": "cc-by-nc-sa-4.0", "attributions": ["NISQA v2.0, Gabriel Mittag and others"]}
         mos = {"license": "mit", "attributions": ["Distill-MOS, Microsoft", "Whisper, OpenAI"]}
-        card = self.card(self.spoilt(copy, encoders=[nisqa, mos]), CardFacts("apache-2.0"))
+        card = self.card(self.spoilt(copy, encoders=[nisqa, mos]), CardFacts("cc-by-nc-sa-4.0"))
         licence = card.text.partition("## Licence")[2]
         assert card.data.license == "cc-by-nc-sa-4.0"
         assert "**Commercial use is not allowed.**" in licence
@@ -387,7 +387,9 @@ class TestWriteCard:
 
     @pytest.mark.parametrize("facts", [{"data_license": ("cc-by-nc-4.0",)}, {"language_model_license": "cc-by-nc-4.0"}])
     def test_data_and_language_model_bind_too(self, copy, facts):
-        assert self.card(copy, CardFacts("mit", **facts)).data.license == "cc-by-nc-4.0"
+        with pytest.raises(UsageError, match=r"license mit: their .* under cc-by-nc-4\.0, which binds"):
+            self.card(copy, CardFacts("mit", **facts))
+        assert self.card(copy, CardFacts("cc-by-nc-4.0", **facts)).data.license == "cc-by-nc-4.0"
 
     def test_parts_that_say_nothing_change_nothing(self, copy):
         def card(folder):
