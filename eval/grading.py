@@ -10,7 +10,7 @@ from audio_judge.text_models.evaluator import Case, Evaluator, make_evaluator
 
 from .benchmarks import Question
 from .predictions import Row
-from .prompts import conversations
+from .prompts import short_request
 from .summary import Grader
 
 
@@ -45,6 +45,5 @@ def grade(evaluator: Evaluator, rows: Sequence[Row], form: Any) -> list[Mapping[
 
 def _case(row: Row, form: Any) -> Case:
     rubrics = tuple(get_rubric(name) for name in row.rubrics)
-    blocks = conversations(Question(row.id, row.task, row.clips, rubrics))[0]
-    request = " ".join(block["text"].strip() for block in blocks if block["type"] == "text")
+    request = short_request(Question(row.id, row.task, row.clips, rubrics))
     return Case(form, request, str((row.prediction or {})["answer"]), truth_in_words(row.truth))

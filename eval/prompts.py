@@ -1,4 +1,4 @@
-"""What a judge that writes is asked, and what its answers say: our own requests and parsers, for any audio language model.
+"""What a judge that writes and never learned our tasks is asked, and what its answers say, in its own words.
 
 Left out: everything that reads probabilities; ``eval.judges`` does that where a model gives them.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audio_judge.messages import clip_state, pair_state, text_messages
-from audio_judge.tasks import TASKS, ParseError, assess, compare, rate
+from audio_judge.tasks import TASKS, ParseError, assess, compare, rate, zero_shot
 from audio_judge.tasks.compare import Form
 from audio_judge.tasks.free_words import read_free
 
@@ -18,7 +18,7 @@ Reading = tuple[dict[str, Any] | None, str | None]
 
 
 def conversations(question: Question) -> list[Blocks]:
-    """Write the messages that a question takes.
+    """Write the messages that a question takes, to a model that never learned our tasks (``audio_judge.tasks.zero_shot``).
 
     Returns:
         Content blocks of one user message each: one per rubric for score, categorize and rate; both orders of a pair for
@@ -31,31 +31,32 @@ def conversations(question: Question) -> list[Blocks]:
         ['audio', 'text']
     """
     if question.task == "compare":
-        pair = list(question.clips)
-        return [_pair(pair[0], pair[1], question), _pair(pair[1], pair[0], question)]
-    if question.task == "rate":
-        (block,) = clip_state(question.clips[0])
-        return [rate.content(rate.ask(rubric), block) for rubric in question.rubrics]
-    module, how = TASKS[question.task], dict[str, bool]()
-    reference = question.heard_reference if module.TRAITS.hears_reference else None
-    if module.TRAITS.hears_reference:
-        how["with_reference"] = reference is not None
-    # Who asks for each rubric apart, who for none; everybody else for all at once
-    about: dict[str, list[tuple[Any, ...]]] = {"one": [(rubric,) for rubric in question.rubrics], "none": [()]}
-    asked = about.get(module.TRAITS.asks, [(question.rubrics,)])
+        request = zero_shot.ask("compare", question.rubrics, form=comparison_form(question))
+        pair = question.clips
+        return [text_messages(pair_state(*order), request)[0]["content"] for order in (pair, pair[::-1])]
+    reference = question.heard_reference if TASKS[question.task].TRAITS.hears_reference else None
+    one_by_one = TASKS[question.task].TRAITS.asks == "one"
     state = clip_state(question.clips[0], reference)
-    return [text_messages(state, module.ask(*rubrics, **how))[0]["content"] for rubrics in asked]
+    return [
+        text_messages(state, zero_shot.ask(question.task, rubrics, with_reference=reference is not None))[0]["content"]
+        for rubrics in ([(rubric,) for rubric in question.rubrics] if one_by_one else [question.rubrics])
+    ]
+
+
+def short_request(question: Question) -> str:
+    """Write a question as judges of ours learn it, in one sentence without its clips, for whoever grades an answer."""
+    if question.task == "compare":
+        return compare.ask(question.rubrics or ("mos",), form=comparison_form(question))
+    traits = TASKS[question.task].TRAITS
+    asked: dict[str, tuple[Any, ...]] = {"one": question.rubrics[:1], "several": (question.rubrics,), "none": ()}
+    how = {"with_reference": question.heard_reference is not None} if traits.hears_reference else {}
+    return " ".join(str(TASKS[question.task].ask(*asked[traits.asks], **how)).replace(rate.PLACEHOLDER, "").split())
 
 
 def comparison_form(question: Question) -> Form:
     """Choose what a comparison asks for: SpeechEval's dimensions a line each, or a preference with reasons."""
     names = {rubric.name for rubric in question.rubrics}
     return "dimensions" if len(names) > 1 and names <= set(assess.TITLES) else "preference"
-
-
-def _pair(first: str, second: str, question: Question) -> Blocks:
-    request = compare.ask(question.rubrics or ("mos",), form=comparison_form(question))
-    return text_messages(pair_state(first, second), request)[0]["content"]
 
 
 def read(question: Question, texts: Sequence[str | None]) -> Reading:

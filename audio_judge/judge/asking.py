@@ -10,7 +10,7 @@ from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import rubric_of
 from audio_judge.languages import wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric, in_language
-from audio_judge.tasks import TASKS
+from audio_judge.tasks import TASKS, zero_shot
 from audio_judge.tasks import compare as compare_task
 from audio_judge.tasks import detect as detect_task
 from audio_judge.tasks.compare import Form
@@ -61,6 +61,7 @@ def scores(
         answer_language=language,
         is_written=task is None or identity.writes(task),
         is_measured=task is not None,
+        is_zero_shot=identity.is_untaught,
     )
 
 
@@ -120,7 +121,8 @@ def detection(identity: Identity, listener: Listener | None, language: str) -> Q
     asked_in = identity.asked_in(language)
     if identity.way_to_detect() == "detect":
         return Questionnaire(labels={"fake": TextQuestion("detect", (), asked_in, listener)})
-    return Questionnaire(more=heard_by(listener, {"fake": detect_task.question(language=asked_in)}))
+    typed = (zero_shot.detect_question if identity.is_untaught else detect_task.question)(language=asked_in)
+    return Questionnaire(more=heard_by(listener, {"fake": typed}))
 
 
 def comparison(
@@ -133,7 +135,8 @@ def comparison(
     explain: bool,
 ) -> Questionnaire:
     """Ask which of two clips is better in each of some rubrics, in typed questions, for words if ``explain``."""
-    typed = {one.name: compare_task.question(one, language=language) for one in rubrics}
+    write = zero_shot.compare_question if identity.is_untaught else compare_task.question
+    typed = {one.name: write(one, language=language) for one in rubrics}
     return Questionnaire(
         more=heard_by(listener, typed),
         listener=listener,

@@ -7,6 +7,7 @@ from typing import Any
 
 from audio_judge.errors import UsageError, callers_stacklevel
 from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
+from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
 from audio_judge.judge.wordings import Questions, Understood, understood_by
@@ -58,6 +59,11 @@ class Identity:
     def learned(self) -> Learned | None:
         """What it learned; None of a judge that does not say, which is asked typed questions."""
         return Learned.of(self._reader.model.config)
+
+    @property
+    def is_untaught(self) -> bool:
+        """Whether it is a native model that notes no training, so that its requests must say all that is asked."""
+        return self.learned is None and isinstance(self._reader.processor, NativeProcessor)
 
     @property
     def rubrics(self) -> tuple[str, ...]:

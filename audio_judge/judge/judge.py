@@ -50,6 +50,7 @@ from audio_judge.processing_audio_judge import SpanQuestion
 from audio_judge.rubrics import calibration
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import RUBRICS, Rubric, Scale, get_rubric
+from audio_judge.tasks import zero_shot
 from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.listeners import Listener
 
@@ -497,7 +498,10 @@ class AudioJudge:
             return self.reader.pair_window(pairs[index], shown)
 
         def draft(index: int) -> Draft:
-            return drafts.draft_comparison(said[index], names, form, language)
+            begun = drafts.draft_comparison(said[index], names, form, language)
+            if not self.identity.is_untaught or language != "en":
+                return begun
+            return replace(begun, request=zero_shot.ask("compare", aspects, form=form))
 
         if explain:
             said = self._worded(pairs, said, state, draft, drafts.compared, asked, batch_size, max_new_tokens)
@@ -745,9 +749,11 @@ class AudioJudge:
             return self.reader.window(requests[index], worst)
 
         def draft(index: int) -> Draft:
-            return words.draft(
-                said[index], self.reader.shows_reference(requests[index], said[index].warnings), language
-            )
+            beside = self.reader.shows_reference(requests[index], said[index].warnings)
+            begun = words.draft(said[index], beside, language)
+            if not self.identity.is_untaught or language != "en":
+                return begun
+            return replace(begun, request=zero_shot.ask(begun.task, asked.rubrics, with_reference=beside))
 
         def attach(judgement: Judgement, written: Written) -> Judgement:
             return words.attach(judgement, written, language)

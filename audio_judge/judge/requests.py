@@ -18,7 +18,7 @@ from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import fault_of, rubric_of
 from audio_judge.processing_audio_judge import frames_over_windows, over_windows
 from audio_judge.rubrics.rubric import Rubric, in_language
-from audio_judge.tasks import listeners
+from audio_judge.tasks import listeners, zero_shot
 from audio_judge.tasks.listeners import Listener
 
 # Long enough for a thought of eight lines and a paragraph, in tokens
@@ -73,6 +73,7 @@ class Questionnaire:
         answer_language: Of level names and words.
         is_written: Whether the judge writes free words itself; else they are made of what it decides.
         is_measured: Whether what is measured in a window outranks what the judge guesses of its faults, as words need it.
+        is_zero_shot: Whether typed questions about rubrics say what these mean, as a judge needs it that never learned them.
     """
 
     rubrics: Sequence[Rubric] = ()
@@ -85,6 +86,7 @@ class Questionnaire:
     answer_language: str = "en"
     is_written: bool = True
     is_measured: bool = False
+    is_zero_shot: bool = False
 
     @cached_property
     def asked(self) -> list[Rubric]:
@@ -101,7 +103,8 @@ class Questionnaire:
         """Typed ones: about the rubrics, on behalf of the listener, and those of ``more``, whoever listens."""
         in_words = {*self.labels, *(rubric.name for question in self.texts for rubric in question.rubrics)}
         asked = [rubric for rubric in self.asked if rubric.name not in in_words]
-        typed = {rubric.name: rubric.question(language=self.language) for rubric in asked}
+        write = zero_shot.question if self.is_zero_shot else Rubric.question
+        typed = {rubric.name: write(rubric, language=self.language) for rubric in asked}
         return heard_by(self.listener, typed) | dict(self.more)
 
     @cached_property

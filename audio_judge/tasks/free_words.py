@@ -6,14 +6,18 @@ in place of a number, and that somebody heard nothing at all. English only; what
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
+from audio_judge.languages import simplified
 from audio_judge.rubrics.rubric import Rubric, get_rubric
 from audio_judge.tasks import categorize, compare
+from audio_judge.tasks.assess import title_names
 from audio_judge.tasks.common import Facts, ParseError
 from audio_judge.tasks.compare import OPPOSITE, Verdict
 from audio_judge.tasks.facts import read_facts
 from audio_judge.tasks.score import without_thought
+from audio_judge.tasks.thoughts import items
 
 _UNHEARD = re.compile(
     r"\bI(?:'m| am)?\b[^.!?\n]{0,60}?(?:can(?:no|')t|cannot|unable to|not able to|do(?: no|n')t have (?:the ability|access))"
@@ -111,7 +115,9 @@ def read_free(task: str, text: str, rubrics: Sequence[Rubric] = ()) -> Facts:
     if task == "compare":
         return _read_pair(text, rubrics)
     try:
-        return read_facts(task, text, rubrics)
+        found = read_facts(task, text, rubrics)
+        # Without a thought, the summary is what stands beside the lines of dimensions
+        return replace(found, words=_beside_lines(text)) if task == "assess" and not found.words else found
     except ParseError as error:
         if task not in ("score", "rate") or "no number" not in str(error):
             raise
@@ -121,18 +127,24 @@ def read_free(task: str, text: str, rubrics: Sequence[Rubric] = ()) -> Facts:
 
 
 def _read_pair(text: str, rubrics: Sequence[Rubric]) -> Facts:
+    asked = rubrics or (get_rubric("mos"),)
+    answer = without_thought(text)
     try:
-        found = compare.facts(compare.parse(text, rubrics or ("mos",)))
-        # A token within a sentence may be denied there
-        if (
-            len(found.verdicts) > 1
-            or "<think" in text.lower()
-            or not re.search(r"\w", re.sub(r"\[[^\]]*\]|\W", "", _last_line(text)))
-        ):
-            return found
+        if any(name in title_names() for name, _ in items(simplified(text))):
+            found = compare.facts(compare.parse(text, asked))
+            return found if found.words else replace(found, words=_beside_lines(text) or None)
+        # A token within a sentence may be denied there; on a line of its own it is the verdict
+        if not re.search(r"\w", re.sub(r"\[[^\]]*\]", "", _last_line(answer))):
+            return compare.facts(compare.parse(answer, asked))
     except ParseError:
         pass
-    return Facts(verdicts={"mos": preferred(without_thought(text), rubrics[0] if len(rubrics) == 1 else None)})
+    return Facts(verdicts={"mos": preferred(answer, rubrics[0] if len(rubrics) == 1 else None)})
+
+
+def _beside_lines(text: str) -> str:
+    """The words beside the lines that begin with the name of a dimension."""
+    kept = [line for line in text.splitlines() if not any(name in title_names() for name, _ in items(simplified(line)))]
+    return "\n".join(kept).strip()
 
 
 def _last_line(text: str) -> str:

@@ -13,7 +13,8 @@ from audio_judge.judge import native_model
 from audio_judge.judge.native import check_hears, encode
 from audio_judge.judge.native_model import NativeModel, in_words
 from audio_judge.messages import clip_state, text_messages
-from audio_judge.tasks import score
+from audio_judge.rubrics.rubric import RUBRICS
+from audio_judge.tasks import score, zero_shot
 
 RATE = 16_000
 QUESTIONS = {
@@ -211,3 +212,53 @@ class TestHearing:
         del processor.feature_extractor
         with pytest.raises(ValueError, match="has no part that hears"):
             check_hears(model, processor, "x")
+
+
+class TestAskedForTheFirstTime:
+    """A model that notes no training is told what is meant; one that was trained is asked as it was."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        def of(judge):
+            heard, inputs, chat = [], judge.processor.decision_inputs, judge.reader.chat
+
+            def kept(call):
+                return lambda some, *more, **options: (heard.extend(some), call(some, *more, **options))[1]
+
+            monkeypatch.setattr(judge.processor, "decision_inputs", kept(inputs))
+            monkeypatch.setattr(judge.reader, "chat", kept(chat))
+            return heard
+
+        return of
+
+    @pytest.fixture(scope="class")
+    def tiny(self):
+        return AudioJudge(*qwen2_audio(), name="tiny")
+
+    def test_scores(self, tiny, asked):
+        heard = asked(tiny)
+        tiny.score(clip(), rubric=["mos", "noisiness"])
+        assert heard[0]["questions"] == {name: zero_shot.question(RUBRICS[name]) for name in ("mos", "noisiness")}
+
+    def test_authenticity_and_pairs(self, tiny, asked):
+        heard = asked(tiny)
+        tiny.detect(clip())
+        tiny.compare(clip(), clip(900.0), rubric="noisiness", explain=False)
+        assert heard[0]["questions"] == {"fake": zero_shot.detect_question()}
+        assert heard[1]["questions"] == {"noisiness": zero_shot.compare_question(RUBRICS["noisiness"])}
+
+    @pytest.mark.parametrize("task", ["explain", "assess", "suggest", "describe"])
+    def test_words(self, tiny, asked, task):
+        heard = asked(tiny)
+        getattr(tiny, task)(clip(), max_new_tokens=4)
+        said = heard[-1][0]["content"][-1]["text"].strip()
+        assert said.splitlines()[0] in zero_shot.ask(task, RUBRICS.values() if task == "explain" else ())
+        assert len(said.splitlines()) > 1
+
+    def test_a_trained_one_is_asked_as_it_was(self, asked):
+        model, processor = qwen2_audio()
+        model.config.learned = {"tasks": {"decide": {"form": "decision", "rubrics": ["mos"]}}}
+        judge = AudioJudge(model, processor)
+        heard = asked(judge)
+        judge.score(clip(), rubric="mos")
+        assert heard[0]["questions"] == {"mos": RUBRICS["mos"].question()}
