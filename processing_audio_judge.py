@@ -1252,6 +1252,11 @@ def without_spans(questions: Any) -> Any:
         kind = question.get("type") if isinstance(question, dict) else None
         if not isinstance(kind, str | None):  # transformers would look a list up among its types
             raise ValueError(f"Question {name!r}: `type` must be a word such as noul, got {kind!r}.")
+        if kind == "noul" and not any(_says(question.get(key)) for key in ("instructions", "criteria")):
+            raise ValueError(
+                f"Question {name!r}: says nothing; a noul question looks like "
+                "{'type': 'noul', 'instructions': 'Is there background noise?'}."
+            )
         if is_span(question) and set(question) != {"type", "instructions"}:
             raise ValueError(
                 f"Question {name!r}: a span question looks like {{'type': 'span', 'instructions': 'clicks'}}."
@@ -1262,6 +1267,11 @@ def without_spans(questions: Any) -> Any:
         else question
         for name, question in questions.items()
     }
+
+
+def _says(text: Any) -> bool:
+    """Whether a part of a question is more than nothing, or spaces."""
+    return bool(text.strip() if isinstance(text, str) else text)
 
 
 def check_characters(text: Any) -> None:

@@ -14,7 +14,7 @@ from transformers import WhisperFeatureExtractor
 from transformers.decision import prepare_inputs
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
-from audio_judge.processing_audio_judge import as_mono, resample, yes_and_no
+from audio_judge.processing_audio_judge import as_mono, resample, without_spans, yes_and_no
 
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 QUESTIONS: dict = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
@@ -462,6 +462,17 @@ class TestRequests:
         assert "input_ids" in chat_inputs(
             processor, [audio(0.5, processor.sampling_rate), {"type": "text", "text": "Tell me a joke."}]
         )
+
+
+class TestWithoutSpans:
+    @pytest.mark.parametrize("question", [{}, {"instructions": None}, {"instructions": " "}, {"criteria": {}}])
+    def test_yes_or_no_to_nothing_is_refused(self, question):
+        with pytest.raises(ValueError, match="'q': says nothing; a noul question looks like"):
+            without_spans({"q": {"type": "noul", **question}})
+
+    def test_yes_and_no_may_say_what_is_asked(self):
+        questions = {"q": {"type": "noul", "criteria": {"true": "there is noise", "false": "there is none"}}}
+        assert without_spans(questions) == questions
 
 
 class TestFeatureExtractor:

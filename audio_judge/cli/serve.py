@@ -73,7 +73,7 @@ def server_command(options: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: If there is no such judge, or it needs code of its own that is not trusted.
     """
-    from audio_judge.hub.files import is_local, learned_of
+    from audio_judge.hub.files import is_local, learned_of, weight_files
     from audio_judge.judge.origin import check_untrusted
     from audio_judge.judge.shipped import place_of
 
@@ -100,6 +100,8 @@ def server_command(options: argparse.Namespace) -> list[str]:
                 f"--judge {judge}: it never learned typed questions, which the server answers; it learned {learned}: "
                 "`audio-judge` and `AudioJudge` ask it so, and `handler.py` of its repository does"
             )
+        if not options.trust_remote_code and not _is_native(judge):  # those this package loads, which looks itself
+            weight_files(judge)  # refuses what is pickled, damaged or not there
     native = _is_native(judge)
     # Judges of ours are served by this package's code, as everywhere; transformers knows how a native model pays attention
     flags = ["--trust-remote-code"] * options.trust_remote_code + ([] if native else [*ATTENTION])

@@ -70,7 +70,8 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
         options: Of ``from_pretrained``, such as ``dtype``, ``quantization_config`` and ``revision``.
 
     Raises:
-        ValueError: If the model does not listen, or cannot be asked in words.
+        OSError: If it has no weights that are safetensors: others are unpickled, which may run code.
+        ValueError: If the model does not listen, cannot be asked in words, or lacks some of its weights.
     """
     from transformers import AutoConfig, AutoProcessor
 
@@ -80,13 +81,25 @@ def load_audio_model(name: str, **options: Any) -> tuple[Any, Any]:
     hub: dict[str, Any] = {key: options[key] for key in ("revision", "trust_remote_code") if key in options}
     whole, spoken = _places(name, hub)
     if not is_native(whole, **hub):
-        judge = AudioJudgeForCausalLM.from_pretrained(name, **options)
+        judge = _with_all_weights(AudioJudgeForCausalLM, name, options)
         return _with_note(judge, name, whole, hub), AudioJudgeProcessor.from_pretrained(spoken, **hub)
     model_class = audio_model_class(AutoConfig.from_pretrained(whole, **hub), name)
     processor = AutoProcessor.from_pretrained(spoken, **hub)
-    model = model_class.from_pretrained(name, **options)
+    model = _with_all_weights(model_class, name, options)
     check_hears(model, processor, name)
     return _with_note(model, name, whole, hub), processor
+
+
+def _with_all_weights(model_class: Any, name: str, options: Mapping[str, Any]) -> Any:
+    """Load a model of which transformers need not make up anything."""
+    model, found = model_class.from_pretrained(name, use_safetensors=True, output_loading_info=True, **options)
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    there = {id(weight) for name, weight in weights.items() if name not in found["missing_keys"]}
+    # A LoRA's part of tied embeddings is missing under its second name
+    if missing := sorted(key for key in found["missing_keys"] if id(weights.get(key)) not in there):
+        shown = ", ".join(missing[:3]) + " …" * (len(missing) > 3)
+        raise ValueError(f"{name}: {len(missing)} of its weights are missing ({shown}); save or fetch it again")
+    return model
 
 
 def is_native(name: str, **hub: Any) -> bool:

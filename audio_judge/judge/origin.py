@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from audio_judge.batch.lines import DEEPEST, is_deeper
 from audio_judge.judge.growth import growth_of
 
 # What decides the answers of a judge, beside its weights
@@ -81,10 +82,13 @@ def _check_folder(folder: Path) -> None:
     trusted = "give trust_remote_code=True if you trust it"
     for name in ("config.json", "adapter_config.json"):
         for key, value in _items(_json(folder / name)):
-            if key.endswith("attn_implementation") and isinstance(value, str) and "/" in value:
-                raise ValueError(
-                    f"{folder / name}: {key} {value!r} would run the code of another repository; {trusted}"
-                )
+            # One text, or one for each part of the model
+            named = [value, *(part for _, part in _items(value))] if "attn_implementation" in key else []
+            for text in named:
+                if isinstance(text, str) and "/" in text:
+                    raise ValueError(
+                        f"{folder / name}: {key} {text!r} would run the code of another repository; {trusted}"
+                    )
     for name, text in _templates(folder):
         if problem := growth_of(text):
             raise ValueError(f"{folder / name}: its template {problem}; {trusted}")
@@ -101,9 +105,12 @@ def _templates(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None  # who loads it says why
+    if is_deeper(found, DEEPEST):
+        raise ValueError(f"{path}: nested deeper than {DEEPEST} levels")
+    return found
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:

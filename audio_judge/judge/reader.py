@@ -43,6 +43,9 @@ from audio_judge.tasks import ParseError, listeners
 from audio_judge.text_models.replies import Completion, Sampling
 
 LONGEST_SECONDS = 2 * 3600.0
+NOT_FINITE = (
+    "the judge's answer to {!r} is not finite: its weights are damaged, or overflow in their dtype (try float32)"
+)
 
 # The blocks of audio and text that a model is shown: one window of a clip, its reference, or a pair
 State = list[dict[str, Any]]
@@ -391,7 +394,11 @@ class Reader:
         requests = [{"state": state, "questions": questions} for state in states]
         inputs, asked = self.processor.decision_inputs(requests, is_cut=True)
         answers = iter(self.model.decide(**self._on_device(inputs)))
-        return [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
+        decided = [{question.name: next(answers).cpu().numpy() for question in one} for one in asked]
+        for name in decided[0] if decided else ():
+            if not all(np.isfinite(one[name]).all() for one in decided):
+                raise ValueError(NOT_FINITE.format(name))
+        return decided
 
     # Answers in the judge's own words
 
@@ -401,6 +408,8 @@ class Reader:
         found = self.log_probabilities([question.messages(state) for state in states], texts, whole=is_number(question))
         heard = []
         for row in found:  # (answers,)
+            if np.isnan(row).any():
+                raise ValueError(NOT_FINITE.format(name))
             total = np.logaddexp.reduce(row)
             shares = np.exp(row - total)
             if is_number(question):

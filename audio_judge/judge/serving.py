@@ -93,6 +93,7 @@ def install(limits: Limits | None = None, *, is_native: bool = False) -> None:
     def build_server(manager: Any, *parts: Any, **options: Any) -> Any:
         # What lies in the cache of the Hub, as transformers would list, is not served here; without a cache that fails
         manager.get_gen_models = lambda: listed(manager.force_model)
+        manager.load_model_streaming = only_judge(manager)
         app = build(manager, *parts, **options)
         app.add_middleware(Doorman, longest=int(known.megabytes * 1e6))
         return app
@@ -105,6 +106,20 @@ def listed(judge: str | None) -> list[dict[str, Any]]:
     owner, slash, _ = (judge or "").rpartition("/")
     known = {"object": "model", "created": 0, "owned_by": owner if slash and not Path(str(judge)).is_dir() else ""}
     return [] if judge is None else [{"id": judge, **known}]
+
+
+def only_judge(manager: Any) -> Callable[..., Any]:
+    """Keep ``/load_model`` to the judge that is served: transformers would load any other, unlooked-at, for whoever asks."""
+    usual = manager.load_model_streaming
+
+    def load(model: str, gguf_file: str | None = None) -> Any:
+        from fastapi import HTTPException
+
+        if gguf_file is not None or model != manager.process_model_name(str(manager.force_model)):
+            raise HTTPException(400, detail=f"{model}: this server has {manager.force_model}, and loads nothing else")
+        return usual(model)
+
+    return load
 
 
 def refuse_chat(manager: Any, model: Any, processor: Any = None) -> Any:

@@ -141,8 +141,9 @@ def _free(name: str, taken: Questions) -> str:
 
 def _unknown(question: Question, name: str, learned: Learned) -> str:
     known = "; ".join(some for some in (_examples(learned), *learned.questions[:3]) if some)
+    asked = question.get("instructions") or f"with {question.get('criteria')} and no `instructions`"
     return (
-        f"{name or 'this judge'} never learned the question {question.get('instructions')!r} in these words, with these answers, so "
+        f"{name or 'this judge'} never learned the question {asked!r} in these words, with these answers, so "
         f"its answer may say nothing; it learned {known or 'no typed question'}. See `audio-judge ls questions`"
     )
 

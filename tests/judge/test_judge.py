@@ -305,6 +305,16 @@ class TestCalibrate:
             AudioJudge(judge.model, judge.processor, name="other").score(wav, rubric=rubric)
 
 
+class TestDamagedWeights:
+    def test_answers_that_are_no_numbers_are_no_scores(self, tmp_path, wav):
+        model, processor = make_judge(tmp_path)
+        judge = AudioJudge(model, processor, name="tiny")
+        with torch.no_grad():
+            model.get_input_embeddings().weight[:] = float("nan")
+        (said,) = judge.score([wav])
+        assert "the judge's answer to 'mos' is not finite" in said.error
+
+
 class TestDecimalForm:
     def test_listener_is_part_of_the_request(self, decimal_judge, wav):
         heard = decimal_judge.score(wav, rubric="mos", listener="elderly")

@@ -252,6 +252,25 @@ class TestLoading:
             part in name for name in quantized for part in ("audio", "visual", "image", "projector", "lm_head")
         )
 
+    def test_weights_that_are_missing_are_not_made_up(self, backbones, tmp_path):
+        for part in make_judge(backbones):
+            part.save_pretrained(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        lost = sorted(name for name in weights if "language_model.layers" in name)[:4]
+        kept = {name: weights[name] for name in weights if name not in lost}
+        save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ValueError, match=rf"4 of its weights are missing \({lost[0]}, .* …\)"):
+            load_audio_model(str(tmp_path))
+
+    def test_weights_are_never_unpickled(self, backbones, tmp_path):
+        model, processor = make_judge(backbones)
+        for part in (model, processor):
+            part.save_pretrained(tmp_path)
+        (tmp_path / "model.safetensors").unlink()
+        torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+        with pytest.raises(OSError, match=r"model\.safetensors"):
+            load_audio_model(str(tmp_path))
+
     def test_judge(self, backbones, tmp_path):
         for part in make_judge(backbones):
             part.save_pretrained(tmp_path)

@@ -32,11 +32,16 @@ class TestRevisionOf:
 class TestCheckUntrusted:
     @pytest.mark.parametrize(
         "config",
-        [{"_attn_implementation": "me/kernels"}, {"text_config": {"attn_implementation": "me/kernels@v1:run"}}],
+        [
+            {"_attn_implementation": "me/kernels"},
+            {"text_config": {"attn_implementation": "me/kernels@v1:run"}},
+            {"attn_implementation": {"text_config": "me/kernels"}},
+            {"_attn_implementation_internal": {"": "paged|me/kernels"}},
+        ],
     )
     def test_code_of_another_repository(self, tmp_path, config):
         (tmp_path / "config.json").write_text(json.dumps(config))
-        with pytest.raises(ValueError, match=r"config\.json: \w+ 'me/kernels.*trust_remote_code=True"):
+        with pytest.raises(ValueError, match=r"config\.json: \w+ '.*me/kernels.*trust_remote_code=True"):
             check_untrusted(tmp_path)
 
     def test_usual_configuration(self, tmp_path):

@@ -82,6 +82,29 @@ class TestHear:
             serving.hear(asked(sound(), assets={"a": {}}), serving.Limits())
 
 
+class TestOnlyJudge:
+    def test_no_other_model_is_loaded_for_whoever_asks(self):
+        fastapi = pytest.importorskip("fastapi")
+
+        class Manager:
+            force_model = "me/judge"
+
+            @staticmethod
+            def process_model_name(name):
+                return f"{name}@main"
+
+            @staticmethod
+            def load_model_streaming(model):
+                return [model]
+
+        load = serving.only_judge(Manager)
+        assert load("me/judge@main") == ["me/judge@main"]
+        with pytest.raises(fastapi.HTTPException, match="loads nothing else"):
+            load("other/model@main")
+        with pytest.raises(fastapi.HTTPException, match="loads nothing else"):
+            load("me/judge@main", gguf_file="x.gguf")
+
+
 class TestDoorman:
     @pytest.mark.parametrize("announced", [[(b"content-length", b"200")], []])
     def test_long_body_is_refused_before_it_is_read(self, announced):
