@@ -435,7 +435,7 @@ class TestChannels:
             ((0.6,), None),
             ((-1.0,), "silent beside channel 1"),
             ((-0.9,), "26.0 dB quieter than channel 1"),
-            ((0.0,), "6.0 dB quieter than channel 1"),
+            ((0.0,), "all sound is on one side: the mix of its 2 channels is 6.0 dB quieter than channel 1"),
             ((0.0,) * 5, "15.6 dB quieter than channel 1"),
         ],
     )
@@ -443,6 +443,13 @@ class TestChannels:
         notes = listen((np.stack([tone(), *(share * tone() for share in others)]), RATE)).notes
         assert [words in note for note in notes] == ([True] if words else [])
         assert not listen((np.stack([tone(), -tone()]), RATE), channel="loudest").notes
+
+
+class TestOffset:
+    @pytest.mark.parametrize(("offset", "words"), [(0.005, None), (-0.05, "-0.050 of full scale off the middle")])
+    def test_what_is_left_out_is_said(self, offset, words):
+        notes = listen((tone(level=0.3) + offset, RATE)).notes
+        assert [words in note for note in notes] == ([True] if words else [])
 
 
 class TestFullScale:
