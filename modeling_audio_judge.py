@@ -30,6 +30,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils import can_return_tuple, logging
 
 from .configuration_audio_judge import (
+    OWN_ENCODERS,
     AudioJudgeConfig,
     AudioJudgeDistillMosConfig,
     AudioJudgeEncoderConfig,
@@ -438,21 +439,22 @@ class AudioJudgeDistillMosEncoder(AudioJudgePreTrainedModel):
         return with_scores(mean_of_two(hidden_states, mask), scores)
 
     def attend(self, hidden_states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """(clips, frames, hidden size), in equal parts that have a position each."""
-        clips, frames, size = hidden_states.shape
-        parts = -(-frames // self.config.max_positions)
-        part = -(-frames // parts)  # frames of a part
-        padding = parts * part - frames
-        if mask is not None or padding:
-            mask = hidden_states.new_ones(clips, frames, dtype=torch.bool) if mask is None else mask
-            mask = F.pad(mask, (0, padding)).view(clips * parts, part)
-            # A part after the end of a shorter clip attends to itself, so that no softmax is empty; nobody reads it
-            mask = mask | ~mask.any(1, keepdim=True)
-        hidden_states = F.pad(hidden_states, (0, 0, 0, padding)).view(clips * parts, part, size)
-        hidden_states = hidden_states + self.positions.weight[:part]
+        """(clips, frames, hidden size), each clip in equal parts that have a position each; 0 past its end."""
+        clips, frames, _ = hidden_states.shape
+        lengths = [frames] * clips if mask is None else mask.sum(1).tolist()
+        counts = [-(-length // self.config.max_positions) for length in lengths]
+        # Of each clip alone, whatever is beside it in the batch: frames of its parts
+        sizes = [-(-length // count) for length, count in zip(lengths, counts)]
+        # (frames of a part, hidden size) each
+        parts = [part for row, length, size in zip(hidden_states, lengths, sizes) for part in row[:length].split(size)]
+        longest = max(sizes)
+        ends = torch.tensor([len(part) for part in parts], device=hidden_states.device)
+        states = nn.utils.rnn.pad_sequence(parts, batch_first=True) + self.positions.weight[:longest]
         for layer in self.layers:
-            hidden_states = layer(hidden_states, mask)
-        return hidden_states.view(clips, -1, size)[:, :frames]
+            states = layer(states, padding_mask(ends, longest))
+        real = torch.arange(longest, device=ends.device) < ends[:, None]  # (parts, frames of a part)
+        rows = states[real].split(lengths)  # (frames, hidden size) each
+        return F.pad(nn.utils.rnn.pad_sequence(rows, batch_first=True), (0, 0, 0, frames - max(lengths)))
 
 
 def mean_of_two(frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -863,6 +865,14 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
         """
         features = input_features.to(self.audio_tower.dtype)  # under QLoRA the encoder has another dtype than the rest
         mask = self.full_mask(features) if input_features_mask is None else input_features_mask.to(features.device)
+        if len(features) > 1 and self._encodes_one_by_one(features.device):
+            # (frames, audio hidden size), (1,) each
+            rows = [
+                self.encode_audio(clip[None, :length], real[None, :length])
+                for clip, real, length in zip(features, mask, mask.sum(1).tolist())
+            ]
+            frames = nn.utils.rnn.pad_sequence([frames[0] for frames, _ in rows], batch_first=True)
+            return frames, torch.cat([lengths for _, lengths in rows])
         encoder = audio_encoder(self.config.audio_config)
         encode = encoder.encode_cut if self.config.cut_window else encoder.encode
         if self.config.layer_weights:
@@ -872,6 +882,15 @@ class AudioJudgeModel(AudioJudgePreTrainedModel):
             frames = encode(self.audio_tower, features, mask).last_hidden_state
         # (clips, frames, audio hidden size), (clips,)
         return frames, count_frames(mask.sum(1).long(), self.frame_steps)
+
+    def _encodes_one_by_one(self, device: torch.device) -> bool:
+        """
+        Whether clips are encoded one after the other: on a CPU, which a batch of them takes up to twice as long, and much
+        memory, as all are padded to the longest. By our encoders, as those of others may need their padding.
+        """
+        return (
+            device.type == "cpu" and not torch.is_grad_enabled() and self.config.audio_config.model_type in OWN_ENCODERS
+        )
 
     def full_mask(self, input_features: torch.Tensor) -> torch.Tensor:
         """(clips, time of the features), all ones: the mask of clips without padding."""

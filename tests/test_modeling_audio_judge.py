@@ -345,6 +345,20 @@ class TestSaveAndLoad:
         assert AudioJudgeForCausalLM.from_pretrained(tmp_path).lm_head.out_features == len(before) + 5
 
 
+class TestEncodeAudio:
+    @pytest.mark.parametrize("kind", ["audio_judge_encoder", "audio_judge_joined"])
+    def test_one_by_one_equals_a_batch(self, judge, kind):
+        """On a CPU, clips are encoded alone unless something is learned."""
+        model, processor = judge(kind)
+        features, mask = processor.extract_features([tone(0.6), tone(1.3, 700.0), tone(0.9, 300.0)])
+        together, lengths = model.model.encode_audio(features, mask)
+        with torch.no_grad():
+            alone, same = model.model.encode_audio(features, mask)
+        assert lengths.tolist() == same.tolist()
+        for one, other, length in zip(together, alone, lengths, strict=True):
+            torch.testing.assert_close(other[:length], one[:length].detach(), atol=2e-4, rtol=2e-4)
+
+
 class TestTraining:
     @each_encoder
     @each_adapter

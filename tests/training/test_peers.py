@@ -172,6 +172,16 @@ class TestDistillMos:
         output = encoder(torch.randn(1, 1001, 322))
         assert output.last_hidden_state.shape == (1, 251, 201)
 
+    def test_parts_of_a_clip_are_the_same_beside_a_longer_one(self, distill_mos):
+        encoder = read_distill_mos(distill_mos[0])
+        features = torch.randn(3, 1001, 322)
+        mask = (torch.arange(1001) < torch.tensor([[1001], [620], [790]])).long()
+        with torch.inference_mode():
+            together = encoder(features, mask).last_hidden_state
+            for row, length in enumerate(mask.sum(1).tolist()):
+                alone = encoder(features[row : row + 1, :length]).last_hidden_state[0]
+                torch.testing.assert_close(together[row, : len(alone)], alone, atol=1e-4, rtol=1e-4)
+
     def test_more_scores_start_as_its_own(self, distill_mos):
         scores = read_distill_mos(distill_mos[0], num_scores=3)(torch.randn(1, 100, 322)).scores
         torch.testing.assert_close(scores, scores[:, :1].expand(-1, 3))
