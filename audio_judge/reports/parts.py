@@ -249,6 +249,7 @@ class Players:
         start: float | None = None,
         end: float | None = None,
         worst: tuple[float, float] | None = None,
+        why: str = "its worst",
     ) -> Player:
         """Make a player of a clip; of a file that cannot be read, one that says why.
 
@@ -259,11 +260,12 @@ class Players:
             end: In seconds; None for the end.
             worst: Of a long recording, from when to when it is worst, in seconds of the file: the player begins there. It holds
                 the whole, compressed, if there is room, else that part, with a link to the file.
+            why: What is said of the place where it begins.
         """
         shown = Path(path).name if name is None else name
         try:
             if worst is not None:
-                return self._of_long(Path(path), shown, start, end, worst)
+                return self._of_long(Path(path), shown, start, end, worst, why)
             sound, note = self._sound(Path(path), start, end)
         except AudioError as error:
             return Player(shown, note=without_folders(str(error)))
@@ -273,7 +275,7 @@ class Players:
         return Player(shown, source, note=note)
 
     def _of_long(
-        self, path: Path, shown: str, start: float | None, end: float | None, worst: tuple[float, float]
+        self, path: Path, shown: str, start: float | None, end: float | None, worst: tuple[float, float], why: str
     ) -> Player:
         first, last = worst
         whole = audio_info(path).seconds if end is None else end
@@ -286,12 +288,12 @@ class Players:
                 return Player(
                     shown,
                     f"{source}#t={begins:.1f}",
-                    note=f"the whole, compressed; begins at {clock(begins)}, its worst",
+                    note=f"the whole, compressed; begins at {clock(begins)}, {why}",
                 )
         sound, _ = self._sound(path, first, min(last, first + self.seconds))
         link, note = (
             f"{self._link(path)}#t={first:.1f}",
-            f"{clock(first)} to {clock(last)} of {clock(whole)}, its worst",
+            f"{clock(first)} to {clock(last)} of {clock(whole)}, {why}",
         )
         return Player(shown, self._kept(sound), link, note)
 

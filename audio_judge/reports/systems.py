@@ -16,7 +16,7 @@ from audio_judge.errors import UsageError
 from audio_judge.reports import scores as of_scores
 from audio_judge.reports.scores import NO_SYSTEM, Clip, PlacedRow, Scores
 from audio_judge.reports.statistics import Contrast, holm, middle, paired, unpaired
-from audio_judge.reports.timelines import badness
+from audio_judge.reports.timelines import badness, widest_gap
 from audio_judge.tasks.compare import verdict
 from audio_judge.version import __version__
 
@@ -532,10 +532,13 @@ def _card(pair: Pair, comparison: Comparison, players: "Players") -> dict[str, A
     main = comparison.rubrics[0]
     lead = pair.leads[main]
     ahead = pair.first.system if lead > 0 else pair.second.system
-    sides = []
-    for clip in (pair.first, pair.second):
+    sides, gap_at = [], widest_gap(pair.first.windows, pair.second.windows, main)
+    for clip, window in zip((pair.first, pair.second), gap_at or (None, None), strict=True):
         figures = [f"{name} {number(clip.scores[name], digits)}" for name in comparison.rubrics if name in clip.scores]
-        player = players.player(clip.path, name=f"{clip.system}: {pair.take}", start=clip.start, end=clip.end)
+        place: dict[str, Any] = {"name": f"{clip.system}: {pair.take}", "start": clip.start, "end": clip.end}
+        if window is not None:
+            place |= {"worst": (window.start, window.end), "why": "where they differ most"}
+        player = players.player(clip.path, **place)
         sides.append({"system": clip.system, "figures": " · ".join(figures), "player": player})
     gap = f"{ahead} is ahead by {number(abs(lead), digits)} in {main}" if lead else f"no difference in {main}"
     return {"name": without_folders(pair.take), "gap": gap, "sides": sides, "words": pair.words}

@@ -86,6 +86,16 @@ def worst_window(windows: Sequence[Window], rubric: str, ends: Ends) -> Window |
     return max(known, key=lambda one: badness(rubric, one.scores[rubric], *ends[rubric])) if len(known) > 1 else None
 
 
+def widest_gap(first: Sequence[Window], second: Sequence[Window], rubric: str) -> tuple[Window, Window] | None:
+    """The windows, at the same time of two recordings, whose scores on a rubric differ most; None where none are."""
+    same = [
+        (one, other)
+        for one, other in zip(first, second, strict=False)
+        if abs(one.start - other.start) < 1 and rubric in one.scores and rubric in other.scores
+    ]
+    return max(same, key=lambda both: abs(both[0].scores[rubric] - both[1].scores[rubric]), default=None)
+
+
 def timeline_plot(
     title: str,
     windows: Sequence[Window],

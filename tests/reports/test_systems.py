@@ -187,6 +187,19 @@ class TestPage:
         assert "because of y.wav" in text
         assert "new is ahead by 0.70 in mos" in text
 
+    def test_players_of_long_clips_begin_where_they_differ_most(self, report, tmp_path):
+        from pages import write_tone
+
+        rows = []
+        for name, middle in (("old", 3.0), ("new", 4.5)):
+            write_tone(tmp_path / name / "p.wav", 30)
+            scores = (2.0, middle, 2.1)
+            timeline = [{"start": 10 * k, "end": 10 * (k + 1), "scores": {"mos": s}} for k, s in enumerate(scores)]
+            rows.append(score_row(name, "p", sum(scores) / 3, timeline=timeline))
+        text = report(rows)
+        assert text.count("#t=10.0") == 2
+        assert "begins at 0:10, where they differ most" in text
+
     def test_hostile_text_stays_text(self, report):
         from pages import HOSTILE, assert_needs_nothing_else
 
