@@ -466,6 +466,8 @@ def _resolve(source: Any, name: str | None) -> Encoded | _Decoded:
     if isinstance(source, str | os.PathLike):
         path = Path(os.fsdecode(source))
         return Encoded(path, name or str(path))
+    if isinstance(source, io.TextIOBase):
+        raise AudioError(f"{name or 'clip'}: an open text; open the file as bytes (mode 'rb')")
     if isinstance(source, io.IOBase) and source.seekable():
         source.seek(0)  # a clip is read several times
         return _resolve(source.read(), name)
@@ -502,6 +504,8 @@ def _resolve_pair(pair: tuple[Any, Any], name: str) -> _Decoded:
         raise AudioError(f"{name}: arrays must come with a sampling rate; give (array, rate)")
     if isinstance(samples, int | np.integer):
         raise AudioError(f"{name}: got (rate, array); give (array, rate)")
+    if isinstance(samples, str | os.PathLike | bytes):
+        raise AudioError(f"{name}: got (path, rate); give the path alone, since its file says its rate")
     return _Decoded(samples, rate, name)
 
 
@@ -546,6 +550,11 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
 
     from audio_judge.processing_audio_judge import integers_as_floats
 
+    peak = int(np.abs(array.astype(np.int64)).max()) if array.dtype == np.int32 else 0
+    if 0 < peak <= 2**15:  # full scale of 16 bits is silence in 32
+        raise AudioError(
+            f"{name}: int32 samples reach {peak}, as if they were int16; give them as int16, or as floats in [-1, 1]"
+        )
     try:
         return integers_as_floats(torch.from_numpy(np.array(array, order="C"))).numpy()
     except TypeError as error:  # kinds of numbers that torch does not have

@@ -57,6 +57,8 @@ _CHUNKED = {
 _W64_NAMES = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 # Chunks behind the sound that are none of it, whatever size they say
 _BEHIND = (b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"fact", b"PEAK", b"JUNK", b"junk", b"iXML")
+# What is no path; a path has lost the second slash
+_ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|hf):/")
 _SAMPLE_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 # Of FFmpeg's readers those of sound and film: no playlists, which name other files, no text and no pictures
 _CONTAINERS = (
@@ -141,8 +143,8 @@ def checked_rate(rate: Any, name: str) -> int:
     """
     try:
         value = float(rate)
-    except (TypeError, ValueError) as error:
-        raise AudioError(f"{name}: sampling rate is {rate!r}; a number of Hz is needed") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AudioError(f"{name}: sampling rate is {rate!r:.40}; a number of Hz is needed") from error
     if not MIN_RATE <= value <= MAX_RATE or value != int(value):
         raise AudioError(f"{name}: sampling rate is {rate} Hz; a whole number in {MIN_RATE}..{MAX_RATE} is needed")
     return int(value)
@@ -260,8 +262,9 @@ def opened(clip: Encoded) -> Iterator[SoundStream]:
         AudioError: If there is no such file, it is no sound, holds none, or was cut in the middle of a frame.
     """
     if isinstance(clip.file, Path) and not os.path.isfile(clip.file):  # which no length of a name upsets
-        is_there = os.path.exists(clip.file)
-        raise AudioError(f"{clip.name}: {'not a file' if is_there else 'no such file'}; check the path")
+        problem = "not a file" if os.path.exists(clip.file) else "no such file"
+        advice = "fetch it first" if _ADDRESS.match(clip.name) else "check the path"
+        raise AudioError(f"{clip.name[:200]}{' …' * (len(clip.name) > 200)}: {problem}; {advice}")
     if clip.size == 0:
         raise AudioError(f"{clip.name}: empty file (0 bytes); a sound file is needed")
     plan = _planned(clip)

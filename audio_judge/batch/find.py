@@ -162,7 +162,7 @@ def _plain_list_items(path: Path, columns: Columns) -> Iterator[Item]:
 
 
 def _list_items(path: Path, columns: Columns) -> Iterator[Item]:
-    if lines.kind_of(path) == "csv":
+    if lines.kind_of(path) != "json":
         _check_header(lines.columns_of(path), path, columns)
     for line in lines.scan(path):
         yield _line_item(line.row, line.problem, f"{path}:{line.number}", path.parent, columns)
@@ -188,7 +188,9 @@ def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
 def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -> Item:
     path, reference = columns.path_of(row), row.get(columns.reference) or None
     if not isinstance(path, str):
-        return Item(row, error=f"{place}: no path ({path!r}); every row needs the path of a clip")
+        has = ", ".join(map(str, row))
+        advice = f"; name its column with --path-column: the row has {has:.200}" if row and path is None else ""
+        return Item(row, error=f"{place}: no path ({path!r}); every row needs the path of a clip{advice}")
     if not isinstance(reference, str | None):
         return Item(row, error=f"{place}: {columns.reference} is {reference!r}; the path of a clip is needed")
     try:

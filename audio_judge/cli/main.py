@@ -20,7 +20,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from audio_judge.errors import exit_code
+from audio_judge.errors import UsageError, exit_code
 from audio_judge.version import __version__
 
 # With what they do, as `audio-judge --help` lists them
@@ -87,10 +87,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return exit_code(
             f"audio-judge {options.command}",
-            lambda: int(getattr(_module(options.command), options.command)(options)),
+            lambda: _run(options),
         )
     finally:
         warnings.formatwarning = usual
+
+
+def _run(options: argparse.Namespace) -> int:
+    # An empty word is a variable of the shell that was not set: the default in its place would be a plausible wrong answer
+    if empty := [name for name in ("judge", "reference", "revision") if _is_empty(vars(options).get(name))]:
+        raise UsageError(f"--{empty[0]} is empty; give a value, or leave it out")
+    return int(getattr(_module(options.command), options.command)(options))
+
+
+def _is_empty(value: Any) -> bool:
+    return value == "" or (isinstance(value, list) and "" in value)
 
 
 def _own_plainly(usual: Callable[..., str], message: Warning | str, category: type[Warning], *place: Any) -> str:

@@ -3,6 +3,7 @@
 A ``Reading`` follows a request through its windows, from the first to the last answer.
 """
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners, zero_shot
 from audio_judge.tasks.listeners import Listener
 
+# What is a clip by itself, so that a tuple of them is several
+_CLIPS = (str, os.PathLike, bytes, Mapping, tuple, Audio)
 # Long enough for a thought of eight lines and a paragraph, in tokens
 LONGEST_TEXT = 512
 
@@ -278,8 +281,8 @@ def as_pairs(first: Any, second: Any) -> tuple[list[Pair], bool]:
 
 def _several(clips: Any) -> list[Any] | None:
     """The clips of a list or of what can be one; None for a single clip."""
-    if isinstance(clips, tuple):  # of samples and their rate, but for one of paths
-        return list(clips) if clips and all(isinstance(one, str | os.PathLike) for one in clips) else None
+    if isinstance(clips, tuple):  # of samples and their rate, but for one of clips
+        return list(clips) if clips and all(isinstance(one, _CLIPS) for one in clips) else None
     if hasattr(clips, "iloc") and hasattr(clips, "columns"):
         raise ValueError("a table is no list of clips; give one of its columns, such as table['path']")
     is_array = hasattr(clips, "dtype") and hasattr(clips, "ndim") and not hasattr(clips, "iloc")
@@ -287,11 +290,18 @@ def _several(clips: Any) -> list[Any] | None:
         return None
     if isinstance(clips, str | bytes | bytearray | memoryview | Mapping | os.PathLike) or hasattr(clips, "read"):
         return None
-    return list(clips) if hasattr(clips, "__iter__") else None
+    several = list(clips) if hasattr(clips, "__iter__") else None
+    if several and all(isinstance(one, int | float) for one in several):
+        raise ValueError(f"a list of {len(several)} numbers; give samples with their rate: (samples, sampling_rate)")
+    return several
 
 
 def _audio_of(clip: Any) -> Any:
-    if hasattr(clip, "read"):  # an open file, which is read once
+    if isinstance(clip, io.TextIOBase):
+        return clip  # which is no sound: who reads it says so
+    if hasattr(clip, "read"):  # an open file, which is read once, from its beginning: what wrote it is at its end
+        if hasattr(clip, "seekable") and clip.seekable():
+            clip.seek(0)
         clip = {"bytes": clip.read(), "path": str(getattr(clip, "name", "bytes"))}
     # A row of a data set has its clip in a column; the clip itself, decoded or not, is a mapping, too
     is_row = isinstance(clip, Mapping) and "audio" in clip and clip.get("array") is None and clip.get("bytes") is None

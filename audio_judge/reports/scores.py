@@ -266,7 +266,7 @@ def _clip(
         # JSON lines have an object, CSV has columns
         found = row["scores"] if isinstance(row.get("scores"), dict) else row
         scores = {rubric: float(found[rubric]) for rubric in rubrics}
-        levels = row["level"] if "scores" in row else {rubric: row[f"{rubric}_level"] for rubric in rubrics}
+        levels = row["level"] if found is not row else {rubric: row[f"{rubric}_level"] for rubric in rubrics}
         causes = row.get("causes") or ()
         words = tuple(causes.split()) if isinstance(causes, str) else tuple(map(str, causes))
         seconds, windows = float(row.get("seconds") or 0), windows_of(row, times[0])

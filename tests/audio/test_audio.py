@@ -1,5 +1,6 @@
 """Tests of audio_judge.audio: synthetic signals, files made in a temporary folder."""
 
+import io
 import itertools
 import struct
 import sys
@@ -264,6 +265,12 @@ class TestBadSources:
             ((tone(), "fast"), "sampling rate is 'fast'"),
             ((tone(), 16000.5), "whole number"),
             ((tone(), float("nan")), "whole number"),
+            ((tone(), 10**400), "sampling rate is 1000"),
+            (("a.wav", RATE), "give the path alone"),
+            (((tone() * 32767).astype(np.int32), RATE), r"int32 samples reach \d+, as if they were int16"),
+            (io.StringIO("path,mos"), "open the file as bytes"),
+            ("https://a.org/b.wav", "no such file; fetch it first"),
+            ("UklGR" * 10_000, r"^(UklGR){40} …: no such file"),
             ((tone() * 32768, RATE), "divide by 32768"),
             ((np.zeros(RATE, np.int64), RATE), "int64 samples have no known full scale"),
             ((np.zeros(RATE, bool), RATE), "bool samples"),

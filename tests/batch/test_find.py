@@ -194,6 +194,16 @@ class TestCsv:
         first, second = find_items(["rows.csv"])
         assert (first.row, second.path) == ({"path": "a.wav", "mos": "3,5"}, "b;c.wav")
 
+    def test_table_without_a_header_loses_no_row(self, folder):
+        (folder / "rows.tsv").write_text("a.wav\t3\nb.wav\t4\n")
+        with pytest.raises(UsageError, match=r"no column path or .* name it with --path-column; it has a\.wav, 3"):
+            find_items(["rows.tsv"])
+
+    def test_row_without_a_path_leads_to_its_column(self, folder):
+        (folder / "rows.jsonl").write_text('{"wav": "a.wav", "mos": 3}\n')
+        (item,) = find_items(["rows.jsonl"])
+        assert "name its column with --path-column: the row has wav, mos" in item.error
+
     @pytest.mark.parametrize("column", ["path", "wav_path", "filepath_deg"])
     def test_usual_columns_are_known(self, folder, column):
         (folder / "rows.csv").write_text(f"db,{column}\nx,a.wav\n")

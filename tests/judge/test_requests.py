@@ -30,11 +30,13 @@ class TestAsRequests:
             pandas.Series(["a.wav", "b.wav"]),
             np.array(["a.wav", "b.wav"]),
             iter(["a.wav", "b.wav"]),
+            ({"path": "a.wav", "bytes": None}, {"path": "b.wav", "bytes": None}),
         ],
     )
     def test_several(self, clips):
         requests, is_single = as_requests(clips)
-        assert ([str(one.clip) for one in requests], is_single) == (["a.wav", "b.wav"], False)
+        found = [one.clip["path"] if isinstance(one.clip, dict) else str(one.clip) for one in requests]
+        assert (found, is_single) == (["a.wav", "b.wav"], False)
 
     @pytest.mark.parametrize("clip", ["a.wav", Path("a.wav"), (np.zeros(800), 8000), ROW, b"RIFF"])
     def test_single(self, clip):
@@ -51,6 +53,20 @@ class TestAsRequests:
     def test_open_file_is_read_once(self):
         (request,), _ = as_requests(wav())
         assert [audio_info(request.clip).seconds, read_audio(request.clip).seconds] == [0.1, 0.1]
+
+    def test_file_that_was_just_written_is_at_its_end(self):
+        file = wav()
+        file.seek(0, io.SEEK_END)
+        (request,), _ = as_requests(file)
+        assert audio_info(request.clip).seconds == 0.1
+
+    def test_pairs_of_samples_and_rate_are_several(self):
+        pair = (np.zeros(800), 8000)
+        assert len(as_requests((pair, pair, pair))[0]) == len(as_requests((pair, pair))[0]) + 1 == 3
+
+    def test_bare_samples_lead_to_their_rate(self):
+        with pytest.raises(ValueError, match=r"a list of 800 numbers; give samples with their rate"):
+            as_requests([0.0] * 800)
 
     def test_open_file_without_a_judge(self):
         file = wav()

@@ -190,7 +190,15 @@ class TestReadScores:
 
     def test_csv(self, tmp_path):
         path = tmp_path / "s.csv"
-        row = {"path": "x/a.wav", "mos": 3.5, "mos_std": 0.5, "mos_level": "fair", "seconds": 2.0}
+        row = {
+            "path": "x/a.wav",
+            "scores": "an input's column",
+            "level": "another's",
+            "mos": 3.5,
+            "mos_std": 0.5,
+            "mos_level": "fair",
+            "seconds": 2.0,
+        }
         row |= {"reasons": "two\nlines", "causes": "codec noise"}
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, [*row, "model", "revision", "rubrics", "scale", "error"])
