@@ -10,11 +10,11 @@ import pytest
 import soundfile
 import torch
 from tiny import ENCODERS, audio, chat_inputs, make_backbones, make_judge, make_tokenizer, tone
-from transformers import WhisperFeatureExtractor
+from transformers import WhisperFeatureExtractor, pipeline
 from transformers.decision import prepare_inputs
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
-from audio_judge.processing_audio_judge import as_mono, resample, without_spans, yes_and_no
+from audio_judge.processing_audio_judge import as_mono, cut_state, resample, without_spans, yes_and_no
 
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 QUESTIONS: dict = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
@@ -668,3 +668,49 @@ class TestHalfACharacter:
         _, processor = judge()
         with pytest.raises(ValueError, match="lone surrogate"):
             processor(text="hum \ud83d?")
+
+
+class TestWindows:
+    """Of a second, of clips at 16 kHz."""
+
+    def cut(self, *clips):
+        blocks = [{"type": "audio", "audio": clip, "sampling_rate": 16_000} for clip in clips]
+        return cut_state([*blocks, {"type": "text", "text": "rate"}], 48_000, 1.0)
+
+    def sounds(self, *parts):
+        """Seconds of sound, and of silence if below zero (samples,)."""
+        made = [tone(part, 440, 16_000) if part > 0 else np.zeros(round(-part * 16_000), np.float32) for part in parts]
+        return np.concatenate(made)
+
+    def test_states_hold_the_sound_of_a_window(self):
+        clip = self.sounds(2.5)
+        windows = self.cut(clip)
+        assert windows.spans == [(0.0, 1.0), (1.0, 2.5)]
+        block, text = windows[1]
+        assert (len(block["audio"]), text["text"]) == (72_000, "rate")
+        assert np.array_equal(block["audio"], resample(clip[16_000:], 16_000, 48_000))
+
+    def test_clips_of_one_length_are_cut_at_the_same_times(self):
+        windows = self.cut(self.sounds(-2.5, 2.0, -3.0), self.sounds(-2.5, 1.0, -3.0, 1.0))
+        assert np.allclose(windows.spans, [(2.5, 3.5), (3.5, 4.5), (6.5, 7.5)], atol=0.011)
+        assert [len(block["audio"]) for block in windows[2][:2]] == pytest.approx([48_000] * 2, abs=1500)
+
+    def test_windows_of_others_are_paired_by_their_place(self):
+        windows = self.cut(self.sounds(1.0), self.sounds(-2.2, 3.0))
+        assert len(windows) == 3
+        first, second = (windows[place] for place in (0, 2))
+        assert np.array_equal(first[0]["audio"], second[0]["audio"])
+        assert not np.array_equal(first[1]["audio"], second[1]["audio"])
+
+    def test_nothing_that_sounds_is_heard_whole(self):
+        assert self.cut(self.sounds(-2.5)).spans == [(0.0, 1.0), (1.0, 2.5)]
+
+    def test_what_is_asked_by_name_is_heard_in_a_pipeline_too(self, judge):
+        model, processor = judge("audio_judge_joined")
+        parts = {"model": model, "processor": processor, "tokenizer": processor.tokenizer}
+        request = {"state": [audio(0.6, 48_000)], "questions": {"fluency": {"type": "noul", "instructions": "Is it?"}}}
+        found = pipeline("decision", **parts, decision_config=processor.decision_config)(request)
+        inputs, asked = processor.decision_inputs([request])
+        assert inputs["input_features"].shape[-1] == 48 + 322 + 64 + 80  # the view of such questions is there
+        (expected,) = processor.answers(asked, model.decide(**inputs))
+        assert found["fluency"]["noul"] == pytest.approx(expected["fluency"]["noul"], abs=1e-5)

@@ -200,6 +200,24 @@ class TestPipeline:
         request = a_request(processor, 0.6, 0.9)
         self.assert_equal(decide(request), model, processor, request)
 
+    @each_encoder
+    @pytest.mark.parametrize("adapter", ["pooled_linear", "bottleneck"])
+    def test_long_clips_are_heard_in_windows(self, judge, monkeypatch, kind, adapter):
+        """Also by the encoders of others, with two clips in a prompt, the rest of a window, and more than one pass."""
+        model, processor = judge(kind, adapter)
+        monkeypatch.setattr(processor, "window_seconds", 0.5)
+        decide = pipeline(
+            "decision", model=model, processor=processor, tokenizer=processor.tokenizer,
+            decision_config=processor.decision_config,
+        )  # fmt: skip
+        request = a_request(processor, 4.8, 1.0)
+        assert len(processor.windows(request["state"])) == 9
+        self.assert_equal(decide(request), model, processor, request)
+        parts = processor.windows(request["state"])
+        assert decide(request)["noise"]["score"] != pytest.approx(
+            decide({**request, "state": parts[0]})["noise"]["score"], abs=1e-4
+        )
+
     def test_of_a_loaded_judge(self, judge, tmp_path):
         model, processor = judge()
         model.save_pretrained(tmp_path)
