@@ -17,7 +17,6 @@ from audio_judge.audio import MIX, Audio, AudioSource, Channel
 from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import fault_of, rubric_of
-from audio_judge.processing_audio_judge import frames_over_windows, over_windows
 from audio_judge.rubrics.rubric import Rubric, in_language
 from audio_judge.tasks import listeners, zero_shot
 from audio_judge.tasks.listeners import Listener
@@ -220,6 +219,9 @@ class Reading:
 
     def mean(self, name: str) -> np.ndarray:
         """Weighted mean over the windows of a question's probabilities (options,)."""
+        # Here, because torch takes seconds to import, and a request needs none
+        from audio_judge.processing_audio_judge import over_windows
+
         return over_windows([window.probabilities[name] for window in self.windows], self.lengths).numpy()
 
     def mean_said(self, name: str) -> float | None:
@@ -233,6 +235,8 @@ class Reading:
 
     def joined(self, name: str) -> np.ndarray:
         """The probabilities of all frames of the clip (frames,) of a question about when; 0 where digital silence was left out."""
+        from audio_judge.processing_audio_judge import frames_over_windows
+
         answers = [window[name] for window in self.probabilities]
         return frames_over_windows(answers, self.spans, self.seconds).numpy()
 
