@@ -13,6 +13,7 @@
     python train_backbones.py join runs/nisqa_tuned runs/mel --output runs/encoder   # side by side
     python train_backbones.py language_model --output runs/language_model
     python train_sft.py --config recipes/sft/mini.yaml                               # joins and trains them
+    python train_backbones.py parts checkpoints/mini --output runs/parts             # a judge taken apart again
     python train_backbones.py vocabulary google/gemma-3-270m --output runs/gemma     # a language model without tokens nobody needs
 
 How encoders are trained is in ``audio_judge/training/encoders.py``.
@@ -32,6 +33,7 @@ from torch import nn
 from transformers import (
     AutoFeatureExtractor,
     AutoModel,
+    AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
@@ -41,6 +43,7 @@ from transformers import (
 from audio_judge import (
     AudioJudgeEncoderConfig,
     AudioJudgeFeatureExtractor,
+    AudioJudgeForCausalLM,
     AudioJudgeJoinedConfig,
     AudioJudgeJoinedEncoder,
     AudioJudgeLevelsConfig,
@@ -52,6 +55,7 @@ from audio_judge.data.files import read_examples
 from audio_judge.data.instructions import ALL_TASKS, Manner, make_instructions
 from audio_judge.degrade import sample_plan
 from audio_judge.hub.folder import write_halved
+from audio_judge.judge.shipped import place_of
 from audio_judge.languages import LANGUAGES
 from audio_judge.rubrics.rubric import RUBRICS
 from audio_judge.training import peers
@@ -80,6 +84,25 @@ def join_encoders(folders: Sequence[Path], output: Path, words: Sequence[str] = 
     joined.save_pretrained(output)
     optional = {views[-1]: list(words)} if words else None
     AudioJudgeFeatureExtractor(views=views, optional_words=optional, grid_length=FRAME).save_pretrained(output)
+
+
+def write_parts(judge: str, output: Path) -> None:
+    """Write the encoder and the language model of a judge as backbones, in ``encoder`` and ``language_model``; its adapter is left out."""
+    model, processor = AudioJudgeForCausalLM.from_pretrained(judge), AudioJudgeProcessor.from_pretrained(judge)
+    tower = model.model.audio_tower
+    encoder: Any = tower
+    if tower.config.is_encoder_decoder:  # Whisper's files have both halves
+        encoder = AutoModel.from_config(tower.config)
+        encoder.encoder = tower
+    decoder = model.model.language_model
+    causal = AutoModelForCausalLM.from_config(model.config.text_config)
+    inner = next(part for part in causal.modules() if type(part) is type(decoder))
+    inner.load_state_dict(decoder.state_dict())
+    causal.get_output_embeddings().load_state_dict(model.lm_head.state_dict())
+    causal.generation_config = model.generation_config
+    for part, name in ((encoder, "encoder"), (processor.feature_extractor, "encoder"), (causal, "language_model")):
+        part.save_pretrained(output / name)
+    processor.tokenizer.save_pretrained(output / "language_model")
 
 
 def tokenizer_texts(seed: int) -> Iterator[str]:
@@ -233,6 +256,9 @@ def main() -> None:
     halve.add_argument("judge", type=Path)
     halve.add_argument("--weights", required=True, help="regex that is found in the names of these weights")
     halve.add_argument("--output", type=Path, required=True)
+    parts = commands.add_parser("parts", help="write a judge's encoder and language model as backbones of new judges")
+    parts.add_argument("judge", help="mini, open, a folder or Hub id")
+    parts.add_argument("--output", type=Path, required=True)
     language = commands.add_parser("language_model", help="write the untrained language model and its tokenizer")
     language.add_argument("--output", type=Path, required=True)
     language.add_argument("--vocabulary", type=int, default=2048)
@@ -267,6 +293,8 @@ def main() -> None:
     elif options.command == "levels":
         AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure().save_pretrained(options.output)
         AudioJudgeFeatureExtractor().save_pretrained(options.output)
+    elif options.command == "parts":
+        write_parts(place_of(options.judge), options.output)
     elif options.command == "halve":
         write_halved(options.judge, options.output, options.weights)
     elif options.command == "vocabulary":

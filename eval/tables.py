@@ -68,9 +68,7 @@ def _figure_table(own: Mapping[str, Any], benchmark: Benchmark, who: str = "judg
     for thing in things:
         for judge, one in figures.items():
             if any(name.startswith(f"{thing}/") for name in one):
-                rows.append(
-                    [thing, judge, *(_cell(one.get(f"{thing}/{kind}")) for kind in kinds), str(own[judge]["n"])]
-                )
+                rows.append([thing, judge, *(cell(one.get(f"{thing}/{kind}")) for kind in kinds), str(own[judge]["n"])])
         for said in benchmark.references:
             cells = [_number(said.figures.get(f"{thing}/{kind}")) for kind in kinds]
             if set(cells) != {"–"}:
@@ -78,7 +76,8 @@ def _figure_table(own: Mapping[str, Any], benchmark: Benchmark, who: str = "judg
     return grid(["of", who, *kinds, "n"], rows)
 
 
-def _cell(figure: Mapping[str, Any] | None) -> str:
+def cell(figure: Mapping[str, Any] | None) -> str:
+    """Write a figure of ``metrics.json`` with its interval, and its coverage where that is below 100 %."""
     if figure is None or figure["value"] is None:
         return "–"
     extras = [] if figure["low"] is None else [f"{_number(figure['low'])} to {_number(figure['high'])}"]
@@ -140,7 +139,7 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         | a\|b | 0.9 |
     """
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    shown = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    shown = [[one.replace("|", "\\|").replace("\n", " ") for one in line] for line in lines]
     return "\n".join(
         f"|{'|'.join(line)}|" if number == 1 else f"| {' | '.join(line)} |" for number, line in enumerate(shown)
     )
