@@ -31,12 +31,16 @@ NATIVE_MAY = (
     "tokenizer_config.json", "chat_template.jinja", "chat_template.json", "video_preprocessor_config.json",
     *PROCESSOR_MAY,
 )  # fmt: skip
-# What goes up as text, and the shapes of tokens and keys: Hugging Face, OpenAI and Anthropic, GitHub, GitLab, AWS, Google, Slack
+# What goes up as text, and the shapes of tokens and keys: Hugging Face, OpenAI and Anthropic, GitHub, GitLab, AWS, Google, Slack,
+# Stripe, npm, PyPI, Replicate, Groq, Weights & Biases, signed web tokens, passwords in addresses
 TEXTS = (".json", ".jinja", ".md", ".py", ".txt", ".yaml")
 SECRET = re.compile(
     r"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{30,}|\bgh[oprsu]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
-    r"|\bglpat-[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{35}|\bxox[abprs]-[A-Za-z0-9-]{20,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\bglpat-[A-Za-z0-9_-]{20,}|\bA(?:KI|SI)A[A-Z0-9]{16}\b|(?i:aws_secret_access_key)\W{1,5}[A-Za-z0-9/+=]{40}"
+    r"|\bAIza[A-Za-z0-9_-]{35}|\bya29\.[A-Za-z0-9_-]{40,}|\bx(?:ox[abeprs]|app)-[A-Za-z0-9-]{20,}|\b[rs]k_live_[A-Za-z0-9]{20,}"
+    r"|\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{50,}|\br8_[A-Za-z0-9]{30,}|\bgsk_[A-Za-z0-9]{40,}"
+    r"|(?i:wandb_api_key)\W{1,5}[0-9a-f]{40}|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+    r"|://[^\s/:@\"'<>]+:[^\s/:@\"'<>]{3,}@|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 )
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 # What a processor of an earlier version notes of the training, if it does not say
@@ -96,10 +100,11 @@ def _check_weights(folder: Path, name: str) -> None:
         hint = f"{pickled[0]} is pickled and not uploaded; save it again with save_pretrained" if pickled else "save it"
         raise UsageError(f"{folder}: no {name}; {hint}")
     try:
-        with safe_open(folder / name, "pt"):
-            pass
+        with safe_open(folder / name, "pt") as weights:
+            notes = weights.metadata() or {}
     except SafetensorError as error:
         raise UsageError(f"{folder / name}: {error}; save it again") from error
+    _check_text(" ".join(f"{key}={value}" for key, value in notes.items()), f"{folder / name} (its metadata)")
 
 
 def select_files(folder: str | Path, processor: str | Path | None = None) -> dict[str, Path]:
@@ -128,7 +133,7 @@ def select_files(folder: str | Path, processor: str | Path | None = None) -> dic
     chosen |= _native_processor(folder, place) if is_native(folder, place) else _own_processor(folder, place)
     results = sorted((folder / ".eval_results").glob("*.yaml"))
     chosen |= {f".eval_results/{path.name}": path for path in results}
-    card = {"README.md": folder / "README.md"} if (folder / "README.md").exists() else {}
+    card = {"README.md": folder / "README.md"} if (folder / "README.md").is_file() else {}
     for name, path in (chosen | card).items():
         _check_inside(name, path, {_root_of(folder), _root_of(place)})
         _check_secrets(path)
@@ -153,10 +158,14 @@ def _check_secrets(path: Path) -> None:
     if path.suffix not in TEXTS:
         return
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        if found := SECRET.search(line):
-            raise UsageError(
-                f"{path}:{number}: {found[0][:8]}… looks like a secret; take it out, and make it void if it was ever shown"
-            )
+        _check_text(line, f"{path}:{number}")
+
+
+def _check_text(text: str, place: str) -> None:
+    if found := SECRET.search(text):
+        raise UsageError(
+            f"{place}: {found[0][:8]}… looks like a secret; take it out, and make it void if it was ever shown"
+        )
 
 
 def is_native(folder: str | Path, processor: str | Path | None = None) -> bool:

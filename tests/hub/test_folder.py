@@ -22,7 +22,7 @@ from fresh import Fresh
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import make_judge, tone
 from transformers import AutoModelForCausalLM
 
@@ -205,13 +205,37 @@ class TestSelectFiles:
         (snapshot / "tokenizer.json").symlink_to(blob)
         assert "tokenizer.json" in select_files(snapshot)
 
-    @pytest.mark.parametrize("secret", [f"hf_{'a' * 34}", f"sk-{'b' * 40}", "-----BEGIN PRIVATE KEY-----"])
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            f"hf_{'a' * 34}",
+            f"sk-{'b' * 40}",
+            f"ASIA{'C' * 16}",
+            f"aws_secret_access_key = {'d' * 40}",
+            f"xapp-1-{'e' * 30}",
+            f"sk_live_{'f' * 24}",
+            f"npm_{'g' * 36}",
+            f"pypi-{'h' * 60}",
+            f"gsk_{'i' * 52}",
+            f"eyJ{'j' * 20}.eyJ{'k' * 20}.{'l' * 20}",
+            "https://me:pass-word@example.org/x",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+        ],
+    )
     def test_secrets_are_refused(self, copy, secret):
         with (copy / "chat_template.jinja").open("a") as file:
             file.write(f"\n{{# {secret} #}}")
         with pytest.raises(UsageError, match=r"chat_template\.jinja:\d+: .* looks like a secret") as caught:
             select_files(copy)
         assert secret not in str(caught.value)
+
+    def test_secrets_beside_the_weights_are_refused(self, copy):
+        weights = load_file(copy / "model.safetensors")
+        (copy / "model.safetensors").unlink()
+        save_file(weights, copy / "model.safetensors", metadata={"format": "pt", "token": f"hf_{'a' * 34}"})
+        with pytest.raises(UsageError, match=r"its metadata.* looks like a secret"):
+            select_files(copy)
 
     def test_no_folder(self, tmp_path):
         with pytest.raises(UsageError, match="no such folder"):
