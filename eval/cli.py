@@ -135,6 +135,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N items of each benchmark")
     parser.add_argument("--batch-size", type=_positive, default=8, metavar="N", help="clips at a time (default: 8)")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda:1 … (default: auto)")
+    parser.add_argument("--extract", metavar="ADDRESS", help=(
+        "text model, http(s)://HOST/v1#MODEL, that reads answers in words that could not be read directly; they are marked and counted apart"
+    ))  # fmt: skip
     parser.add_argument(
         "--controls-count", type=_positive, default=24, metavar="N", help="clips per control (default: 24)"
     )
@@ -282,6 +285,7 @@ def run(options: argparse.Namespace) -> int:
         controls_count=options.controls_count,
         show_progress=not options.no_progress and sys.stderr.isatty(),
         shard=shard,
+        extract=options.extract,
     )
     found = run_benchmarks(what, tools=_tools(options))
     if found is None:

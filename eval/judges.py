@@ -12,9 +12,10 @@ A clip that a judge cannot answer has an ``Answer`` with the reason; nothing is 
 import asyncio
 import base64
 import io
+import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -31,7 +32,7 @@ from audio_judge.rubrics.rubric import Rubric, convert, get_rubric
 from audio_judge.tasks import Facts, Suggestions, assess, states, suggest
 from audio_judge.tasks.compare import verdict
 from audio_judge.tasks.facts import is_of_numbers
-from audio_judge.text_models.backends import Endpoint, served_model
+from audio_judge.text_models.backends import Endpoint, TokenEndpoint, label_shares, served_model
 from audio_judge.text_models.client import Client, in_order
 from audio_judge.text_models.replies import Failure, Message, Reply, Sampling
 
@@ -55,11 +56,13 @@ class Answer:
         prediction: With the keys of the truth, and ``shares``, ``std``, ``probabilities``, ``real``, ``swapped`` or ``own_words`` (False if
             words were made of scores) if the judge gives them; None if nothing could be read.
         text: Every raw answer in words.
+        extracted: What a text model read of them, such as ``scores.mos``, to the words that say so; see ``eval.extraction``.
     """
 
     prediction: dict[str, Any] | None = None
     text: tuple[str, ...] = ()
     error: str | None = None
+    extracted: Mapping[str, str] = field(default_factory=dict)
 
 
 class Judge(Protocol):
@@ -261,14 +264,17 @@ class ServedJudge:
         self.model = model or served_model(self.url, api_key=self.key)
         self.concurrency, self.sampling, self.first_wait = concurrency, Sampling(max_tokens=max_tokens), first_wait
         self.facts = {"kind": "endpoint", "model": self.model, "url": self.url}
+        self._tells_tokens = True  # until it is asked and does not
 
     def rubrics_for(self, task: str, rubrics: Sequence[Rubric]) -> tuple[Rubric, ...] | str:
         """Say which rubrics it can answer: all of them."""
         return tuple(rubrics)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer questions."""
+        """Answer questions; whether speech is real by the probabilities of the labels, if the server tells these."""
         messages = [conversations(question) for question in questions]
+        if questions[0].task == "detect" and self._tells_tokens:
+            return self._detected(questions, [several[0] for several in messages])
         # All messages in one go, so that batches are full where a question takes several
         written = iter(self.write([message for several in messages for message in several]))
         answers = []
@@ -280,19 +286,41 @@ class ServedJudge:
             answers.append(Answer(prediction, tuple(text or "" for text in texts), failed or error))
         return answers
 
-    def write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
+    def _detected(self, questions: Sequence[Question], messages: Sequence[Blocks]) -> list[Answer]:
+        told = self.write(messages, tells_tokens=True)
+        refused = [place for place, one in enumerate(told) if isinstance(one, Exception)]
+        plain = dict(zip(refused, self.write([messages[place] for place in refused]), strict=True))
+        # It answers, but not with its tokens: a clip that it refuses says nothing about others
+        self._tells_tokens = not any(isinstance(one, str) for one in plain.values())
+        answers = []
+        for place, question in enumerate(questions):
+            said, shares = plain.get(place, told[place]), None
+            if place not in plain:
+                reply = json.loads(cast(str, said))
+                said, shares = reply["text"], label_shares(reply["tokens"], ("real", "fake"))
+            if isinstance(said, Exception):
+                answers.append(Answer(None, ("",), str(said)))
+                continue
+            prediction, error = read(question, [said])
+            if prediction is not None and shares is not None:
+                prediction = {"is_real": shares["real"] >= 0.5, "real": shares["real"]}
+            answers.append(Answer(prediction, (said,), error))
+        return answers
+
+    def write(self, messages: Sequence[Blocks], *, tells_tokens: bool = False) -> list[str | Exception]:
         """Answer messages in words, several at a time.
 
         Args:
             messages: Content of one user message each, audio blocks with a path.
+            tells_tokens: Whether to ask for the probabilities of tokens, too; texts are then as of ``TokenEndpoint``.
 
         Returns:
             One text each, or why there is none.
         """
-        return asyncio.run(self._write(messages))
+        return asyncio.run(self._write(messages, TokenEndpoint if tells_tokens else Endpoint))
 
-    async def _write(self, messages: Sequence[Blocks]) -> list[str | Exception]:
-        backend = Endpoint(self.url, self.model, api_key=self.key)
+    async def _write(self, messages: Sequence[Blocks], kind: type[Endpoint]) -> list[str | Exception]:
+        backend = kind(self.url, self.model, api_key=self.key)
         # Answers are kept in predictions.jsonl; a cache would keep the audio of every request, too.
         async with Client(backend, cache=None, concurrency=self.concurrency, first_wait=self.first_wait) as client:
 
@@ -352,7 +380,7 @@ class RecordedJudge:
         """Look the answers up by task and item."""
         rows = [self._rows.get((question.task, question.id)) for question in questions]
         missing = Answer(error="not among the predictions")
-        return [missing if row is None else Answer(row.prediction, row.text, row.error) for row in rows]
+        return [missing if row is None else Answer(row.prediction, row.text, row.error, row.extracted) for row in rows]
 
     def controlled(self) -> Any:
         """Raise: controls need a judge that listens."""

@@ -35,6 +35,8 @@ class Row:
         groups: ``condition``, ``system`` and ``speaker``, as far as they are known.
         seconds: Length of the clips together, in seconds; None if they could not be read.
         took: Time the judge took, in seconds; within a batch everybody has the same share.
+        extracted: What a text model read from an answer that could not be read directly, such as ``scores.mos``, to the words of
+            the answer that say so.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Row:
     groups: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     took: float | None = None
+    extracted: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from audio_judge.errors import UsageError
 
 from . import metrics, summary
 from .benchmarks import CONTROLS, Benchmark, Item, Places, clips, items
+from .extraction import Extractor
 from .judges import Answer, Judge, load_judge
 from .peers import PREFIX
 from .predictions import FILE, UNABLE, Key, Row, merge, read_run
@@ -57,6 +58,7 @@ class Run:
         batch_size: Windows or clips per forward pass; requests at a time.
         seed: Of the bootstrap and of the controls.
         shard: Which of the processes that share the run this is.
+        extract: Address of a text model that reads what our parsers cannot, see ``eval.extraction``; None for none.
     """
 
     judges: tuple[str, ...]
@@ -71,6 +73,14 @@ class Run:
     controls_count: int = 24
     show_progress: bool = False
     shard: Shard = field(default_factory=Shard)
+    extract: str | None = None
+
+    @cached_property
+    def extractor(self) -> Extractor | None:
+        """Reads answers in free words, with a cache of its own in the folder of the run."""
+        if self.extract is None:
+            return None
+        return Extractor(self.extract, cache=self.out / "extraction", concurrency=self.batch_size)
 
 
 def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None = None) -> dict[str, Any] | None:
@@ -85,7 +95,8 @@ def run(what: Run, *, tools: summary.Tools | None = None, loader: Loader | None 
     Raises:
         UsageError: If data are missing, a judge cannot be loaded, or the folder holds another run.
     """
-    # Read before the folder is made, so that a run without its data leaves nothing behind
+    # Read and asked before the folder is made, so that a run without its data leaves nothing behind
+    _ = what.extractor
     data = {one.name: _read(one, what) for one in what.benchmarks}
     what.out.mkdir(parents=True, exist_ok=True)
     _write_config(what, {})
@@ -178,6 +189,8 @@ def _answered(spec: str, judge: Judge, benchmark: Benchmark, pending: Sequence[I
             else:
                 answers = judge.answer([_narrowed(item, can).question for item in batch])
             took = None if isinstance(can, str) else (time.perf_counter() - begun) / len(batch)
+            if what.extractor is not None and not isinstance(can, str):
+                answers = what.extractor.complete([_narrowed(item, can).question for item in batch], answers)
             for item, answer in zip(batch, answers, strict=True):
                 rubrics = () if isinstance(can, str) else _names(_narrowed(item, can))
                 yield _row(spec, benchmark, item, answer, rubrics, took)
@@ -220,6 +233,7 @@ def _row(
         groups=item.groups,
         seconds=_seconds(question.clips),
         took=None if took is None else round(took, 6),
+        extracted=dict(answer.extracted),
     )
 
 
@@ -405,6 +419,7 @@ def _write_config(what: Run, facts: Mapping[str, Mapping[str, Any]]) -> None:
         config = {
             "seed": what.seed,
             "limit": what.limit,
+            "extract": what.extract,
             "resamples": what.resamples,
             "batch_size": what.batch_size,
             "device": what.device,
@@ -425,10 +440,10 @@ def _definitions(what: Run) -> dict[str, Any]:
 
 def _check_same(known: Mapping[str, Any], what: Run) -> None:
     # Rows of another seed or limit are none of this run
-    for key in ("seed", "limit"):
-        if known and known[key] != vars(what)[key]:
+    for key in ("seed", "limit", "extract"):
+        if known and known.get(key) != vars(what)[key]:
             raise UsageError(
-                f"{what.out}: has a run with {key} {known[key]}, not {vars(what)[key]}; choose another --out"
+                f"{what.out}: has a run with {key} {known.get(key)}, not {vars(what)[key]}; choose another --out"
             )
     for name, definition in _definitions(what).items():
         # What an older run did not say yet, such as the version, is no difference

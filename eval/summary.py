@@ -115,7 +115,8 @@ def summarise(
         resamples: Of the bootstrap; 0 for no intervals.
 
     Returns:
-        JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction), ``errors`` (the most common reasons of what
+        JSON-able: ``task``, ``n``, ``coverage`` (share of rows with a prediction that was read directly), ``extracted`` (share of rows in
+        which a text model read something, which count in the figures, too), ``errors`` (the most common reasons of what
         is missing), ``left_out`` (figures that need something that is not there), ``figures``: name to ``value``, ``low``,
         ``high``, ``n``, ``coverage``, ``answered`` (the figure without missing answers) and ``higher_is_better`` (null where
         neither is); ``parts``, for each of the benchmark's ``split_by``, value to ``n``, ``coverage`` and ``figures``.
@@ -127,12 +128,14 @@ def summarise(
         figures |= _figures(measured, wanted, resamples, seed)
     figures |= _means_over_rubrics(figures, benchmark)
     parts = {name: _parts(rows, benchmark, name) for name in benchmark.split_by}
-    answered = sum(row.prediction is not None for row in rows)
+    extracted = sum(bool(row.extracted) for row in rows)
+    answered = sum(row.prediction is not None and not row.extracted for row in rows)
     reasons = Counter(row.error for row in rows if row.error is not None)
     return {
         "task": benchmark.task,
         "n": len(rows),
         "coverage": answered / len(rows),
+        "extracted": extracted / len(rows),
         "errors": dict(reasons.most_common(5)),
         "left_out": _left_out(wanted, figures) | {name: "no row has it" for name, own in parts.items() if not own},
         "figures": figures,
@@ -150,7 +153,7 @@ def _parts(rows: Sequence[Row], benchmark: Benchmark, name: str) -> dict[str, An
     found = {}
     for value in sorted(members):
         said = summarise(members[value], alone, resamples=0)
-        found[value] = {key: said[key] for key in ("n", "coverage", "figures")}
+        found[value] = {key: said[key] for key in ("n", "coverage", "extracted", "figures")}
     return found
 
 

@@ -34,6 +34,11 @@ def table(found: Mapping[str, Any], benchmark: Benchmark) -> str:
         return "\n\n".join([f"## {benchmark.title}", _checks(own)])
     shown = _figure_table(own, benchmark)
     notes = [f"- {judge}: {one['unable']}" for judge, one in own.items() if "unable" in one]
+    notes += [
+        f"- {judge}: {100 * one['coverage']:.1f} % of the answers were read directly, {100 * one['extracted']:.1f} % by a text model"
+        for judge, one in own.items()
+        if one.get("extracted")
+    ]
     notes += [f"- *{one.judge}*: {one.source}{': ' * bool(one.note)}{one.note}" for one in benchmark.references]
     notes += [f"- {benchmark.note}"] if benchmark.note else []
     notes += [f"- {judge}: no {name} is known" for judge, name in _unknown(own, benchmark)]

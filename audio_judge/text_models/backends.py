@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import os
+import re
 import ssl
 import threading
 import zlib
@@ -275,6 +277,38 @@ def _told(one: Mapping[str, Any]) -> tuple[str, float]:
 
 def _told_tokens(text: str, tokens: Sequence[Sequence[tuple[str, float]]], cut_off: bool) -> Completion:
     return Completion(json.dumps({"text": text, "tokens": tokens}, ensure_ascii=False), cut_off)
+
+
+def label_shares(tokens: Sequence[Sequence[tuple[str, float]]], labels: Sequence[str]) -> dict[str, float] | None:
+    """Share of each of some labels where one of them was written, by the log-probabilities of the tokens that begin them.
+
+    Args:
+        tokens: As a ``TokenEndpoint`` tells them.
+        labels: Words in lower case that begin with different letters.
+
+    Returns:
+        Shares that sum to 1, of what lies on the labels; None if none of them was written, or more than one.
+
+    Example:
+        >>> label_shares([[("Re", -0.2877), (" fake", -1.3863)], [("al", 0.0)]], ("real", "fake"))["real"]
+        0.75
+    """
+    text, starts = "", []
+    for one in tokens:
+        starts.append(len(text))
+        text += one[0][0]
+    found = [match for label in labels for match in re.finditer(rf"(?<![^\W_]){label}(?![^\W_])", text, re.IGNORECASE)]
+    if len(found) != 1:
+        return None
+    place = max(number for number, start in enumerate(starts) if start <= found[0].start())
+    masses = dict.fromkeys(labels, 0.0)
+    for token, log_probability in tokens[place]:
+        begun = re.sub(r"^[\W_Ġ▁]+", "", token).casefold()
+        for label in labels:
+            if begun and (label.startswith(begun) or re.match(rf"{label}(?![^\W_])", begun)):
+                masses[label] += math.exp(log_probability)
+    total = sum(masses.values())
+    return {label: round(mass / total, 6) for label, mass in masses.items()} if total else None
 
 
 @contextmanager
