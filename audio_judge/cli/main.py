@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # An empty word is a variable of the shell that was not set: the default in its place would be a plausible wrong answer
-    if empty := [name for name in ("judge", "reference", "revision") if _is_empty(vars(options).get(name))]:
+    if empty := [name for name in ("judge", "reference", "revision", "scale") if _is_empty(vars(options).get(name))]:
         raise UsageError(f"--{empty[0]} is empty; give a value, or leave it out")
     return int(getattr(_module(options.command), options.command)(options))
 

@@ -32,7 +32,7 @@ from audio_judge.messages import text_messages
 from audio_judge.processing_audio_judge import WINDOWS_PER_PASS, cut_state, read_base64, without_spans
 
 SOUNDS = ("audio", "input_audio", "audio_url")
-NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file")
+NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file", "document")
 
 # Whether the client of the request that is being answered has left, and whether the server was told to stop
 _GONE: ContextVar[threading.Event] = ContextVar("gone")

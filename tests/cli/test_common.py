@@ -83,6 +83,7 @@ class TestUsageErrors:
             (["clips", "--rubric", "noisness"], "did you mean 'noisiness'"),
             (["clips", "--judge", ""], "--judge is empty"),
             (["clips", "--reference", ""], "--reference is empty"),
+            (["clips", "--scale", ""], "--scale is empty"),
             (["clips", "--output", "scores.txt"], "must end in .jsonl or .csv or .html"),
             (["clips", "--scale", "five"], "'five' is no scale"),
             (["clips", "--scale", "5-1"], "low must be smaller than high"),

@@ -63,6 +63,7 @@ class TestHear:
             ([{"text": "A clip"}, "with hum"], "nothing to hear"),
             ([], "nothing to hear"),
             ([{"type": "image", "data_base64": "aGk="}], "'image'"),
+            ([sound(), {"type": "document", "document": {}}], "'document'"),
             ([sound(), {"type": "video_url", "video_url": {"url": "data:"}}], "'video_url'"),
             ([{"role": "user", "content": [sound()]}], "within another block"),
             ([sound(), {"clip": {"data_base64": "aGk="}}], "within another block"),
