@@ -61,6 +61,8 @@ def serve(options: argparse.Namespace) -> int:
     if missing:
         raise UsageError(f"the server needs {' and '.join(missing)}: pip install 'audio-judge[serve]'")
     command = server_command(options)
+    # oneDNN keeps memory for each length of sound that it has met, of a thousand by default
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     if os.name == "nt":  # where a process that is replaced returns to its shell while the new one runs on
         return subprocess.run(command, check=False).returncode
     sys.stdout.flush()

@@ -109,6 +109,7 @@ class TestServe:
 
         def become(python, command):
             assert (python, command[1]) == (sys.executable, "-c")
+            assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "16"
             sys.argv = ["-c", *command[3:]]
             exec(command[2], {})
 
