@@ -225,7 +225,7 @@ class Instructor:
                 return "a pair, which is for compare and compare_question only"
             if not overall_of(item):
                 return "a pair without a preference overall or for naturalness"
-            return "" if task != "compare" or self._forms(comparison_of(item)) else UNFIT
+            return "" if task != "compare" or self._forms(self._verdicts(item)) else UNFIT
         if self.manner.with_reference == "always" and _hears_reference(task) and item.reference is None:
             return "no reference"
         if task in COMPARING:
@@ -374,7 +374,7 @@ class Instructor:
 
     def _comparisons(self, pair: RatedPair, rng: random.Random) -> Iterator[Example]:
         """One example, or both orders; the form is drawn where the verdicts fit both."""
-        target = comparison_of(pair)
+        target = self._verdicts(pair)
         forms = self._forms(target)
         if not forms:
             self.lacking["compare", UNFIT] += 1
@@ -386,6 +386,13 @@ class Instructor:
             own = compare.swapped(target) if is_swapped else target
             example = self._comparison(pair, own, form, is_swapped, pair_state(first, second), rng)
             yield self._with_listener(example, first, rng)
+
+    def _verdicts(self, pair: RatedPair) -> Comparison:
+        """The verdicts on a pair; where SpeechEval's dimensions are all that is wanted, those on them."""
+        target = comparison_of(pair)
+        if self.manner.comparison_form != "dimensions":
+            return target
+        return replace(target, verdicts={name: one for name, one in target.verdicts.items() if name in assess.TITLES})
 
     def _forms(self, target: Comparison) -> list[Form]:
         """The forms that are wanted and that the verdicts fit."""

@@ -385,6 +385,13 @@ class TestCompare:
         clips = [replace(clip("a"), extra={"label": "fake"})]
         assert "<think>" in answer(make(clips, ["detect"], thoughts=False)[0])
 
+    def test_dimensions_that_are_wanted_pass_over_what_is_none(self):
+        clips = [speecheval_clip(f"{k}", 1 + k % 4) for k in range(6)]
+        clips = [replace(one, ratings=one.ratings | {"naturalness": Rating(2.0)}) for one in clips]
+        examples = make(clips, ["compare"], comparison_form="dimensions")
+        assert len(examples) == 10
+        assert all("naturalness" not in example["verdicts"] for example in examples)
+
     def test_a_form_that_does_not_fit_is_counted(self):
         lacking, manner = Counter(), Manner(comparison_form="dimensions")
         items = [RatedPair(clip("a"), clip("b"), {"mos": "A"}), *(nisqa_clip(f"{k}", 1 + k) for k in range(2))]
