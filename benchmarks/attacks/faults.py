@@ -78,7 +78,7 @@ class Faults:
             model="m",
             form=form,
             timeout=TIMEOUT,
-            attempts=2,
+            attempts=3,  # a machine that is busy may keep one of them waiting
             first_wait=0.0,
             max_failure_rate=1.0,
             max_cut_off_rate=1.0,
