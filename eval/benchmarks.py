@@ -163,13 +163,19 @@ class Places:
         root: Folder that holds a folder per corpus; None for that in ``AUDIO_JUDGE_DATA``, if it is set.
         given: Name of a corpus' folder to where it is instead.
         examples: Clips that controls are made of if no corpus is there; None for the project's own example clips.
+        tables: Name in ``given`` to the benchmark that reads its rated clips, of users' own tables.
         on_error: What becomes of a row of the data that is wrong: ``stop``, or ``skip``, counted by reason.
     """
 
     root: Path | None = None
     given: Mapping[str, str | Path] = field(default_factory=dict)
     examples: Path | None = None
+    tables: Mapping[str, "Benchmark"] = field(default_factory=dict)
     on_error: OnError = "stop"
+
+    def names(self, benchmark: Benchmark) -> bool:
+        """Say whether the place of a benchmark's own data was named, be they there or not."""
+        return benchmark.place in self.given or bool(os.environ.get(benchmark.variable))
 
     def find(self, benchmark: Benchmark) -> str | Path:
         """Find the data of a benchmark: a file, a folder or a data set.
@@ -305,39 +311,58 @@ def clips(benchmark: Benchmark, places: Places, limit: int | None = None) -> lis
     """Read the clips that controls are made of.
 
     Args:
-        places: Where corpora are; without the benchmark's own, the example clips are taken.
+        places: Where corpora are. Data that were named are taken, whatever their name; else the benchmark's own in the root of all
+            corpora; else the example clips.
 
     Raises:
-        UsageError: If there are none.
+        UsageError: If there are none, or what was named cannot be read.
     """
-    try:
+    # What was named is what people want to be heard: no root, and no example, stands in for it, and an error in it is theirs to mend
+    if benchmark.place in places.tables or (places.given and not places.names(benchmark)):
+        found = [clip for name, path in places.given.items() for clip in _clips_at(name, path, places)]
+    elif places.names(benchmark) or _path_in_root(benchmark, places) is not None:
         path = places.find(benchmark)
         found = [one for one in _rated(benchmark, path, places.on_error) if isinstance(one, RatedClip)]
-    except UsageError:
-        # What is named by another name is what people want to be heard, and no example stands in for it
-        if places.given:
-            return _clips_of(places.given)[:limit]
-        folder = places.examples or Path(__file__).resolve().parent.parent / "examples" / "clips"
-        paths = sorted(folder.glob("clean_*")) if folder.is_dir() else []
-        if not paths:
-            raise
-        logger.warning(
-            "%s: made of the example clips in %s, as no %s is named", benchmark.name, folder, benchmark.place
-        )
-        found = [RatedClip(str(path), {}, "test", "examples") for path in paths]
+    else:
+        found = _examples(benchmark, places)
     # Controls are about what is done to a clip, which should be undisturbed speech to begin with.
     clean = [one for one in found if not one.causes and one.extra.get("content", "speech") == "speech"]
     return (clean or found)[:limit]
 
 
-def _clips_of(given: Mapping[str, str | Path]) -> list[RatedClip]:
-    """The clips of all data that were named: lists, tables, folders."""
+def _path_in_root(benchmark: Benchmark, places: Places) -> str | Path | None:
+    """Where a benchmark's data lie in the root of all corpora; None if it has none.
+
+    Raises:
+        UsageError: If there is no such root.
+    """
+    if places.root is not None and not places.root.is_dir():
+        raise UsageError(f"--data-root {places.root}: no such folder")
+    try:
+        return places.find(benchmark)
+    except UsageError:
+        return None
+
+
+def _examples(benchmark: Benchmark, places: Places) -> list[RatedClip]:
+    folder = places.examples or Path(__file__).resolve().parent.parent / "examples" / "clips"
+    paths = sorted(folder.glob("clean_*")) if folder.is_dir() else []
+    if not paths:
+        places.find(benchmark)  # which raises
+    logger.warning("%s: made of the example clips in %s, as no data are named", benchmark.name, folder)
+    return [RatedClip(str(path), {}, "test", "examples") for path in paths]
+
+
+def _clips_at(name: str, path: str | Path, places: Places) -> list[RatedClip]:
+    """The clips of data that were named: those of a table of ratings with these, else of lists, tables and folders."""
+    if name in places.tables:
+        return [one for one in _rated(places.tables[name], path, places.on_error) if isinstance(one, RatedClip)]
     from audio_judge.batch.find import find_items
 
-    found = find_items([str(path) for path in given.values()])
+    found = find_items([str(path)])
     wrong = next((item.error or "a data set; its sounds must be files" for item in found if not item.path), None)
     if wrong is not None or not found:
-        raise UsageError(f"{', '.join(map(str, given.values()))}: no clips for controls ({wrong or 'no rows'})")
+        raise UsageError(f"{path}: no clips for controls ({wrong or 'no rows'})")
     return [RatedClip(item.path, {}, "test", "given") for item in found]
 
 

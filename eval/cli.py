@@ -266,7 +266,11 @@ def run(options: argparse.Namespace) -> int:
     columns = user_tables.parse_columns(options.columns)
     chosen = [benchmarks.load(name) for name in filter(None, (options.tasks or "").split(","))]
     own = _own_rubrics(options)
-    chosen += [user_tables.table_benchmark(path, columns, own) for path in tables if not _only_for_controls(chosen)]
+    if _only_for_controls(chosen):
+        places = replace(places, tables=_rated_tables(tables, columns, own))
+    else:
+        chosen += [user_tables.table_benchmark(path, columns, own) for path in tables]
+    chosen = [replace(one, rubrics=tuple(own.values())) if one.task == "controls" else one for one in chosen]
     if not chosen:
         raise UsageError("nothing to judge; give --tasks, --data FILE or both")
     chosen = [_split(one, options) for one in chosen]
@@ -311,6 +315,22 @@ def _split(benchmark: Any, options: argparse.Namespace) -> Any:
 def _only_for_controls(chosen: Sequence[Any]) -> bool:
     """Whether a user's table is there for controls to use and not to be judged itself."""
     return bool(chosen) and all(one.task == "controls" for one in chosen)
+
+
+def _rated_tables(tables: Sequence[str | Path], columns: dict[str, str], own: dict[str, Any]) -> dict[str, Any]:
+    """Benchmarks that read the rated clips of tables; one without ratings gives its clips all the same."""
+    from . import user_tables
+
+    found = {}
+    for path in tables:
+        try:
+            made = user_tables.table_benchmark(path, columns, own)
+        except UsageError:
+            if columns:
+                raise
+            continue
+        found[made.place] = made
+    return found
 
 
 def _places(options: argparse.Namespace) -> tuple[Any, list[str | Path]]:

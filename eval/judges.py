@@ -476,6 +476,7 @@ class Scoring:
     """A judge that writes as ``eval.controls`` wants it."""
 
     judge: ServedJudge
+    takes_wordings: bool = True  # the request holds the rubric's own question
 
     def score(self, clips: Sequence[str], rubric: Iterable[Rubric | str] = ("mos",)) -> list[dict[str, float]]:
         """Score clips; a score that could not be read is missing."""

@@ -255,7 +255,8 @@ def _controlled(spec: str, judge: Judge, benchmark: Benchmark, what: Run) -> Row
     except UsageError as error:
         return Row(**named, error=f"{UNABLE}{error}")
     chosen = clips(benchmark, what.places, what.limit)
-    checks = run_controls(benched, chosen, benchmark.suite, seed=what.seed, count=what.controls_count)
+    how: dict[str, Any] = {"seed": what.seed, "count": what.controls_count, "rubrics": benchmark.rubrics}
+    checks = run_controls(benched, chosen, benchmark.suite, **how)
     return Row(
         **named,
         clips=tuple(clip.path for clip in chosen),

@@ -9,7 +9,7 @@ from audio_judge.judge.requests import LONGEST_TEXT, Questionnaire, heard_by
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import rubric_of
 from audio_judge.languages import wordings
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric, in_language
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Reworded, Rubric, get_rubric, in_language, reworded
 from audio_judge.tasks import TASKS, zero_shot
 from audio_judge.tasks import compare as compare_task
 from audio_judge.tasks import detect as detect_task
@@ -49,7 +49,7 @@ def scores(
         elif way == "rate":
             texts[rubric.name] = TextQuestion(way, (rubric,), asked_in, listener)
         elif way in SAID:  # one text speaks of all its rubrics on one scale
-            about, thinks = text_rubrics(identity, way, rubric), _thinks(identity, way)
+            about, thinks = _alike(text_rubrics(identity, way, rubric), rubric), _thinks(identity, way)
             texts[f"{way} {rubric.scale.name}"] = TextQuestion(way, about, asked_in, listener, thinks=thinks)
     return Questionnaire(
         known,
@@ -90,6 +90,11 @@ def text_rubrics(identity: Identity, task: str, rubric: Rubric | None = None) ->
         return tuple(known)
     scale = known[0].scale if rubric is None else rubric.scale
     return tuple(one for one in known if one.scale == scale)
+
+
+def _alike(rubrics: Iterable[Rubric], asked: Rubric) -> tuple[Rubric, ...]:
+    """The rubrics of a text in the wording of the one that is asked for."""
+    return tuple(reworded(one, asked.request) if isinstance(asked, Reworded) else one for one in rubrics)
 
 
 def decisions(identity: Identity, questions: Questions) -> Questionnaire:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audio_judge.rubrics.rubric import Rubric
+from audio_judge.rubrics.rubric import Reworded, Rubric
 from audio_judge.tasks import (
     TASKS,
     Facts,
@@ -58,6 +58,8 @@ class TextQuestion:
             state = [block for block in state if block.get("role") == "degraded"]
         if self.task == "compare":
             how["form"] = self.layout
+        if wordings := [rubric.request for rubric in self.rubrics if isinstance(rubric, Reworded)]:
+            how["phrasing"] = wordings[0]
         asked: dict[str, tuple[Any, ...]] = {"one": self.rubrics[:1], "several": (self.rubrics,), "none": ()}
         request = TASKS[self.task].ask(*asked[traits.asks], **how)
         request = listeners.ask(request, self.listener) if self.listener else request

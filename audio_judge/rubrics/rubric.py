@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from audio_judge.languages import get_language, wordings
@@ -245,6 +245,27 @@ class Rubric:
         """
         text = instructions(self, phrasing, held_out=held_out, language=language)
         return {"type": "score", "instructions": text, "criteria": list(in_language(self, language).levels)}
+
+
+@dataclass(frozen=True)
+class Reworded(Rubric):
+    """A rubric that a judge which answers in text is asked for in words other than those that it learned; it goes wherever a rubric does.
+
+    Args:
+        request: Own wording of the task's request, with the fields of ``fill``.
+    """
+
+    request: str = ""
+
+
+def reworded(rubric: Rubric, request: str) -> Reworded:
+    """Ask for a rubric, of a judge that answers in text, in an own wording of the request.
+
+    Example:
+        >>> reworded(get_rubric("mos"), "{label}, {low} to {high}?").fill("{label}")
+        'Overall quality'
+    """
+    return Reworded(**{field.name: getattr(rubric, field.name) for field in fields(Rubric)}, request=request)
 
 
 def in_language(rubric: Rubric, language: str) -> Rubric:

@@ -290,7 +290,7 @@ def label_shares(tokens: Sequence[Sequence[tuple[str, float]]], labels: Sequence
         Shares that sum to 1, of what lies on the labels; None if none of them was written, or more than one.
 
     Example:
-        >>> label_shares([[("Re", -0.2877), (" fake", -1.3863)], [("al", 0.0)]], ("real", "fake"))["real"]
+        >>> round(label_shares([[("Re", -0.2877), (" fake", -1.3863)], [("al", 0.0)]], ("real", "fake"))["real"], 3)
         0.75
     """
     text, starts = "", []

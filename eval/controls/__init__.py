@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from audio_judge.clips import RatedClip
+from audio_judge.rubrics.rubric import Rubric
 
 from .bench import Bench
 from .bias import run_bias
@@ -29,7 +30,15 @@ SUITES: dict[str, Callable[[Bench], list[Check]]] = {
 }
 
 
-def run_controls(judge: Any, clips: Sequence[RatedClip], suite: str, *, seed: int = 0, count: int = 24) -> list[Check]:
+def run_controls(
+    judge: Any,
+    clips: Sequence[RatedClip],
+    suite: str,
+    *,
+    seed: int = 0,
+    count: int = 24,
+    rubrics: Sequence[Rubric] = (),
+) -> list[Check]:
     """Run one suite of controls.
 
     Args:
@@ -37,6 +46,7 @@ def run_controls(judge: Any, clips: Sequence[RatedClip], suite: str, *, seed: in
         clips: Rated clips; what is no speech (``extra["content"]``) is left out, but for music.
         suite: Key of ``SUITES``.
         seed: Of the choice of clips and of all noise; the same seed gives the same figures.
+        rubrics: What is scored, too, such as rubrics of your own, by a judge that can.
 
     Returns:
         One check per figure, in a fixed order, whatever the judge can serve.
@@ -47,4 +57,4 @@ def run_controls(judge: Any, clips: Sequence[RatedClip], suite: str, *, seed: in
     if suite not in SUITES:
         raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
     with tempfile.TemporaryDirectory() as folder:
-        return SUITES[suite](Bench(judge, clips, Path(folder), seed=seed, count=count))
+        return SUITES[suite](Bench(judge, clips, Path(folder), seed=seed, count=count, rubrics=rubrics))

@@ -16,10 +16,13 @@ import soundfile
 
 from audio_judge.audio import AudioError, read_audio
 from audio_judge.clips import RatedClip
+from audio_judge.data.augment import with_answer_form
+from audio_judge.judge.identity import UntrainedTaskError
 from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.judgement import Judgement, Score
-from audio_judge.judge.learned import DECIDE
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric
+from audio_judge.judge.learned import DECIDE, LABELLED
+from audio_judge.languages import wordings
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, get_rubric, reworded
 
 from ..peers import LoadedPeer
 
@@ -45,6 +48,13 @@ class Deciding(Protocol):
         """Return a probability per allowed answer."""
 
 
+@runtime_checkable
+class TakingWordings(Protocol):
+    """A judge that is asked a rubric's own question, in whatever words."""
+
+    takes_wordings: bool
+
+
 class Bench:
     """A judge at the test bench.
 
@@ -54,8 +64,10 @@ class Bench:
             ``score`` takes, the more controls it can serve.
         clips: Rated clips; what is not speech (``extra["content"]``) is kept apart.
         seed: Of the choice of clips and of all noise.
+        rubrics: What is scored beside what the judge scores by itself, as far as it can.
 
     Attributes:
+        usual: What it is asked for if nothing else is: of ours its ``usual_rubrics``, of others NISQA's five; and ``rubrics``.
         paths: Them as mono float files.
         rubrics: Names of the rubrics that the judge scores without being told which; of ours NISQA's five.
         music: The clips with music, as such files.
@@ -64,7 +76,16 @@ class Bench:
         ValueError: If there is no speech among the clips.
     """
 
-    def __init__(self, judge: Any, clips: Sequence[RatedClip], folder: Path, *, seed: int = 0, count: int = 24) -> None:
+    def __init__(
+        self,
+        judge: Any,
+        clips: Sequence[RatedClip],
+        folder: Path,
+        *,
+        seed: int = 0,
+        count: int = 24,
+        rubrics: Sequence[Rubric] = (),
+    ) -> None:
         self.judge, self.folder, self.seed = judge, folder, seed
         speech = [clip for clip in clips if clip.extra.get("content", "speech") not in NOT_SPEECH]
         if not speech:
@@ -78,11 +99,11 @@ class Bench:
         takes = inspect.signature(judge.score).parameters
         self.takes_rubrics, self.takes_listener = "rubric" in takes, "listener" in takes
         self.takes_batch_size = "batch_size" in takes
-        # A judge of ours that is asked in words is asked by the tasks, which take no wording from the rubric
-        usual = judge.usual_rubrics if isinstance(judge, AudioJudge) else tuple(RUBRICS)
-        self._usual = [get_rubric(name) for name in usual] if self.takes_rubrics else []
-        in_words = isinstance(judge, AudioJudge) and judge.identity.way_to_score(usual[0]) != DECIDE
-        self.takes_wordings = self.takes_rubrics and isinstance(judge, Deciding) and not in_words
+        names = judge.usual_rubrics if isinstance(judge, AudioJudge) else tuple(RUBRICS)
+        beside = {rubric.name: rubric for rubric in rubrics if not isinstance(judge, AudioJudge) or self._way(rubric)}
+        self.usual: dict[str, Rubric] = {name: get_rubric(name) for name in names} | beside
+        self._usual = list(self.usual.values()) if self.takes_rubrics else []
+        self.takes_wordings = self.takes_rubrics and any(map(self.asked_by, self.usual.values()))
         self._points: dict[Any, dict[str, np.ndarray]] = {}
         self.paths = self._copies("original", self.clips, None)
         # Nothing is asked for by name yet: what comes is what it scores by itself
@@ -107,6 +128,62 @@ class Bench:
             names = [rubric.name for rubric in asked] or self.rubrics
             self._points[key] = _to_points(self._ask(paths, asked, options), asked, names)
         return self._points[key]
+
+    def asked_by(self, rubric: Rubric) -> str | None:
+        """The task by which a rubric is asked for in any words: ``decide``, or one of a judge that answers in text.
+
+        None if the judge has words of its own for it, as where one text speaks of all its rubrics, or never learned to score it.
+        """
+        if isinstance(self.judge, AudioJudge):
+            way = self._way(rubric)
+            return way if way in (DECIDE, *LABELLED, "rate") else None
+        is_asked = isinstance(self.judge, Deciding) or (
+            isinstance(self.judge, TakingWordings) and self.judge.takes_wordings
+        )
+        return DECIDE if is_asked else None
+
+    @property
+    def compares(self) -> bool:
+        """Whether the judge can say which of two clips is better: of ours, whether it learned that, or any typed questions."""
+        if isinstance(self.judge, AudioJudge):
+            try:
+                self.judge.identity.way_to_compare()
+            except UntrainedTaskError:
+                return False
+        return isinstance(self.judge, Comparing)
+
+    def has_own_words_for(self, rubric: Rubric) -> bool:
+        """Whether a judge of ours scores a rubric in a text whose rubrics and scale are those that it learned."""
+        return isinstance(self.judge, AudioJudge) and self.asked_by(rubric) is None
+
+    @property
+    def has_own_words(self) -> bool:
+        """Whether that holds for all that it is asked for."""
+        return all(map(self.has_own_words_for, self.usual.values()))
+
+    def _way(self, rubric: Rubric) -> str | None:
+        try:
+            return str(self.judge.identity.way_to_score(rubric.name))
+        except UntrainedTaskError:
+            return None
+
+    def in_words(self, rubric: Rubric, question: str) -> Rubric | None:
+        """A rubric that is asked for by a question in other words; None if the judge cannot be asked so."""
+        way = self.asked_by(rubric)
+        if way is None:
+            return None
+        if way == DECIDE:
+            return replace(rubric, questions=(question,))
+        return reworded(rubric, with_answer_form(question, way, rubric))
+
+    def kept_out(self, rubric: Rubric) -> list[Rubric]:
+        """A rubric in each of the wordings that were kept out of training, of the task by which the judge is asked for it."""
+        way = self.asked_by(rubric)
+        if way == DECIDE:
+            return [replace(rubric, questions=(text,)) for text in wordings(DECIDE)[1]]
+        if way is None:  # one text for all rubrics: of a judge of ours its task has other words, too
+            way = self._way(rubric) if isinstance(self.judge, AudioJudge) else None
+        return [] if way is None else [reworded(rubric, text) for text in wordings(way)[1]]
 
     def _ask(self, paths: Sequence[str], asked: list[Rubric], options: dict[str, Any]) -> Sequence[Said]:
         if isinstance(self.judge, LoadedPeer):
@@ -142,7 +219,7 @@ class Bench:
         return str(path)
 
     def preferences(self, firsts: Sequence[str], seconds: Sequence[str]) -> tuple[np.ndarray, list[str | None]]:
-        """Compare clips pair by pair; the judge must be ``Comparing``.
+        """Compare clips pair by pair; the judge must be able to, see ``compares``.
 
         Returns:
             P(A) and P(B) of shape (pairs, 2), and the verdicts ``A``, ``B`` or ``tie``; NaN and None for a pair that could
@@ -178,13 +255,13 @@ def _row(said: Said, known: Mapping[str, Rubric]) -> dict[str, float]:
     if isinstance(said, Judgement):
         scores = {name: score for name, score in said.scores.items() if name in known}
         return {
-            name: _point(one.value, replace(known[name], low=one.low, high=one.high)) for name, one in scores.items()
+            name: point(one.value, replace(known[name], low=one.low, high=one.high)) for name, one in scores.items()
         }
-    return {name: _point(value, known[name]) for name, value in said.items() if name in known}
+    return {name: point(value, known[name]) for name, value in said.items() if name in known}
 
 
-def _point(value: float, rubric: Rubric) -> float:
-    """As ``Rubric.goodness``, but peers leave their scale now and then, and that must show."""
+def point(value: float, rubric: Rubric) -> float:
+    """A score from 1 to 5, 5 being best: as ``Rubric.goodness``, but peers leave their scale now and then, and that must show."""
     share = (value - rubric.low) / (rubric.high - rubric.low)  # 0 to 1, or beyond
     if rubric.middle_is_best:
         share = 1 - abs(2 * share - 1)

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from audio_judge.audio import resample
 from audio_judge.degrade.measures import active_frames, active_level
 
-from .bench import Bench, Change, Comparing
+from .bench import Bench, Change
 from .check import Check, check, mean_interval, not_applicable
 from .sanity import NO_COMPARISON, NOT_LOUDNESS, first_half, rise
 
@@ -253,7 +253,7 @@ def _flips(name: str, old: dict[str, np.ndarray], new: dict[str, np.ndarray]) ->
 
 
 def _preference(name: str, bench: Bench, before: list[str], after: list[str]) -> Check:
-    if not isinstance(bench.judge, Comparing):
+    if not bench.compares:
         return not_applicable(name, "bias_pair", NO_COMPARISON)
     first, _ = bench.preferences(after, before)
     second, _ = bench.preferences(before, after)

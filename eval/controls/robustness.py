@@ -3,7 +3,7 @@
 Wordings are those kept for testing (``audio_judge.data.paraphrases.ROBUSTNESS``, ``Language.held_out``); nothing here trains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,19 +12,40 @@ import numpy as np
 from audio_judge.clips import Rating
 from audio_judge.data.augment import Augmented, invert, turn
 from audio_judge.data.paraphrases import ROBUSTNESS
-from audio_judge.languages import get_language
-from audio_judge.rubrics.rubric import FIVE, HUNDRED, NISQA_RUBRICS, RUBRICS, TEN, Rubric, Scale
+from audio_judge.rubrics.rubric import FIVE, HUNDRED, NISQA_RUBRICS, TEN, Rubric, Scale
 
 from ..metrics.agreement import pearson_correlation
-from .bench import Bench
+from .bench import Bench, point
 from .check import Check, check, not_applicable
 from .sanity import NO_WORDING
 
 WORDING_SETS = ("short", "restructured", "long", "detailed", "inverted", "held_out")
 SCALES = {"1-5": (FIVE, 5), "1-10": (TEN, 10), "0-100": (HUNDRED, 11)}
 NO_RUBRICS = "the judge takes no rubrics"
+ONE_TEXT = "the judge scores in one text with rubrics and scale of its own, which has no such other words"
+SAME = "the judge always answers in numbers, or always hears what the ends mean, or is always asked on this scale"
+Change = Callable[[Rubric], Rubric | None]
 MIN_CLIPS, MIN_RATED = 3, 8
 
+# Wordings of any rubric beside NISQA's, of which none is learned
+ANY_RUBRIC: dict[str, tuple[str, ...]] = {
+    "short": ("{label} here?", "Verdict on {label}?"),
+    "restructured": (
+        "As far as the {label} goes, where does this clip lie?",
+        "Between the best and the worst {label} that you can think of, where does this recording fall?",
+    ),
+    "long": (
+        "Many people have sent us recordings, some very good and some hardly usable, and ordinary listeners without any training heard each of "
+        "them once. Leave aside everything else that you may notice in this clip, and think only about its {label}, as such a listener would.",
+    ),
+    "detailed": (
+        "Judge only the {label}, whatever else may be wrong. {definition} The levels, lowest first, are: {levels}.",
+    ),
+    "inverted": (
+        "{definition} Where does this clip stand?",
+        "With the scale as it is here, what about the {label}? {definition}",
+    ),
+}
 # In words of their own, close to a known rubric: name of the known one to the new one.
 UNSEEN: dict[str, Rubric] = {
     "noisiness": Rubric(
@@ -62,21 +83,31 @@ UNSEEN: dict[str, Rubric] = {
 }
 
 
-def wordings(name: str, group: str) -> list[Rubric]:
+def wordings(bench: Bench, rubric: Rubric, group: str) -> list[Rubric]:
     """List a rubric with each wording of a set as its question; turned rubrics in the inverted set.
 
     Args:
-        name: One of NISQA's rubrics.
         group: One of ``WORDING_SETS``.
 
-    Example:
-        >>> [rubric.questions[0] for rubric in wordings("noisiness", "short")]
-        ['Noisy?', 'Any noise?']
+    Returns:
+        As many as there are for NISQA's rubrics; none if the judge cannot be asked so.
     """
     if group == "held_out":
-        return [replace(RUBRICS[name], questions=(text,)) for text in get_language("en").held_out["decide"]]
-    asked = [one for one in robustness_questions(name) if one.provenance[-1]["set"] == group]
-    return [replace(one.rubric, questions=(str(one.question),)) for one in asked]
+        return bench.kept_out(rubric)
+    if NISQA_RUBRICS.get(rubric.name) == rubric:
+        asked = [one for one in robustness_questions(rubric.name) if one.provenance[-1]["set"] == group]
+        found = [bench.in_words(one.rubric, str(one.question)) for one in asked]
+    else:
+        turned = _turned(rubric) if group == "inverted" else rubric
+        found = [turned and bench.in_words(turned, text) for text in ANY_RUBRIC[group]]
+    return [one for one in found if one is not None]
+
+
+def _turned(rubric: Rubric) -> Rubric | None:
+    try:
+        return invert(rubric)
+    except ValueError:  # a definition that does not say what both ends mean
+        return None
 
 
 def robustness_questions(name: str) -> list[Augmented]:
@@ -128,28 +159,51 @@ def paraphrases(bench: Bench) -> list[Check]:
     """Other wordings of the same question leave the scores as they are."""
     checks = []
     for group in WORDING_SETS:
-        if not bench.takes_wordings:
-            checks += _all_not_applicable(f"robustness/wording_{group}", NO_WORDING)
+        name = f"robustness/wording_{group}"
+        by_rubric = {rubric.name: wordings(bench, rubric, group) for rubric in bench.usual.values()}
+        by_rubric = {rubric: asked for rubric, asked in by_rubric.items() if asked} if bench.takes_rubrics else {}
+        if not by_rubric:
+            checks += _all_not_applicable(name, ONE_TEXT if bench.takes_rubrics and bench.has_own_words else NO_WORDING)
             continue
-        by_rubric = {name: wordings(name, group) for name in RUBRICS}
-        rounds = [[asked[k] for asked in by_rubric.values()] for k in range(len(by_rubric["mos"]))]
-        checks += _survival(bench, f"robustness/wording_{group}", rounds)
+        count = min(map(len, by_rubric.values()))
+        checks += _survival(
+            bench, name, [{rubric: asked[k] for rubric, asked in by_rubric.items()} for k in range(count)]
+        )
     return checks
 
 
 def scales(bench: Bench) -> list[Check]:
     """Other scales, numbers in place of names, and the turned scale leave the order of the clips as it is."""
-    changes: dict[str, Callable[[Rubric], Rubric]] = {"scale_inverted": invert}
+    changes: dict[str, Change] = {"scale_inverted": _turned}
     for title, (scale, levels) in SCALES.items():
-        changes[f"scale_{title}_named"] = partial(_in_range, scale=scale)
-        changes[f"scale_{title}_numbers"] = partial(on_scale, scale=scale, levels=levels)
+        changes[f"scale_{title}_named"] = partial(_on_named, bench, scale=scale)
+        changes[f"scale_{title}_numbers"] = partial(_on_numbers, bench, scale=scale, levels=levels)
     checks = []
     for title, change in changes.items():
-        if not bench.takes_rubrics:
-            checks += _all_not_applicable(f"robustness/{title}", NO_RUBRICS)
+        changed = {name: change(rubric) for name, rubric in bench.usual.items() if not bench.has_own_words_for(rubric)}
+        asked = {name: rubric for name, rubric in changed.items() if rubric is not None}
+        if not bench.takes_rubrics or not asked:
+            why = NO_RUBRICS if not bench.takes_rubrics else ONE_TEXT if bench.has_own_words else SAME
+            checks += _all_not_applicable(f"robustness/{title}", why)
             continue
-        checks += _survival(bench, f"robustness/{title}", [[change(rubric) for rubric in RUBRICS.values()]])
+        checks += _survival(bench, f"robustness/{title}", [asked])
     return checks
+
+
+def _on_named(bench: Bench, rubric: Rubric, scale: Scale) -> Rubric | None:
+    """A rubric on a scale with its level names; None where the judge answers in numbers alone, or is asked so already."""
+    way = bench.asked_by(rubric)
+    return None if way == "score" or (way == "rate" and _is_on(rubric, scale)) else _in_range(rubric, scale)
+
+
+def _on_numbers(bench: Bench, rubric: Rubric, scale: Scale, levels: int) -> Rubric | None:
+    """A rubric on a scale with numbers for levels; None where the ends always have names, or the judge is asked so already."""
+    way = bench.asked_by(rubric)
+    return None if way == "rate" or (way == "score" and _is_on(rubric, scale)) else on_scale(rubric, scale, levels)
+
+
+def _is_on(rubric: Rubric, scale: Scale) -> bool:
+    return (rubric.low, rubric.high) == (scale.low, scale.high)
 
 
 def _all_not_applicable(name: str, why: str) -> list[Check]:
@@ -160,18 +214,22 @@ def _all_not_applicable(name: str, why: str) -> list[Check]:
     ]
 
 
-def _survival(bench: Bench, name: str, rounds: list[list[Rubric]]) -> list[Check]:
+def _survival(bench: Bench, name: str, rounds: list[dict[str, Rubric]]) -> list[Check]:
     """Correlation with the scores in the usual words, change of the scores, loss of agreement with listeners."""
     if len(bench.paths) < MIN_CLIPS:
         return _all_not_applicable(name, f"{len(bench.paths)} clips; a correlation needs at least {MIN_CLIPS}")
-    base = bench.points(bench.paths, list(RUBRICS.values()))
-    # A turned rubric has a name of its own, so the answers are taken in the order of the rubrics.
-    asked = [dict(zip(RUBRICS, _in_order(bench.points(bench.paths, one), one), strict=True)) for one in rounds]
-    correlations = {rubric: np.mean([correlation(base[rubric], one[rubric]) for one in asked]) for rubric in RUBRICS}
+    base = bench.points(bench.paths, list(bench.usual.values()))
+    # A turned rubric has a name of its own
+    asked = [{name: points[rubric.name] for name, rubric in one.items()} for one, points in _points(bench, rounds)]
+    rubrics = list(rounds[0])
+    correlations = {rubric: np.mean([correlation(base[rubric], one[rubric]) for one in asked]) for rubric in rubrics}
     # A clip that is not scored in some wording has no shift; a correlation is over those that are
-    shifts = [np.nanmean(np.abs(one[rubric] - base[rubric])) for one in asked for rubric in RUBRICS]
+    changes = [np.abs(one[rubric] - base[rubric]) for one in asked for rubric in rubrics]
+    shifts = [np.nanmean(change) for change in changes if np.isfinite(change).any()]
     each = ", ".join(f"{rubric} {value:.2f}" for rubric, value in correlations.items())
     count = f"{len(rounds)} wordings, {len(bench.paths)} clips"
+    scored = np.mean([np.isfinite(one[rubric]).mean() for one in asked for rubric in rubrics])
+    count += "" if scored == 1 else f", {scored:.0%} of the answers read"
     return [
         check(
             name,
@@ -179,20 +237,28 @@ def _survival(bench: Bench, name: str, rounds: list[list[Rubric]]) -> list[Check
             "wording",
             f"mean correlation with the usual words: {each}; {count}",
         ),
-        check(f"{name}/shift", float(np.mean(shifts)), "wording_shift", f"mean absolute change; {count}"),
+        check(
+            f"{name}/shift",
+            float(np.mean(shifts)) if shifts else np.nan,
+            "wording_shift",
+            f"mean absolute change; {count}",
+        ),
         _agreement(bench, f"{name}/agreement", base, asked),
     ]
 
 
-def _in_order(points: dict[str, np.ndarray], asked: Sequence[Rubric]) -> list[np.ndarray]:
-    return [points[rubric.name] for rubric in asked]
+def _points(bench: Bench, rounds: list[dict[str, Rubric]]) -> Iterator[tuple[dict[str, Rubric], dict[str, np.ndarray]]]:
+    for one in rounds:
+        yield one, bench.points(bench.paths, list(one.values()))
 
 
 def _agreement(bench: Bench, name: str, base: dict[str, np.ndarray], asked: list[dict[str, np.ndarray]]) -> Check:
     before, after = [], []
-    for rubric in RUBRICS:
+    for rubric in asked[0]:
         rated = np.array([clip.ratings[rubric].value if rubric in clip.ratings else np.nan for clip in bench.clips])
         if np.isfinite(rated).sum() >= MIN_RATED:  # of fewer, a correlation says nothing
+            # In points, as the scores are: of a turned rubric, or where the middle is best, too
+            rated = np.array([np.nan if np.isnan(value) else point(value, bench.usual[rubric]) for value in rated])
             before.append(correlation(rated, base[rubric]))
             after.append(np.mean([correlation(rated, one[rubric]) for one in asked]))
     if not before:
@@ -217,16 +283,26 @@ def unseen_rubrics(bench: Bench) -> list[Check]:
     checks = []
     for known, rubric in UNSEEN.items():
         name = f"robustness/unseen_{rubric.name}"
-        if not bench.takes_rubrics or len(bench.paths) < MIN_CLIPS:
-            why = NO_RUBRICS if not bench.takes_rubrics else f"at least {MIN_CLIPS} clips are needed"
+        why = _why_not_unseen(bench, known)
+        if why is not None:
             checks.append(not_applicable(name, "unseen", why))
             continue
-        base = bench.points(bench.paths, list(RUBRICS.values()))
+        base = bench.points(bench.paths, list(bench.usual.values()))
         points = bench.points(bench.paths, [rubric])[rubric.name]
         found = {other: correlation(points, values) for other, values in base.items()}
         each = ", ".join(f"{other} {value:.2f}" for other, value in found.items())
         checks.append(check(name, found[known], "unseen", f"correlation with {known}; all: {each}"))
     return checks
+
+
+def _why_not_unseen(bench: Bench, known: str) -> str | None:
+    if not bench.takes_rubrics:
+        return NO_RUBRICS
+    if known not in bench.usual:
+        return f"the judge does not score {known}"
+    if bench.has_own_words_for(bench.usual[known]):
+        return ONE_TEXT
+    return f"at least {MIN_CLIPS} clips are needed" if len(bench.paths) < MIN_CLIPS else None
 
 
 CONTROLS: Sequence[Callable[[Bench], list[Check]]] = (paraphrases, scales, unseen_rubrics)

@@ -7,7 +7,6 @@ their sound and not by their place; and nobody may talk or write a clip up.
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import soundfile
 
 from audio_judge.audio import resample
 from audio_judge.degrade.measures import active_level
-from audio_judge.rubrics.rubric import RUBRICS, Rubric
+from audio_judge.rubrics.rubric import Rubric
 
-from .bench import Bench, Comparing
+from .bench import Bench
 from .check import Check, check, mean_interval, not_applicable
 
 RATE = 48_000
@@ -115,8 +114,8 @@ def order(bench: Bench) -> list[Check]:
     clips = _largest_change("clip_order", base, turned, "order", "clips asked in the reverse order")
     if not bench.takes_rubrics:
         return [clips, not_applicable("sanity/question_order", "order", "the judge takes no rubrics")]
-    reverse = bench.points(bench.paths, list(RUBRICS.values())[::-1])
-    alone = {name: bench.points(bench.paths, [rubric])[name] for name, rubric in RUBRICS.items()}
+    reverse = bench.points(bench.paths, list(bench.usual.values())[::-1])
+    alone = {name: bench.points(bench.paths, [rubric])[name] for name, rubric in bench.usual.items()}
     checks = [
         _largest_change("question_order", base, other, "order", what)
         for other, what in ((reverse, "rubrics asked in the reverse order"), (alone, "rubrics asked one by one"))
@@ -262,7 +261,7 @@ def rise(name: str, change: np.ndarray, limit: str, detail: str, seed: int) -> C
 def identical_pair(bench: Bench) -> list[Check]:
     """A clip beside itself is a tie."""
     names = {"sanity/identical_pair": "pair_gap", "sanity/identical_pair_is_tie": "pair_share"}
-    if not isinstance(bench.judge, Comparing):
+    if not bench.compares:
         return [not_applicable(name, limit, NO_COMPARISON) for name, limit in names.items()]
     shares, verdicts = bench.preferences(bench.paths, bench.paths)
     gaps = np.abs(shares[:, 0] - shares[:, 1])
@@ -277,7 +276,7 @@ def identical_pair(bench: Bench) -> list[Check]:
 def swapped_pair(bench: Bench) -> list[Check]:
     """A pair the other way round gets the other answer."""
     names = {"sanity/swapped_pair": "pair_gap", "sanity/swapped_pair_consistent": "pair_share"}
-    if not isinstance(bench.judge, Comparing):
+    if not bench.compares:
         return [not_applicable(name, limit, NO_COMPARISON) for name, limit in names.items()]
     firsts, seconds = bench.paths, [*bench.paths[1:], bench.paths[0]]
     if len(firsts) < 2:
@@ -319,11 +318,11 @@ def _titled_injection(bench: Bench) -> Check:
     name = "sanity/injection_request"
     if not bench.takes_wordings:
         return not_applicable(name, "injection", NO_WORDING)
-    changes: dict[str, list[np.ndarray]] = {rubric: [] for rubric in RUBRICS}
+    asked = [rubric for rubric in bench.usual.values() if bench.asked_by(rubric)]
+    changes: dict[str, list[np.ndarray]] = {rubric.name: [] for rubric in asked}
     for injection, neutral in zip(INJECTIONS, NEUTRAL, strict=True):
         injected, quiet = (
-            bench.points(bench.paths, [_titled(one, title) for one in RUBRICS.values()])
-            for title in (injection, neutral)
+            bench.points(bench.paths, [_titled(bench, one, title) for one in asked]) for title in (injection, neutral)
         )
         for rubric, found in changes.items():
             found.append(injected[rubric] - quiet[rubric])
@@ -334,9 +333,9 @@ def _titled_injection(bench: Bench) -> Check:
     return rise(name, means[worst], "injection", detail, bench.seed)
 
 
-def _titled(rubric: Rubric, title: str) -> Rubric:
+def _titled(bench: Bench, rubric: Rubric, title: str) -> Rubric:
     question = rubric.question()["instructions"]
-    return replace(rubric, questions=(TITLED.replace("{question}", question).replace("{title}", title),))
+    return bench.in_words(rubric, TITLED.replace("{question}", question).replace("{title}", title)) or rubric
 
 
 def spoken_injection(bench: Bench) -> list[Check]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import datasets
 import pytest
-from eval_data import nisqa_corpus, own_table, small_benchmark, speecheval_folder
+from eval_data import nisqa_corpus, own_table, small_benchmark, speecheval_folder, write_clip
 
 from audio_judge.clips import RatedClip, Rating
 from audio_judge.errors import UsageError
@@ -222,3 +222,34 @@ class TestClips:
         found = benchmarks.clips(load("sanity"), Places())
         assert found
         assert all("clean" in clip.path for clip in found)
+
+    def test_named_data_are_heard_with_their_ratings(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
+        table = own_table(tmp_path / "own.csv", 4)
+        places = Places(given={"own": table}, tables={"own": table_benchmark(table, {})})
+        found = benchmarks.clips(load("robustness"), places)
+        assert [clip.ratings["mos"].value for clip in found] == [1.0, 2.33, 3.67, 5.0]
+
+    def test_named_data_come_before_the_root(self, tmp_path):
+        (tmp_path / "root" / "simulated").mkdir(parents=True)
+        (tmp_path / "own").mkdir()
+        own = write_clip(tmp_path / "own" / "a.wav")
+        found = benchmarks.clips(load("sanity"), Places(tmp_path / "root", {"own": tmp_path / "own"}))
+        assert [clip.path for clip in found] == [own]
+
+    @pytest.mark.parametrize("how", ["option", "variable", "broken", "root"])
+    def test_nothing_stands_in_for_named_data(self, how, tmp_path, monkeypatch):
+        monkeypatch.delenv("AUDIO_JUDGE_DATA", raising=False)
+        places, nowhere = Places(), tmp_path / "nowhere"
+        if how == "option":
+            places = Places(given={"simulated": nowhere})
+        elif how == "variable":
+            monkeypatch.setenv("AUDIO_JUDGE_DATA_SIMULATED", str(nowhere))
+        elif how == "broken":  # there, but no corpus
+            (tmp_path / "simulated").mkdir()
+            (tmp_path / "simulated" / "ratings.csv").write_text("file\n?\n")
+            places = Places(given={"simulated": tmp_path / "simulated"})
+        else:
+            places = Places(nowhere)
+        with pytest.raises(UsageError):
+            benchmarks.clips(load("sanity"), places)

@@ -1,11 +1,26 @@
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from controls_stub import StubJudge, StubPeer, good_share, make_clips
+from tiny import make_judge
 
+from audio_judge import AudioJudge
+from audio_judge.clips import Rating
 from audio_judge.data.paraphrases import ROBUSTNESS
 from audio_judge.eval.controls import robustness, run_controls
+from audio_judge.eval.controls.bench import Bench
+from audio_judge.eval.judges import ServedJudge
+from audio_judge.judge.learned import Learned, Lesson
 from audio_judge.languages import get_language
-from audio_judge.rubrics.rubric import RUBRICS, TEN
+from audio_judge.rubrics.rubric import RUBRICS, TEN, Rubric, get_rubric
+from audio_judge.text_models.replies import Completion
+
+WARMTH = Rubric(
+    "warmth", "How warm the voice is: the highest score means warm, the lowest cold.", levels=("cold", "cool", "warm")
+)
+TITLES = ("Overall quality", "Noisiness", "Coloration", "Discontinuity", "Loudness")
 
 
 @pytest.fixture
@@ -104,17 +119,174 @@ class TestUnseen:
 
 
 class TestWordings:
-    def test_held_out_set_is_the_held_out_instructions(self):
-        assert [one.questions[0] for one in robustness.wordings("mos", "held_out")] == list(
-            get_language("en").held_out["decide"]
-        )
+    @pytest.fixture
+    def bench(self, clips, tmp_path):
+        return Bench(StubJudge(), clips, tmp_path / "bench")
 
-    def test_inverted_set_asks_the_turned_rubric(self):
-        assert {one.name for one in robustness.wordings("loudness", "inverted")} == {"loudness_inverted"}
+    def test_held_out_set_is_the_held_out_instructions(self, bench):
+        found = robustness.wordings(bench, RUBRICS["mos"], "held_out")
+        assert [one.questions[0] for one in found] == list(get_language("en").held_out["decide"])
+
+    def test_inverted_set_asks_the_turned_rubric(self, bench):
+        found = robustness.wordings(bench, RUBRICS["loudness"], "inverted")
+        assert {one.name for one in found} == {"loudness_inverted"}
 
     @pytest.mark.parametrize("group", robustness.WORDING_SETS)
-    def test_all_rubrics_have_as_many_wordings(self, group):
-        assert len({len(robustness.wordings(name, group)) for name in RUBRICS}) == 1
+    def test_all_rubrics_have_as_many_wordings(self, bench, group):
+        asked = [*RUBRICS.values(), get_rubric("naturalness"), WARMTH]
+        assert len({len(robustness.wordings(bench, rubric, group)) for rubric in asked}) == 1
+
+    def test_a_definition_that_cannot_be_turned_is_not_asked_turned(self, bench):
+        assert robustness.wordings(bench, Rubric("glow", "How it glows."), "inverted") == []
+
+
+class TestOwnRubrics:
+    def test_are_asked_too(self, clips):
+        found = run_controls(StubJudge(), clips, "robustness", rubrics=[WARMTH])
+        assert {one.status for one in found} == {"passed"}
+        assert all("warmth" in one.detail for one in found if one.name == "robustness/wording_long")
+
+    def test_agreement_is_in_points(self, clips):
+        """Ratings of a rubric whose lowest score is best are turned like the scores."""
+        rated = [replace(clip, ratings={"hiss": Rating(6 - clip.ratings["mos"].value)}) for clip in clips]
+        hiss = robustness.UNSEEN["noisiness"]
+        (found,) = (
+            one for one in run_controls(StubJudge(), rated, "robustness", rubrics=[hiss])
+            if one.name == "robustness/wording_short/agreement"
+        )  # fmt: skip
+        assert found.detail.startswith("correlation with the ratings 1.000")
+
+
+class Hearing:
+    """Answers of a judge in text by what it hears, on the scale and in the direction that it is asked for."""
+
+    def __init__(self, knows=lambda request: True):
+        self.knows, self.asked = knows, []
+
+    def points(self, conversation):
+        blocks = conversation[0]["content"]
+        samples = next(block["audio"] for block in blocks if block["type"] == "audio")
+        power = np.abs(np.fft.rfft(samples[: len(samples) // 2])) ** 2
+        half = len(power) // 16  # 400 Hz are below, 3000 Hz above, at 48 kHz
+        share = power[half:].sum() / power.sum()
+        request = " ".join(block["text"] for block in blocks if block["type"] == "text")
+        self.asked.append(request)
+        return (1 - share if self.knows(request) else (share * 1e4) % 1), request
+
+    def log_probabilities(self, conversations, answers, *, whole=False):
+        rows = []
+        for conversation in conversations:
+            share, request = self.points(conversation)
+            is_turned = re.search(
+                r"amount of|impairment|problem|reversed|the hiss|the muffledness|\b[01] is best", request
+            )
+            place = round((1 - share if is_turned else share) * (len(answers) - 1))
+            rows.append([0.0 if index == place else -50.0 for index in range(len(answers))])
+        return np.array(rows)
+
+    def say(self, conversations, max_new_tokens):
+        texts = []
+        for conversation in conversations:
+            share, request = self.points(conversation)
+            # Of a rate request, the ends of its scale
+            low, high = (
+                float(one) for one in re.findall(r"(\d+) (?:means|and|to) ?(?:.*?(\d+))?", request)[0] or (1, 5)
+            )
+            texts.append(Completion(f"{low + share * (high - low):.2f}"))
+        return texts
+
+
+def in_text(tiny, monkeypatch, task, rubrics=tuple(RUBRICS), hearing=None):
+    """A tiny judge that learned one task in text, and hears what is played."""
+    model, processor = tiny
+    monkeypatch.setattr(model.config, "learned", Learned({task: Lesson("text", rubrics)}).note())
+    judge, hearing = AudioJudge(model, processor, name="tiny"), hearing or Hearing()
+    monkeypatch.setattr(judge.reader, "log_probabilities", hearing.log_probabilities)
+    monkeypatch.setattr(judge.reader, "say", hearing.say)
+    return judge
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+class TestJudgesInText:
+    """Judges that answer in decimals, levels or text are asked in other words and on other scales, too."""
+
+    @pytest.fixture(scope="class")
+    def tiny(self, tmp_path_factory):
+        return make_judge(tmp_path_factory.mktemp("in_text"))
+
+    @pytest.fixture
+    def five(self, tmp_path):
+        return make_clips(tmp_path, 5)
+
+    def test_decimals(self, tiny, five, monkeypatch):
+        hearing = Hearing()
+        found = statuses(in_text(tiny, monkeypatch, "score", hearing=hearing), five)
+        asked = {f"wording_{group}" for group in robustness.WORDING_SETS}
+        asked |= {
+            "scale_inverted",
+            "scale_1-10_numbers",
+            "scale_0-100_numbers",
+            *(f"unseen_{one.name}" for one in robustness.UNSEEN.values()),
+        }
+        assert {found[name] for name in asked} == {"passed"}
+        assert (
+            found["scale_1-10_named"] == found["scale_1-5_numbers"] == "not applicable"
+        )  # it has no names, and is always asked so
+        assert any("Any noise? Answer with one number from 1 to 5; 5 is best." in request for request in hearing.asked)
+        assert any("from 0 to 100" in request for request in hearing.asked)
+
+    def test_decimals_in_words_that_it_does_not_know(self, tiny, five, monkeypatch):
+        hearing = Hearing(lambda request: "Answer with one number" not in request)
+        found = statuses(in_text(tiny, monkeypatch, "score", hearing=hearing), five)
+        assert (found["wording_short"], found["wording_held_out"]) == ("failed", "passed")
+
+    def test_levels(self, tiny, five, monkeypatch):
+        found = statuses(in_text(tiny, monkeypatch, "categorize"), five)
+        asked = [name for name in found if not name.endswith("/agreement")]
+        assert "not applicable" not in {found[name] for name in asked}
+        assert found["wording_short"] == "passed"
+
+    def test_a_text_about_all_rubrics_has_other_words_of_its_task(self, tiny, five, monkeypatch):
+        hearing = Hearing()
+        judge = in_text(tiny, monkeypatch, "profile", hearing=hearing)
+        monkeypatch.setattr(judge.reader, "say", lambda some, _: [
+            Completion("\n".join(f"{one}: {1 + 4 * hearing.points(conversation)[0]:.1f}" for one in TITLES)) for conversation in some
+        ])  # fmt: skip
+        found = statuses(judge, five)
+        assert found["wording_held_out"] == "passed"
+        assert {found["wording_short"], found["scale_inverted"], found["unseen_hiss"]} == {"not applicable"}
+        kept_out = get_language("en").held_out["profile"][4]
+        assert any(kept_out.partition("{")[0] in request for request in hearing.asked)
+
+    def test_rubrics_that_it_learned_in_place_of_ours(self, tiny, five, monkeypatch):
+        judge = in_text(tiny, monkeypatch, "score", ("naturalness", "prosody"))
+        (found,) = (one for one in run_controls(judge, five, "robustness") if one.name == "robustness/wording_short")
+        assert found.status == "passed"
+        assert "naturalness" in found.detail
+
+    def test_an_assessment_alone_goes_through_all_suites(self, tiny, five, monkeypatch):
+        judge = in_text(tiny, monkeypatch, "assess", ("mos", "distortion"))
+        text = "<think>\nOverall Quality: 3/5\nDistortion: 2/5\n</think>\n\n<answer>\nIt is fair.\n</answer>"
+        monkeypatch.setattr(judge.reader, "say", lambda some, _: [Completion(text)] * len(some))
+        for suite in ("sanity", "robustness"):
+            assert run_controls(judge, five[:3], suite, count=3)
+
+
+class TestServed:
+    def test_is_asked_in_other_words_and_on_other_scales(self, clips, monkeypatch):
+        judge, requests = ServedJudge("http://nowhere/v1#m"), []
+
+        def write(messages):
+            requests.extend(blocks[-1]["text"] for blocks in messages)
+            return ["I would say 3."] * len(messages)
+
+        monkeypatch.setattr(judge, "write", write)
+        found = run_controls(judge.controlled(), clips[:3], "robustness")
+        ours = [one for one in found if not one.name.endswith("/agreement")]
+        assert "not applicable" not in {one.status for one in ours}
+        assert any("\nAny noise?\n" in request for request in requests)
+        assert any("one number from 0 to 100" in request for request in requests)
+        assert any("How much hiss and hum lies behind the words" in request for request in requests)
 
 
 class TestCorrelation:
