@@ -143,7 +143,7 @@ def on_scale(rubric: Rubric, scale: Scale, levels: int) -> Rubric:
     """Ask for a rubric as a number on a scale: the range in the question, numbers as levels.
 
     Example:
-        >>> on_scale(RUBRICS["mos"], HUNDRED, 11).levels[:3]
+        >>> on_scale(NISQA_RUBRICS["mos"], HUNDRED, 11).levels[:3]
         ('0', '10', '20')
     """
     return replace(_in_range(rubric, scale), levels=scale.numbers(levels))

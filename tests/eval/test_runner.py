@@ -361,3 +361,20 @@ class TestCli:
         card = yaml.safe_load((tmp_path / "hub" / "model_index.yaml").read_text())
         assert card["model-index"][0]["results"][0]["metrics"][0] == {"type": "pcc", "value": 0.7, "name": "mos/PCC"}
         assert cli.main([*words[:3], "nobody", *words[4:]]) == 2
+
+
+def test_controls_are_given_the_named_clips_with_ratings_and_own_rubrics(tmp_path, monkeypatch, capsys):
+    table = own_table(tmp_path / "own.csv", 4)
+    rubric = tmp_path / "warmth.yaml"
+    rubric.write_text("name: warmth\ndefinition: 'How warm it is: the highest score means warm, the lowest cold.'\n")
+    given = {}
+
+    def keep(judge, clips, suite, **how):
+        given.update(how, ratings=[clip.ratings["mos"].value for clip in clips])
+        return []
+
+    monkeypatch.setattr("audio_judge.eval.controls.run_controls", keep)
+    words = ["run", "--judge", "peer:length", "--tasks", "robustness", "--data", str(table), "--rubric", str(rubric)]
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert given["ratings"] == [1.0, 2.33, 3.67, 5.0]
+    assert [one.name for one in given["rubrics"]] == ["warmth"]
