@@ -1136,7 +1136,7 @@ LANGUAGE = Language(
     },
     patterns={
         "clause_end": NEVER,
-        "real": r"real|bona[- ]?fide|genuine|authentic|human",
+        "real": r"real(?!-)|bona[- ]?fide|genuine|authentic|human(?![- ]like)",
         "fake": r"fake|spoof(?:ed)?|deep[- ]?fake|synthetic|synthesi[sz]ed|generated|artificial|text[- ]to[- ]speech|machine[- ]made",
         "too_quiet": CLAIMS.low,
         "too_loud": CLAIMS.high,
@@ -1153,7 +1153,9 @@ LANGUAGE = Language(
             r"\b(?:not|never|neither|nor|hardly|no|isn['’]t|wouldn['’]t|cannot|can['’]t|don['’]t|far from|if)\b[^.;:,!?]*\Z"
             r"|\b(?:less|more|better|worse|higher|lower) than (?:an? )?\Z"
             r"|\b(?:very|extremely|exceptionally|incredibly|remarkably|almost|nearly) \Z",
-            r"\A[^.;:,!?]*\bif\b",
+            # Behind a level, what it says something else of: "a fair amount of noise", "a poor microphone"
+            r"\A[^.;:,!?]*\bif\b|\A\s+(?!(?:quality|overall|on|in|for|with|without|because|since|as|to|at|level|category|speech|recording|clip"
+            r"|sound|audio|but|though|although|and|or|here|indeed|despite|due|out|than|enough|so|while)\b)[a-z]",
         ),
         "verdict": (
             r"(?:\b(?:not|never|neither|nor|hardly|no|cannot|unsure|whether|if|may|might|could|unlikely|doubt)\b|n['’]t\b|%)[^.;:,!?\n]*\Z",

@@ -34,7 +34,28 @@ _IN_WORDS = re.compile(
 )
 _END_IN_WORDS = re.compile(rf"(?<=of )({_WORD})\b|\b({_WORD})(?=[ -]point)")
 # Between the name of what is scored and its number
-_STATES = r"(?:\s+(?:quality|score|rating|level))?\s+(?:is|of|at)\s+(?:an?\s+|about\s+|around\s+)?(?=[0-9])"
+_STATES = r"(?:\s+(?:quality|score|rating|level))?(?:\s*[:=]|\s+(?:is|of|at|gets|as))?\s+(?:an?\s+|about\s+|around\s+)?(?=[0-9])"
+# Who may be said to be a number, where the whole clip or the rubric is meant
+_SUBJECT = re.compile(
+    r"\b(?:the|its|my)\s+(?:[\w-]+\s+){0,2}?([\w-]+)\s+(?:is|gets|deserves|has)\s+(?:an?\s+|about\s+|around\s+)?(?=[0-9])"
+)
+_WHOLE = (
+    *(
+        "score",
+        "rating",
+        "quality",
+        "overall",
+        "mos",
+        "answer",
+        "value",
+        "grade",
+        "mark",
+        "result",
+        "verdict",
+        "number",
+    ),
+    *("clip", "recording", "audio", "speech", "sample", "sound", "file"),
+)
 # Where, within its clause, a number is denied, only a bound, or would be right under other conditions
 _CLAUSE = re.compile(r"[.;:!?\n](?![0-9])|,(?![0-9])|\bbut\b")
 _NOT_BEFORE = re.compile(
@@ -235,6 +256,9 @@ def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
     said = name[1] if name and name[1].casefold() in others else None
     if said is None and (stated := re.search(rf"{name_pattern(sorted(others))}{_STATES}", plain.casefold())):
         said = stated[0].strip()
+    mine = {*_WHOLE, *rubric.label.casefold().split(), *rubric.name.split("_")}
+    if said is None and (subject := _SUBJECT.search(plain.casefold())) and subject[1] not in mine:
+        said = subject[1]
     if said is not None:
         raise ParseError(f"{rubric.name}: {text!r} answers {said!r}")
 

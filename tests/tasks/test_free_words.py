@@ -34,6 +34,9 @@ SCORES = {
     "The speech is not perfect, but clear: 4": 4.0,
     "The overall quality is good.": 4.0,  # a level of the question stands for its number
     "Poor.": 2.0,
+    "This is speech of good quality, with a little hiss.": 4.0,
+    "The overall score is 4.": 4.0,
+    "The quality of the recording is about 3.5.": 3.5,
 }
 UNREADABLE_SCORES = [
     "between 3 and 4",
@@ -64,6 +67,11 @@ UNREADABLE_SCORES = [
     "0",
     "The loudness is 4.",  # another rubric
     "Loudness: 4",
+    "I rate noisiness 4.",
+    "In short, loudness: 4",
+    "The clarity is 4/5.",
+    "I hear a fair amount of noise.",
+    "It must have been a poor microphone.",
     "<think>A 4, I guess",
     "I can't listen to audio, but 3 would be typical.",
     "I'm sorry, I am unable to rate this recording. 1",
@@ -144,6 +152,7 @@ UNREADABLE_LABELS = [
     "30% likely to be fake",
     "I can't tell if it is real.",
     "unreal",
+    "It sounds human-like.",
 ]
 LEVELS = {
     "good": "good",
@@ -163,6 +172,7 @@ UNREADABLE_LEVELS = [
     "neither good nor bad",
     "It would be good if the noise were gone.",
     "great",
+    "There is a fair amount of noise.",
 ]
 READ = [
     *(("score", text, value) for text, value in SCORES.items()),
