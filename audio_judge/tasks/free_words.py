@@ -54,7 +54,7 @@ _WINS = tuple(
         rf"{_CLIP} (?:has|offers|delivers|provides) {_FEW}(?:better|higher|superior) {_QUALITY}",
         rf"{_CLIP} (?:{_FEW})(?:wins|beats|outperforms|surpasses)\b",
         rf"\b(?:prefer|choose|pick|select|favou?r|go with|vote for) {_FEW}{_CLIP}",
-        rf"\b(?:{_BETTER}|choice|answer|preference|verdict|winner|quality)(?: [\w'-]+){{0,3}}?(?:\s*:| is| goes to) {_FEW}{_CLIP}(?=\W*\Z|[.,;(]| because| since| over| than)",
+        rf"\b(?:{_BETTER}|choice|answer|preference|verdict|winner|quality)(?: [\w'-]+){{0,3}}?(?:\s*:| is| goes to) {_FEW}{_CLIP}(?=\W*\Z|\s?[.,;(]| because| since| over| than)",
         rf"\A\W*{_CLIP},? (?:because|since|due to)\b",
     )
 )
@@ -71,7 +71,7 @@ _ALIKE = r"(?:equal(?:ly)?|the same|similar(?:ly)?|alike|identical|indistinguish
 _TIES = re.compile(
     rf"(?:\b(?:both|they|two|clips|samples|recordings)|<A> and <B>|<B> and <A>)(?: [\w'-]+){{0,5}}? {_ALIKE}\b"
     r"|\bno (?:[\w-]+ ){0,2}(?:difference|preference)\b|\bneither (?:[\w<>]+ ){0,3}?(?:better|wins)\b|\b(?:it is|it's) a (?:tie|draw)\b"
-    rf"|\A\W*(?:answer\W+|overall\W+)?(?:about |roughly |almost |nearly )?(?:a )?(?:tie|draw|{_ALIKE})\W*\Z",
+    rf"|\A\W*(?:(?:answer|overall|preference|verdict|winner|choice)\W+)?(?:about |roughly |almost |nearly )?(?:a )?(?:tie|draw|{_ALIKE})\W*\Z",
     re.IGNORECASE,
 )
 _DENIED = re.compile(

@@ -244,7 +244,7 @@ def _without_scale(text: str, rubric: Rubric) -> str:
 
 def _refuse_other_rubric(text: str, rubric: Rubric) -> None:
     # "Loudness: 4" is no answer to a question about noisiness, although it holds a number on the scale
-    plain = simplified(text)
+    plain = _MEASURED.sub(" ", simplified(text))
     name = re.match(r"\W*([\w ]+?)\W*[:=]", plain)
     own = {rubric.name, rubric.label, *rubric_labels(rubric.name)}
     others = {

@@ -148,9 +148,9 @@ def _compare(chosen: Sequence[Rubric], form: Form) -> str:
         lines = "\n".join(f"{title}: VERDICT" for title in assess.TITLES.values())
         verdicts = "In place of VERDICT write 'A is better than B', 'B is better than A' or 'A and B are similar'."
         return f"{_BETTER} Compare them by {len(assess.TITLES)} criteria.\n{_dimensions(lines)}\n{verdicts}\nThen leave a line empty and sum the comparison up in one paragraph."
-    rubrics = chosen or [RUBRICS["mos"]]
-    whole = next((rubric for rubric in rubrics if rubric.name == "mos"), rubrics[0])
-    others = [rubric.label for rubric in rubrics if rubric is not whole]
+    # One rubric is what the clips are compared in; several are what reasons speak of, and the verdict is on the whole
+    whole = chosen[0] if len(chosen) == 1 else RUBRICS["mos"]
+    others = [rubric.label for rubric in chosen if rubric.name != whole.name]
     reasons = f" Speak of {joined(others, 'en')}, too." if others else ""
     return (
         f"{_BETTER} Which is better in {whole.label}?\n{sentence_case(whole.label)}: {whole.definition} {_good(whole)}\n"

@@ -24,6 +24,8 @@ SCORES = {
     "I give it a 4 on a 5-point scale.": 4.0,
     "I rate it a 4, on a scale where 1 is bad and 5 is excellent.": 4.0,
     "The clip lasts 10 seconds at 16 kHz. Score: 3": 3.0,  # seconds and hertz are no scores
+    "Score: 3/5, with background noise at about 20 dB SNR.": 3.0,
+    '{"score": 4}': 4.0,
     "<think>Is it 3 or 4?</think>4": 4.0,
     "Four out of five.": 4.0,
     "Five": 5.0,
@@ -89,6 +91,8 @@ PAIRS = {
     "Sample 1": "A",
     "Answer: B": "B",
     "Winner: **Clip B**": "B",
+    "Better clip: B (less distortion)": "B",
+    "Preference: tie": "tie",
     "The better clip is B.": "B",
     "The second recording sounds much better.": "B",
     "The first one is preferred over the second.": "A",

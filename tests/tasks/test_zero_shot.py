@@ -49,6 +49,13 @@ def test_a_summary_without_a_thought_is_what_stands_beside_the_lines():
     assert read_free("compare", pair, EIGHT).words == "A is cleaner."
 
 
+def test_clips_are_compared_in_the_one_rubric_or_on_the_whole():
+    assert "Which is better in noisiness?" in zero_shot.ask("compare", ["noisiness"])
+    several = zero_shot.ask("compare", ["naturalness", "noisiness"])
+    assert "Which is better in overall quality?" in several
+    assert "Speak of naturalness and noisiness, too." in several
+
+
 class TestScale:
     @pytest.mark.parametrize(("rubric", "said"), [
         (MOS, "Scale from 1 to 5: 1 = bad, 2 = poor, 3 = fair, 4 = good, 5 = excellent; 5 is best."),
