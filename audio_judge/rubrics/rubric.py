@@ -330,6 +330,16 @@ def fill_fields(template: str, fields: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: fields.get(match[1], match[0]), template)
 
 
+def fields_pattern(template: str, patterns: dict[str, str]) -> str:
+    """Write the regular expression of what ``fill_fields`` writes, with a pattern for each of the given names.
+
+    Example:
+        >>> re.fullmatch(fields_pattern("{clip} hums.", {"clip": "(?P<clip>[AB])"}), "B hums.")["clip"]
+        'B'
+    """
+    return re.sub(r"\\\{(\w+)\\\}", lambda match: patterns.get(match[1], match[0]), re.escape(template))
+
+
 def sentence_case(text: str) -> str:
     """Write the first character as a capital and leave the rest alone.
 

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import product
 
 from audio_judge.languages import LANGUAGES, check_language, get_language, joined, rubric_labels, simplified, wordings
-from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fill_fields, in_language, pick
+from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, fields_pattern, fill_fields, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Spans, Traits, with_reference_note
 from audio_judge.tasks.own_words import sentences
 from audio_judge.tasks.score import read_number
@@ -458,14 +458,9 @@ def _kinds_heard() -> dict[str, str]:
 @cache
 def _said_distortions() -> list[re.Pattern[str]]:
     kinds = "|".join(map(re.escape, sorted(_kinds_heard(), key=len, reverse=True)))
-    fields = {r"\{kind\}": f"(?P<kind>{kinds})", r"\{when\}": "(?P<when>.*)"}
-    patterns = []
-    for frame in (one for code in LANGUAGES for one in get_language(code).texts["distortion_sentences"]):
-        pattern = re.escape(frame)
-        for name, value in fields.items():
-            pattern = pattern.replace(name, value)
-        patterns.append(re.compile(pattern))
-    return patterns
+    fields = {"kind": f"(?P<kind>{kinds})", "when": "(?P<when>.*)"}
+    frames = [frame for code in LANGUAGES for frame in get_language(code).texts["distortion_sentences"]]
+    return [re.compile(fields_pattern(frame, fields)) for frame in frames]
 
 
 def is_clean(target: Assessment) -> bool:

@@ -9,7 +9,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.languages import is_denied, name_pattern, simplified, wordings
 from audio_judge.rubrics.rubric import Rubric, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, read_in, with_reference_note
-from audio_judge.tasks.score import without_thought
+from audio_judge.tasks.thoughts import without_thought
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from audio_judge.rubrics.rubric import (
     RUBRICS,
     SPEECHEVAL_RUBRICS,
     Rubric,
+    fields_pattern,
     fill_fields,
     get_rubric,
     in_language,
@@ -367,12 +368,9 @@ def read_summary(text: str) -> dict[str, Verdict]:
             continue
         found: dict[str, Verdict] = {"mos": opened[0]}
         names = {in_language(rubric, code).label: name for name, rubric in SPEECHEVAL_RUBRICS.items() if name != "mos"}
-        fields = {r"\{winner\}": "(?P<winner>[AB])", r"\{aspects\}": "(?P<aspects>.+)"}
+        fields = {"winner": "(?P<winner>[AB])", "aspects": "(?P<aspects>.+)"}
         for sentence, key in product(sentences(text), ("leads", "alike")):
-            pattern = re.escape(texts[key][0])
-            for name, value in fields.items():
-                pattern = pattern.replace(name, value)
-            if match := re.fullmatch(pattern, sentence):
+            if match := re.fullmatch(fields_pattern(texts[key][0], fields), sentence):
                 verdict = cast(Verdict, match["winner"]) if key == "leads" else "tie"
                 found |= {names[label]: verdict for label in re.findall(name_pattern(list(names)), match["aspects"])}
         return found

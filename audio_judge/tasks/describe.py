@@ -13,7 +13,16 @@ from typing import Any
 
 from audio_judge.clips import Cause
 from audio_judge.languages import get_language, wordings
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, Rubric, fill_fields, get_rubric, in_language, pick
+from audio_judge.rubrics.rubric import (
+    ALL_RUBRICS,
+    RUBRICS,
+    Rubric,
+    fields_pattern,
+    fill_fields,
+    get_rubric,
+    in_language,
+    pick,
+)
 from audio_judge.tasks import explain
 from audio_judge.tasks.claims import Direction
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
@@ -275,7 +284,7 @@ def parse(text: str, *, strict: bool = False, language: str = "en") -> Descripti
 def _ending(language: str) -> re.Pattern[str]:
     spoken = get_language(language)
     number = rf"([1-5]{re.escape(spoken.marks['decimal'])}[0-9])"
-    return re.compile("|".join(re.escape(one).replace(r"\{mos\}", number) for one in spoken.texts["endings"]))
+    return re.compile("|".join(fields_pattern(one, {"mos": number}) for one in spoken.texts["endings"]))
 
 
 def _whole_sentences(text: str) -> str:

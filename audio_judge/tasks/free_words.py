@@ -16,8 +16,7 @@ from audio_judge.tasks.assess import title_names
 from audio_judge.tasks.common import Facts, ParseError
 from audio_judge.tasks.compare import OPPOSITE, Verdict
 from audio_judge.tasks.facts import read_facts
-from audio_judge.tasks.score import without_thought
-from audio_judge.tasks.thoughts import items
+from audio_judge.tasks.thoughts import items, without_thought
 
 _UNHEARD = re.compile(
     r"\bI(?:'m| am)?\b[^.!?\n]{0,60}?(?:can(?:no|')t|cannot|unable to|not able to|do(?: no|n')t have (?:the ability|access))"

@@ -9,7 +9,15 @@ from functools import cache
 from itertools import pairwise
 
 from audio_judge.languages import get_language
-from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, SPEECHEVAL_RUBRICS, Rubric, fill_fields, in_language
+from audio_judge.rubrics.rubric import (
+    ALL_RUBRICS,
+    RUBRICS,
+    SPEECHEVAL_RUBRICS,
+    Rubric,
+    fields_pattern,
+    fill_fields,
+    in_language,
+)
 from audio_judge.tasks.explain import KINDS, all_naming
 
 # Those in whose answers words are free
@@ -116,7 +124,7 @@ def _of_suggest(language: str) -> Iterator[str]:
 
 def _open(language: str) -> Iterator[str]:
     spoken = get_language(language)
-    when = re.escape(spoken.texts["when"][0]).replace(r"\{start\}", _NUMBER).replace(r"\{end\}", _NUMBER)
+    when = fields_pattern(spoken.texts["when"][0], {"start": _NUMBER, "end": _NUMBER})
     kinds = "|".join(map(re.escape, spoken.names["heard"].values()))
     fields = {
         "kind": f"(?:{kinds})",
@@ -126,10 +134,7 @@ def _open(language: str) -> Iterator[str]:
     }
     for key in ("distortion_sentences", "emotions", "speakers"):
         for frame in spoken.texts[key]:
-            pattern = re.escape(frame)
-            for name, value in fields.items():
-                pattern = pattern.replace(rf"\{{{name}\}}", value)
-            yield pattern
+            yield fields_pattern(frame, fields)
 
 
 _WRITERS = {"explain": _of_explain, "describe": _of_describe, "assess": _of_assess, "suggest": _of_suggest}

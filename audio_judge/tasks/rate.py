@@ -11,7 +11,8 @@ from typing import Any, Literal
 from audio_judge.languages import check_language, get_language, wordings
 from audio_judge.rubrics.rubric import Rubric, fill_fields, get_rubric, in_language, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits
-from audio_judge.tasks.score import ScoreTarget, read_number, without_thought
+from audio_judge.tasks.score import ScoreTarget, read_number
+from audio_judge.tasks.thoughts import without_thought
 
 PLACEHOLDER = "<audio>"
 Place = Literal["start", "middle", "end"]

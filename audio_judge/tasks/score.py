@@ -9,7 +9,7 @@ from audio_judge.clips import RatedClip
 from audio_judge.languages import check_language, name_pattern, readable_numbers, rubric_labels, simplified, wordings
 from audio_judge.rubrics.rubric import ALL_RUBRICS, Rubric, get_rubric, pick
 from audio_judge.tasks.common import Facts, ParseError, Traits, with_reference_note
-from audio_judge.tasks.thoughts import holds_tag, split_thought
+from audio_judge.tasks.thoughts import without_thought
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 # A number stands alone: no part of a word (MP3, 16kHz), of a version (1.2.3) or of a fraction of another kind.
@@ -170,19 +170,6 @@ def parse(text: str, rubric: str | Rubric, *, strict: bool = False, language: st
     if write(target) != text:
         raise ParseError(f"{chosen.name}: {text!r} should be written {write(target)!r}")
     return target
-
-
-def without_thought(text: str) -> str:
-    """Leave out what a model thought before it answered, which is no answer yet.
-
-    Raises:
-        ParseError: If the thought does not end.
-
-    Example:
-        >>> without_thought("<think>3 or 4?</think> 4")
-        '4'
-    """
-    return split_thought(text)[1] if holds_tag(text) else text
 
 
 def read_number(text: str, rubric: Rubric) -> float:

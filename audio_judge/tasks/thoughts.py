@@ -40,13 +40,16 @@ def join_thought(think: str, answer: str) -> str:
 
 
 def without_thought(text: str) -> str:
-    r"""Take the answer of ``join_thought`` out of its tags; a text without tags stays as it is.
+    """Leave out what a model thought before it answered, which is no answer yet; a text without tags stays as it is.
+
+    Raises:
+        ParseError: If the thought does not end, or a tag comes twice.
 
     Example:
-        >>> without_thought("<think>\nDistortion: 2/5\n</think>\n\n<answer>\nIt crackles.\n</answer>")
-        'It crackles.'
+        >>> without_thought("<think>3 or 4?</think> 4")
+        '4'
     """
-    return split_thought(text, strict=True)[1] if holds_tag(text) else text
+    return split_thought(text)[1] if holds_tag(text) else text
 
 
 def split_thought(text: str, *, strict: bool = False) -> tuple[str, str]:
