@@ -72,7 +72,7 @@ def is_measure(name: str | None) -> bool:
     return name is not None and name.startswith(PREFIX)
 
 
-def load_first(name: str | None, *, longest_hours: float = 2.0, **how: Any) -> Any:
+def load_first(name: str | None, *, longest_hours: float, **how: Any) -> Any:
     """Load the judge that fills the rows, which may be a measure of others.
 
     Args:
@@ -99,13 +99,13 @@ def load(names: Sequence[str], *, batch_size: int = 8, **how: Any) -> list[Besid
     Raises:
         UsageError: If one cannot be loaded; the message says how to get it.
     """
-    return [_peer(name) if is_measure(name) else _judge(name, batch_size, how) for name in names]
+    return [_measure(name, how) if is_measure(name) else _judge(name, batch_size, how) for name in names]
 
 
-def _peer(name: str) -> Beside:
+def _measure(name: str, how: dict[str, Any]) -> Beside:
     from audio_judge.audio import AudioError
 
-    measure = Measure(name)
+    measure = load_first(name, **how)
 
     def one(item: Item) -> dict[str, float] | str:
         try:

@@ -25,7 +25,7 @@ class Measure:
 
     revision = "unknown"
 
-    def __init__(self, name: str, longest_seconds: float = 7200.0) -> None:
+    def __init__(self, name: str, longest_seconds: float) -> None:
         from audio_judge.eval.peers import PREFIX, load_peer
 
         self.name, self.longest_seconds = name, longest_seconds

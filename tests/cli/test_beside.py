@@ -4,7 +4,8 @@
 import pytest
 from shell import folder, lines, run, shell, table  # noqa: F401
 
-from audio_judge.cli.beside import split
+from audio_judge.batch.items import Item
+from audio_judge.cli.beside import load, split
 from audio_judge.errors import UsageError
 from audio_judge.eval import peers
 
@@ -68,6 +69,11 @@ class TestScore:
             "peer:double: clips/0.wav: double compares with the undegraded original, and there is none"
         ]
         assert "1 with warnings" in err
+
+    def test_a_clip_is_as_long_as_was_allowed(self, folder, loud):
+        item = Item({}, str(folder / "clips/0.wav"))
+        (long,), (short,) = (load(["peer:loud"], longest_hours=hours)[0].ask([item], (), None) for hours in (2.0, 1e-5))
+        assert (long["mos"] > 0, "at most 0 s (--max-hours)" in short) == (True, True)
 
     def test_the_original_is_heard(self, run, loud):
         (row,) = lines(run(*self.ASKED[:4], "--judge", "peer:double", "--reference", "clips/0.wav")[1])
