@@ -376,14 +376,12 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         step, width = self.sampling_rate // 4000, self.sampling_rate // 100  # samples
         if not self.grid_length or len(samples) < max(self.grid_length, 2 * width):
             return samples
-        energy = samples.square()[None, None]
-        energy = torch.nn.functional.conv1d(energy, torch.hann_window(width)[None, None], stride=step)[
-            0, 0
-        ]  # of 10 ms each
+        powers, window = samples.square()[None, None], torch.hann_window(width)[None, None]
+        energy = torch.nn.functional.conv1d(powers, window, stride=step)[0, 0]  # (energies,) of 10 ms each
         loudest = energy.max()
         if loudest == 0:
             return samples
-        # (energies,): in frames
+        # (energies,), in frames
         centres = (torch.arange(len(energy), dtype=torch.float64) * step + width / 2) / self.grid_length
         turns = torch.polar((energy / loudest).double() ** 4, 2 * torch.pi * centres).sum().angle() / (2 * torch.pi)
         lead = (self.hop_length - round(float(turns) * self.grid_length)) % self.grid_length

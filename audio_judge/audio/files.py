@@ -750,8 +750,7 @@ def _counted_link(clip: Encoded) -> _Packets:
         is_cut = bool(last.is_corrupt) or (
             stream.codec_context.name.startswith("mp") and last.size < _mpeg_frame_bytes(bytes(last)[:4])
         )
-        # Of others, what an encoder adds at both ends is a packet or two
-        # A packet of FLAC says exactly how long it is
+        # A packet of FLAC says exactly how long it is; of others, what an encoder adds at both ends is a packet or two
         tolerance = MIN_SECONDS if stream.codec_context.name == "flac" else max(MIN_SECONDS, 4 * seconds / count)
         return _Packets(seconds, stream.rate, tolerance, is_cut, is_all)
 

@@ -217,18 +217,14 @@ def _apart(together: Sequence[str]) -> str:
 
 def _load(options: argparse.Namespace) -> "AudioJudge":
     from audio_judge.cli.common import load_judge
-    from audio_judge.judge.identity import UntrainedTaskError
 
     judge = load_judge(options.judge, device=options.device, dtype="float32", revision=options.revision)
-    try:
-        if not hasattr(judge.processor, "decision_inputs") or judge.identity.learned is None:
-            raise UntrainedTaskError("it does not say that it learned typed questions")
-        if not judge.identity.learned.decides:
-            raise UntrainedTaskError(f"it learned {judge.identity.learned}")
-    except UntrainedTaskError as error:
+    learned = judge.identity.learned
+    if learned is None or not learned.decides or not hasattr(judge.processor, "decision_inputs"):
+        known = "does not say that it learned typed questions" if learned is None else f"learned {learned}"
         raise UsageError(
-            f"{judge.name}: {error}; finetune goes on from judges of ours that answer typed questions, train_sft.py from any"
-        ) from error
+            f"{judge.name}: it {known}; finetune goes on from judges of ours that answer typed questions, train_sft.py from any"
+        )
     return judge
 
 

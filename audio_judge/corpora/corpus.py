@@ -67,7 +67,7 @@ class Corpus:
 
     @property
     def tells_splits(self) -> bool:
-        """Whether its splits can be read one by one; a single file without a column of them, or a split that the path names, is not."""
+        """Whether its splits can be read one by one: not those of a file without a column of them, nor a split that the path names."""
         place = data_set_place(self.path)
         if self._has_split_column:
             return True

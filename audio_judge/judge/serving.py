@@ -349,10 +349,8 @@ def _decode(data: str, left: float, allowed: float, check: Callable[[], None]) -
     # Told by the file before it is decoded: an hour of silence is a few kilobytes
     if info.seconds > left:
         raise ValueError(f"more than {allowed:g} s of audio; --max-seconds of the server")
-    samples, heard = (
-        np.empty(round(info.seconds * info.sampling_rate), np.float32),
-        0,
-    )  # not twice, as joined pieces would be
+    # Filled in place: pieces that are joined at the end would be in memory twice
+    samples, heard = np.empty(round(info.seconds * info.sampling_rate), np.float32), 0
     for _, _, piece in iter_windows(file, _PIECE_SECONDS):
         check()
         samples[heard : heard + len(piece.samples)] = piece.samples

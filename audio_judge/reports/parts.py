@@ -285,16 +285,11 @@ class Players:
             source = self._kept(_compressed(path, start, end))
             if source is not None:
                 begins = first - (start or 0.0)
-                return Player(
-                    shown,
-                    f"{source}#t={begins:.1f}",
-                    note=f"the whole, compressed; begins at {clock(begins)}, {why}",
-                )
+                note = f"the whole, compressed; begins at {clock(begins)}, {why}"
+                return Player(shown, f"{source}#t={begins:.1f}", note=note)
         sound, _ = self._sound(path, first, min(last, first + self.seconds))
-        link, note = (
-            f"{self._link(path)}#t={first:.1f}",
-            f"{clock(first)} to {clock(last)} of {clock(whole)}, {why}",
-        )
+        link = f"{self._link(path)}#t={first:.1f}"
+        note = f"{clock(first)} to {clock(last)} of {clock(whole)}, {why}"
         return Player(shown, self._kept(sound), link, note)
 
     def _kept(self, sound: bytes) -> str | None:

@@ -126,35 +126,31 @@ def finetune(
 
 
 def _settings(plan: Schedule, scratch: str) -> SFTConfig:
+    of_this_machine: dict[str, Any] = device_defaults()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of names that both of our versions of transformers know
-        return _config(plan, scratch)
-
-
-def _config(plan: Schedule, scratch: str) -> SFTConfig:
-    of_this_machine: dict[str, Any] = device_defaults()
-    return SFTConfig(
-        output_dir=scratch,
-        num_train_epochs=plan.epochs,
-        learning_rate=plan.learning_rate,
-        weight_decay=0.01,
-        warmup_steps=10,
-        lr_scheduler_type="cosine",
-        per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=16,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=1,
-        save_only_model=True,
-        load_best_model_at_end=True,
-        metric_for_best_model="pcc",
-        greater_is_better=True,
-        logging_strategy="no",
-        disable_tqdm=True,
-        seed=plan.seed,
-        report_to="none",
-        remove_unused_columns=False,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        **of_this_machine,
-    )
+        return SFTConfig(
+            output_dir=scratch,
+            num_train_epochs=plan.epochs,
+            learning_rate=plan.learning_rate,
+            weight_decay=0.01,
+            warmup_steps=10,
+            lr_scheduler_type="cosine",
+            per_device_train_batch_size=plan.batch_size,
+            per_device_eval_batch_size=16,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=1,
+            save_only_model=True,
+            load_best_model_at_end=True,
+            metric_for_best_model="pcc",
+            greater_is_better=True,
+            logging_strategy="no",
+            disable_tqdm=True,
+            seed=plan.seed,
+            report_to="none",
+            remove_unused_columns=False,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            **of_this_machine,
+        )
