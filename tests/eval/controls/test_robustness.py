@@ -9,12 +9,13 @@ from tiny import make_judge
 from audio_judge import AudioJudge
 from audio_judge.clips import Rating
 from audio_judge.data.paraphrases import ROBUSTNESS
-from audio_judge.eval.controls import robustness, run_controls
+from audio_judge.eval.controls import SUITES, robustness, run_controls
 from audio_judge.eval.controls.bench import Bench
 from audio_judge.eval.judges import ServedJudge
 from audio_judge.judge.learned import Learned, Lesson
 from audio_judge.languages import get_language
 from audio_judge.rubrics.rubric import RUBRICS, TEN, Rubric, get_rubric
+from audio_judge.tasks import Assessment, assess
 from audio_judge.text_models.replies import Completion
 
 WARMTH = Rubric(
@@ -188,10 +189,8 @@ class Hearing:
         texts = []
         for conversation in conversations:
             share, request = self.points(conversation)
-            # Of a rate request, the ends of its scale
-            low, high = (
-                float(one) for one in re.findall(r"(\d+) (?:means|and|to) ?(?:.*?(\d+))?", request)[0] or (1, 5)
-            )
+            numbers = [float(one) for one in re.findall(r"\b\d+\b", request)]  # the ends of the scale, and its middle
+            low, high = min(numbers), max(numbers)
             texts.append(Completion(f"{low + share * (high - low):.2f}"))
         return texts
 
@@ -240,6 +239,13 @@ class TestJudgesInText:
         found = statuses(in_text(tiny, monkeypatch, "score", hearing=hearing), five)
         assert (found["wording_short"], found["wording_held_out"]) == ("failed", "passed")
 
+    def test_ratings_of_what_is_spelled_out(self, tiny, five, monkeypatch):
+        hearing = Hearing()
+        found = statuses(in_text(tiny, monkeypatch, "rate", hearing=hearing), five)
+        assert {found[name] for name in ("wording_short", "wording_held_out", "scale_1-10_named")} == {"passed"}
+        assert found["scale_1-10_numbers"] == "not applicable"  # its ends have names
+        assert any("Any noise? The scale goes from 1 to 5: 1 means very noisy" in request for request in hearing.asked)
+
     def test_levels(self, tiny, five, monkeypatch):
         found = statuses(in_text(tiny, monkeypatch, "categorize"), five)
         asked = [name for name in found if not name.endswith("/agreement")]
@@ -266,10 +272,13 @@ class TestJudgesInText:
 
     def test_an_assessment_alone_goes_through_all_suites(self, tiny, five, monkeypatch):
         judge = in_text(tiny, monkeypatch, "assess", ("mos", "distortion"))
-        text = "<think>\nOverall Quality: 3/5\nDistortion: 2/5\n</think>\n\n<answer>\nIt is fair.\n</answer>"
+        text = assess.write(Assessment({"mos": 3.0, "distortion": 2.0}, answer="It is fair."))
         monkeypatch.setattr(judge.reader, "say", lambda some, _: [Completion(text)] * len(some))
-        for suite in ("sanity", "robustness"):
-            assert run_controls(judge, five[:3], suite, count=3)
+        found = {
+            one.name: one.status for suite in SUITES for one in run_controls(judge, five[:3], suite, count=3)
+        }  # fmt: skip
+        assert found["robustness/wording_held_out/shift"] == found["bias/repetition"] == "passed"
+        assert found["sanity/swapped_pair"] == found["bias/repetition/pairs"] == "not applicable"  # it compares nothing
 
 
 class TestServed:
