@@ -61,6 +61,7 @@ COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
 # Whose answers begin with a thought; that of detect is empty
 THINKING = ("assess", "compare", "suggest")
+LATEST_SECONDS = 0.04
 UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # Those that ask about the ratings one by one, or about none
@@ -88,6 +89,7 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
+        nearly_same: Chance that a clip is compared with itself, begun up to ``LATEST_SECONDS`` later, which nobody hears: a tie.
         rubric_questions: Whether a ``decide`` example asks for ``some`` of the rated rubrics or for ``all``: no question changes
             what another one is answered, so all at once teach more for the same clip.
         fault_questions: Whether a ``decide`` example asks about ``none`` or ``some`` of the known faults, there or not with the
@@ -111,6 +113,7 @@ class Manner:
     both_orders: bool = True
     partners: int = 256
     tie_within: float = 0.0
+    nearly_same: float = 0.0
     rubric_questions: RubricQuestions = "some"
     fault_questions: FaultQuestions = "some"
     unseen_rubrics: Sequence[str] = ()
@@ -130,8 +133,9 @@ class Manner:
             )
         if self.comparison_form not in ("any", *FORMS):
             raise ValueError(f"comparison_form {self.comparison_form!r}; any, {' or '.join(FORMS)} is needed")
-        if not 0 <= self.listener <= 1 or self.partners < 1:
-            raise ValueError(f"listener {self.listener}, partners {self.partners}; 0 to 1 and 1 or more are needed")
+        if not 0 <= self.listener <= 1 or not 0 <= self.nearly_same <= 1 or self.partners < 1:
+            chances = f"listener {self.listener}, nearly_same {self.nearly_same}"
+            raise ValueError(f"{chances}, partners {self.partners}; 0 to 1, 0 to 1 and 1 or more are needed")
         for name in self.unseen_rubrics:
             get_rubric(name)
         unknown = set(self.unseen_scales) - {scale.name for scale in SCALES}
@@ -364,7 +368,12 @@ class Instructor:
         return listeners.ask(request, profile, **how), {"listener": name}
 
     def _pair_up(self, clip: RatedClip, rng: random.Random) -> RatedPair:
-        """Compare a clip with an earlier one of its corpus, by their ratings."""
+        """Compare a clip with an earlier one of its corpus, by their ratings, or with itself."""
+        if self.manner.nearly_same and rng.random() < self.manner.nearly_same:
+            # Without ratings, by which a panel would prefer one or the other of two that are the same now and then
+            same, begun = replace(clip, ratings={}), clip.start_time or 0.0
+            later = replace(same, start_time=begun + round(rng.uniform(0.005, LATEST_SECONDS), 4))
+            return RatedPair(later, same, {"mos": "tie"} | dict.fromkeys(clip.ratings, "tie"))
         other = rng.choice([one for one in self._partners(clip) if one.path != clip.path])
         scores = [{name: rating.value for name, rating in one.ratings.items()} for one in (other, clip)]
         clear = compare.from_scores(scores[0], scores[1], tie_within=self.manner.tie_within).verdicts

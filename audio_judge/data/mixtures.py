@@ -85,6 +85,7 @@ class Mixture:
             "thoughts": (not manner.thoughts, set(THINKING)),
             "comparison_form": (manner.comparison_form != "any", {"compare"}),
             "tie_within": (manner.tie_within > 0, set(COMPARING)),
+            "nearly_same": (manner.nearly_same > 0, set(COMPARING)),
         }
         for name, (is_given, able) in needs.items():
             if is_given and not tasks & able:

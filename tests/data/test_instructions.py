@@ -320,6 +320,18 @@ class TestRaters:
 
 
 class TestCompare:
+    def test_a_clip_and_itself_begun_a_little_later_are_a_tie(self):
+        clips = [nisqa_clip(f"{k}", mos=1 + k) for k in range(4)]
+        examples = make(clips, ["compare_question"], nearly_same=1.0, both_orders=False)
+        assert examples
+        for example in examples:
+            blocks = [block for block in example["state"] if block["type"] == "audio"]
+            begun = sorted(block.get("start_time", 0.0) for block in blocks)
+            assert blocks[0]["path"] == blocks[1]["path"]
+            assert (begun[0], 0.005 <= begun[1] <= 0.04) == (0.0, True)
+            assert set(map(tuple, example["targets"].values())) == {(0.0, 0.0, 1.0)}
+        assert {example["task"] for example in make(clips, ["compare"], nearly_same=1.0)} == {"compare"}
+
     def test_clips_have_their_roles(self):
         example = make([nisqa_clip("a", 4), nisqa_clip("b", 2)], ["compare"])[0]
         assert [block["role"] for block in audio_blocks(example)] == ["A", "B"]

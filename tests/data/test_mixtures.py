@@ -408,6 +408,7 @@ def published(tmp_path_factory):
         ({"tasks": ["detect"], "thoughts": False}, "thoughts: cannot act, since none of assess, compare, suggest "),
         ({"tasks": ["score"], "fault_questions": "all"}, "fault_questions: cannot act"),
         ({"tasks": ["score"], "tie_within": 0.1}, "tie_within: cannot act"),
+        ({"tasks": ["score"], "nearly_same": 0.1}, "nearly_same: cannot act"),
         ({"tasks": ["decide"], "listener": 0.5}, "listener: cannot act"),
         (
             {"tasks": ["score"], "unseen_scales": ["1-10"]},
