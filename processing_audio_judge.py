@@ -568,13 +568,6 @@ class DecisionPrompt:
     option_ids: list[list[int]]
 
 
-def _text_of(content: Any) -> str:
-    """The words of a message, without its clips."""
-    if isinstance(content, str):
-        return content
-    return " ".join(block["text"] for block in content if block.get("type") == "text")
-
-
 class AudioJudgeProcessor(ProcessorMixin):
     r"""
     Args:
@@ -1095,151 +1088,24 @@ class OnlyAddedTokens:
         return self._tokenizer.get_added_vocab()
 
 
+# Prompts and questions
+
+
+def is_audio(block: Any) -> bool:
+    """Whether a block of a message or of a state is a clip."""
+    return isinstance(block, dict) and block.get("type") == "audio"
+
+
 def is_span(question: Any) -> bool:
     """Whether a question of a decision request asks when something is heard."""
     return isinstance(question, dict) and question.get("type") == "span"
 
 
-def with_audio_tokens(
-    ids: torch.Tensor, columns: torch.Tensor, counts: Sequence[int], audio_token_id: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    A prompt (length,) with one placeholder per clip, each repeated as often as its clip has audio tokens (`counts`), and where
-    some `columns` of it are then.
-    """
-    remaining = iter(counts)
-    times = torch.tensor([next(remaining) if token == audio_token_id else 1 for token in ids.tolist()])
-    # A column moves on by the audio tokens before it
-    return ids.repeat_interleave(times), times.cumsum(0)[columns] - 1
-
-
-def padded_options(option_ids: list[list[int]]) -> torch.Tensor:
-    """(questions, most options): the tokens of the allowed answers of each question, -1 past the last."""
-    return torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, option_ids)), batch_first=True, padding_value=-1)
-
-
-def sounding(samples: Any, rate: int) -> list[tuple[float, float]]:
-    """Where a clip (samples,) sounds: start and end in seconds of each part, see [`Activity`]."""
-    activity = Activity(rate)
-    activity.add(samples)
-    return activity.spans()
-
-
-def cut_state(state: Any, rate: int, window_seconds: float) -> StateWindows:
-    """
-    Cuts the clips of a state into windows of what sounds; all of a clip in which nothing does.
-
-    Several clips of one length are cut at the same times, where any of them sounds. Of others each is cut from its first sound
-    to its last, and windows are paired by their place; those of a clip with fewer of them come several times.
-
-    Args:
-        state: As of a request: a block or a list of them.
-        rate: That of the judge, which windows are brought to.
-        window_seconds: Length of the windows.
-    """
-    blocks = state if isinstance(state, list) else [state]
-    sounds = [sound_of_request(block, rate) for block in blocks if is_audio(block)]  # (samples,) and rate each
-    if not sounds:
-        return StateWindows([(0.0, 1.0)], 0.0, blocks, [], [[]], rate)
-    spans = [sounding(*sound) for sound in sounds]
-    cut = cut_together(sounds, spans, window_seconds)
-    most = max(map(len, cut))
-    pairs = [[own[place * len(own) // most] for own in cut] for place in range(most)]
-    if any(spans):
-        pairs = [
-            pair
-            for pair in pairs
-            if not all(is_silent(samples[first:last]) for (samples, _), (*_, first, last) in zip(sounds, pair))
-        ]
-    frames = [[(first, last) for *_, first, last in pair] for pair in pairs]
-    seconds = len(sounds[0][0]) / sounds[0][1]
-    return StateWindows([pair[0][:2] for pair in pairs], seconds, blocks, sounds, frames, rate)
-
-
-def cut_together(
-    sounds: list[tuple[Any, int]], spans: list[list[tuple[float, float]]], window_seconds: float
-) -> list[list[tuple[float, float, int, int]]]:
-    """
-    The windows of each clip, (samples,) and its rate, which sounds in some `spans` of seconds: start and end of each in
-    seconds, its first sample and the one after its last.
-    """
-    lengths = [len(samples) / rate for samples, rate in sounds]
-    if max(lengths) - min(lengths) < MIN_SECONDS:
-        common = functools.reduce(joined_spans, spans, ())
-        spans = [
-            [at_least(round(start * rate), min(round(end * rate), len(clip)), len(clip), rate) for start, end in common]
-            for clip, rate in sounds
-        ]
-    else:
-        spans = [[(own[0][0], own[-1][1])] if own else [] for own in spans]
-    least = min(LEAST_SECONDS, window_seconds)
-    return [
-        list(window_frames(own or [(0.0, length)], rate, window_seconds, least))
-        for own, length, (_, rate) in zip(spans, lengths, sounds)
-    ]
-
-
-def sound_of_request(block: dict[str, Any], rate: int) -> tuple[Any, int]:
-    """(samples,) float32 and their rate, of an audio block of a request, which is `rate` if it does not say."""
-    if isinstance(data := block.get("data_base64"), str):
-        samples, rate = decode_base64(data)
-    else:
-        audio = block.get("audio")
-        if audio is None or isinstance(audio, (str, bytes)) or block.get("path") or block.get("url"):
-            raise ValueError(
-                "An audio block of a decision request brings its sound along, as `data_base64` (an encoded file) or as an "
-                "array; paths and URLs are not read."
-            )
-        own = block.get("sampling_rate")
-        samples, rate = sound_of(audio, rate if own is None else own)
-    check_length(samples, rate)
-    return samples, rate
-
-
-def sound_of(audio: Any, rate: Any) -> tuple[Any, int]:
-    """(samples,) float32 in [-1, 1] and their rate, from an array or from `{"array", "sampling_rate"}`."""
-    if isinstance(audio, dict):
-        if not {"array", "sampling_rate"} <= audio.keys():
-            raise ValueError(
-                f"The audio of a block has the keys {sorted(audio)}; `array` and `sampling_rate` are needed."
-            )
-        audio, rate = audio["array"], audio["sampling_rate"]
-    check_rate(rate)
-    return as_mono(audio, is_played=True).numpy(), rate
-
-
-def check_finite(samples: torch.Tensor):
-    """Raises a `ValueError` if a sample is no number."""
-    # The two are NaN if a sample is; to ask each one takes 15 times as long
-    if not torch.stack(samples.aminmax()).isfinite().all():
-        raise ValueError("A clip holds NaN or infinite samples.")
-
-
-def check_length(samples: Any, rate: int):
-    """Raises a `ValueError` if a clip (samples,) is too short to be judged."""
-    if len(samples) < int(MIN_SECONDS * rate):
-        raise ValueError(f"A clip of {len(samples) / rate:.3f} s is too short; at least {MIN_SECONDS} s is needed.")
-
-
-def decode_base64(data: str) -> tuple[Any, int]:
-    """(samples,) float32 and the rate of an encoded file in base64; of several channels their mean."""
-    file = read_base64(data)
-    if not is_soundfile_available():
-        raise ImportError("Files in requests are read by soundfile: pip install soundfile")
-    try:
-        samples, rate = soundfile.read(io.BytesIO(file), dtype="float32", always_2d=True)  # (samples, channels)
-    except RuntimeError as error:  # of soundfile
-        raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
-    check_rate(rate)
-    return as_mono(samples if len(samples) > samples.shape[1] else samples.T, is_played=True).numpy(), rate
-
-
-def read_base64(data: str) -> bytes:
-    """The file of an audio block that brings it in base64."""
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"`data_base64` of an audio block is not base64: {error}.") from error
+def _text_of(content: Any) -> str:
+    """The words of a message, without its clips."""
+    if isinstance(content, str):
+        return content
+    return " ".join(block["text"] for block in content if block.get("type") == "text")
 
 
 def without_spans(questions: Any) -> Any:
@@ -1279,9 +1145,22 @@ def check_characters(text: Any) -> None:
         raise ValueError(f"Half a character (a lone surrogate) cannot be read: {around}.")
 
 
-def is_audio(block: Any) -> bool:
-    """Whether a block of a message or of a state is a clip."""
-    return isinstance(block, dict) and block.get("type") == "audio"
+def with_audio_tokens(
+    ids: torch.Tensor, columns: torch.Tensor, counts: Sequence[int], audio_token_id: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    A prompt (length,) with one placeholder per clip, each repeated as often as its clip has audio tokens (`counts`), and where
+    some `columns` of it are then.
+    """
+    remaining = iter(counts)
+    times = torch.tensor([next(remaining) if token == audio_token_id else 1 for token in ids.tolist()])
+    # A column moves on by the audio tokens before it
+    return ids.repeat_interleave(times), times.cumsum(0)[columns] - 1
+
+
+def padded_options(option_ids: list[list[int]]) -> torch.Tensor:
+    """(questions, most options): the tokens of the allowed answers of each question, -1 past the last."""
+    return torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, option_ids)), batch_first=True, padding_value=-1)
 
 
 def yes_and_no(tokenizer: Any) -> list[str]:
@@ -1293,6 +1172,78 @@ def yes_and_no(tokenizer: Any) -> list[str]:
     raise ValueError(
         f"None of {', '.join(map('/'.join, pairs))} are single tokens of this tokenizer, as two answers must be."
     )
+
+
+# Sound
+
+
+def sound_of_request(block: dict[str, Any], rate: int) -> tuple[Any, int]:
+    """(samples,) float32 and their rate, of an audio block of a request, which is `rate` if it does not say."""
+    if isinstance(data := block.get("data_base64"), str):
+        samples, rate = decode_base64(data)
+    else:
+        audio = block.get("audio")
+        if audio is None or isinstance(audio, (str, bytes)) or block.get("path") or block.get("url"):
+            raise ValueError(
+                "An audio block of a decision request brings its sound along, as `data_base64` (an encoded file) or as an "
+                "array; paths and URLs are not read."
+            )
+        own = block.get("sampling_rate")
+        samples, rate = sound_of(audio, rate if own is None else own)
+    check_length(samples, rate)
+    return samples, rate
+
+
+def sound_of(audio: Any, rate: Any) -> tuple[Any, int]:
+    """(samples,) float32 in [-1, 1] and their rate, from an array or from `{"array", "sampling_rate"}`."""
+    if isinstance(audio, dict):
+        if not {"array", "sampling_rate"} <= audio.keys():
+            raise ValueError(
+                f"The audio of a block has the keys {sorted(audio)}; `array` and `sampling_rate` are needed."
+            )
+        audio, rate = audio["array"], audio["sampling_rate"]
+    check_rate(rate)
+    return as_mono(audio, is_played=True).numpy(), rate
+
+
+def decode_base64(data: str) -> tuple[Any, int]:
+    """(samples,) float32 and the rate of an encoded file in base64; of several channels their mean."""
+    file = read_base64(data)
+    if not is_soundfile_available():
+        raise ImportError("Files in requests are read by soundfile: pip install soundfile")
+    try:
+        samples, rate = soundfile.read(io.BytesIO(file), dtype="float32", always_2d=True)  # (samples, channels)
+    except RuntimeError as error:  # of soundfile
+        raise ValueError(f"`data_base64` of an audio block is not an audio file in base64: {error}") from error
+    check_rate(rate)
+    return as_mono(samples if len(samples) > samples.shape[1] else samples.T, is_played=True).numpy(), rate
+
+
+def read_base64(data: str) -> bytes:
+    """The file of an audio block that brings it in base64."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"`data_base64` of an audio block is not base64: {error}.") from error
+
+
+def check_length(samples: Any, rate: int):
+    """Raises a `ValueError` if a clip (samples,) is too short to be judged."""
+    if len(samples) < int(MIN_SECONDS * rate):
+        raise ValueError(f"A clip of {len(samples) / rate:.3f} s is too short; at least {MIN_SECONDS} s is needed.")
+
+
+def check_finite(samples: torch.Tensor):
+    """Raises a `ValueError` if a sample is no number."""
+    # The two are NaN if a sample is; to ask each one takes 15 times as long
+    if not torch.stack(samples.aminmax()).isfinite().all():
+        raise ValueError("A clip holds NaN or infinite samples.")
+
+
+def check_rate(rate: Any):
+    """Raises a `ValueError` if a sampling rate is none that a clip can have."""
+    if not isinstance(rate, Real) or not 4_000 <= rate <= 384_000:
+        raise ValueError(f"The sampling rate of a clip is {rate!r}; 4000 to 384000 Hz is possible.")
 
 
 def as_mono(audio: Any, *, is_played: bool = False) -> torch.Tensor:
@@ -1327,12 +1278,6 @@ def integers_as_floats(samples: torch.Tensor) -> torch.Tensor:
     return centred / 2 ** (torch.iinfo(samples.dtype).bits - 1)
 
 
-def check_rate(rate: Any):
-    """Raises a `ValueError` if a sampling rate is none that a clip can have."""
-    if not isinstance(rate, Real) or not 4_000 <= rate <= 384_000:
-        raise ValueError(f"The sampling rate of a clip is {rate!r}; 4000 to 384000 Hz is possible.")
-
-
 def resample(samples: Any, from_rate: int, to_rate: int) -> Any:
     """(samples,) float32 at another rate, by soxr."""
     check_rate(from_rate)
@@ -1341,6 +1286,9 @@ def resample(samples: Any, from_rate: int, to_rate: int) -> Any:
     if not is_soxr_available():
         raise ImportError(f"Audio at {from_rate} Hz must be resampled to {to_rate} Hz: pip install soxr")
     return soxr.resample(samples, from_rate, to_rate, quality="HQ")
+
+
+# Where it sounds
 
 
 def is_loud(samples: Any) -> torch.Tensor:
@@ -1438,6 +1386,13 @@ class Activity:
             yield start * self.size + int(first[start]), stop * self.size + int(last[stop]) + 1
 
 
+def sounding(samples: Any, rate: int) -> list[tuple[float, float]]:
+    """Where a clip (samples,) sounds: start and end in seconds of each part, see [`Activity`]."""
+    activity = Activity(rate)
+    activity.add(samples)
+    return activity.spans()
+
+
 def at_least(first: int, last: int, frames: int, rate: int) -> tuple[float, float]:
     """Two of the `frames` of a clip as seconds, after both were moved outwards if less lies between them than can be judged."""
     missing = max(0, round(MIN_SECONDS * rate) - (last - first))
@@ -1463,6 +1418,9 @@ def joined_spans(
         else:
             joined.append((start, end))
     return tuple(joined)
+
+
+# Windows
 
 
 def windows(seconds: float, window: float = 10.0, minimum: float = LEAST_SECONDS) -> list[tuple[float, float]]:
@@ -1510,6 +1468,60 @@ def window_frames(
         for start, end in windows((stop - begin) / rate, window, minimum):
             # Rounded borders, so that windows do not drift from the times they say
             yield begin / rate + start, begin / rate + end, begin + round(start * rate), begin + round(end * rate)
+
+
+def cut_state(state: Any, rate: int, window_seconds: float) -> StateWindows:
+    """
+    Cuts the clips of a state into windows of what sounds; all of a clip in which nothing does.
+
+    Several clips of one length are cut at the same times, where any of them sounds. Of others each is cut from its first sound
+    to its last, and windows are paired by their place; those of a clip with fewer of them come several times.
+
+    Args:
+        state: As of a request: a block or a list of them.
+        rate: That of the judge, which windows are brought to.
+        window_seconds: Length of the windows.
+    """
+    blocks = state if isinstance(state, list) else [state]
+    sounds = [sound_of_request(block, rate) for block in blocks if is_audio(block)]  # (samples,) and rate each
+    if not sounds:
+        return StateWindows([(0.0, 1.0)], 0.0, blocks, [], [[]], rate)
+    spans = [sounding(*sound) for sound in sounds]
+    cut = cut_together(sounds, spans, window_seconds)
+    most = max(map(len, cut))
+    pairs = [[own[place * len(own) // most] for own in cut] for place in range(most)]
+    if any(spans):
+        pairs = [
+            pair
+            for pair in pairs
+            if not all(is_silent(samples[first:last]) for (samples, _), (*_, first, last) in zip(sounds, pair))
+        ]
+    frames = [[(first, last) for *_, first, last in pair] for pair in pairs]
+    seconds = len(sounds[0][0]) / sounds[0][1]
+    return StateWindows([pair[0][:2] for pair in pairs], seconds, blocks, sounds, frames, rate)
+
+
+def cut_together(
+    sounds: list[tuple[Any, int]], spans: list[list[tuple[float, float]]], window_seconds: float
+) -> list[list[tuple[float, float, int, int]]]:
+    """
+    The windows of each clip, (samples,) and its rate, which sounds in some `spans` of seconds: start and end of each in
+    seconds, its first sample and the one after its last.
+    """
+    lengths = [len(samples) / rate for samples, rate in sounds]
+    if max(lengths) - min(lengths) < MIN_SECONDS:
+        common = functools.reduce(joined_spans, spans, ())
+        spans = [
+            [at_least(round(start * rate), min(round(end * rate), len(clip)), len(clip), rate) for start, end in common]
+            for clip, rate in sounds
+        ]
+    else:
+        spans = [[(own[0][0], own[-1][1])] if own else [] for own in spans]
+    least = min(LEAST_SECONDS, window_seconds)
+    return [
+        list(window_frames(own or [(0.0, length)], rate, window_seconds, least))
+        for own, length, (_, rate) in zip(spans, lengths, sounds)
+    ]
 
 
 def over_windows(answers: Sequence[Any], weights: Sequence[float]) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .benchmarks import Benchmark
 
-COST_COLUMNS = ("judge", "× real time", "s per clip", "peak memory, MiB", "on the device, MiB", "loading, s")
+COST_COLUMNS = ("judge", "× real time", "seconds of a clip", "peak memory, MiB", "on the device, MiB", "loading, s")
 
 
 def markdown(found: Mapping[str, Any], benchmarks: Sequence[Benchmark], costs: Mapping[str, Any] | None = None) -> str:
