@@ -353,7 +353,8 @@ def _evaluation(
 ) -> tuple[str, ...]:
     words = ["-m", "eval", "run", "--judge", str(judge), "--tasks", ",".join(ablation.tasks), "--no-progress"]
     words += ["--out", str(folder / "eval"), "--seed", str(options.seed), "--batch-size", str(options.batch_size)]
-    for place in {one.get("reader", "") for one in ablation.corpora.values()} | {"simulated"}:
+    # In order: the words of a command tell whether it was done
+    for place in sorted({one.get("reader", "") for one in ablation.corpora.values()} | {"simulated"}):
         words += ["--data", f"{place}={places[place]}"] if place in places else []
     words += ["--limit", str(options.limit)] if options.limit else []
     for name in ("encoder", "evaluator"):

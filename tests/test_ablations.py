@@ -149,6 +149,11 @@ class TestPlan:
         assert parts["encoder_whisper-base"]["text_backbone"] == parts["own"]["text_backbone"]
         assert parts[f"llm_{tmp_path.name}"]["text_backbone"] == str(tmp_path)
 
+    def test_benchmarks_find_their_data(self, tmp_path):
+        *_, step = plan(load("sources"), options(tmp_path, "--variants", "human"))["human"]
+        named = [after for word, after in zip(step.command, step.command[1:], strict=False) if word == "--data"]
+        assert named == [f"rated={tmp_path / 'rated'}", f"simulated={tmp_path / 'corpus'}"]
+
     def test_a_backbone_is_written_with_its_part(self):
         with pytest.raises(UsageError, match="encoder=PLACE or llm=PLACE"):
             with_backbones(load("backbones"), ["openai/whisper-base"])
