@@ -3,7 +3,7 @@
     python benchmarks/ablations.py --list
     python benchmarks/ablations.py cot --corpus CORPUS --output runs/ablations --steps 100 --limit 60
     python benchmarks/ablations.py sources --corpus CORPUS --data rated=RATED --data speech=SPEECH --output runs/ablations
-    python benchmarks/ablations.py backbones --corpus CORPUS --backbone encoder=openai/whisper-base --output runs/ablations
+    python benchmarks/ablations.py backbones --corpus CORPUS --backbone encoder=openai/whisper-base,cut_window=true
     python benchmarks/ablations.py cot --corpus CORPUS --dry-run          # the commands, to be run by hand
 
 An ablation is a YAML file in ``benchmarks/ablations``: data as in ``recipes/data``, options of ``train_sft.py`` and
@@ -221,18 +221,25 @@ def _read(kind: Any, values: Mapping[str, Any], where: str) -> Any:
 def with_backbones(ablation: Ablation, given: Iterable[str]) -> Ablation:
     """Add a variant for each ``encoder=PLACE`` and ``llm=PLACE``, with that part in place of the first variant's.
 
+    Options of ``train_sft.py`` that such a part needs may follow: ``encoder=openai/whisper-base,cut_window=true``.
+
     Raises:
         UsageError: If that is not how one is written.
     """
     (first, *_) = ablation.variants.values()
     added = {}
     for one in given:
-        part, _, place = one.partition("=")
-        if part not in PARTS or not place:
-            raise UsageError(f"--backbone {one}: encoder=PLACE or llm=PLACE is needed, a folder or Hub id")
+        (part, place), *more = ((key, value) for key, _, value in (word.partition("=") for word in one.split(",")))
+        if part not in PARTS or not place or not all(value for _, value in more):
+            raise UsageError(
+                f"--backbone {one}: encoder=PLACE or llm=PLACE is needed, a folder or Hub id, and OPTION=VALUE behind it"
+            )
         place = str(Path(place).resolve()) if Path(place).exists() else place
         title = f"{part} {Path(place).name}"
-        added[title.replace(" ", "_")] = replace(first, title=title, sft={**first.sft, PARTS[part]: place})
+        # Only encoders of ours can be remembered
+        sft = {**first.sft, **({"hear_once": False} if part == "encoder" else {}), PARTS[part]: place}
+        sft |= {key: yaml.safe_load(value) for key, value in more}
+        added[title.replace(" ", "_")] = replace(first, title=title, sft=sft)
     return replace(ablation, variants={**ablation.variants, **added})
 
 
@@ -421,7 +428,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--judge", default="mini", help="whose encoder and language model all begin with (default: mini)"
     )
     parser.add_argument(
-        "--backbone", action="append", default=[], metavar="PART=PLACE", help="one more variant: encoder=… or llm=…, a folder or Hub id"
+        "--backbone", action="append", default=[], metavar="PART=PLACE", help="one more variant: encoder=… or llm=…, a folder or Hub id, and options of train_sft.py that it needs behind commas"
     )  # fmt: skip
     parser.add_argument("--variants", metavar="NAMES", help="only these (default: all but the large ones)")
     parser.add_argument("--steps", type=int, default=200, metavar="N", help="of SFT (default: 200)")

@@ -141,11 +141,12 @@ class TestPlan:
             assert [one.name for one in plan(load("sources"), options(tmp_path, "--variants", variants))[""]] == made
 
     def test_a_backbone_is_one_more_variant(self, tmp_path):
-        added = with_backbones(load("backbones"), ["encoder=openai/whisper-base", f"llm={tmp_path}"])
+        added = with_backbones(load("backbones"), ["encoder=openai/whisper-base,cut_window=true", f"llm={tmp_path}"])
         steps = plan(added, options(tmp_path))
         parts = {name: recipes(several)["sft.yaml"] for name, several in steps.items() if name}
         assert list(parts) == ["own", "encoder_whisper-base", f"llm_{tmp_path.name}"]
         assert parts["encoder_whisper-base"]["audio_backbone"] == "openai/whisper-base"
+        assert parts["encoder_whisper-base"]["cut_window"] is True
         assert parts["encoder_whisper-base"]["text_backbone"] == parts["own"]["text_backbone"]
         assert parts[f"llm_{tmp_path.name}"]["text_backbone"] == str(tmp_path)
 

@@ -46,6 +46,11 @@ class TestHearOnce:
         with pytest.raises(ValueError, match="trainable"):
             hear_once(tower.requires_grad_(True))
 
+    def test_an_encoder_of_others_is_refused(self):
+        tower = AutoModel.from_config(audio_config("wavlm")).requires_grad_(False)
+        with pytest.raises(ValueError, match="encoders of our own, and this is 'wavlm'"):
+            hear_once(tower)
+
 
 class TestHearCopiesOnce:
     @pytest.fixture
