@@ -92,10 +92,9 @@ def hear_once(tower: nn.Module) -> None:
     Raises:
         ValueError: If any of its weights is trained, or it is none of ours.
     """
-    if not tower.config.model_type.startswith("audio_judge"):
-        raise ValueError(
-            f"`hear_once` remembers encoders of our own, and this is {tower.config.model_type!r}: leave it out"
-        )
+    config: Any = tower.config
+    if not config.model_type.startswith("audio_judge"):
+        raise ValueError(f"`hear_once` remembers encoders of our own, and this is {config.model_type!r}: leave it out")
     if any(parameter.requires_grad for parameter in tower.parameters()):
         raise ValueError("`hear_once` needs an encoder that is not trained: leave it out of `trainable`")
     hear, known = tower.forward, dict[bytes, torch.Tensor]()
