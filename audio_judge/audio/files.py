@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import numpy as np
 import soundfile
 
+from audio_judge.audio.headers import STREAMED_BYTES, find_sound, ogg_pages, starts_of, true_length
+
 if TYPE_CHECKING:
     import av
     from av.audio.layout import AudioLayout
@@ -43,20 +45,8 @@ _LONG_DATA, _LONG_HEADER = re.compile(r"(?m)^\s*(?:Data size|data)\s*: (\d+)$"),
 _SPHERE_COUNT = re.compile(rb"sample_count -i (\d+)")
 # Of voc and of Octave's files it says no more than that
 _SEEMS_CUT = re.compile(r"[Ss]eems to be (?:a )?truncated")
-# Programs that write wav to a pipe announce this many bytes or more, some a round number; a real cut file that large is rare
-_STREAMED_BYTES, _ROUND_BYTES, _LONG_BYTES = 0x7FFE0000, 1_000_000, 100_000_000
-# Formats of chunks, by their first bytes: how sizes are written, where chunks begin, and the chunk of the sound
-_CHUNKED = {
-    b"RIFF": ("<I", 12, b"data"),
-    b"RF64": ("<I", 12, b"data"),
-    b"RIFX": (">I", 12, b"data"),
-    b"FORM": (">I", 12, b"SSND"),
-    b"caff": (">q", 8, b"data"),
-}
-# What all names of chunks in w64 end in, but for the first
-_W64_NAMES = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-# Chunks behind the sound that are none of it, whatever size they say
-_BEHIND = (b"LIST", b"list", b"id3 ", b"ID3 ", b"bext", b"fact", b"PEAK", b"JUNK", b"junk", b"iXML")
+# Programs that write wav to a pipe announce a round number, if not more; a real cut file that large is rare
+_ROUND_BYTES, _LONG_BYTES = 1_000_000, 100_000_000
 # What is no path; a path has lost the second slash
 _ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|hf):/")
 _SAMPLE_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
@@ -371,7 +361,7 @@ def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
     announced, present = sizes
     whole = seconds * announced / present
     # A header that is a few bytes wrong is common and harmless
-    if whole - seconds <= MIN_SECONDS or announced >= _STREAMED_BYTES or announced % _ROUND_BYTES == 0:
+    if whole - seconds <= MIN_SECONDS or announced >= STREAMED_BYTES or announced % _ROUND_BYTES == 0:
         return _plan_of_sndfile(file)
     is_cut = present % (_SAMPLE_BYTES.get(file.subtype, 1) * file.channels) > 0
     if is_cut or announced < _LONG_BYTES:
@@ -379,117 +369,9 @@ def _plan_of_samples(clip: Encoded, file: _ForwardFile) -> _Plan:
     return _plan_of_sndfile(file, (_announced_note(seconds, whole),))
 
 
-@dataclass(frozen=True)
-class _Data:
-    """Where the sound of a file is, by its header.
-
-    Args:
-        size_place: Where its size stands.
-        form: How it is written, as of ``struct``.
-        start: Where the sound begins.
-        size: Its bytes; below 0 for the rest of the file.
-        more: What the size counts beside the sound.
-    """
-
-    size_place: int
-    form: str
-    start: int
-    size: int
-    more: int = 0
-
-
 def _true_length(clip: Encoded, file: _ForwardFile) -> tuple[int, bytes] | None:
-    """What belongs where a header says less sound than there is, or so much more that libsndfile finds none; None if it is right.
-
-    Programs that cannot go back to the beginning of what they write leave 0 there, or what they guessed at first.
-    """
     with clip.open() as raw:
-        data = _data_of(raw)
-        if data is None or data.size < 0:
-            return None
-        present = clip.size - data.start
-        is_short = present - data.size > MIN_SECONDS * file.samplerate and _is_sound(raw, data, clip.size)
-        is_placeholder = not file.frames and data.size >= _STREAMED_BYTES
-    if not is_short and not is_placeholder:
-        return None
-    size = present + data.more
-    return (data.size_place, struct.pack(data.form, size)) if size < 256 ** struct.calcsize(data.form) else None
-
-
-def _data_of(raw: BinaryIO) -> _Data | None:
-    """Find the sound in a format of chunks, or in au."""
-    head = raw.read(40)
-    if head[:4] == b".snd" and len(head) > 12:
-        start, size = struct.unpack(">II", head[4:12])
-        return _Data(8, ">I", start, -1 if size == 0xFFFFFFFF else size)
-    if head[:4] == b"riff" and head[4:8] == b"\x2e\x91\xcf\x11":
-        return next((data for name, data in _w64_chunks(raw) if name == b"data"), None)
-    if head[:4] not in _CHUNKED:
-        return None
-    form, place, wanted = _CHUNKED[head[:4]]
-    long_size = None
-    for name, data in _chunks(raw, form, place):
-        if name == b"ds64" and head[:4] == b"RF64":
-            raw.seek(data.start + 8)
-            long_size = raw.read(8)
-            long_place = data.start + 8
-        if name != wanted:
-            continue
-        if name == b"SSND":  # an offset and a block size come before the sound
-            return replace(data, start=data.start + 8, size=max(data.size - 8, 0), more=8)
-        if head[:4] == b"caff":  # an edit count
-            return replace(
-                data, start=data.start + 4, size=data.size if data.size < 0 else max(data.size - 4, 0), more=4
-            )
-        if data.size == 0xFFFFFFFF and long_size is not None and len(long_size) == 8:
-            return _Data(long_place, "<Q", data.start, *struct.unpack("<Q", long_size))
-        return data
-    return None
-
-
-def _chunks(raw: BinaryIO, form: str, place: int) -> Iterator[tuple[bytes, _Data]]:
-    width = struct.calcsize(form)
-    while True:
-        raw.seek(place)
-        head = raw.read(4 + width)
-        if len(head) < 4 + width:
-            return
-        (size,) = struct.unpack(form, head[4:])
-        start = place + 4 + width
-        yield head[:4], _Data(place + 4, form, start, size)
-        if size < 0:
-            return
-        place = start + size + (size % 2 if width == 4 else 0)
-
-
-def _w64_chunks(raw: BinaryIO, place: int = 40) -> Iterator[tuple[bytes, _Data]]:
-    while True:
-        raw.seek(place)
-        head = raw.read(24)
-        if len(head) < 24 or head[4:16] != _W64_NAMES:
-            return
-        (size,) = struct.unpack("<Q", head[16:])  # with the 24 bytes of the head
-        yield head[:4], _Data(place + 16, "<Q", place + 24, max(size - 24, 0), 24)
-        place += max(size + 7 & ~7, 24)
-
-
-def _is_sound(raw: BinaryIO, data: _Data, end: int) -> bool:
-    """Whether what stands behind the data of a header is sound: no chunk, and not only zeros."""
-    place = data.start + data.size
-    if data.more == 24:
-        is_chunk = next(_w64_chunks(raw, place + 7 & ~7), None) is not None
-    else:
-        is_chunk = data.size_place != 8 and any(
-            _is_chunk(*chunk, end)
-            for at in {place, place + data.size % 2}
-            if (chunk := next(_chunks(raw, data.form if data.form != "<Q" else "<I", at), None)) is not None
-        )
-    raw.seek(place)
-    return not is_chunk and any(any(block) for block in iter(lambda: raw.read(2**16), b""))
-
-
-def _is_chunk(name: bytes, chunk: _Data, end: int) -> bool:
-    return name in _BEHIND or (name[:3].isalnum() and name.isascii() and 0 <= chunk.size <= end - chunk.start)
+        return true_length(raw, clip.size, MIN_SECONDS * file.samplerate, has_sound=file.frames > 0)
 
 
 def _announced_and_present(clip: Encoded, file: _ForwardFile) -> tuple[int, int] | None:
@@ -553,17 +435,8 @@ def _foreign(clip: Encoded, reason: str) -> _Plan:
 def _caf_data(clip: Encoded) -> tuple[int, int] | None:
     """Bytes of sound that a caf file announces, and that there are, if some are missing; libsndfile opens no such file."""
     with clip.open() as raw:
-        head, place = raw.read(8), 8
-        while head[:4] == b"caff" and len(chunk := raw.read(12)) == 12:
-            (size,) = struct.unpack(">q", chunk[4:])  # -1 for the rest of the file
-            place += 12
-            if chunk[:4] == b"data":
-                return (size, clip.size - place) if size > clip.size - place > 0 else None
-            if size < 0:
-                return None
-            place += size
-            raw.seek(place)
-    return None
+        data = find_sound(raw) if raw.read(4) == b"caff" else None
+    return None if data is None or not data.size > clip.size - data.start > 0 else (data.size, clip.size - data.start)
 
 
 def _truncated(present: float, announced: float) -> str:
@@ -574,85 +447,27 @@ def _announced_note(present: float, announced: float) -> str:
     return f"its header announces {announced:.3g} s, but there are {present:.3g} s, which are heard"
 
 
-def _ogg_pages(clip: Encoded) -> Iterator[tuple[int, bool, bool]]:
-    """The pages of an Ogg file: where each begins, whether it is the first of a stream, and whether all of it is there."""
-    with clip.open() as raw:
-        place, size = 0, clip.size
-        while len(head := raw.read(27)) == 27 and head[:4] == b"OggS":
-            lengths = raw.read(head[26])  # of the segments of the page
-            end = place + 27 + len(lengths) + sum(lengths)
-            yield place, bool(head[5] & 2), len(lengths) == head[26] and end <= size
-            place = raw.seek(end)
-        if head[:4] == b"OggS":
-            yield place, False, False
-
-
 def _ends_within_a_page(clip: Encoded) -> bool:
     """Whether an Ogg file was cut: one that ends with a whole page is a recorded stream, or several, one after the other."""
-    return not all(is_whole for _, _, is_whole in _ogg_pages(clip))
+    with clip.open() as raw:
+        return not all(is_whole for _, _, is_whole in ogg_pages(raw, clip.size))
 
 
 def _links(clip: Encoded) -> list[Encoded]:
     """The links of a chained Ogg stream, or of WAV or MP4 files that were joined, each a file of its own; else the file."""
-    starts = _starts(clip)
+    starts, links = _starts(clip), []
     if len(starts) < 2:
         return [clip]
     with clip.open() as raw:
-        return [Encoded(_part(raw, start, end), clip.name) for start, end in pairwise([*starts, clip.size])]
+        for start, end in pairwise([*starts, clip.size]):
+            raw.seek(start)
+            links.append(Encoded(raw.read(end - start), clip.name))
+    return links
 
 
 def _starts(clip: Encoded) -> list[int]:
     with clip.open() as raw:
-        head = raw.read(12)
-    if head[:4] == b"OggS":
-        return _ogg_starts(clip)
-    if head[:4] == b"RIFF":
-        return _wav_starts(clip)
-    return _mp4_starts(clip) if head[4:8] == b"ftyp" else []
-
-
-def _part(raw: BinaryIO, start: int, end: int) -> bytes:
-    raw.seek(start)
-    return raw.read(end - start)
-
-
-def _ogg_starts(clip: Encoded) -> list[int]:
-    starts: list[int] = []
-    was_first = False
-    for place, is_first, _ in _ogg_pages(clip):
-        if is_first and not was_first:  # streams that run side by side begin one after the other
-            starts.append(place)
-        was_first = is_first
-    return starts
-
-
-def _wav_starts(clip: Encoded) -> list[int]:
-    starts: list[int] = []
-    with clip.open() as raw:
-        place = 0
-        while (head := _part(raw, place, place + 12))[:4] == b"RIFF" and head[8:] == b"WAVE":
-            starts.append(place)
-            (size,) = struct.unpack("<I", head[4:8])
-            place += 8 + size + size % 2
-    return starts
-
-
-def _mp4_starts(clip: Encoded) -> list[int]:
-    starts: list[int] = []
-    with clip.open() as raw:
-        place, has_index = 0, True
-        while len(head := _part(raw, place, place + 16)) >= 8:
-            (size,) = struct.unpack(">I", head[:4])
-            if head[4:8] == b"ftyp" and has_index:
-                starts.append(place)
-                has_index = False
-            has_index |= head[4:8] == b"moov"
-            if size == 1 and len(head) == 16:
-                (size,) = struct.unpack(">Q", head[8:])
-            if size < 8:  # 0: to the end
-                break
-            place += size
-    return starts
+        return starts_of(raw, clip.size)
 
 
 # FFmpeg

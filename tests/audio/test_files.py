@@ -64,6 +64,14 @@ class TestHeaderIsAHint:
         data = with_total(encoded("FLAC"), 3 * RATE - 3_000)
         assert read_audio(data).seconds == 3.0
 
+    @pytest.mark.parametrize("size", [2**44, 2**64 - 1])
+    def test_a_part_that_ends_where_no_file_does(self, size, tmp_path):
+        data = struct.pack(">I4s8sI4sQ", 16, b"ftyp", b"isom", 1, b"moov", size) + bytes(200)
+        (tmp_path / "a.mp4").write_bytes(data)
+        for source in (data, tmp_path / "a.mp4"):
+            with pytest.raises(AudioError, match="cannot be opened"):
+                read_audio(source)
+
     def test_wav_with_a_tag_behind_its_data(self):
         assert read_audio(encoded("WAV PCM_16") + b"ID3\x04" + bytes(20_000)).seconds == 3.0
 
