@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import make_judge, write_simulated
+from tiny import make_backbones, make_judge, write_simulated
 from trl import GRPOConfig, SFTConfig
 
 import train_backbones
@@ -205,21 +205,53 @@ def in_process(command, log):
     return 0
 
 
-def test_end_to_end_with_a_tiny_judge(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def tiny_run(tmp_path, monkeypatch):
+    """Runs an ablation of a tiny judge in this process; gives its table and the commands that were carried out."""
     for part in make_judge(tmp_path):
         part.save_pretrained(tmp_path / "judge")
     write_simulated(tmp_path / "corpus", {"train": 4, "test": 3})
     asked = []
     monkeypatch.setattr(ablations, "call", lambda command, log: asked.append(command) or in_process(command, log))
-    words = ["tokens", "--corpus", str(tmp_path / "corpus"), "--judge", str(tmp_path / "judge"), "--steps", "1"]
-    words += ["--output", str(tmp_path / "out"), "--variants", "tokens_64", "--limit", "2"]
-    assert [ablations.main(words), ablations.main(words)] == [0, 0]
+
+    def run(name, *words):
+        where = [
+            "--corpus",
+            str(tmp_path / "corpus"),
+            "--judge",
+            str(tmp_path / "judge"),
+            "--output",
+            str(tmp_path / "out"),
+        ]
+        assert ablations.main([name, *where, "--steps", "1", "--examples", "4", "--limit", "2", *words]) == 0
+        return (tmp_path / "out" / name / "table.md").read_text(encoding="utf-8"), asked
+
+    return run
+
+
+def config_of(tmp_path, place):
+    return json.loads((tmp_path / "out" / place / "sft" / "config.json").read_text())
+
+
+def test_end_to_end_with_a_tiny_judge(tiny_run, tmp_path, capsys):
+    tiny_run("tokens", "--variants", "tokens_64")
+    said, asked = tiny_run("tokens", "--variants", "tokens_64")
     assert len(asked) == 4  # parts, data, sft and eval, once
-    said = (tmp_path / "out" / "tokens" / "table.md").read_text(encoding="utf-8")
     assert said in capsys.readouterr().out
     assert "MAE of MOS; n = 2 |" in said
-    made = json.loads((tmp_path / "out" / "tokens" / "tokens_64" / "sft" / "config.json").read_text())
-    assert made["adapter_tokens"] == 64
+    assert config_of(tmp_path, "tokens/tokens_64")["adapter_tokens"] == 64
+
+
+def test_another_encoder_and_another_language_model_are_trained(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "eval_main", lambda words: 0)  # which has untrained models write long texts
+    encoder, language_model = make_backbones(tmp_path / "others", "wavlm", size=32)
+    swapped = [f"encoder_{Path(encoder).name}", f"llm_{Path(language_model).name}"]
+    backbones = ["--backbone", f"encoder={encoder}", "--backbone", f"llm={language_model}"]
+    said, _ = tiny_run("backbones", *backbones, "--variants", ",".join(swapped))
+    assert all(name.replace("_", " ", 1) in said.splitlines()[2] for name in swapped)
+    parts = [config_of(tmp_path, f"backbones/{name}") for name in swapped]
+    assert [one["audio_config"]["model_type"] for one in parts] == ["wavlm", "audio_judge_encoder"]
+    assert [one["text_config"]["hidden_size"] for one in parts] == [64, 32]
 
 
 def test_lists_what_there_is(capsys):
