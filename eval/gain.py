@@ -82,9 +82,7 @@ def measure_gain(
     """
     names = list(dict.fromkeys(name for clip in clips for name in clip.ratings))
     drawn = groups if groups is not None and len(set(groups)) >= LEAST_GROUPS else None
-    columns = [
-        _column(one, names) for one in (before, after, [_means(clip) for clip in clips])
-    ]  # (clips, rubrics) each
+    columns = [_array(one, names) for one in (before, after, [_means(clip) for clip in clips])]  # (clips, rubrics) each
     ends = [(get_rubric(name).low, get_rubric(name).high) for name in names]
 
     def figures(*parts: np.ndarray) -> dict[str, float]:
@@ -113,7 +111,7 @@ def _means(clip: RatedClip) -> dict[str, float]:
     return {name: rating.value for name, rating in clip.ratings.items()}
 
 
-def _column(scores: Scores, names: Sequence[str]) -> np.ndarray:
+def _array(scores: Scores, names: Sequence[str]) -> np.ndarray:
     return np.array([[one.get(name, np.nan) for name in names] for one in scores], dtype=float)
 
 

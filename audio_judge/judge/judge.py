@@ -499,9 +499,7 @@ class AudioJudge:
 
         def draft(index: int) -> Draft:
             begun = drafts.draft_comparison(said[index], names, form, language)
-            if not self.identity.is_untaught or language != "en":
-                return begun
-            return replace(begun, request=zero_shot.ask("compare", aspects, form=form))
+            return self._spelled_out(begun, "compare", aspects, language, form=form)
 
         if explain:
             said = self._worded(pairs, said, state, draft, drafts.compared, asked, batch_size, max_new_tokens)
@@ -751,15 +749,19 @@ class AudioJudge:
         def draft(index: int) -> Draft:
             beside = self.reader.shows_reference(requests[index], said[index].warnings)
             begun = words.draft(said[index], beside, language)
-            if not self.identity.is_untaught or language != "en":
-                return begun
-            return replace(begun, request=zero_shot.ask(begun.task, asked.rubrics, with_reference=beside))
+            return self._spelled_out(begun, begun.task, asked.rubrics, language, with_reference=beside)
 
         def attach(judgement: Judgement, written: Written) -> Judgement:
             return words.attach(judgement, written, language)
 
         worded = self._worded(requests, said, state, draft, attach, asked, batch_size, max_new_tokens)
         return [words.of_silence(one, language) if one.is_silent else one for one in worded]
+
+    def _spelled_out(self, begun: Draft, task: str, rubrics: Sequence[Rubric], language: str, **how: Any) -> Draft:
+        """A draft whose request says all that is asked, if the judge never learned its task."""
+        if not self.identity.is_untaught or language != "en":
+            return begun
+        return replace(begun, request=zero_shot.ask(task, rubrics, **how))
 
     def _worded(
         self,
