@@ -52,13 +52,13 @@ class Measure:
         Raises:
             AudioError: If the clip, or the original that it needs, cannot be read or measured.
         """
-        from audio_judge.audio import AudioError, read_audio
+        from audio_judge.audio import read_audio
+        from audio_judge.judge.requests import seconds_of
 
+        seconds_of(request, self.longest_seconds)
         part: dict[str, Any] = {"start_time": request.start_time, "end_time": request.end_time}
         part["channel"] = request.channel
         clip = read_audio(request.clip, **part)
-        if clip.seconds > self.longest_seconds:
-            raise AudioError(f"{clip.name}: {clip.seconds:.0f} s; at most {self.longest_seconds:.0f} s (--max-hours)")
         reference = None if request.reference is None else read_audio(request.reference, **part)
         return self.loaded.score(clip, reference), clip.seconds
 

@@ -35,7 +35,17 @@ from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
 from audio_judge.judge.learned import OUR_WORDS, Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
-from audio_judge.judge.requests import Heard, Pair, Questionnaire, Reading, Request, clip_name, part, request_name
+from audio_judge.judge.requests import (
+    Heard,
+    Pair,
+    Questionnaire,
+    Reading,
+    Request,
+    clip_name,
+    part,
+    request_name,
+    seconds_of,
+)
 from audio_judge.judge.spoken import TextQuestion, telling, variants
 from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.processing_audio_judge import LEAST_SECONDS, LONGEST_PAUSE_SECONDS, is_silent, joined_spans, windows
@@ -337,19 +347,8 @@ class Reader:
             )
 
     def seconds(self, request: Request) -> float:
-        """Length of a clip, or of the part of it that is judged, before any of it is read into memory.
-
-        Raises:
-            AudioError: If it is longer than ``longest_seconds``, or cannot be opened.
-        """
-        first, last = request.start_time or 0.0, request.end_time
-        seconds = (audio_info(request.clip).seconds if last is None else last) - first
-        if seconds > self.longest_seconds:
-            raise AudioError(
-                f"{clip_name(request.clip)}: {seconds / 3600:.2f} h; at most {self.longest_seconds / 3600:g} h are judged: "
-                "cut it, give start_time and end_time, or raise the limit"
-            )
-        return seconds
+        """As ``seconds_of``, of a clip that is no longer than ``longest_seconds``."""
+        return seconds_of(request, self.longest_seconds)
 
     def _block(self, audio: Audio) -> np.ndarray:
         return resample(audio.samples, audio.sampling_rate, self.processor.sampling_rate)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from audio_judge.audio import MIX, Audio, AudioSource, Channel
+from audio_judge.audio import MIX, Audio, AudioError, AudioSource, Channel, audio_info
 from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.judge.wordings import fault_of, rubric_of
@@ -331,6 +331,22 @@ def clip_name(clip: AudioSource) -> str:
     if isinstance(clip, Mapping):
         return str(clip.get("path") or "array")
     return str(clip) if isinstance(clip, str | Path) else "array"
+
+
+def seconds_of(request: Request, longest_seconds: float) -> float:
+    """Length of a clip, or of the part of it that is judged, before any of it is read into memory.
+
+    Raises:
+        AudioError: If it is longer than that, or cannot be opened.
+    """
+    first, last = request.start_time or 0.0, request.end_time
+    seconds = (audio_info(request.clip).seconds if last is None else last) - first
+    if seconds > longest_seconds:
+        raise AudioError(
+            f"{clip_name(request.clip)}: {seconds / 3600:.2f} h; at most {longest_seconds / 3600:g} h are judged: "
+            "cut it, give start_time and end_time, or raise the limit"
+        )
+    return seconds
 
 
 def part(audio: Audio, start: float, end: float) -> Audio:
