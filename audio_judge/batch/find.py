@@ -189,7 +189,8 @@ def _row_item(row: dict[str, Any], place: str, folder: Path, columns: Columns) -
     path, reference = columns.path_of(row), row.get(columns.reference) or None
     if not isinstance(path, str):
         has = ", ".join(map(str, row))
-        advice = f"; name its column with --path-column: the row has {has:.200}" if row and path is None else ""
+        is_unnamed = bool(row) and not {columns.path, *PATH_COLUMNS} & set(row)
+        advice = f"; name its column with --path-column: the row has {has:.200}" if is_unnamed else ""
         return Item(row, error=f"{place}: no path ({path!r}); every row needs the path of a clip{advice}")
     if not isinstance(reference, str | None):
         return Item(row, error=f"{place}: {columns.reference} is {reference!r}; the path of a clip is needed")

@@ -146,8 +146,8 @@ def deal(
     Example:
         >>> clips = [RatedClip(f"{k}.wav", {}, "", "own", speaker=f"s{k % 5}") for k in range(50)]
         >>> dealt, together = deal(clips, {"train": 0.8, "test": 0.2})
-        >>> sorted({(clip.split, clip.speaker) for clip in dealt})[0], together
-        (('test', 's3'), ('speaker',))
+        >>> [clip.split for clip in dealt].count("test"), together
+        (10, ('speaker',))
     """
     known = [name for name in KEPT_TOGETHER if any(_FIELDS[name](clip) is not None for clip in clips)]
     fields = [name for name in SAME_CLIP if name != "content" or all(Path(clip.path).is_file() for clip in clips)]
