@@ -9,6 +9,7 @@ from typing import Any
 from audio_judge.messages import clip_state, pair_state, text_messages
 from audio_judge.tasks import TASKS, ParseError, assess, compare, rate, zero_shot
 from audio_judge.tasks.compare import Form
+from audio_judge.tasks.facts import ask_for
 from audio_judge.tasks.free_words import read_free
 
 from .benchmarks import Question, stated
@@ -47,10 +48,9 @@ def short_request(question: Question) -> str:
     """Write a question as judges of ours learn it, in one sentence without its clips, for whoever grades an answer."""
     if question.task == "compare":
         return compare.ask(question.rubrics or ("mos",), form=comparison_form(question))
-    traits = TASKS[question.task].TRAITS
-    asked: dict[str, tuple[Any, ...]] = {"one": question.rubrics[:1], "several": (question.rubrics,), "none": ()}
-    how = {"with_reference": question.heard_reference is not None} if traits.hears_reference else {}
-    return " ".join(str(TASKS[question.task].ask(*asked[traits.asks], **how)).replace(rate.PLACEHOLDER, "").split())
+    hears_reference = TASKS[question.task].TRAITS.hears_reference
+    how = {"with_reference": question.heard_reference is not None} if hears_reference else {}
+    return " ".join(ask_for(question.task, question.rubrics, **how).replace(rate.PLACEHOLDER, "").split())
 
 
 def comparison_form(question: Question) -> Form:

@@ -22,6 +22,7 @@ from audio_judge.tasks import (
     score,
 )
 from audio_judge.tasks.compare import TOKENS, Form, Verdict
+from audio_judge.tasks.facts import ask_for
 from audio_judge.tasks.listeners import Listener
 from audio_judge.tasks.thoughts import holds_tag
 
@@ -60,8 +61,7 @@ class TextQuestion:
             how["form"] = self.layout
         if wordings := [rubric.request for rubric in self.rubrics if isinstance(rubric, Reworded)]:
             how["phrasing"] = wordings[0]
-        asked: dict[str, tuple[Any, ...]] = {"one": self.rubrics[:1], "several": (self.rubrics,), "none": ()}
-        request = TASKS[self.task].ask(*asked[traits.asks], **how)
+        request = ask_for(self.task, self.rubrics, **how)
         request = listeners.ask(request, self.listener) if self.listener else request
         if self.task == "rate":  # whose request has a place for the clip
             return [{"role": "user", "content": rate.content(request, *state)}]

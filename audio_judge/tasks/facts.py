@@ -63,6 +63,29 @@ def is_of_numbers(task: str) -> bool:
     return task in TASKS and set(TASKS[task].TRAITS.states) <= {"scores", "levels"}
 
 
+def ask_for(task: str, rubrics: Sequence[str | Rubric] = (), **how: Any) -> str:
+    """Write the request of a task, by its ``ask``: about the first rubric, about all, or about none, as it asks for.
+
+    Args:
+        **how: Of its ``ask``.
+
+    Example:
+        >>> ask_for("suggest") == suggest.ask(), ask_for("score", ["mos", "noisiness"]) == score.ask("mos")
+        (True, True)
+    """
+    return str(TASKS[task].ask(*_about(task, rubrics), **how))
+
+
+def _about(task: str, rubrics: Sequence[str | Rubric]) -> tuple[Any, ...]:
+    """What the ``ask`` and the ``parse`` of a task take of rubrics."""
+    asked: dict[str, tuple[Any, ...]] = {
+        "one": tuple(rubrics[:1]),
+        "several": (rubrics,) if rubrics else (),
+        "none": (),
+    }
+    return asked[TASKS[task].TRAITS.asks]
+
+
 def read_facts(
     task: str, text: str, rubrics: Sequence[str | Rubric] = (), *, strict: bool = False, language: str = "en"
 ) -> Facts:
@@ -84,9 +107,4 @@ def read_facts(
     if task not in TASKS:
         raise ValueError(f"no answer of task {task!r} can be read; known: {', '.join(TASKS)}")
     module = TASKS[task]
-    asked: dict[str, tuple[Any, ...]] = {
-        "one": tuple(rubrics[:1]),
-        "several": (rubrics,) if rubrics else (),
-        "none": (),
-    }
-    return module.facts(module.parse(text, *asked[module.TRAITS.asks], strict=strict, language=language))
+    return module.facts(module.parse(text, *_about(task, rubrics), strict=strict, language=language))

@@ -12,7 +12,7 @@ from audio_judge.languages import joined
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, Rubric, get_rubric, in_language, sentence_case
 from audio_judge.tasks import assess, compare, detect
 from audio_judge.tasks.compare import TOKENS, Form
-from audio_judge.tasks.facts import TASKS
+from audio_judge.tasks.facts import ask_for
 from audio_judge.tasks.rate import ends
 
 _BESIDE = "The degraded clip is to be judged; the reference clip is its undegraded original."
@@ -71,8 +71,7 @@ def ask(
     if task == "compare":
         return _compare(chosen, form)
     if task not in _WRITERS:
-        asked: dict[str, tuple[Any, ...]] = {"one": tuple(chosen[:1]), "several": (chosen,), "none": ()}
-        return str(TASKS[task].ask(*asked[TASKS[task].TRAITS.asks]))
+        return ask_for(task, chosen)
     request = _WRITERS[task](chosen)
     return f"{_BESIDE}\n{request}" if with_reference else request
 
