@@ -33,8 +33,19 @@ from audio_judge.judge.shipped import place_of
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).with_suffix("")
-# What is the same for all variants, whatever an ablation is about
+# What is the same for all variants, whatever an ablation is about, and how a small judge is taught unless a file says otherwise
 HOW = {"logging_steps": 10, "report_to": "none", "save_strategy": "no"}
+SFT = {
+    "scale_tokens": True,
+    "trainable": ["adapter", "language_model"],
+    "answer_form": "decimal",
+    "max_seconds": 10,
+    "learning_rate": 1e-3,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 10,
+    "weight_decay": 0.01,
+    "per_device_train_batch_size": 16,
+}
 BATCH = "per_device_train_batch_size"
 # What the option --backbone calls a part, to the field of train_sft.py
 PARTS = {"encoder": "audio_backbone", "llm": "text_backbone"}
@@ -73,7 +84,7 @@ class Ablation:
         note: What is other than there, or what the table does not say.
         corpora: Name to an entry of a mixture.
         data: The other fields of the mixture.
-        sft: Options of ``train_sft.py``.
+        sft: Options of ``train_sft.py``, beside ``SFT``.
         tasks: Benchmarks.
         figures: ``BENCHMARK FIGURE`` to what the row is called.
         published: ``of``, the variants, and ``figures``, a row's name to the number of each; empty if nothing was published.
@@ -311,7 +322,7 @@ def _mixture(ablation: Ablation, name: str, places: Mapping[str, str]) -> dict[s
 
 def _sft(ablation: Ablation, name: str, places: Mapping[str, str]) -> dict[str, Any]:
     backbones = {"audio_backbone": "{encoder}", "text_backbone": "{language_model}"}
-    return filled({**backbones, **ablation.sft, **ablation.variants[name].sft}, places)
+    return filled({**backbones, **SFT, **ablation.sft, **ablation.variants[name].sft}, places)
 
 
 def _shared_steps(
@@ -435,12 +446,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--examples", type=int, metavar="N", help="to learn from (default: so many that none comes twice)"
     )
-    parser.add_argument("--grpo_steps", type=int, default=20, metavar="N", help="of GRPO (default: 20)")
+    parser.add_argument("--grpo-steps", type=int, default=20, metavar="N", help="of GRPO (default: 20)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N items of each benchmark")
     parser.add_argument(
         "--proxies", type=int, default=100, metavar="N", help="clips that proxies are made of (default: 100)"
     )
-    parser.add_argument("--batch_size", type=int, default=8, metavar="N", help="of the evaluation (default: 8)")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="of the evaluation (default: 8)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--encoder", help="sentence encoder of the evaluation, for SBERT")
     parser.add_argument("--evaluator", help="language model of the evaluation, for LScore")
