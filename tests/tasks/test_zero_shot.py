@@ -17,9 +17,9 @@ ASKED = {
     "explain": (FIVE, "in one paragraph", "Noisiness: 2\n\nThere is background noise.", {"noisiness": 2.0}),
     "describe": ((MOS,), "'The MOS is NUMBER.'", "There is hiss. The MOS is 3.", {"mos": 3.0}),
     "assess": (EIGHT, "Overall Quality: NUMBER/5", "Overall Quality: 3/5\nSpeech Rate: slow\n\nFair.", {"mos": 3.0, "speech_rate": 1.0}),
-    "suggest": ((), "one suggestion per line", "Key improvement areas: distortion\nRecord again.", {}),
-    "detect": ((), "one word, real or fake", "fake", {}),
-    "compare": ((MOS,), "[SpeechA] if A is better", "B is clearer.\n[SpeechB]", {}),
+    "suggest": ((), "one suggestion per line", "Key improvement areas: distortion\nRecord again.", ("distortion",)),
+    "detect": ((), "one word, real or fake", "fake", "fake"),
+    "compare": ((MOS,), "[SpeechA] if A is better", "B is clearer.\n[SpeechB]", {"mos": "B"}),
 }  # fmt: skip
 
 
@@ -29,18 +29,15 @@ def test_all_tasks_are_there():
 
 @pytest.mark.parametrize("task", ASKED)
 def test_criterion_ends_and_form_are_said(task):
-    rubrics, form, answer, values = ASKED[task]
+    rubrics, form, answer, stated = ASKED[task]
     request = zero_shot.ask(task, rubrics)
     assert form in request
     for rubric in rubrics:
         assert rubric.definition in request
-        assert {rubric.levels[0], rubric.levels[-1]} <= set(request.replace(";", " ").replace(",", " ").split()) or all(
-            f"= {level}" in request for level in rubric.levels
-        ) or task == "compare"  # fmt: skip
+        assert task == "compare" or zero_shot.scale(rubric) in request
     facts = read_free(task, answer, rubrics)
-    assert {name: facts.values[name] for name in values} == values
-    if not values:
-        assert facts.areas == ("distortion",) or facts.label == "fake" or facts.verdicts == {"mos": "B"}
+    found = {"suggest": facts.areas, "detect": facts.label, "compare": facts.verdicts}.get(task, facts.values)
+    assert found == stated
 
 
 def test_a_summary_without_a_thought_is_what_stands_beside_the_lines():
