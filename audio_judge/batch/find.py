@@ -20,6 +20,10 @@ from audio_judge.batch.items import AUDIO_SUFFIXES, CHANNEL_COLUMN, LIST_SUFFIXE
 from audio_judge.errors import UsageError
 
 
+class NoColumnError(UsageError):
+    """A list without the column that was named."""
+
+
 def find_items(
     arguments: Sequence[str],
     columns: Columns | None = None,
@@ -180,7 +184,7 @@ def _check_header(header: Sequence[str], path: Path, columns: Columns) -> None:
     if repeated:
         raise UsageError(f"{path}: column {min(repeated)!r} is there twice; rename one")
     if columns.path is not None and columns.path not in header:
-        raise UsageError(f"{path}: no column {columns.path!r}; it has {shown}")
+        raise NoColumnError(f"{path}: no column {columns.path!r}; it has {shown}")
     if columns.path is None and not set(PATH_COLUMNS) & set(header):
         raise UsageError(f"{path}: no column {' or '.join(PATH_COLUMNS)}; name it with --path-column; it has {shown}")
 

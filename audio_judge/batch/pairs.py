@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from audio_judge.batch.data_sets import data_set_items, data_set_place
-from audio_judge.batch.find import find_items
+from audio_judge.batch.find import NoColumnError, find_items
 from audio_judge.batch.items import LIST_SUFFIXES, Columns, Item, PairColumns, PairItem
 from audio_judge.errors import UsageError
 
@@ -41,6 +41,8 @@ def find_pairs(
     are_folders = [os.path.isdir(place) for place in (first, second)]
     if are_folders[0] != are_folders[1]:
         file = second if are_folders[0] else first
+        if not file.exists():
+            raise UsageError(f"{file}: no such folder; check the path")
         raise UsageError(f"{file} is no folder, but the other one is; give two files or two folders")
     if are_folders[0]:
         return list(_by_name(first, second, names))
@@ -63,7 +65,12 @@ def _listed(argument: str, columns: PairColumns, stdin: Iterable[str]) -> Iterat
         example = json.dumps({columns.first: "old.wav", columns.second: "new.wav"})
         raise UsageError(f"stdin: {bare[0]!r} is no pair; {example} is needed")
     # The rows are read once for each of their clips; no column is a reference
-    sides = [find_items([argument], Columns(name, ""), stdin=rows) for name in (columns.first, columns.second)]
+    try:
+        sides = [find_items([argument], Columns(name, ""), stdin=rows) for name in (columns.first, columns.second)]
+    except NoColumnError as error:
+        raise UsageError(
+            f"{error}; name the clips of a pair with --first-column and --second-column, or what made each clip with --system-column"
+        ) from error
     for first, second in zip(*sides, strict=True):
         yield _pair(first, second, columns)
 

@@ -101,7 +101,8 @@ def _finish(job: Job, asked: Asked, others: Sequence[Beside] = ()) -> int:
         name = _shown_name(item, asked.columns)
         if answer.error is not None:
             return table.error(name, answer.error)
-        return table.line(name, answer.said, answer.row.get(PEER_SCORES, {}))
+        line = table.line(name, answer.said, answer.row.get(PEER_SCORES, {}))
+        return "\n".join([line, *(f"  warning: {text}" for text in answer.row.get("warnings") or ())])
 
     print(table.header())
     code = finish(replace(job, show=show), asked)

@@ -186,6 +186,7 @@ def assessment(
         agreeing = words if assess.is_clean(target) else _not_called_clean(words, language)
         agreeing = _unopposed(agreeing, facts, language, kinds)
         agreeing = agreeing if kinds is None else _without_other_distortions(agreeing, target, language)
+        agreeing = _said_once(agreeing, language)
         text = assess.write(replace(target, answer=_part(when, language) + _some(agreeing)), language=language)
         return Written(text, assess.parse(text, strict=True, language=language).answer)
 
@@ -432,6 +433,13 @@ def _without_other_distortions(words: str, target: Assessment, language: str) ->
     parts = sentences(words)
     agreeing = [part for part in parts if agrees(part)]
     return words if agreeing == parts else get_language(language).marks["space"].join(agreeing)
+
+
+def _said_once(words: str, language: str) -> str:
+    """Free words without the sentences that were said before."""
+    parts = sentences(words)
+    once = list(dict.fromkeys(parts))
+    return words if once == parts else get_language(language).marks["space"].join(once)
 
 
 def _times_in(sentence: str) -> list[str]:

@@ -709,6 +709,10 @@ class AudioJudge:
         self, requests: Iterable[Request], asked: Questionnaire, batch_size: int, scale: Scale | None = None
     ) -> Iterator[Judgement]:
         """Judgements on rubrics (``mos`` among them) and on known faults."""
+        if scale is not None and not isinstance(scale, Scale):
+            raise TypeError(
+                f"scale={scale!r}: a Scale is needed, such as read_scale('0-100') of audio_judge.rubrics.rubric"
+            )
         about_faults = self.processor.parse_questions(asked.more) if asked.more else []
         for reading in self.reader.read(requests, asked, batch_size):
             said = self.identity.signed(results.judgement_of(reading, asked.answered, scale))

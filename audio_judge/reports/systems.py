@@ -30,6 +30,9 @@ TIE_SHARE = 0.025
 MOST_ASPECTS = 3
 Unit = Literal["points", "probability"]
 
+# n pairs that all agree have p = 2 ** (1 - n) at the least
+_PAIRS_FOR_A_TEST = 6
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -407,6 +410,10 @@ def notes(comparison: Comparison) -> list[str]:
     holms = ", with Holm's correction over the pairs of systems" if several else ""
     if any(one.is_paired for one in contrasts):
         told.append(f"p: Wilcoxon signed-rank test of the pairs, two-sided{holms}.")
+        if any(one.is_paired and one.p is not None and one.counts[0] < _PAIRS_FOR_A_TEST for one in contrasts):
+            told.append(
+                f"With fewer than {_PAIRS_FOR_A_TEST} pairs p is never below 0.05, however clear the difference: compare more clips."
+            )
     if not all(one.is_paired for one in contrasts):
         told.append(
             "Systems without clips of the same names are compared unpaired, all clips of both: Mann-Whitney U test, two-sided"

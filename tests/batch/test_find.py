@@ -330,7 +330,8 @@ class TestPairs:
         [
             (["a.wav"], "no pairs"),
             (["a.wav", "b.wav", "c.wav"], "no pairs"),
-            (["clips", "a.wav"], "a.wav is no folder"),
+            (["clips", "a.wav"], "a.wav: no such folder"),
+            (["clips", "clips/x.wav"], "clips/x.wav is no folder"),
             (["clips", "twice"], "have the same name"),
             (["clips", "empty"], "no sound file"),
         ],

@@ -74,6 +74,15 @@ class TestSummary:
         assert "warnings" not in fine
         assert "2 clips scored, 1 with warnings (their rows say which), 0 errors" in err
 
+    def test_a_table_has_them_below_the_clip(self, run, folder):
+        stereo("antiphase.wav", tone(1, 300, 16_000), -tone(1, 300, 16_000))
+        _, clip, *warnings, fine = (
+            run("score", "antiphase.wav", "clips/0.wav", "--table")[1].split("\n\n")[0].splitlines()
+        )
+        assert (clip.split()[0], fine.split()[0]) == ("antiphase.wav", "clips/0.wav")
+        assert any("dB quieter than channel" in text for text in warnings)
+        assert all(text.startswith("  warning: ") for text in warnings)
+
     def test_skipped_files_are_named(self, run, folder):
         (folder / "clips/notes.txt").touch()
         assert "notes.txt" in run("score", "clips")[2]

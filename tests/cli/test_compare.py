@@ -32,6 +32,14 @@ class TestCompare:
         assert run(*arguments, "--resume")[0] == 1
         assert (folder / "compared.csv").read_bytes() == before
 
+    def test_a_list_without_their_columns_says_what_names_them(self, run, folder):
+        (folder / "clips.csv").write_text("path,model\nclips/0.wav,x\nclips/1.wav,y\n")
+        code, _, err = run("compare", "clips.csv")
+        assert code == 2
+        assert "clips.csv: no column 'a'; it has path, model; name " in err
+        assert "--first-column and --second-column" in err
+        assert "--system-column" in err
+
     def test_reasons_are_written(self, run):
         code, out, _ = run("compare", "clips/0.wav", "clips/1.wav", *SHORT)
         assert code == 0
@@ -106,6 +114,7 @@ class TestSystems:
         ("arguments", "message"),
         [
             (("old",), "old: one system, 'old'; two or more are needed"),
+            (("old", "gone"), "gone: no such folder; check the path"),
             (("old", "new", "--rubric", "hum"), "--rubric: "),
             (("old", "new", "--pairs", "--tie", "0.2"), "--tie is about scores of systems"),
             (("old", "new", "--pairs", "--system-column", "x"), "--system-column is about lists of clips"),

@@ -158,6 +158,10 @@ class TestScore:
         assert hundred.value == pytest.approx((five.value - 1) * 25)
         assert hundred.std == pytest.approx(five.std * 25)
 
+    def test_a_scale_in_words_is_refused(self, judge, wav):
+        with pytest.raises(TypeError, match=r"scale='0-100': a Scale is needed, such as read_scale"):
+            judge.score(wav, scale="0-100")
+
     def test_own_rubric(self, judge, wav):
         warmth = Rubric("warmth", "How warm the voice is.", low=1, high=10, levels=("cold", "warm"))
         judged = judge.score(wav, rubric=warmth)["warmth"]

@@ -54,6 +54,12 @@ class TestCompareScores:
         assert found.difference == pytest.approx(-1.45 / 6, abs=1e-6)
         assert found.low < found.difference < found.high
 
+    @pytest.mark.parametrize(("takes", "is_told"), [("pqrst", True), ("pqrstu", False)])
+    def test_too_few_pairs_for_a_test_are_told(self, takes, is_told):
+        found = compared(*(score_row(name, take, mos) for name, mos in (("old", 4.0), ("new", 2.0)) for take in takes))
+        assert (found.contrasts["old", "new", "mos"].p > 0.05) == is_told
+        assert any("fewer than 6 pairs p is never below 0.05" in note for note in notes(found)) == is_told
+
     def test_a_tie_is_what_is_asked(self):
         found = compared(*TWO, tie=0.6).contrasts["old", "new", "mos"]
         assert (found.wins, found.ties, found.losses) == (1, 3, 2)

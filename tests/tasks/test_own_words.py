@@ -192,3 +192,10 @@ class TestOurs:
         assert ours.merged(Learned({"decide": Lesson("decision")})).words == "ours"
         assert ours.merged(Learned({"describe": Lesson("text")})).words == ""
         assert "words" not in Learned({"explain": Lesson("text")}).note()
+
+
+def test_an_assessment_says_nothing_twice():
+    target = Assessment({"mos": 1.2, "distortion": 1.2}, distortions=(Distortion("background noise"),))
+    draft = assessment(target, False, faults=[Cause("noise")])
+    noise = "One can hear background noise."
+    assert draft.finish(f"The overall quality is bad. {noise} {noise}").words == f"The overall quality is bad. {noise}"
