@@ -378,9 +378,8 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             return samples
         # As a convolution of stride `step`, at a fifth of its cost: blocks of a window by samples of a block, 10 ms in all
         window = torch.hann_window(width // step * step).view(-1, step)
-        weighted = (
-            window @ samples[: len(samples) // step * step].square().view(-1, step).T
-        )  # (blocks of a window, blocks)
+        blocks = samples[: len(samples) // step * step].square().view(-1, step)
+        weighted = window @ blocks.T  # (blocks of a window, blocks)
         count = weighted.shape[1] - len(window) + 1
         energy = torch.stack([row[place : place + count] for place, row in enumerate(weighted)]).sum(0)  # (count,)
         loudest = energy.max()
@@ -547,6 +546,11 @@ class StateWindows(ClipWindows):
     sounds: list[tuple[Any, int]]
     frames: list[list[tuple[int, int]]]
     rate: int
+
+    def passes(self) -> Iterator[range]:
+        """Numbers of the windows that are asked about in one pass, pass by pass."""
+        for first in range(0, len(self), WINDOWS_PER_PASS):
+            yield range(first, min(first + WINDOWS_PER_PASS, len(self)))
 
     def __getitem__(self, place: int) -> list[Any]:
         """The state of a window, with its sound as `audio`: arrays (samples,) at the judge's rate."""
@@ -922,9 +926,8 @@ class AudioJudgeProcessor(ProcessorMixin):
         """
         rows: dict[str, list[torch.Tensor]] = {}
         named, count = dict[str, Question](), 0
-        for first in range(0, len(windows), WINDOWS_PER_PASS):
+        for places in windows.passes():
             before_pass()
-            places = range(first, min(first + WINDOWS_PER_PASS, len(windows)))
             requests = [{"state": windows[place], "questions": questions} for place in places]
             inputs, asked = self.decision_inputs(requests, is_cut=True)
             count += int(inputs["attention_mask"].sum())

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, get_args
 
+from audio_judge.audio.originals import LEAST_CUT_SECONDS
 from audio_judge.clips import Item, RatedClip, RatedPair, Rating
 from audio_judge.data.augment import SCALES, Augmented, Kind, augment_with_chances
 from audio_judge.data.examples import (
@@ -61,7 +62,6 @@ COMPARE_QUESTION = "compare_question"
 COMPARING = ("compare", COMPARE_QUESTION)
 # Whose answers begin with a thought; that of detect is empty
 THINKING = ("assess", "compare", "suggest")
-LATEST_SECONDS = 0.04
 UNFIT = "verdicts that the form of comparison cannot hold"
 ALL_TASKS = (DECIDE, *TASKS, DETECT_QUESTION, COMPARE_QUESTION)
 # Those that ask about the ratings one by one, or about none
@@ -89,7 +89,7 @@ class Manner:
         both_orders: Whether a pair makes two examples, A before B and B before A; else one, in a random order.
         partners: How many earlier clips of the same corpus and split are kept to compare a clip with.
         tie_within: Overall ratings that differ by no more than this are a tie.
-        nearly_same: Chance that a clip is compared with itself, begun up to ``LATEST_SECONDS`` later, which nobody hears: a tie.
+        nearly_same: Chance that a clip is compared with itself, begun up to ``LEAST_CUT_SECONDS`` later, which nobody hears: a tie.
         rubric_questions: Whether a ``decide`` example asks for ``some`` of the rated rubrics or for ``all``: no question changes
             what another one is answered, so all at once teach more for the same clip.
         fault_questions: Whether a ``decide`` example asks about ``none`` or ``some`` of the known faults, there or not with the
@@ -372,7 +372,7 @@ class Instructor:
         if self.manner.nearly_same and rng.random() < self.manner.nearly_same:
             # Without ratings, by which a panel would prefer one or the other of two that are the same now and then
             same, begun = replace(clip, ratings={}), clip.start_time or 0.0
-            later = replace(same, start_time=begun + round(rng.uniform(0.005, LATEST_SECONDS), 4))
+            later = replace(same, start_time=begun + round(rng.uniform(0.005, LEAST_CUT_SECONDS), 4))
             return RatedPair(later, same, {"mos": "tie"} | dict.fromkeys(clip.ratings, "tie"))
         other = rng.choice([one for one in self._partners(clip) if one.path != clip.path])
         scores = [{name: rating.value for name, rating in one.ratings.items()} for one in (other, clip)]

@@ -29,7 +29,7 @@ from audio_judge.judge.judge import AudioJudge
 from audio_judge.judge.native import load_audio_model
 from audio_judge.judge.wordings import understood_by
 from audio_judge.messages import text_messages
-from audio_judge.processing_audio_judge import WINDOWS_PER_PASS, cut_state, read_base64, without_spans
+from audio_judge.processing_audio_judge import cut_state, read_base64, without_spans
 
 SOUNDS = ("audio", "input_audio", "audio_url")
 NOT_HEARD = ("image", "image_url", "input_image", "video", "video_url", "input_video", "file", "input_file", "document")
@@ -397,9 +397,8 @@ def answer_native(pipeline: Any, request: dict[str, Any], check: Callable[[], No
     questions = judge.parse_questions(request["questions"])
     asked = asking.decisions(judge.identity, request["questions"])
     heard = []
-    for first in range(0, len(windows), WINDOWS_PER_PASS):
+    for places in windows.passes():
         check()
-        places = range(first, min(first + WINDOWS_PER_PASS, len(windows)))
         heard += judge.reader.decide([windows[place] for place in places], asked)
     answers = {}
     for question in questions:
