@@ -3,7 +3,7 @@
 Wordings are those kept for testing (``audio_judge.data.paraphrases.ROBUSTNESS``, ``Language.held_out``); nothing here trains.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -219,8 +219,11 @@ def _survival(bench: Bench, name: str, rounds: list[dict[str, Rubric]]) -> list[
     if len(bench.paths) < MIN_CLIPS:
         return _all_not_applicable(name, f"{len(bench.paths)} clips; a correlation needs at least {MIN_CLIPS}")
     base = bench.points(bench.paths, list(bench.usual.values()))
-    # A turned rubric has a name of its own
-    asked = [{name: points[rubric.name] for name, rubric in one.items()} for one, points in _points(bench, rounds)]
+    asked = []
+    for one in rounds:
+        points = bench.points(bench.paths, list(one.values()))
+        # A turned rubric has a name of its own
+        asked.append({name: points[rubric.name] for name, rubric in one.items()})
     rubrics = list(rounds[0])
     correlations = {rubric: np.mean([correlation(base[rubric], one[rubric]) for one in asked]) for rubric in rubrics}
     # A clip that is not scored in some wording has no shift; a correlation is over those that are
@@ -245,11 +248,6 @@ def _survival(bench: Bench, name: str, rounds: list[dict[str, Rubric]]) -> list[
         ),
         _agreement(bench, f"{name}/agreement", base, asked),
     ]
-
-
-def _points(bench: Bench, rounds: list[dict[str, Rubric]]) -> Iterator[tuple[dict[str, Rubric], dict[str, np.ndarray]]]:
-    for one in rounds:
-        yield one, bench.points(bench.paths, list(one.values()))
 
 
 def _agreement(bench: Bench, name: str, base: dict[str, np.ndarray], asked: list[dict[str, np.ndarray]]) -> Check:
