@@ -188,4 +188,5 @@ _GRADES: dict[str, Callable[[Cause, float], dict[str, float]]] = {
     "echo": lambda cause, _: {"coloration": 0.7 * _unit((32 - cause.parameters.get("attenuation_db", 15)) / 28)},
     "pumping": lambda cause, _: {"discontinuity": 0.4 * cause.parameters.get("strength", 0.5)},
     "speed": lambda cause, _: {"coloration": 0.6 * _unit(abs(math.log2(cause.parameters.get("factor", 1.0))))},
+    "wow": lambda cause, _: {"coloration": 0.6 * _unit(math.log10(cause.parameters.get("depth", 0.01) / 0.002) / 1.4)},
 }

@@ -7,7 +7,7 @@ where the fault comes and goes, its spans. A parameter outside the range that th
 ``ValueError`` that names it.
 
 ``degrade`` runs a plan of faults, ``sample_plan`` draws one, ``describe`` puts a cause into words. All keep length and
-alignment (``jitter`` and ``speed`` cannot keep alignment). Music, several channels and degradations learned from data
+alignment (``jitter`` and ``speed`` cannot keep alignment, and ``wow`` only to some hundredths of a second). Music, several channels and degradations learned from data
 are left out.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from audio_judge.clips import Cause
 from audio_judge.degrade.acoustic import add_clicks, add_echo, add_noise, reverberate
-from audio_judge.degrade.amplitude import change_level, change_speed, clip_amplitude, pump_gain, quantise
+from audio_judge.degrade.amplitude import add_wow, change_level, change_speed, clip_amplitude, pump_gain, quantise
 from audio_judge.degrade.codecs import CODECS, transcode
 from audio_judge.degrade.plans import HELD_OUT, draw_cause, sample_plan
 from audio_judge.degrade.spectral import cut_notches, equalise, limit_band
@@ -29,7 +29,7 @@ from audio_judge.degrade.vocoder import vocode
 from audio_judge.degrade.words import describe
 
 __all__ = [
-    "CODECS", "HELD_OUT", "KINDS", "Degraded", "add_clicks", "add_echo", "add_jitter", "add_noise", "change_level", "change_speed",
+    "CODECS", "HELD_OUT", "KINDS", "Degraded", "add_clicks", "add_echo", "add_jitter", "add_noise", "add_wow", "change_level", "change_speed",
     "clip_amplitude", "clip_time", "cut_notches", "degrade", "describe", "draw_cause", "equalise", "limit_band", "lose_packets",
     "pump_gain", "quantise", "reverberate", "sample_plan", "suppress_noise", "transcode", "vocode",
 ]  # fmt: skip
@@ -53,6 +53,7 @@ KINDS = {
     "vocoder": "The speech was resynthesised from a spectrogram with artefacts.",
     "clicks": "Clicks or crackle are added.",
     "speed": "The speech is played too fast or too slow.",
+    "wow": "The pitch swings slowly up and down.",
 }
 FUNCTIONS: dict[str, Callable[..., tuple[np.ndarray, Cause]]] = {
     "noise": add_noise,
@@ -73,6 +74,7 @@ FUNCTIONS: dict[str, Callable[..., tuple[np.ndarray, Cause]]] = {
     "vocoder": vocode,
     "clicks": add_clicks,
     "speed": change_speed,
+    "wow": add_wow,
 }
 
 

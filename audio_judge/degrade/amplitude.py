@@ -1,10 +1,10 @@
-"""Faults of level and sample values: clipping, level, automatic gain, quantisation, speed."""
+"""Faults of level and sample values: clipping, level, automatic gain, quantisation, speed and its wavering."""
 
 from typing import Any
 
 import numpy as np
 import soxr
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import map_coordinates, uniform_filter1d
 from scipy.signal import lfilter
 
 from audio_judge.clips import Cause
@@ -157,3 +157,38 @@ def change_speed(
     require_between("factor", factor, 0.5, 2)
     resampled = soxr.resample(samples.astype(np.float32), sampling_rate * factor, sampling_rate)
     return prevent_overload(fit_length(resampled, len(samples))), Cause("speed", {"factor": factor})
+
+
+def add_wow(
+    samples: np.ndarray,
+    sampling_rate: int,
+    *,
+    rate_hz: float,
+    depth: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, Cause]:
+    """Let the speed waver, as a warped record or a stretched tape does: the pitch swings slowly up and down.
+
+    Args:
+        rate_hz: Swings a second, 0.3 to 6.
+        depth: How far the speed goes from 1 at most, 0.002 to 0.05.
+
+    Returns:
+        Audio whose moments lie within ``depth / (pi * rate_hz)`` seconds of where they lay, and the cause.
+
+    Examples:
+        >>> tone = np.sin(2 * np.pi * 100 / 8000 * np.arange(8000)).astype(np.float32)
+        >>> wavering, _ = add_wow(tone, 8000, rate_hz=2.0, depth=0.05, rng=np.random.default_rng(0))
+        >>> bool(np.abs(wavering - tone).max() > 1)
+        True
+    """
+    require_between("rate_hz", rate_hz, 0.3, 6)
+    require_between("depth", depth, 0.002, 0.05)
+    start = rng.uniform(0, 2 * np.pi)
+    swing = 2 * np.pi * rate_hz
+    times = np.arange(len(samples)) / sampling_rate
+    moved = times + depth / swing * (np.cos(start) - np.cos(start + swing * times))  # the speed's integral
+    # Splines between samples of twice the rate, as they lose the highest frequencies
+    finer = soxr.resample(samples.astype(np.float32), sampling_rate, 2 * sampling_rate)
+    wavering = map_coordinates(finer, [moved * 2 * sampling_rate], order=3, mode="constant").astype(np.float32)
+    return prevent_overload(wavering), Cause("wow", {"rate_hz": rate_hz, "depth": depth})

@@ -107,6 +107,7 @@ WORDS = {
     "vocoder": lambda p: f"vocoder artefacts: {VOCODED[p['mode']]} at {_number(100 * p['amount'])} %",
     "clicks": lambda p: f"{_number(p['clicks_per_second'])} clicks a second",
     "speed": lambda p: f"played at {p['factor']:.2f} times the speed",
+    "wow": lambda p: f"pitch wavering by {_number(100 * p['depth'])} % {_number(p['rate_hz'])} times a second",
 }
 
 

@@ -896,6 +896,11 @@ CAUSES = {
         ("The pitch is not the speaker's own.", "The pace is unnatural."),
         r"too (?:fast|slow)|off the right pace",
     ),
+    "wow": CauseWords(
+        _graded((_MASS, "wow"), (_MASS, "wavering of the pitch")),
+        ("The pitch swings up and down.", "Held sounds waver."),
+        r"wow|waver(?:ing|s)? of the pitch|pitch (?:wavers|wavering)",
+    ),
 }
 
 DIMENSIONS = {

@@ -611,6 +611,11 @@ CAUSES = {
         ("La hauteur n'est pas celle du locuteur.", "Le tempo n'est pas naturel."),
         r"lecture est (?:(?:un peu|nettement|beaucoup|bien) )*(?:trop (?:lente|rapide)|à côté du bon tempo)",
     ),
+    "wow": CauseWords(
+        (("un léger pleurage",), ("un pleurage notable",), ("un fort pleurage", "un pleurage sévère")),
+        ("La hauteur monte et descend.", "Les sons tenus flottent."),
+        r"pleurages?",
+    ),
 }
 
 DIMENSIONS = {

@@ -40,6 +40,7 @@ _HURTS = {
     "level": "loudness",
     "pumping": "loudness",
     "speed": "coloration",
+    "wow": "coloration",
 }
 KINDS = tuple(_HURTS)
 # Kinds that are the low scores of a dimension by another name: one sentence speaks of both
@@ -71,6 +72,7 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
     ("level", "change_db"): (8, 20),  # before gain_db, which is 0 where only places change
     ("level", "gain_db"): (6, 20),
     ("speed", "factor"): (0.05, 0.2),
+    ("wow", "depth"): (0.005, 0.02),
 }
 # The parameter whose side of a neutral value says in which direction a cause goes
 _DIRECTIONS = {"level": ("gain_db", 0.0), "speed": ("factor", 1.0)}

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.signal import correlate, welch
+from scipy.signal import correlate, hilbert, welch
 
 from audio_judge.clips import Cause
 from audio_judge.degrade import (
@@ -18,6 +18,7 @@ from audio_judge.degrade import (
     add_echo,
     add_jitter,
     add_noise,
+    add_wow,
     change_level,
     change_speed,
     clip_amplitude,
@@ -219,6 +220,24 @@ class TestChangeSpeed:
         heard, _ = change_speed(make_tone(1000), RATE, factor=1.25)
         frequencies, power = welch(heard, RATE, nperseg=8192)
         assert frequencies[np.argmax(power)] == pytest.approx(1250, abs=10)
+
+
+class TestAddWow:
+    def test_pitch_swings_by_the_depth_at_the_rate(self):
+        tone = np.sin(2 * np.pi * 1000 / 8000 * np.arange(16_000)).astype(np.float32)
+        heard, cause = add_wow(tone, 8000, rate_hz=2.0, depth=0.02, rng=make_rng())
+        pitch = np.diff(np.unwrap(np.angle(hilbert(heard))))[800:-800] * 8000 / (2 * np.pi)
+        assert (pitch.max(), pitch.min()) == (pytest.approx(1020, abs=1), pytest.approx(980, abs=1))
+        frequencies, power = welch(pitch - pitch.mean(), 8000, nperseg=len(pitch))
+        assert frequencies[np.argmax(power)] == pytest.approx(2, abs=0.3)
+        assert cause == Cause("wow", {"rate_hz": 2.0, "depth": 0.02})
+
+    def test_highest_frequencies_are_kept(self):
+        noise = make_rng().normal(0, 0.1, RATE).astype(np.float32)
+        heard, _ = add_wow(noise, RATE, rate_hz=1.0, depth=0.01, rng=make_rng())
+        spectra = [welch(one, RATE, nperseg=1024)[1] for one in (noise, heard)]
+        high = slice(int(18_000 / RATE * 1024), int(19_000 / RATE * 1024))
+        assert decibels(np.sqrt(spectra[1][high].mean() / spectra[0][high].mean())) == pytest.approx(0, abs=1)
 
 
 class TestLimitBand:
@@ -491,6 +510,8 @@ class TestDegrade:
             ("vocoder", {"mode": "talkbox", "amount": 0.5}, "mode is 'talkbox'"),
             ("clicks", {"clicks_per_second": 0.0}, "clicks_per_second is 0.0"),
             ("speed", {"factor": 9.0}, "factor is 9.0"),
+            ("wow", {"rate_hz": 20.0, "depth": 0.01}, "rate_hz is 20.0"),
+            ("wow", {"rate_hz": 1.0, "depth": 0.3}, "depth is 0.3"),
             ("moonlight", {}, "cause.kind is 'moonlight'"),
         ],
     )
@@ -516,7 +537,7 @@ class TestSamplePlan:
     def test_plans_vary_and_avoid_what_is_held_out(self):
         plans = [sample_plan(np.random.default_rng(seed)) for seed in range(1500)]
         causes = [cause for plan in plans for cause in plan]
-        assert {cause.kind for cause in causes} == set(KINDS) - {"echo", "pumping", "notch"}
+        assert {cause.kind for cause in causes} == set(KINDS) - {"echo", "pumping", "notch", "wow"}
         assert not {cause.parameters.get("codec") for cause in causes} & {"g726", "vorbis"}
         repeated = [cause for cause in causes if cause.parameters.get("concealment") == "repeat"]
         assert max(cause.parameters["mean_burst"] for cause in repeated) <= 2
