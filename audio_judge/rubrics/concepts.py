@@ -2,7 +2,7 @@
 
 A concept is something that a simulation does to a clip (``causes``, keys of its severities) or one of our rubrics, and
 the ways in which people ask about it. A third of the wordings never trains, and some concepts never train at all: what
-is measured on those is what a judge makes of words that it was not taught. Three files are no concepts: questions that
+is measured on those is what a judge makes of words that it was not taught. Four files are no concepts: questions that
 no sound answers (``unhearable``), templates that join two concepts (``compositions``), and answers (``scales``).
 
     hum, = (one for one in concepts().values() if one.name == "hum")
@@ -21,7 +21,7 @@ from audio_judge.errors import UsageError
 # More means more of the fault; more means less of it; yes means that it is there; yes means that it is not
 ASKS = ("strength", "freedom", "presence", "absence")
 REGISTERS = ("engineer", "lay", "non_native", "word", "instruction")
-OTHERS = ("unhearable", "compositions", "scales")
+OTHERS = ("unhearable", "frames", "compositions", "scales")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Concept:
         causes: Keys of the severities; how strong the concept is, is the worst of them. Empty if ``rubric`` is given.
         rubric: One of our rubrics, which says how good a clip is in place of causes; a wording's strength is how bad.
         seen: Whether any of its words train; without, all its wordings are ``held_out``.
-        names: Noun phrases that go into ``compositions``.
+        names: Noun phrases that go into ``frames`` and ``compositions``.
         words: Beginnings of words that only this concept may use, if it is not seen.
 
     Example:
@@ -161,6 +161,17 @@ def unhearable() -> tuple[Wording, ...]:
         'How old is the speaker?'
     """
     return _read(_folder() / "unhearable.yaml", _Wordings).wordings
+
+
+@cache
+def frames() -> tuple[Wording, ...]:
+    """Read templates whose ``{a}`` is a name of any concept.
+
+    Example:
+        >>> frames()[0].text.format(a="hum")
+        'How much hum is there?'
+    """
+    return _read(_folder() / "frames.yaml", _Wordings).wordings
 
 
 @cache
