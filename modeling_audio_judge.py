@@ -255,7 +255,10 @@ class ClipScores(nn.Module):
 
     def forward(self, frames: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """`frames` (clips, frames, hidden size) and `mask` (clips, frames), None if all are real, to (clips, scores)."""
-        weights = self.attention(F.relu(self.up_proj(frames)).transpose(1, 2))  # (clips, scores, frames)
+        hidden_states = F.relu(self.up_proj(frames), inplace=True).unflatten(-1, (len(self.attention.weight), -1))
+        # As the convolution of groups that it is, which takes half as long again
+        weights = torch.einsum("cfsp,sp->csf", hidden_states, self.attention.weight[..., 0])
+        weights = weights + self.attention.bias[:, None]  # (clips, scores, frames)
         if mask is not None:
             weights = weights.masked_fill(~mask[:, None], torch.finfo(weights.dtype).min)
         return (weights.softmax(-1) * self.values(frames).transpose(1, 2)).sum(-1)
@@ -322,16 +325,16 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
     def convolve(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """(clips, feature frames, mel bins) to (clips, frames of 40 ms, bands x channels)."""
         hidden_states = features.transpose(1, 2)[:, None]  # (clips, 1, mel bins, feature frames)
+        if features.device.type == "cpu":  # twice as fast there
+            hidden_states = hidden_states.contiguous(memory_format=torch.channels_last)
         # Of each convolution: the stride along time of the pool after it, None for no pool
         for conv, stride in zip(self.convs, (2, 1, None, 2, None, None)):
             # Zeros after the end, as a clip without padding would see them
-            hidden_states = F.relu(conv(without_padding(hidden_states, lengths)))  # (clips, channels, bands, frames)
+            hidden_states = conv(without_padding(hidden_states, lengths))  # (clips, channels, bands, frames)
             if stride is not None:
-                # With a stride of 2, a window begins at its own frame: a frame of 40 ms lies where a segment's middle is
-                padding = (1, 1) if stride == 1 else (0, 2)
-                hidden_states = F.pad(without_padding(hidden_states, lengths), padding)
-                hidden_states = F.max_pool2d(hidden_states, (2, 3), (2, stride))
+                hidden_states = pool(without_padding(hidden_states, lengths), stride)
                 lengths = count_frames(lengths, [[3, stride, 1]])
+            hidden_states = F.relu(hidden_states)
         return hidden_states.permute(0, 3, 1, 2).flatten(2)
 
     def convolve_segments(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -345,6 +348,18 @@ class AudioJudgeNisqaEncoder(AudioJudgePreTrainedModel):
         last = self.convs[-1]
         hidden_states = F.relu(F.conv2d(hidden_states, last.weight, last.bias, padding=(1, 0)))[..., 0]
         return hidden_states.unflatten(0, segments.shape[:2]).flatten(2)
+
+
+def pool(hidden_states: torch.Tensor, stride: int) -> torch.Tensor:
+    """
+    The largest of two bands and three frames (clips, channels, bands / 2, frames / stride). With a stride of 2 those begin at
+    their own frame: a frame of 40 ms lies where a segment's middle is. As `max_pool2d`, which takes several times as long.
+    """
+    bands = torch.maximum(hidden_states[:, :, ::2], hidden_states[:, :, 1::2])
+    padded = F.pad(bands, (1, 1) if stride == 1 else (0, 2), value=-torch.inf)
+    last = padded.shape[-1] - 2
+    first, second, third = (padded[..., place : place + last : stride] for place in range(3))
+    return torch.maximum(torch.maximum(first, second), third)
 
 
 class NisqaBranch(nn.Module):

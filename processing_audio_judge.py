@@ -306,31 +306,32 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
             self._constants[name] = made[name]()
         return self._constants[name]
 
-    def spectrum(self, samples: torch.Tensor) -> torch.Tensor:
-        """(samples,) to the power spectrum (frames, bins) that `mel` and `nisqa` share."""
-        spectrum = torch.stft(
-            samples,
-            self.fft_length,
-            self.hop_length,
-            self.window_length,
-            self.constant("window"),
-            pad_mode=self.pad_mode,
-            return_complex=True,
-        )  # (bins, frames)
-        return (spectrum.real.square() + spectrum.imag.square()).T
+    def mel_bands(self, samples: torch.Tensor, views: set[str]) -> dict[str, torch.Tensor]:
+        """(samples,) to what lies in the bands of `mel` and `nisqa` (frames, bands), power and magnitude, from one spectrum."""
+        half, outside = self.fft_length // 2, (self.fft_length - self.window_length) // 2
+        padded = torch.nn.functional.pad(samples[None, None], (half, half), self.pad_mode)[0, 0]
+        frames = padded.unfold(0, self.fft_length, self.hop_length)[:, outside : outside + self.window_length]
+        bands: dict[str, list[torch.Tensor]] = {view: [] for view in views}
+        # Some at a time: copies of all frames, which fit into no cache, take twice as long
+        for block in frames.split(64):
+            spectrum = torch.fft.rfft(block * self.constant("window"), self.fft_length)  # (some frames, bins)
+            power = spectrum.real.square() + spectrum.imag.square()
+            for view, parts in bands.items():
+                parts.append((power if view == "mel" else power.sqrt()) @ self.constant(view))
+        return {view: torch.cat(parts) for view, parts in bands.items()}
 
     def log_mel(self, power: torch.Tensor) -> torch.Tensor:
         """
-        (frames, bins) to (frames, bands): decibels of the power in each band, a full-scale sine near +1 and digital silence
-        at -3 after the fixed scaling `dB / 25 + 1`.
+        Power in the bands (frames, bands) in decibels, a full-scale sine near +1 and digital silence at -3 after the fixed
+        scaling `dB / 25 + 1`.
         """
         # A sine reaches half the sum of the window: scaled so that one of full scale has power 1
         scale = 4 / self.constant("window").sum() ** 2
-        return 10 / 25 * torch.log10((power @ self.constant("mel") * scale).clamp(min=1e-10)) + 1
+        return 10 / 25 * torch.log10((power * scale).clamp(min=1e-10)) + 1
 
-    def nisqa_mel(self, power: torch.Tensor) -> torch.Tensor:
-        """(frames, bins) to NISQA's 48 bands (frames, 48), decibels of the magnitude, at most 80 below the loudest."""
-        decibels = 20 * torch.log10((power.sqrt() @ self.constant("nisqa")).clamp(min=1e-4))
+    def nisqa_mel(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Magnitude in NISQA's 48 bands (frames, 48) in decibels, at most 80 below the loudest."""
+        decibels = 20 * torch.log10(magnitude.clamp(min=1e-4))
         return decibels.clamp(min=decibels.max() - 80)
 
     def compressed_spectrum(self, samples: torch.Tensor) -> torch.Tensor:
@@ -376,18 +377,16 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         step, width = self.sampling_rate // 4000, self.sampling_rate // 100  # samples
         if not self.grid_length or len(samples) < max(self.grid_length, 2 * width):
             return samples
-        # As a convolution of stride `step`, at a fifth of its cost: blocks of a window by samples of a block, 10 ms in all
-        window = torch.hann_window(width // step * step).view(-1, step)
-        blocks = samples[: len(samples) // step * step].square().view(-1, step)
-        weighted = window @ blocks.T  # (blocks of a window, blocks)
-        count = weighted.shape[1] - len(window) + 1
-        energy = torch.stack([row[place : place + count] for place, row in enumerate(weighted)]).sum(0)  # (count,)
+        energy = energy_of_windows(samples, torch.hann_window(width // step * step).view(-1, step))  # (count,)
         loudest = energy.max()
         if loudest == 0:
             return samples
-        # (count,), in frames
-        centres = (torch.arange(len(energy), dtype=torch.float64) * step + width / 2) / self.grid_length
-        turns = torch.polar((energy / loudest).double() ** 4, 2 * torch.pi * centres).sum().angle() / (2 * torch.pi)
+        # After so many steps the phase is the same again
+        period = self.grid_length // math.gcd(self.grid_length, step)
+        loud = (energy / loudest).double().square().square()
+        loud = torch.nn.functional.pad(loud, (0, -len(loud) % period)).view(-1, period).sum(0)  # (period,)
+        centres = (torch.arange(period, dtype=torch.float64) * step + width / 2) / self.grid_length  # in frames
+        turns = torch.polar(loud, 2 * torch.pi * centres).sum().angle() / (2 * torch.pi)
         lead = (self.hop_length - round(float(turns) * self.grid_length)) % self.grid_length
         # (lead,): what begins with a word must not begin with a sound that is nowhere in the clip
         fade = torch.hann_window(2 * lead, dtype=samples.dtype)[:lead]
@@ -397,14 +396,14 @@ class AudioJudgeFeatureExtractor(SequenceFeatureExtractor):
         """(samples,) in [-1, 1] to the views of one clip side by side (frames, sum of their widths), zeros if left out."""
         samples = self.on_grid(samples - samples.mean() if self.remove_offset else samples)
         frames, parts, made = 1 + len(samples) // self.hop_length, [], set(views) - left_out
-        power = self.spectrum(samples) if {"mel", "nisqa"} & made else None  # (frames, bins)
+        bands = self.mel_bands(samples, {"mel", "nisqa"} & made)
         narrow = self.at_16_khz(samples) if {"distill_mos", "whisper"} & made else None
         for view in views:
             if view in left_out:
                 parts.append(samples.new_zeros(frames, self.width(view)))
                 continue
             method, _ = VIEWS[view]
-            part = getattr(self, method)(power if view in ("mel", "nisqa") else narrow)  # (frames or one less, width)
+            part = getattr(self, method)(bands.get(view, narrow))  # (frames or one less, width)
             parts.append(torch.nn.functional.pad(part, (0, 0, 0, frames - len(part))))
         return torch.cat(parts, dim=1)
 
@@ -471,6 +470,19 @@ def mel_filters(bins: int, bands: int, max_frequency: float, rate: int, norm: st
         mel_scale="slaney",
     )
     return torch.tensor(filters, dtype=torch.float32)
+
+
+def energy_of_windows(samples: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Energy (count,) of samples (samples,) in a window (blocks, samples of a block) that begins with each of their blocks."""
+    size, step = window.shape
+    blocks = samples[: len(samples) // step * step].view(-1, step)
+    parts = []
+    # As a convolution, at a quarter of its cost; some at a time, for the sake of caches
+    for first in range(0, len(blocks) - size + 1, 2000):
+        weighted = blocks[first : first + 2000 + size - 1].square() @ window.T  # (some blocks, blocks of a window)
+        # To the first block of a window the second of the next row is added, and so on
+        parts.append(weighted.as_strided((len(weighted) - size + 1, size), (size, size + 1)).sum(1))
+    return torch.cat(parts)
 
 
 def low_pass_third() -> torch.Tensor:
@@ -785,7 +797,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         """(samples,) float32 in [-1, 1], from integers or several channels too; raises on what the encoder cannot hear."""
         samples = as_mono(clip)
         check_length(samples, self.sampling_rate)
-        check_finite(samples)
+        lowest, highest = check_finite(samples)
         if self.max_seconds is not None and len(samples) > math.ceil(self.max_seconds * self.sampling_rate):
             seconds = len(samples) / self.sampling_rate
             raise ValueError(
@@ -793,7 +805,7 @@ class AudioJudgeProcessor(ProcessorMixin):
                 "cut it into windows (audio_judge.AudioJudge does)."
             )
         # What lies beyond full scale is clipped, as when it is played
-        return samples.clamp(-1, 1).numpy()
+        return (samples.clamp(-1, 1) if lowest < -1 or highest > 1 else samples).numpy()
 
     def extract_features(
         self, clips: list[Any], optional_views: list[set[str]] | None = None
@@ -1241,11 +1253,13 @@ def check_length(samples: Any, rate: int):
         raise ValueError(f"A clip of {len(samples) / rate:.3f} s is too short; at least {MIN_SECONDS} s is needed.")
 
 
-def check_finite(samples: torch.Tensor):
-    """Raises a `ValueError` if a sample is no number."""
+def check_finite(samples: torch.Tensor) -> tuple[float, float]:
+    """The lowest and the highest sample; raises a `ValueError` if one is no number."""
     # The two are NaN if a sample is; to ask each one takes 15 times as long
-    if not torch.stack(samples.aminmax()).isfinite().all():
+    lowest, highest = (float(sample) for sample in samples.aminmax())
+    if not math.isfinite(lowest) or not math.isfinite(highest):
         raise ValueError("A clip holds NaN or infinite samples.")
+    return lowest, highest
 
 
 def check_rate(rate: Any):
@@ -1265,8 +1279,7 @@ def as_mono(audio: Any, *, is_played: bool = False) -> torch.Tensor:
     if not samples.is_floating_point():
         samples = integers_as_floats(samples)
     if is_played and samples.numel():
-        check_finite(samples)
-        lowest, highest = samples.aminmax()
+        lowest, highest = check_finite(samples)
         if lowest < -1 or highest > 1:  # else no copy of what may be hours
             samples = samples.clamp(-1, 1)
     if samples.ndim == 2:  # the shorter axis holds the channels
@@ -1299,14 +1312,23 @@ def resample(samples: Any, from_rate: int, to_rate: int) -> Any:
 # Where it sounds
 
 
-def is_loud(samples: Any) -> torch.Tensor:
-    """Which samples, of any shape, are more than digital silence."""
-    return ~(torch.as_tensor(samples).abs() <= SILENCE_PEAK)  # NaN is no silence: who reads it will say so
-
-
 def is_silent(samples: Any) -> bool:
     """Whether a signal (samples,) is digital silence: nowhere above -90 dBFS."""
-    return not bool(is_loud(samples).any())
+    samples = torch.as_tensor(samples)
+    return not len(samples) or max(abs(float(peak)) for peak in samples.aminmax()) <= SILENCE_PEAK
+
+
+def loud_edges(hops: torch.Tensor) -> torch.Tensor:
+    """First and last sample (2, hops) of each hop (hops, samples) that is more than digital silence; -1 if there is none."""
+    size = hops.abs()
+    silent = size.amax(1) <= SILENCE_PEAK  # NaN is no silence: who reads it will say so
+    edges = torch.tensor([[0], [hops.shape[1] - 1]], dtype=torch.int16).repeat(1, len(hops)).masked_fill_(silent, -1)
+    # Most hops are loud from their first sample to their last
+    some = ((torch.minimum(size[:, 0], size[:, -1]) <= SILENCE_PEAK) & ~silent).nonzero()[:, 0]
+    inner = (size[some] > SILENCE_PEAK).byte()  # (some hops, samples)
+    edges[0, some] = inner.argmax(1).short()
+    edges[1, some] -= inner.flip(1).argmax(1).short()
+    return edges
 
 
 class Activity:
@@ -1320,8 +1342,8 @@ class Activity:
     def __init__(self, rate: int):
         self.rate, self.size = rate, max(1, round(HOP_SECONDS * rate))
         self.rest, self.count = torch.empty(0), 0
-        # Of the last hops, whose 10 ms are not yet over: how many samples, their sum, and the sum of their squares
-        self.unfinished = torch.zeros((3, HOPS - 1), dtype=torch.float64)
+        # Of the last hops, whose powers are not yet known: how many samples, their sum, and the sum of their squares (3, hops)
+        self.sums = [torch.zeros((3, HOPS - 1), dtype=torch.float64)]
         self.powers: list[torch.Tensor] = []
         self.power_sum = self.square_sum = 0.0  # of all powers, and of their squares
         # First and last sample of each hop that is more than digital silence; -1 if there is none
@@ -1333,27 +1355,27 @@ class Activity:
         self.count += len(samples)
         samples = torch.cat([self.rest, samples]) if len(self.rest) else samples
         whole = len(samples) // self.size * self.size
-        # No more than some seconds at a time, of which there are copies
-        for block in samples[:whole].split(10_000 * self.size):
+        # No more than two seconds at a time, of which there are copies that fit into a cache
+        for block in samples[:whole].split(2000 * self.size):
             self._measure(block.view(-1, self.size))
         self.rest = samples[whole:].clone()
 
     def _measure(self, hops: torch.Tensor):
-        loud = is_loud(hops)  # (hops, samples)
-        first, last = loud.byte().argmax(1), hops.shape[1] - 1 - loud.flip(1).byte().argmax(1)
-        self.edges.append(torch.stack([first, last]).where(loud.any(1), -1).short())
-        exact = hops.double()
-        squares = exact.square().sum(1)
-        known = squares.isfinite()
-        count = torch.full_like(squares, hops.shape[1])
-        self._add_powers(torch.stack([count, exact.sum(1).where(known, 0.0), squares.where(known, math.inf)]))
+        """The next hops (hops, samples)."""
+        self.edges.append(loud_edges(hops))
+        exact = hops.to(torch.float64, copy=True)
+        total, squares = exact.sum(1), exact.square_().sum(1)
+        self.sums.append(torch.stack([torch.full_like(total, hops.shape[1]), total, squares]))
+        if len(self.sums) > 20:  # of many at once, at less cost than of each
+            self._add_powers()
 
-    def _add_powers(self, sums: torch.Tensor):
-        sums = torch.cat([self.unfinished, sums], dim=1)
-        self.unfinished = sums[:, sums.shape[1] - HOPS + 1 :]
-        if sums.shape[1] < HOPS:
-            return
-        count, total, squares = sums.unfold(1, HOPS, 1).sum(-1)
+    def _add_powers(self):
+        sums = torch.cat(self.sums, dim=1)
+        self.sums = [sums[:, sums.shape[1] - HOPS + 1 :].clone()]
+        known = sums[2].isfinite()
+        sums[1].masked_fill_(~known, 0.0)
+        sums[2].masked_fill_(~known, math.inf)
+        count, total, squares = sums.unfold(1, HOPS, 1).sum(-1)  # (hops,) each
         power = (squares - total.square() / count).clamp(min=0) / count
         finite = power[power.isfinite()]
         self.power_sum += float(finite.sum())
@@ -1372,13 +1394,16 @@ class Activity:
         if not self.edges:
             return
         nothing = torch.zeros(HOPS - 1, dtype=torch.bool)
-        self._add_powers(nothing.double().expand(3, -1))  # so that the last hops have their power too
+        self.sums.append(self.sums[0].new_zeros((3, HOPS - 1)))  # so that the last hops have their power too
+        self._add_powers()
         power, (first, last) = torch.cat(self.powers), torch.cat(self.edges, dim=1)
         sounding = first >= 0
         # Weighted by itself, so that pauses say nothing about the level of what is between them
         level = self.square_sum / self.power_sum if self.power_sum else 0.0
         active = power >= min(level, max(level * 10 ** (QUIET_DB / 10), 10 ** (QUIET_DBFS / 10)))
-        active &= torch.cat([nothing, sounding, nothing]).unfold(0, HOPS, 1).any(-1)
+        before = torch.nn.functional.pad(sounding.cumsum(0), (HOPS, 0))
+        before = torch.cat([before, before[-1:].expand(HOPS - 1)])  # how many hops have sounded, up to each
+        active &= before[HOPS:] > before[:-HOPS]
         changes = torch.cat([nothing[:1], active, nothing[:1]]).byte().diff().nonzero()[:, 0]
         # A part begins with the hop that makes 10 ms sound, and ends with the first of the last 10 ms
         begins, ends = changes[::2], changes[1::2] - HOPS + 1

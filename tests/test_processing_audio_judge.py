@@ -14,7 +14,17 @@ from transformers import WhisperFeatureExtractor, pipeline
 from transformers.decision import prepare_inputs
 
 from audio_judge import AudioJudgeFeatureExtractor, AudioJudgeProcessor
-from audio_judge.processing_audio_judge import as_mono, cut_state, resample, without_spans, yes_and_no
+from audio_judge.processing_audio_judge import (
+    Activity,
+    as_mono,
+    cut_state,
+    energy_of_windows,
+    loud_edges,
+    resample,
+    sounding,
+    without_spans,
+    yes_and_no,
+)
 
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 QUESTIONS: dict = {"clear": {"type": "noul", "instructions": "Is it clear?"}}
@@ -554,6 +564,28 @@ def bursts(
     return (0.3 * swell * np.random.default_rng(0).standard_normal(48_000)).astype(np.float32)
 
 
+class TestActivity:
+    def test_edges_of_hops(self):
+        hops = torch.tensor(
+            [[0.1, 0.2, 0.3], [0.0, 0.1, 0.0], [1e-5, 0.0, -1e-5], [0.0, 0.0, -0.1], [-0.1, 0.0, 0.0], [0.1, 0.0, 0.1]]
+        )
+        assert loud_edges(hops).tolist() == [[0, 1, -1, 2, 0, 0], [2, 1, -1, 2, 0, 2]]
+
+    @pytest.mark.parametrize("size", [1, 47, 4801])
+    def test_blocks_of_any_size_sound_alike(self, size):
+        samples = np.concatenate([np.zeros(5000, np.float32), bursts()[9000:12_000], np.zeros(3001, np.float32)])
+        activity = Activity(8000)
+        for first in range(0, len(samples), size):
+            activity.add(samples[first : first + size])
+        assert activity.spans() == sounding(samples, 8000) != []
+
+    def test_what_is_listened_to_stays_as_it_is(self):
+        samples = torch.from_numpy(bursts()).double()
+        before = samples.clone()
+        sounding(samples, 48_000)
+        assert torch.equal(samples, before)
+
+
 class TestViews:
     def test_views_lie_side_by_side(self):
         both = AudioJudgeFeatureExtractor(views=["nisqa", "mel"])(tone(0.5), return_tensors="pt")["input_features"]
@@ -604,6 +636,21 @@ class TestViews:
     def test_without_a_grid_the_first_frame_begins_with_the_clip(self):
         samples = torch.from_numpy(bursts())
         assert torch.equal(AudioJudgeFeatureExtractor().on_grid(samples), samples)
+
+    def test_bands_are_those_of_one_whole_spectrum(self):
+        extractor, samples = AudioJudgeFeatureExtractor(), torch.from_numpy(bursts())
+        spectrum = torch.stft(
+            samples, 1024, 480, 960, torch.hann_window(960), pad_mode="constant", return_complex=True
+        ).T
+        bands = extractor.mel_bands(samples, {"mel", "nisqa"})
+        torch.testing.assert_close(bands["mel"], spectrum.abs().square() @ extractor.constant("mel"))
+        torch.testing.assert_close(bands["nisqa"], spectrum.abs() @ extractor.constant("nisqa"))
+
+    @pytest.mark.parametrize("count", [480, 24_050, 48_000])  # one window; of some and of more than are made at once
+    def test_energy_of_windows_is_a_convolution(self, count):
+        samples, window = torch.from_numpy(bursts())[:count], torch.hann_window(480)
+        wanted = torch.nn.functional.conv1d(samples.square()[None, None], window[None, None], stride=12)[0, 0]
+        torch.testing.assert_close(energy_of_windows(samples, window.view(-1, 12)), wanted)
 
     def test_whisper_hears_what_transformers_hears(self):
         narrow = torch.from_numpy(tone(1.0, sampling_rate=16_000))

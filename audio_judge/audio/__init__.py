@@ -544,7 +544,7 @@ def _scaled(array: np.ndarray, name: str) -> np.ndarray:
     """Float32 in [-1, 1], integers divided by their full scale as libsndfile does."""
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which is reported
-            return array.astype(np.float32)
+            return array.astype(np.float32, copy=False)  # nobody writes into it
     # Here, because both take seconds to import, and files, which come as floats, do not need them
     import torch
 

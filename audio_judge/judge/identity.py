@@ -49,6 +49,7 @@ class Identity:
         self._reader = reader
         self.name, self.revision = name, revision
         self._warned: set[tuple[str, str]] = set()
+        self._read: tuple[Any, Learned | None] = None, None
 
     @property
     def signature(self) -> str:
@@ -58,7 +59,10 @@ class Identity:
     @property
     def learned(self) -> Learned | None:
         """What it learned; None of a judge that does not say, which is asked typed questions."""
-        return Learned.of(self._reader.model.config)
+        note = getattr(self._reader.model.config, "learned", None)
+        if note is not self._read[0]:  # to read it takes longer than what is asked of it, for every rubric of every clip
+            self._read = note, Learned.of(self._reader.model.config)
+        return self._read[1]
 
     @property
     def is_untaught(self) -> bool:

@@ -41,8 +41,8 @@ def judgement_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | Non
     if rubrics and not scores:
         names = ", ".join(rubric.name for rubric in rubrics)
         return replace(said, error=f"what the judge said gives no score of {names}", text=reading.windows[0].text)
-    timeline = tuple(windows_of(reading, rubrics, scale))
-    return replace(said, scores=scores, timeline=timeline if len(timeline) > 1 else ())
+    timeline = tuple(windows_of(reading, rubrics, scale)) if len(reading.windows) > 1 else ()
+    return replace(said, scores=scores, timeline=timeline)
 
 
 def _score_in(reading: Reading, rubric: Rubric, scale: Scale | None) -> Score | None:

@@ -54,6 +54,22 @@ def nisqa(tmp_path: Path) -> tuple[Path, nn.Module]:
     return file, network
 
 
+def plain_scores(encoder: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """Scores (1, scores) of a clip (1, feature frames, mel bins) by the layers that the parameters of an encoder are named after."""
+    states = features.transpose(1, 2)[:, None]
+    for conv, stride in zip(encoder.convs, (2, 1, None, 2, None, None), strict=True):
+        states = functional.relu(conv(states))
+        if stride is not None:
+            states = functional.pad(states, (1, 1) if stride == 1 else (0, 2))
+            states = functional.max_pool2d(states, (2, 3), (2, stride))
+    states = encoder.norm(encoder.input_proj(states.permute(0, 3, 1, 2).flatten(2)))
+    for layer in encoder.layers:
+        states = layer(states, None)
+    pool = encoder.scores
+    weights = pool.attention(functional.relu(pool.up_proj(states)).transpose(1, 2)).softmax(-1)
+    return (weights * pool.values(states).transpose(1, 2)).sum(-1)
+
+
 class TestNisqa:
     def test_the_segments_say_what_the_original_says(self, nisqa):
         file, network = nisqa
@@ -90,6 +106,18 @@ class TestNisqa:
             together = encoder(inputs["input_features"], inputs["attention_mask"]).scores
             alone = [encoder(extractor(clip, return_tensors="pt")["input_features"]).scores[0] for clip in clips]
         torch.testing.assert_close(together, torch.stack(alone), atol=1e-5, rtol=1e-5)
+
+    def test_the_frames_are_those_of_plain_layers_in_training_too(self, nisqa):
+        """The convolutions, pools and weights of frames as their names say, and how each is learned from them."""
+        encoder = read_nisqa(nisqa[0], form="frames").train()
+        features, mask = torch.randn(2, 61, 48), torch.ones(2, 61, dtype=torch.long)
+        mask[1, 40:] = 0
+        scores = encoder(features, mask).scores
+        plain = torch.cat([plain_scores(encoder, features[:1]), plain_scores(encoder, features[1:, :40])])
+        torch.testing.assert_close(scores, plain, atol=1e-5, rtol=1e-5)
+        weight = encoder.convs[0].weight
+        learned = [torch.autograd.grad(some.square().sum(), weight, retain_graph=True)[0] for some in (scores, plain)]
+        torch.testing.assert_close(*learned, atol=1e-3, rtol=1e-3)
 
     def test_without_weights_it_says_where_to_get_them(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"github\.com/gabrielmittag/NISQA"):
