@@ -123,7 +123,7 @@ def analyze(
         loudness_lufs=loudness(samples, audio.sampling_rate),
         peak_dbfs=20 * math.log10(peak) if peak else None,
         clipping_share=clipping_share(samples),
-        snr_db=_signal_to_noise(frames, samples, audio.sampling_rate, gaps),
+        snr_db=signal_to_noise(samples, audio.sampling_rate, gaps),
         bandwidth_hz=bandwidth(samples, audio.sampling_rate),
         dropouts=gaps,
         silence_share=float((frames < SILENCE_DBFS).mean()),
@@ -190,10 +190,15 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
-def _signal_to_noise(
-    frames: np.ndarray, samples: np.ndarray, rate: int, dropouts: tuple[tuple[float, float], ...]
-) -> float | None:
-    """The power of the louder frames over that of the quietest tenth, the noise in the pauses."""
+def signal_to_noise(samples: np.ndarray, rate: int, dropouts: tuple[tuple[float, float], ...] = ()) -> float | None:
+    """The power of the louder frames over that of the quietest tenth, the noise in the pauses, in dB; None if that is not heard.
+
+    Args:
+        samples: Of shape (samples,).
+        rate: In Hz.
+        dropouts: (start, end) in seconds of gaps, in which there is no noise.
+    """
+    frames = _frame_levels(samples, rate)
     # Nothing of the recording's noise is in a gap, nor where samples do not change at all
     lost = _lost_frames(samples, rate, dropouts)[: len(frames)]
     kept = frames[~lost]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from audio_judge.clips import RatedClip, RatedPair
-from audio_judge.rubrics.rubric import ALL_RUBRICS, get_rubric
+from audio_judge.rubrics.rubric import ALL_RUBRICS, RUBRICS, get_rubric
 from audio_judge.tasks import (
     TASKS,
     Assessment,
@@ -118,7 +118,8 @@ def suggestions_of(clip: RatedClip, seed: int | random.Random = 0, language: str
         except ParseError as error:
             raise LackingError("suggestions that cannot be written one per line") from error
     try:
-        return suggest.suggest_for(assessment_of(clip), seed, language=language)
+        aspects = {name: clip.ratings[name].value for name in RUBRICS if name != "mos" and name in clip.ratings}
+        return suggest.suggest_for(assessment_of(clip), seed, language=language, aspects=aspects)
     except LackingError as error:
         raise LackingError(f"no suggestions, and {error}") from error
 

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from audio_judge.clips import Cause
@@ -21,7 +22,8 @@ from audio_judge.judge.results import values_of, worst_window
 from audio_judge.judge.signal_facts import SignalFacts
 from audio_judge.judge.spoken import TextQuestion
 from audio_judge.languages import get_language
-from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
+from audio_judge.languages.findings import FINDINGS
+from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, get_rubric
 from audio_judge.tasks import (
     Assessment,
     Comparison,
@@ -31,15 +33,17 @@ from audio_judge.tasks import (
     Suggestions,
     assess,
     compare,
+    contrast,
     describe,
     explain,
     faults,
-    own_words,
+    findings,
     parts,
     suggest,
 )
 from audio_judge.tasks.compare import Form, Verdict
 from audio_judge.tasks.faults import FAULT_QUESTIONS, TYPE_OF_FAULT, addressed_types, distortions_by_cause
+from audio_judge.tasks.findings import Found
 from audio_judge.tasks.own_words import SENTENCE_END, sentences
 from audio_judge.tasks.thoughts import holds_tag
 
@@ -74,8 +78,10 @@ class Draft:
         compose: Makes the whole answer of free words; raises a ``ValueError`` if they cannot stand there.
         is_one_line: Whether a line break ends the free words.
         is_optional: Whether the judge may write nothing.
-        task: Whose answer it is, where the words of our own writers are known; else empty.
+        task: Whose answer it is, where a request can spell out what is asked; else empty.
         language: Of the answer.
+        settled: The answer in words made of all that was decided and measured, in a language that has such; None to compose it
+            of ``spare``.
     """
 
     request: str
@@ -86,24 +92,18 @@ class Draft:
     is_optional: bool = False
     task: str = ""
     language: str = "en"
-
-    def only_ours(self, words: str) -> str:
-        """Free words without the sentences that our own writers cannot write: slips of a judge that learned no others."""
-        if not self.task:
-            return words
-        lines = [[one for one in sentences(line) if self._is_ours(one)] for line in words.split("\n")]
-        return "\n".join(get_language(self.language).marks["space"].join(line) for line in lines if line)
-
-    def _is_ours(self, sentence: str) -> bool:
-        # The sentence that ends a description is put in by rule
-        return own_words.is_own(sentence, self.task, self.language) or (self.task == "describe" and "MOS" in sentence)
+    settled: Written | None = field(default=None, repr=False)
 
     def finish(self, words: str) -> Written:
         """Put free words in, as ``trimmed`` gives them; those that cannot stand there give way to the spare ones."""
         try:
             return self.compose(words)
         except ValueError:
-            return replace(self.compose(self.spare), is_own=False)
+            return self.by_rule()
+
+    def by_rule(self) -> Written:
+        """The answer in words made of what was decided."""
+        return self.settled or replace(self.compose(self.spare), is_own=False)
 
 
 def explanation(
@@ -150,7 +150,7 @@ def explanation(
         return Written(head + agreeing, agreeing, is_own)
 
     request = explain.ask(RUBRICS, with_reference=with_reference, language=language)
-    spare = explain.reasons(target, language=language)
+    spare = explain.reasons(target, findings.seed_of(head, sorted(target.kinds)), language=language)
     return Draft(request, head, compose, spare, task="explain", language=language)
 
 
@@ -159,7 +159,8 @@ def decided_assessment(judgement: Judgement, types: Mapping[str, str] = TYPE_OF_
 
     The speech rate becomes a word; faults become the ``types`` of distortion that they are, if distortion is scored.
     """
-    scores = {name: score.value for name, score in judgement.scores.items() if name != "speech_rate"}
+    dimensions = {name: judgement.scores[name] for name in SPEECHEVAL_RUBRICS if name in judgement.scores}
+    scores = {name: score.value for name, score in dimensions.items() if name != "speech_rate"}
     rate = judgement.scores.get("speech_rate")  # a judge need not have learned it
     found = distortions_by_cause(judgement.faults or (), types) if "distortion" in scores else ()
     return Assessment(_rounded(scores), "" if rate is None else assess.read_rate(rate.level), found)
@@ -203,13 +204,16 @@ def suggestions(
     knows_faults: bool = False,
     facts: SignalFacts | None = None,
     when: tuple[float, float] | None = None,
+    aspects: Mapping[str, float] = MappingProxyType({}),
 ) -> Draft:
     """Draft suggestions for what was decided, whose worst dimensions are the areas; none contradicts what was measured, ``facts``.
+
+    ``aspects`` are decided scores on NISQA's dimensions, which say more exactly than ``distortion`` what needs work.
 
     With ``knows_faults`` the distortions were decided, too; advice against others, or for other areas, is then left out, and
     advice against those that the judge says nothing about is added.
     """
-    advice = suggest.suggest_for(target, language=language)
+    advice = suggest.suggest_for(target, language=language, aspects=aspects)
 
     def compose(words: str) -> Written:
         lines = suggest.parse(_some(_unopposed(words, facts, language))).suggestions
@@ -295,7 +299,7 @@ def _unopposed_scores(scores: Mapping[str, float], facts: SignalFacts | None) ->
     return {
         name: value
         for name, value in scores.items()
-        if facts is None or not facts.opposes(name, explain.fifth(RUBRICS[name], value))
+        if facts is None or name not in RUBRICS or not facts.opposes(name, explain.fifth(RUBRICS[name], value))
     }
 
 
@@ -557,7 +561,7 @@ def _own_words(text: str, question: TextQuestion) -> Written:
 
 def by_rule(drafts: Sequence[Draft]) -> list[Written]:
     """Finish drafts without the judge, in words made of what was decided."""
-    return [replace(one.finish(""), is_own=False) for one in drafts]
+    return [one.by_rule() for one in drafts]
 
 
 def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
@@ -566,9 +570,27 @@ def _with(judgement: Judgement, written: Written, **facts: Any) -> Judgement:
 
 def draft_explanation(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The explanation of a judgement; of a long clip, its words are about the worst window."""
-    part = worst_window(judgement).scores if judgement.timeline else None
-    return explanation(
-        values_of(judgement), with_reference, language, judgement.faults, part, judgement.facts, judgement.worst
+    scores, part = values_of(judgement), worst_window(judgement).scores if judgement.timeline else None
+    draft = explanation(scores, with_reference, language, judgement.faults, part, judgement.facts, judgement.worst)
+    if language not in FINDINGS:
+        return draft
+    words = _part(judgement.worst, language) + findings.explanation(_found(judgement, part or scores), language)
+    explain.parse(draft.head + words, strict=True, language=language)
+    return replace(draft, settled=Written(draft.head + words, words, is_own=False))
+
+
+def _found(judgement: Judgement, scores: Mapping[str, float]) -> Found:
+    """What is known of a judgement's clip, or of the part with these scores."""
+    facts, mos = judgement.facts, judgement.scores["mos"]
+    unopposed = _unopposed_scores(scores, facts)
+    return Found(
+        {**unopposed, "mos": mos.value},
+        judgement.faults,
+        judgement.seconds if facts is None else facts.seconds,
+        mos.std,
+        {name: score.shares for name, score in judgement.scores.items() if name == "mos" or not judgement.timeline},
+        {} if facts is None else facts.measured(),
+        judgement.worst,
     )
 
 
@@ -583,13 +605,36 @@ def draft_assessment(judgement: Judgement, with_reference: bool, language: str) 
 def draft_suggestions(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The suggestions of a judgement, with advice against the faults that were decided."""
     target = decided_assessment(judgement, faults.ADVISED_TYPE_OF_FAULT)
-    knows_faults = judgement.faults is not None
-    return suggestions(target, language, knows_faults=knows_faults, facts=judgement.facts, when=judgement.worst)
+    knows_faults, values = judgement.faults is not None, values_of(judgement)
+    unopposed = _unopposed_scores(_rounded(values), judgement.facts)
+    aspects = {name: unopposed[name] for name in RUBRICS if name != "mos" and name in unopposed}
+    draft = suggestions(
+        target, language, knows_faults=knows_faults, facts=judgement.facts, when=judgement.worst, aspects=aspects
+    )
+    if language not in FINDINGS or not knows_faults or "mos" not in values:
+        return draft
+    areas = suggest.areas_for(target.scores, aspects, is_known=bool(target.distortions))
+    part = worst_window(judgement).scores if judgement.timeline else values
+    lines = list(findings.advice(_found(judgement, {**values, **part}), areas, language))
+    lines[0] = _part(judgement.worst, language) + lines[0]
+    text = suggest.write(Suggestions(tuple(get_rubric(name).label for name in areas), tuple(lines)), language)
+    suggest.parse(text, strict=True, language=language)
+    return replace(draft, settled=Written(text, "\n".join(lines), is_own=False))
 
 
 def draft_description(judgement: Judgement, with_reference: bool, language: str) -> Draft:
     """The description of a judgement, of its scores alone."""
-    return description(values_of(judgement), with_reference, language, judgement.facts)
+    draft = description(values_of(judgement), with_reference, language, judgement.facts)
+    if language not in FINDINGS:
+        return draft
+    found = replace(_found(judgement, values_of(judgement)), faults=None)
+    if len(found.scores) < 2:  # of the whole alone there is nothing to describe
+        return draft
+    body, mos = findings.description(found, language), round(judgement.scores["mos"].value, 1)
+    text = describe.write(Description(body, mos), findings.seed_of(body), language)
+    return replace(
+        draft, settled=Written(text, describe.parse(text, strict=True, language=language).text, is_own=False)
+    )
 
 
 class Words(NamedTuple):
@@ -619,11 +664,31 @@ SUGGESTIONS = Words(draft_suggestions, suggested, "suggestions")
 DESCRIPTION = Words(draft_description, described, "description")
 
 
-def draft_comparison(said: Preference, aspects: Sequence[str], form: Form, language: str) -> Draft:
-    """The reasons of a preference; the dimensions form has its verdict on the whole among its lines."""
+def draft_comparison(
+    said: Preference,
+    aspects: Sequence[str],
+    form: Form,
+    language: str,
+    each: tuple[Judgement, Judgement] | None = None,
+) -> Draft:
+    """The reasons of a preference; the dimensions form has its verdict on the whole among its lines.
+
+    ``each`` is what was decided of either clip by itself, for reasons with numbers.
+    """
     shares = {name: one for name, one in said.rubrics.items() if name in aspects and name != "mos"}
     overall = compare.verdict(said.rubrics["mos"] if form == "dimensions" else said.probabilities)
     verdicts = preferences.clearest(shares)
     if form == "dimensions":
         verdicts = {name: compare.verdict(one) for name, one in shares.items()}
-    return comparison(Comparison({"mos": overall} | verdicts), aspects, form, language)
+    draft = comparison(Comparison({"mos": overall} | verdicts), aspects, form, language)
+    if each is None or language not in FINDINGS or form == "dimensions" or any(one.error for one in each):
+        return draft
+    won = {name: verdict for name, verdict in verdicts.items() if verdict != "tie"}
+    first, second = (_found(one, values_of(one)) for one in each)
+    share = said.probabilities.get(overall, 0.0)
+    words = contrast.comparison(overall, won, (first, second), share, language)
+    text = f"{words}\n{compare.TOKENS[overall]}"
+    read = compare.parse(text, aspects, strict=True, language=language).verdicts
+    if read != {"mos": overall, **won}:  # never yet
+        return draft
+    return replace(draft, settled=Written(text, words, is_own=False))

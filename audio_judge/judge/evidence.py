@@ -66,7 +66,8 @@ class Alone:
         low, high = analysis.band(samples, rate, LOW_EDGE_DB)
         gaps = () if _is_coarse(samples) else analysis.dropouts(samples, rate)
         loudness = analysis.loudness(samples, rate)
-        return SignalFacts(self.window.seconds, loudness, analysis.clipping_share(samples), gaps, low, high)
+        clipped, snr_db = analysis.clipping_share(samples), analysis.signal_to_noise(samples, rate, gaps)
+        return SignalFacts(self.window.seconds, loudness, clipped, gaps, low, high, snr_db)
 
     def revised(self, heard: Heard, asked: Questionnaire, *_: object) -> Heard:
         """What was heard in the window, with what is measured in it in place of guesses; as it is if only scores are asked for."""

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from audio_judge.errors import UsageError, callers_stacklevel
-from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, Learned
+from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION, LABELLED, OUR_WORDS, Learned
 from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
 from audio_judge.judge.wordings import Questions, Understood, understood_by
 from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
-from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, Rubric
+from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, Rubric
 from audio_judge.tasks import faults
 from audio_judge.tasks.listeners import Listener, as_listener
 
@@ -92,6 +92,12 @@ class Identity:
         return next((some for some in (decided, known) if len(some) > 1), dict(SPEECHEVAL_RUBRICS))
 
     @property
+    def advised(self) -> list[Rubric]:
+        """What suggestions are about: SpeechEval's dimensions, and those of NISQA's that are known to be trained."""
+        exact = [rubric for name, rubric in RUBRICS.items() if name in self.rubrics and self._is_decided(name)]
+        return list({rubric.name: rubric for rubric in [*self.dimensions.values(), *exact]}.values())
+
+    @property
     def fault_questions(self) -> dict[str, dict[str, Any]]:
         """Questions about known faults; none for a judge that is not known to have learned them."""
         knows = self._reader.processor.trained_faults if self.learned is None else self.learned.has_faults
@@ -144,8 +150,17 @@ class Identity:
         """Whether it learned to score a rubric by the probability of each answer."""
         return self.learned is None or self.learned.way_to_score(rubric, (DECIDE, *LABELLED)) is not None
 
+    def scores_all(self, rubrics: Iterable[str]) -> bool:
+        """Whether it is known to have learned to score some rubrics by the probability of each answer."""
+        return all(name in self.rubrics and self._is_decided(name) for name in rubrics)
+
     def writes(self, task: str) -> bool:
-        """Whether the judge writes the free words of a task; after a warning, once, they are made of what it decides if not."""
+        """Whether the judge writes the free words of a task; after a warning, once, they are made of what it decides if not.
+
+        One that learned nothing but sentences of our own writers can say no more than is made of what it decides, and less.
+        """
+        if self.learned is not None and self.learned.words == OUR_WORDS:
+            return False
         if self.learned is None or task in self.learned.tasks:
             return True
         message = f"{self.unlearned(f'to {task}')}: its words are made of what it decides"

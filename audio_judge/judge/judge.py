@@ -492,13 +492,19 @@ class AudioJudge:
         readings = list(self.reader.read(pairs, asked, batch_size))
         said = [self.identity.signed(results.preference_of(reading, every)) for reading in readings]
         names = [one.name for one in aspects]
+        has_numbers = explain and form == "preference" and rubrics[0].name == "mos" and not asked.is_written
+        each = (
+            self._of_each(pairs, listener, language, batch_size)
+            if has_numbers and self.identity.scores_all(RUBRICS)
+            else []
+        )
 
         def state(index: int) -> State:
             shown = preferences.clearest_window(readings[index], every[0].name, cast(Verdict, said[index].better))
             return self.reader.pair_window(pairs[index], shown)
 
         def draft(index: int) -> Draft:
-            begun = drafts.draft_comparison(said[index], names, form, language)
+            begun = drafts.draft_comparison(said[index], names, form, language, each[index] if each else None)
             return self._spelled_out(begun, "compare", aspects, language, form=form)
 
         if explain:
@@ -581,7 +587,7 @@ class AudioJudge:
         listener: str | Listener | None = None,
         language: str = "en",
     ) -> Judgement | list[Judgement]:
-        """Say what to improve: the areas follow from decided scores on SpeechEval's dimensions, the advice is written.
+        """Say what to improve: the areas follow from decided scores on SpeechEval's and NISQA's dimensions, the advice is written.
 
         Of a judge that was trained on known faults, advice against a fault that it does not hear is left out, and there is
         advice against each that it hears.
@@ -593,7 +599,7 @@ class AudioJudge:
         if self.identity.says("suggest"):
             said = self._said("suggest", requests, drafts.SUGGESTIONS, listener, language, batch_size, max_new_tokens)
         else:
-            asked = self._scores(self.dimensions.values(), listener, language, "suggest", self.identity.fault_questions)
+            asked = self._scores(self.identity.advised, listener, language, "suggest", self.identity.fault_questions)
             said = self._in_words(requests, asked, drafts.SUGGESTIONS, batch_size, max_new_tokens)
         return unwrapped(said) if is_single else said
 
@@ -673,7 +679,9 @@ class AudioJudge:
         """
         if self.identity.says(task):
             return tuple(rubric.name for rubric in asking.text_rubrics(self.identity, task))
-        return tuple(self.dimensions if task in ("assess", "suggest") else RUBRICS)
+        if task == "suggest":
+            return tuple(rubric.name for rubric in self.identity.advised)
+        return tuple(self.dimensions if task == "assess" else RUBRICS)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -698,6 +706,15 @@ class AudioJudge:
         """What is asked for scores, alone or for the words of a task."""
         behalf, beside = self.identity.on_behalf_of(listener), {"task": task, "about_faults": about_faults}
         return asking.scores(self.identity, rubrics, behalf, language, **cast(Any, beside))
+
+    def _of_each(
+        self, pairs: Sequence[Pair], listener: str | Listener | None, language: str, batch_size: int
+    ) -> list[tuple[Judgement, Judgement]]:
+        """What is decided of the clips of pairs by themselves, as for an explanation: scores, faults, and what is measured."""
+        asked = self._scores(RUBRICS.values(), listener, language, "explain", self.identity.fault_questions)
+        both = [request for pair in pairs for request in (pair.first, pair.second)]
+        said = list(self._judgements(both, asked, batch_size))
+        return list(zip(said[0::2], said[1::2], strict=True))
 
     def _aspects(self, rubrics: list[Rubric], form: Form) -> list[Rubric]:
         """What the reasons of a comparison may name."""

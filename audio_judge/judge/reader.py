@@ -33,7 +33,7 @@ from audio_judge.judge.evidence import Alone, Evidence, SameClips
 from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.generation import generate, judge_inputs, stop_tokens
 from audio_judge.judge.judgement import SILENT, UNALIKE
-from audio_judge.judge.learned import OUR_WORDS, Learned
+from audio_judge.judge.learned import Learned
 from audio_judge.judge.native_model import NativeProcessor, as_judge
 from audio_judge.judge.requests import (
     Heard,
@@ -500,13 +500,8 @@ class Reader:
         finished = []
         for one, said in zip(drafts, words, strict=True):
             free = trimmed(said.text, is_one_line=one.is_one_line, is_cut=said.cut_off)
-            finished.append(one.finish(one.only_ours(free) if self._knows_our_words_only else free))
+            finished.append(one.finish(free))
         return finished
-
-    @cached_property
-    def _knows_our_words_only(self) -> bool:
-        learned = Learned.of(self.model.config)
-        return learned is not None and learned.words == OUR_WORDS
 
     @cached_property
     def _stops(self) -> tuple[list[int], list[int]]:

@@ -27,6 +27,8 @@ GAP_SECONDS, LONGEST_GAP_SECONDS = 0.02, 0.25
 NARROW_HZ = 4000.0
 # Sound that reaches so high, and lower than a telephone does, is no telephone's
 WIDE_HZ, LOW_CUT_HZ = 16_000.0, 250.0
+# Pauses that lie no further below the speech are noisy; noise that comes and goes with the speech is not in them
+NOISY_DB = 20.0
 # A judge that is this sure hears a slope that lies under noise, or under the torn edges of lost packets
 STUBBORN = 0.7
 
@@ -42,6 +44,7 @@ class SignalFacts:
         gaps: (start, end) in seconds of the window; empty where they cannot be told from coarse rounding.
         low_hz: Lowest frequency of the voice.
         high_hz: Highest frequency that sounds; 0 for silence.
+        snr_db: How far the pauses lie below the speech; None where there are none.
     """
 
     seconds: float
@@ -50,6 +53,7 @@ class SignalFacts:
     gaps: Spans
     low_hz: float
     high_hz: float
+    snr_db: float | None = None
 
     @property
     def side(self) -> int:
@@ -81,6 +85,12 @@ class SignalFacts:
     def is_wide(self) -> bool:
         """Whether the band reaches above and below that of a telephone."""
         return self.high_hz >= WIDE_HZ and self.low_hz <= LOW_CUT_HZ
+
+    def measured(self) -> dict[str, float]:
+        """What words may say beside a score: ``lufs``, ``high_hz``, ``snr_db`` and ``gap_seconds``, as far as it is known."""
+        known = {"lufs": self.loudness_lufs, "high_hz": self.high_hz, "snr_db": self.snr_db}
+        gaps = {"gap_seconds": sum(end - start for start, end in self.gaps)}
+        return gaps | {name: value for name, value in known.items() if value is not None}
 
     def probabilities(self, guessed: Mapping[str, float]) -> dict[str, float]:
         """Kinds of faults of which enough was measured, to their probability.
@@ -123,6 +133,8 @@ class SignalFacts:
             spans = ()  # it is off throughout
         elif fault.kind == "clipping" and self.clipping_share >= CLIPPED_SHARE:
             measured["fraction"] = self.clipping_share
+        elif fault.kind == "noise" and self.snr_db is not None and self.snr_db <= NOISY_DB:
+            measured["snr_db"] = self.snr_db
         elif fault.kind == "band_limit" and self.is_narrow:
             measured["high_hz"] = self.high_hz
         elif fault.kind == "time_clipping" and self.gap_seconds >= GAP_SECONDS:

@@ -74,6 +74,8 @@ _SEVERITY: dict[tuple[str, str], tuple[float, float]] = {
     ("speed", "factor"): (0.05, 0.2),
     ("wow", "depth"): (0.005, 0.02),
 }
+# From where a ``severity``, 0 to 1, is clear, and strong
+_LEAST_SEVERITY = (0.3, 0.6)
 # The parameter whose side of a neutral value says in which direction a cause goes
 _DIRECTIONS = {"level": ("gain_db", 0.0), "speed": ("factor", 1.0)}
 
@@ -189,7 +191,7 @@ def reasons(
     spoken = get_language(language)
     rng = seed if isinstance(seed, random.Random) else random.Random(seed)
     known = profile.rubrics_by_name(rubrics)
-    causes = _strongest_of_each_kind(target.causes)
+    causes = strongest_of_each_kind(target.causes)
     sentences = []
     if is_clean(target.scores, causes, known):
         sentences.append(rng.choice(spoken.texts["clean"]))
@@ -265,14 +267,14 @@ def level_side(text: str, language: str = "en") -> int:
     """Say what a text claims of the level: -1 too quiet, 1 too loud, 0 neither or both.
 
     Example:
-        >>> level_side("The voice is far too quiet."), level_side("It is not too loud.")
-        (-1, 0)
+        >>> level_side("The voice is far too quiet."), level_side("It is not too loud."), level_side("The loudness is right.")
+        (-1, 0, 0)
     """
     spoken, plain = get_language(language), simplified(text)
     found = {
         side
         for side, name in ((-1, "too_quiet"), (1, "too_loud"))
-        for match in re.finditer(spoken.patterns[name], plain, re.IGNORECASE)
+        for match in re.finditer(whole_words(spoken.patterns[name]), plain, re.IGNORECASE)
         if not is_denied(plain, *match.span(), language)
     }
     return found.pop() if len(found) == 1 else 0
@@ -292,10 +294,14 @@ def mentioned_causes(text: str, language: str = "en") -> tuple[str, ...]:
 def severity(cause: Cause) -> int:
     """Grade a cause by its parameters: 0 slight, 1 clear, 2 strong; clear if no known parameter is given.
 
+    A ``severity`` from 0 to 1 among them is what counts.
+
     Example:
-        >>> severity(Cause("noise", {"snr_db": 30.0}))
-        0
+        >>> severity(Cause("noise", {"snr_db": 30.0})), severity(Cause("echo", {"severity": 0.8}))
+        (0, 2)
     """
+    if "severity" in cause.parameters:
+        return sum(cause.parameters["severity"] >= least for least in _LEAST_SEVERITY)
     for (kind, parameter), (slight, strong) in _SEVERITY.items():
         if cause.kind == kind and parameter in cause.parameters:
             amount = _amount(parameter, cause.parameters[parameter])
@@ -311,7 +317,28 @@ def _amount(parameter: str, value: float | list[float]) -> float:
     return abs(value - 1) if parameter == "factor" else abs(value) if parameter in ("gain_db", "change_db") else value
 
 
-def _strongest_of_each_kind(causes: Iterable[Cause]) -> list[Cause]:
+def is_graded(cause: Cause) -> bool:
+    """Whether a cause says by a parameter how strong it is."""
+    known = {parameter for kind, parameter in _SEVERITY if kind == cause.kind}
+    return bool(cause.parameters.keys() & {"severity", *known})
+
+
+def hurts(kind: str) -> str:
+    """The dimension that a kind of cause hurts.
+
+    Example:
+        >>> hurts("jitter")
+        'discontinuity'
+    """
+    return _HURTS[kind]
+
+
+def strongest_of_each_kind(causes: Iterable[Cause]) -> list[Cause]:
+    """The strongest cause of each kind, in the order of the first of each.
+
+    Raises:
+        ValueError: If a kind has no words.
+    """
     strongest: dict[str, Cause] = {}
     for cause in causes:
         if cause.kind not in _HURTS:
@@ -403,7 +430,7 @@ def cause_sentences(cause: Cause, seed: int | random.Random = 0, language: str =
         >>> cause_sentences(Cause("clicks"), seed=1)
         ['You can hear several clicks.', 'This distracts from the words.']
     """
-    (known,) = _strongest_of_each_kind([cause])
+    (known,) = strongest_of_each_kind([cause])
     return _say(known, seed if isinstance(seed, random.Random) else random.Random(seed), get_language(language))
 
 
@@ -450,9 +477,24 @@ def _naming(kind: str, language: str, degrees: tuple[int, ...], directions: tupl
     )
 
 
+def direction(cause: Cause, language: str = "en") -> str:
+    """Say in which direction a level or a speed is off.
+
+    Example:
+        >>> direction(Cause("level", {"gain_db": -12.0}))
+        'too quiet'
+    """
+    return _direction(cause, get_language(language).directions[cause.kind])
+
+
 def _direction(cause: Cause, words: tuple[str, str, str]) -> str:
     below, above, unknown = words
     return {-1: below, 0: unknown, 1: above}[side_of(cause)]
+
+
+def has_side(kind: str) -> bool:
+    """Whether a kind of cause goes in one of two directions."""
+    return kind in _DIRECTIONS
 
 
 def side_of(cause: Cause) -> int:

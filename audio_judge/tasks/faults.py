@@ -165,7 +165,8 @@ def addressed_types(line: str, language: str = "en") -> set[str]:
         return written
     if any(line in lines for name, lines in spoken.advice.items() if name != "distortion"):
         return set()
-    causes = named_causes(line, language)
+    # What is wrong stands before the colon, if there is one; a remedy may name another fault, such as a jitter buffer
+    causes = named_causes(line.partition(":")[0], language) or named_causes(line, language)
     return {ADVISED_TYPE_OF_FAULT[cause] for cause in causes if cause in ADVISED_TYPE_OF_FAULT}
 
 

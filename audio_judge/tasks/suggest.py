@@ -2,17 +2,23 @@
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from audio_judge.languages import LANGUAGES, get_language, simplified, wordings
-from audio_judge.rubrics.rubric import SPEECHEVAL_RUBRICS, in_language, pick
+from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, in_language, pick
 from audio_judge.tasks.assess import Assessment
 from audio_judge.tasks.common import Facts, ParseError, Traits
 from audio_judge.tasks.thoughts import check_free_text, items, join_thought, split_thought
 
 # An area must survive being listed with commas and "and"
 _AREA = re.compile(r"(?!.*\band\b)\w(?:[\w &/'-]*\w)?")
+# What may need work: SpeechEval's dimensions, and NISQA's, which say more exactly what is distorted
+_ASPECTS = tuple(name for name in RUBRICS if name != "mos")
+_RUBRICS = {**SPEECHEVAL_RUBRICS, **{name: RUBRICS[name] for name in _ASPECTS}}
+AREAS = tuple(rubric.label for rubric in _RUBRICS.values())
 # From where an overall score is nearer to good than to fair
 GOOD = 0.625
 _BULLET = r"\s*(?:[-*•–]\s+|\(?\d{1,2}[.):]\s+)"
@@ -68,7 +74,11 @@ def ask(*, phrasing: int | str = 0, held_out: bool = False, language: str = "en"
 
 
 def suggest_for(
-    assessment: Assessment, seed: int | random.Random = 0, most: int = 4, language: str = "en"
+    assessment: Assessment,
+    seed: int | random.Random = 0,
+    most: int = 4,
+    language: str = "en",
+    aspects: Mapping[str, float] = MappingProxyType({}),
 ) -> Suggestions:
     """Make suggestions from an assessment: for the worst dimensions, and for each distortion.
 
@@ -76,6 +86,7 @@ def suggest_for(
         most: How many dimensions to name at most; those in the better half of their scale are never named,
             but for the whole where it is less than good.
         language: Of the suggestions; areas are named in English, and ``write`` translates them.
+        aspects: Scores on NISQA's dimensions, which say what is distorted: they are areas in place of ``distortion``.
 
     Example:
         >>> suggest_for(Assessment({"mos": 3, "intelligibility": 1}, "fast")).areas
@@ -86,19 +97,40 @@ def suggest_for(
     scores = dict(assessment.scores)
     if assessment.speech_rate:
         scores["speech_rate"] = float(rate.level_values[rate.levels.index(assessment.speech_rate)])
-    goodness = {name: SPEECHEVAL_RUBRICS[name].goodness(value) for name, value in scores.items()}
-    names = [name for name in SPEECHEVAL_RUBRICS if goodness.get(name, 1.0) <= 0.5 and name != "mos"]
-    # What is not good on the whole needs something, though no dimension says what
-    if not names and not assessment.distortions and goodness.get("mos", 1.0) < GOOD:
-        names = ["mos"]
-    # Ties keep the order of the table; a wrong pace is as far off as a scale can be, so it comes first.
-    worst = sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]
+    worst = areas_for(scores, aspects, most, is_known=bool(assessment.distortions))
     spoken = get_language(language)
-    lines = [rng.choice(spoken.advice[name]) for name in worst if name != "distortion" or not assessment.distortions]
+    advised = dict.fromkeys("distortion" if name in _ASPECTS else name for name in worst)
+    lines = [rng.choice(spoken.advice[name]) for name in advised if name != "distortion" or not assessment.distortions]
     known = [distortion.kind for distortion in assessment.distortions if distortion.kind in spoken.distortion_advice]
     lines += [rng.choice(spoken.distortion_advice[kind]) for kind in dict.fromkeys(known)]
-    areas = tuple(SPEECHEVAL_RUBRICS[name].label for name in worst)
+    areas = tuple(_RUBRICS[name].label for name in worst)
     return Suggestions(areas, tuple(lines) or (rng.choice(spoken.texts["no_advice"]),))
+
+
+def areas_for(
+    scores: Mapping[str, float], aspects: Mapping[str, float], most: int = 4, *, is_known: bool = False
+) -> list[str]:
+    """Names of the rubrics that need work, the worst first.
+
+    Args:
+        scores: On SpeechEval's dimensions.
+        aspects: On NISQA's, which say what is distorted; then ``distortion`` itself is no area.
+        most: How many at most; those in the better half of their scale are none.
+        is_known: Whether it is known what is distorted, so that the whole is no area either.
+
+    Example:
+        >>> areas_for({"mos": 2.0, "distortion": 1.5}, {"noisiness": 1.5, "loudness": 4.0})
+        ['noisiness']
+    """
+    rated = {**scores, **{name: value for name, value in aspects.items() if name in _ASPECTS}}
+    goodness = {name: _RUBRICS[name].goodness(value) for name, value in rated.items()}
+    asked = [name for name in _RUBRICS if name != "mos" and not (aspects and name == "distortion")]
+    names = [name for name in asked if goodness.get(name, 1.0) <= 0.5]
+    # What is not good on the whole needs something, though no dimension says what
+    if not names and not is_known and goodness.get("mos", 1.0) < GOOD:
+        names = ["mos"]
+    # Ties keep the order of the table; a wrong pace is as far off as a scale can be, so it comes first.
+    return sorted(names, key=lambda name: (goodness[name], name != "speech_rate"))[:most]
 
 
 def write(target: Suggestions, language: str = "en") -> str:
@@ -126,7 +158,7 @@ def write(target: Suggestions, language: str = "en") -> str:
 @cache
 def _areas(language: str) -> dict[str, str]:
     # English label to the label in the language
-    return {rubric.label: in_language(rubric, language).label for rubric in SPEECHEVAL_RUBRICS.values()}
+    return {rubric.label: in_language(rubric, language).label for rubric in _RUBRICS.values()}
 
 
 def parse(text: str, *, strict: bool = False, language: str = "en") -> Suggestions:

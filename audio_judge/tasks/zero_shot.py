@@ -10,7 +10,7 @@ from typing import Any
 
 from audio_judge.languages import joined
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, Rubric, get_rubric, in_language, sentence_case
-from audio_judge.tasks import assess, compare, detect
+from audio_judge.tasks import assess, compare, detect, suggest
 from audio_judge.tasks.compare import TOKENS, Form
 from audio_judge.tasks.facts import ask_for
 from audio_judge.tasks.rate import ends
@@ -130,7 +130,7 @@ def _assess(chosen: Sequence[Rubric]) -> str:
 
 
 def _suggest(chosen: Sequence[Rubric]) -> str:
-    areas = joined([rubric.label for rubric in SPEECHEVAL_RUBRICS.values()], "en")
+    areas = joined(suggest.AREAS, "en")
     return (
         f"Say what should be improved in this speech, of {areas}.\n"
         "The first line is 'Key improvement areas: ' and the names of those that need work, separated by commas, or 'none'.\n"

@@ -23,7 +23,7 @@ from audio_judge.languages import LANGUAGES, get_language
 from audio_judge.messages import clip_state, text_messages
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS
 from audio_judge.tasks import Assessment, Comparison, Distortion, assess, compare, describe, detect, explain, suggest
-from audio_judge.tasks.faults import FAULT_QUESTIONS, all_questions, distortions_by_cause
+from audio_judge.tasks.faults import FAULT_QUESTIONS, addressed_types, all_questions, distortions_by_cause
 from audio_judge.tasks.listeners import as_listener
 
 CLIPS = [(tone(0.6, 300), 48_000), (tone(0.9, 1200), 48_000)]
@@ -352,7 +352,7 @@ class TestShippedJudge:
         ("name", "kind"), [("noisy", "background noise"), ("lossy", "drop / missing"), ("quiet", "level")]
     )
     def test_advice_is_against_the_fault(self, advised, name, kind):
-        assert set(advised[name].suggestions) & set(get_language("en").distortion_advice[kind])
+        assert kind in {one for line in advised[name].suggestions for one in addressed_types(line)}
 
     def test_faults_are_heard(self, advised):
         found = {name: [cause.kind for cause in said.faults] for name, said in advised.items()}
