@@ -664,7 +664,8 @@ class AudioJudgeJoinedEncoder(AudioJudgePreTrainedModel):
                 view = input_features[..., start:end]
                 clips = view.flatten(1).any(1)  # (clips,), True where the view is there
                 if clips.any():  # digital silence has no view of some encoders either
-                    heard[clips] = encoder(view[clips], attention_mask[clips]).last_hidden_state.to(heard.dtype)
+                    some = slice(None) if clips.all() else clips  # without a copy where it is all of them
+                    heard[some] = encoder(view[some], attention_mask[some]).last_hidden_state.to(heard.dtype)
             joined.append(heard)
             start = end
         return AudioJudgeEncoderOutput(last_hidden_state=torch.cat(joined, dim=-1))

@@ -60,7 +60,7 @@ class Identity:
     def learned(self) -> Learned | None:
         """What it learned; None of a judge that does not say, which is asked typed questions."""
         note = getattr(self._reader.model.config, "learned", None)
-        if note is not self._read[0]:  # to read it takes longer than what is asked of it, for every rubric of every clip
+        if note is not self._read[0]:  # once, as it is asked for every rubric of every clip
             self._read = note, Learned.of(self._reader.model.config)
         return self._read[1]
 

@@ -1,5 +1,7 @@
 import json
+import shutil
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pandas
@@ -379,18 +381,30 @@ class TestCheckpoints:
         ).train()
         assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-3", "checkpoint-4"}
 
+    STEPS: ClassVar[dict] = {
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "max_steps": 5,
+        "gradient_accumulation_steps": 1,
+    }
+
+    @pytest.fixture(scope="class")
+    def whole(self, tmp_path_factory, backbones, rows):
+        """A judge that was trained without a break, and the folder with a checkpoint of each of its steps."""
+        folder, judge = tmp_path_factory.mktemp("whole"), make_judge(backbones)
+        make_trainer(folder, judge, rows, **self.STEPS).train()
+        return judge[0], folder
+
     @pytest.mark.parametrize("stop", [2, 3, 4])
-    def test_resumed_run_ends_like_an_uninterrupted_one(self, tmp_path, backbones, rows, stop):
+    def test_resumed_run_ends_like_an_uninterrupted_one(self, tmp_path, backbones, rows, whole, stop):
         """Within an epoch of three steps, after two of them, at its end, and within the next one."""
-        options = {"save_strategy": "steps", "save_steps": 1, "max_steps": 5, "gradient_accumulation_steps": 1}
-        whole = make_judge(backbones)
-        make_trainer(tmp_path / "whole", whole, rows, **options).train()
-        make_trainer(tmp_path / "parts", make_judge(backbones), rows, **options | {"max_steps": stop}).train()
+        model, folder = whole
+        shutil.copytree(folder / f"checkpoint-{stop}", tmp_path / f"checkpoint-{stop}")
         parts = make_judge(backbones)
         torch.manual_seed(99)
-        resumed = make_trainer(tmp_path / "parts", parts, rows, **options)
-        resumed.train(resume_from_checkpoint=last_checkpoint(tmp_path / "parts"))
-        ours, theirs = (model.state_dict() for model, _ in (whole, parts))
+        resumed = make_trainer(tmp_path, parts, rows, **self.STEPS)
+        resumed.train(resume_from_checkpoint=last_checkpoint(tmp_path))
+        ours, theirs = model.state_dict(), parts[0].state_dict()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
