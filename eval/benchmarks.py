@@ -112,7 +112,8 @@ class Benchmark:
         rubrics: What is asked for: names, or whole rubrics.
         metrics: Figures to compute; see ``eval.summary``.
         group_by: Of ``condition``, ``system`` and ``speaker``: over which figures are computed, too.
-        split_by: Groups, also ``language`` and ``corpus``, of each of which figures are computed alone.
+        split_by: Groups, also ``language`` and ``corpus``, of each of which figures are computed alone; real clips that belong to
+            none are beside the fakes of each.
         expected: Number of items that the publication has; another number is reported, not refused.
         pairing: How pairs are made of rated clips for ``compare``: ``pairs``, ``seed``, ``min_gap``.
         suite: Of ``controls``: sanity, robustness or bias.
@@ -372,7 +373,7 @@ def _rated(benchmark: Benchmark, path: str | Path, on_error: OnError) -> Iterato
 
     options = dict(benchmark.options)
     if benchmark.corpus == "labels":
-        read: Iterable[RatedClip | RatedPair] = _labelled(path, on_error, **options)
+        read: Iterable[RatedClip | RatedPair] = _labelled(path, on_error, benchmark.split, **options)
     else:
         read = Corpus(benchmark.corpus, str(path), benchmark.split, on_error=on_error, options=options).read()
     try:
@@ -386,20 +387,32 @@ def _rated(benchmark: Benchmark, path: str | Path, on_error: OnError) -> Iterato
 
 
 def _labelled(
-    path: str | Path, on_error: OnError, audio: str = "path", label: str = "label", system: str = "system"
+    path: str | Path,
+    on_error: OnError,
+    wanted: str = "test",
+    audio: str = "path",
+    label: str = "label",
+    system: str = "system",
+    split: str = "",
 ) -> Iterator[RatedClip]:
-    """Clips of a table whose label is ``real`` (also ``bonafide``) or ``fake`` (also ``spoof``)."""
+    """Clips of a table whose label is ``real`` (also ``bonafide``) or ``fake`` (also ``spoof``).
+
+    Args:
+        wanted: The split to read, where ``split`` names the column that has it.
+    """
     spellings = {"real": "real", "bonafide": "real", "bona-fide": "real", "fake": "fake", "spoof": "fake"}
     folder, corpus = home_of(path), name_of(path)
 
-    def clip(row: Row) -> RatedClip:
+    def clip(row: Row) -> RatedClip | None:
+        if split and row.required(split) != wanted:
+            return None
         said = row.required(label).lower()
         if said not in spellings:
             raise row.error(f"{label} is {said!r}; one of {', '.join(spellings)} expected")
         extra = {"label": spellings[said]}
         return RatedClip(row.audio(audio, folder), {}, "test", corpus, system=row.text(system), extra=extra)
 
-    return read_items(read_rows(path, [audio, label]), clip, corpus, on_error=on_error)
+    return read_items(read_rows(path, [audio, label, *filter(None, [split])]), clip, corpus, on_error=on_error)
 
 
 def paired(rated: Sequence[RatedClip], *, pairs: int, seed: int = 0, min_gap: float = 0.0) -> Iterator[RatedPair]:

@@ -308,8 +308,9 @@ def _own_rubrics(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _split(benchmark: Any, options: argparse.Namespace) -> Any:
-    """The benchmark, with figures of each group of the kinds in ``--by``."""
-    return replace(benchmark, split_by=tuple(filter(None, (options.by or "").split(","))))
+    """The benchmark, with figures of each group of the kinds that its file names or ``--by`` does."""
+    asked = filter(None, (options.by or "").split(","))
+    return replace(benchmark, split_by=tuple(dict.fromkeys([*benchmark.split_by, *asked])))
 
 
 def _only_for_controls(chosen: Sequence[Any]) -> bool:

@@ -127,7 +127,7 @@ def summarise(
     for measured in measures(rows, benchmark, wanted, tools or Tools()):
         figures |= _figures(measured, wanted, resamples, seed)
     figures |= _means_over_rubrics(figures, benchmark)
-    parts = {name: _parts(rows, benchmark, name) for name in benchmark.split_by}
+    parts = {name: _parts(rows, benchmark, name, resamples, seed) for name in benchmark.split_by}
     extracted = sum(bool(row.extracted) for row in rows)
     answered = sum(row.prediction is not None and not row.extracted for row in rows)
     reasons = Counter(row.error for row in rows if row.error is not None)
@@ -143,16 +143,20 @@ def summarise(
     }
 
 
-def _parts(rows: Sequence[Row], benchmark: Benchmark, name: str) -> dict[str, Any]:
-    """The figures of the rows of each language, system or other group, alone, without intervals."""
+def _parts(rows: Sequence[Row], benchmark: Benchmark, name: str, resamples: int, seed: int) -> dict[str, Any]:
+    """The figures of the rows of each language, system or other group, alone, without intervals.
+
+    Real clips that belong to no group stand beside the fakes of each, whose error rates, with intervals, are those of a generator.
+    """
     alone = replace(benchmark, group_by=(), split_by=())
+    people = [row for row in rows if name not in row.groups and row.truth.get("is_real")]
     members: dict[str, list[Row]] = {}
     for row in rows:
         if name in row.groups:
             members.setdefault(row.groups[name], []).append(row)
     found = {}
     for value in sorted(members):
-        said = summarise(members[value], alone, resamples=0)
+        said = summarise([*members[value], *people], alone, resamples=resamples if people else 0, seed=seed)
         found[value] = {key: said[key] for key in ("n", "coverage", "extracted", "figures")}
     return found
 

@@ -5,7 +5,8 @@
 ``DIR/manifest.csv`` has the columns of the recordings' own (kind ``synthetic``). Neural voices (Piper's VITS, Kokoro)
 are well set in half of the clips and anywhere up to unusable in the other; classical ones (festival, flite, espeak-ng)
 have few settings. No voice is in two splits. A clip depends on the seed and its index only, and those that are
-there already are kept. Left out: languages other than English.
+there already are kept. The engines of ``HELD_OUT`` are not among them: ``generators`` tests with these, and nothing may
+ever train on one. Left out: languages other than English.
 """
 
 import argparse
@@ -28,6 +29,8 @@ WORDS_PER_CLIP, LONGEST_SECONDS = 12, 6.0  # what is said at an ordinary speed t
 SPLITS = {"train": 0.7, "validation": 0.15, "test": 0.15}
 # Shares of the engines; those that are not there are left out
 ENGINES = {"piper": 0.4, "kokoro": 0.15, "festival": 0.15, "flite": 0.15, "espeak-ng": 0.15}
+# Engines that no judge of ours has heard, so that there is something to tell of a generator that is new
+HELD_OUT = ("hibari",)
 # What the data's speakers and the classical voices may be used for; simulate lets the same ones speak as it goes
 CLASSICAL = {
     "espeak-ng": {
@@ -44,6 +47,7 @@ LICENCES = {
     "festival": "voice of Festival (free, see its package), own text",
     "piper": "voice as its MODEL_CARD says, own text",
     "kokoro": "Apache-2.0, own text",
+    "hibari": "Apache-2.0, own text",
 }
 WORDS = {
     "who": "the young doctor|my neighbour|a retired pilot|our teacher|the woman at the counter|his cousin Peter|the night porter|"
@@ -93,6 +97,7 @@ class Spoken(NamedTuple):
 
 
 Speak = Callable[[str, str, np.random.Generator], Spoken]  # (split, sentence, rng) -> speech
+Engine = tuple[dict[str, list[str]], Speak]  # the voices of each split, and how one speaks
 
 
 def make_sentence(rng: np.random.Generator) -> str:
@@ -110,6 +115,14 @@ def make_sentence(rng: np.random.Generator) -> str:
         pattern = head + choices[rng.integers(len(choices))] + rest
     parts = [part[0].upper() + part[1:] for part in pattern.split(". ")]
     return "! ".join(part[0].upper() + part[1:] for part in ". ".join(parts).split("! "))
+
+
+def make_text(rng: np.random.Generator, words: int = WORDS_PER_CLIP) -> str:
+    """Make up as many sentences as have that many words, or more."""
+    text = make_sentence(rng)
+    while len(text.split()) < words:
+        text += " " + make_sentence(rng)
+    return text
 
 
 def speak_classical(engine: str, voice: str, sentence: str, rng: np.random.Generator) -> Spoken:
@@ -160,16 +173,19 @@ def share_out(voices: Sequence[str]) -> dict[str, list[str]]:
     return {"train": list(voices[:-2]), "validation": [voices[-2]], "test": [voices[-1]]}
 
 
-def _piper_settings(rng: np.random.Generator) -> dict[str, float]:
+def _piper_settings(rng: np.random.Generator, badly_set: float) -> dict[str, float]:
     """Noise of the sound, speed and noise of the durations: as recommended, or drawn from quiet drone to breakdown."""
-    if rng.random() < 0.5:
+    if rng.random() < 1 - badly_set:
         return {"noise_scale": 0.667, "length_scale": round(float(rng.uniform(0.9, 1.15)), 2), "noise_w_scale": 0.8}
     ranges = {"noise_scale": (0.0, 1.6), "length_scale": (0.6, 1.8), "noise_w_scale": (0.0, 1.8)}
     return {name: round(float(rng.uniform(*ends)), 2) for name, ends in ranges.items()}
 
 
-def piper_voices(folder: Path) -> tuple[dict[str, list[str]], Speak]:
+def piper_voices(folder: Path, badly_set: float = 0.5) -> Engine:
     """Open Piper's voices: every ``.onnx`` with its ``.onnx.json`` below a folder.
+
+    Args:
+        badly_set: Share of the clips with settings that may be wrong.
 
     Returns:
         The voices of each split (one per model and speaker of it), and the function that lets one speak.
@@ -194,7 +210,7 @@ def piper_voices(folder: Path) -> tuple[dict[str, list[str]], Speak]:
         voice = splits[split][rng.integers(len(splits[split]))]
         name, speaker = voice.split()
         model = load(name)
-        settings: Any = _piper_settings(rng)
+        settings: Any = _piper_settings(rng, badly_set)
         settings = SynthesisConfig(int(speaker) if model.config.num_speakers > 1 else None, **settings)
         parts = [chunk.audio_float_array for chunk in model.synthesize(sentence, settings)]
         return Spoken(np.concatenate(parts).astype(np.float32), model.config.sample_rate, f"piper {voice}")
@@ -217,10 +233,10 @@ def _whole_model(folder: Path) -> Iterator[Path]:
         raise FileNotFoundError(f"{folder}: no model of Kokoro; give a folder with an .onnx file or part.bin files")
 
 
-def kokoro_voices(folder: Path) -> tuple[dict[str, list[str]], Speak]:
+def kokoro_voices(folder: Path, badly_set: float = 0.5) -> Engine:
     """Open Kokoro: a model and its voices (``.npz`` or ``.bin``) below a folder.
 
-    Half of the clips speak with a voice as it is; the others with two voices of the split mixed, or one pushed away
+    Most clips speak with a voice as it is; the share ``badly_set`` with two voices of the split mixed, or one pushed away
     from the other, which no longer sounds human, and at a speed that may be wrong.
 
     Returns:
@@ -249,7 +265,7 @@ def kokoro_voices(folder: Path) -> tuple[dict[str, list[str]], Speak]:
         first = splits[split][rng.integers(len(splits[split]))]
         others = [voice for voice in splits[split] if voice != first]
         style, speaker, speed = model.get_voice_style(first), first, rng.uniform(0.9, 1.1)
-        if others and rng.random() < 0.5:
+        if others and rng.random() < badly_set:
             other, weight = others[rng.integers(len(others))], round(float(rng.uniform(-0.8, 0.5)), 1)
             style = (1 - weight) * style + weight * model.get_voice_style(other)
             speaker = f"{first}{weight:+g}*{other}"
@@ -260,21 +276,51 @@ def kokoro_voices(folder: Path) -> tuple[dict[str, list[str]], Speak]:
     return splits, speak
 
 
-def _open_engines(piper: Path | None, kokoro: Path | None) -> dict[str, tuple[dict[str, list[str]], Speak]]:
+def hibari_voices() -> Engine:
+    """Open hibari, a small neural voice that its package brings along (Apache-2.0); it is in ``HELD_OUT``.
+
+    Raises:
+        ImportError: If ``hibari-tts`` is not installed.
+    """
+    try:
+        from hibari import Hibari
+    except ImportError as error:
+        raise ImportError("hibari needs hibari-tts: pip install hibari-tts", name="hibari") from error
+    model, rate = Hibari(), 24_000
+
+    def speak(split: str, sentence: str, rng: np.random.Generator) -> Spoken:
+        speed, seed = float(rng.uniform(0.9, 1.1)), int(rng.integers(2**31))
+        return Spoken(np.asarray(model(sentence, speed=speed, seed=seed), np.float32), rate, "hibari heart")
+
+    return {"test": ["heart"]}, speak
+
+
+def open_engines(piper: Path | None, kokoro: Path | None, badly_set: float = 0.5) -> dict[str, Engine]:
+    """Open the engines that may train: the classical ones that are installed, and those whose folder is given.
+
+    Args:
+        piper: Folder with Piper's voices; None for none.
+        kokoro: Folder with Kokoro's model and voices; None for none.
+        badly_set: Share of the clips of these two with settings that may be wrong.
+
+    Raises:
+        ImportError: If the library of a folder's voices is not installed.
+        FileNotFoundError: If a folder has no voices, or there is no voice at all.
+    """
     engines = {}
     for engine, splits in CLASSICAL.items():
         if shutil.which("text2wave" if engine == "festival" else engine):
             engines[engine] = (splits, _classical(engine))
     if piper is not None:
-        engines["piper"] = piper_voices(piper)
+        engines["piper"] = piper_voices(piper, badly_set)
     if kokoro is not None:
-        engines["kokoro"] = kokoro_voices(kokoro)
+        engines["kokoro"] = kokoro_voices(kokoro, badly_set)
     if not engines:
         raise FileNotFoundError("no voice at all: install espeak-ng, flite or festival, or give --piper or --kokoro")
     return engines
 
 
-def make_voice(engines: dict[str, tuple[dict[str, list[str]], Speak]], seed: int, index: int) -> tuple[str, Spoken]:
+def make_voice(engines: dict[str, Engine], seed: int, index: int) -> tuple[str, Spoken]:
     """Make one clip; the same engines, seed and index give the same sentence, voice and settings.
 
     Returns:
@@ -287,10 +333,7 @@ def make_voice(engines: dict[str, tuple[dict[str, list[str]], Speak]], seed: int
     filled = [split for split in SPLITS if splits.get(split)]
     shares = np.array([SPLITS[split] for split in filled])
     split = filled[rng.choice(len(filled), p=shares / shares.sum())]
-    text = make_sentence(rng)
-    while len(text.split()) < WORDS_PER_CLIP:
-        text += " " + make_sentence(rng)
-    spoken = speak(split, text, rng)
+    spoken = speak(split, make_text(rng), rng)
     return split, spoken._replace(samples=spoken.samples[: int(LONGEST_SECONDS * spoken.rate)])
 
 
@@ -310,7 +353,7 @@ def write_voices(out: Path, clips: int, piper: Path | None = None, kokoro: Path 
         ImportError: If the library of a folder's voices is not installed.
         FileNotFoundError: If a folder has no voices, or there is no voice at all.
     """
-    engines = _open_engines(piper, kokoro)
+    engines = open_engines(piper, kokoro)
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / "manifest.csv"
     rows = list(csv.reader(manifest.open(encoding="utf-8", newline="")))[1:] if manifest.exists() else []

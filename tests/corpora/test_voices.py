@@ -69,7 +69,7 @@ class TestClassical:
 class TestWriteVoices:
     @pytest.fixture(autouse=True)
     def humming(self, monkeypatch):
-        monkeypatch.setattr(voices, "_open_engines", lambda *_: ENGINES)
+        monkeypatch.setattr(voices, "open_engines", lambda *_: ENGINES)
 
     def test_writes_clips_and_their_manifest(self, tmp_path):
         assert voices.write_voices(tmp_path, 3) == 3
@@ -104,4 +104,4 @@ class TestAbsent:
     def test_no_voice_at_all_is_said(self, monkeypatch):
         monkeypatch.setattr(voices.shutil, "which", lambda _: None)
         with pytest.raises(FileNotFoundError, match="no voice at all"):
-            voices._open_engines(None, None)
+            voices.open_engines(None, None)

@@ -87,6 +87,19 @@ class TestSummarise:
         assert parts["a"]["figures"]["mos/MAE"]["answered"] == 1.0
         assert found["left_out"]["system"] == "no row has it"
 
+    def test_real_clips_of_no_system_stand_beside_the_fakes_of_each(self):
+        real = [({"is_real": True}, {"real": 0.5 + number / 20}) for number in range(8)]
+        fakes = [({"is_real": False}, {"real": number / 20 + 0.45 * (number > 3)}) for number in range(8)]
+        made = [
+            replace(row, groups={} if name == "-" else {"system": name})
+            for row, name in zip(rows("detect", [*real, *fakes]), "--------aaaabbbb", strict=True)
+        ]
+        found = summarise(made, small_benchmark(task="detect", split_by=("system",)), resamples=50)["parts"]["system"]
+        assert {name: one["n"] for name, one in found.items()} == {"a": 12, "b": 12}
+        errors = {name: one["figures"]["detect/EER"] for name, one in found.items()}
+        assert errors["a"]["value"] == 0
+        assert errors["b"]["low"] < errors["b"]["value"] < errors["b"]["high"]
+
     def test_correlations_are_averaged_over_rubrics(self):
         names = ("mos", "noisiness")
         truth = [{"scores": dict.fromkeys(names, value)} for value in (1.0, 2.0, 3.0)]
