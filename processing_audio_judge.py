@@ -1355,8 +1355,8 @@ class Activity:
         self.count += len(samples)
         samples = torch.cat([self.rest, samples]) if len(self.rest) else samples
         whole = len(samples) // self.size * self.size
-        # No more than two seconds at a time, of which there are copies that fit into a cache
-        for block in samples[:whole].split(2000 * self.size):
+        # No more than three seconds at a time, of which there are copies that fit into a cache
+        for block in samples[:whole].split(3000 * self.size):
             self._measure(block.view(-1, self.size))
         self.rest = samples[whole:].clone()
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MIN_SECONDS = 0.1
 MIN_RATE, MAX_RATE = 4_000, 384_000
-BLOCK_FRAMES = 2**16
+BLOCK_FRAMES = 2**17
 
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer when a header (FLAC written to a pipe) does not give the length
 _INEXACT_SEEK = ("VORBIS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
