@@ -48,7 +48,8 @@ class Findings:
         middling: Sentences about scores in the middle that no fault explains, ``{list}``; ``middling_one`` of one alone.
         share: The level that most listeners would choose, and how many do.
         sure: How sure a fault is of which nothing was measured.
-        fine: Sentences about what is in order, ``{list}``; ``fine_one`` of one rubric alone.
+        fine: Sentences about what is in order, ``{list}``; ``fine_one`` of one rubric alone; ``but`` more of both, where
+            something else is not.
         item: A score in a list: ``{dim}``, ``{label}``, ``{x}`` and in some ``{note}``, one of ``measures``.
         measures: Rubric to what was measured beside its score.
         flawless: Opens an explanation of a clip without faults.
@@ -83,6 +84,7 @@ class Findings:
     sure: str
     fine: Texts
     fine_one: Texts
+    but: tuple[str, str]
     item: Texts
     measures: Mapping[str, str]
     flawless: Texts
@@ -328,15 +330,15 @@ EN = Findings(
     },
     hurts=(
         (
-            f"[Because of|Owing to|Due to|With|Under] {{cause}}, {_SCORE} {_DOWN} {{x}}.",
+            f"[Because of|Owing to|Due to|With] {{cause}}, {_SCORE} {_DOWN} {{x}}.",
             f"{_SCORE} {_DOWN} {{x}}[, and the reason is|: blame|; this comes from|, brought down by| after|, a victim of| through] {{cause}}.",
-            f"{_HEAR} {{cause}}[: that is|, which means|, and so|:|, hence] {{cost}} points [lost|gone|missing|short] [for|in|on] {{dim}}.",
+            f"{_HEAR} {{cause}}[: that is|, which means|, and so|:|, hence] {{cost}} points [lost|gone|missing|short] [for|in] {{dim}}.",
             f"What [hurts|damages|drags down|spoils|weighs on] {_SCORE}[ ({{x}})| (now {{x}})| ({{x}} of 5)|, at {{x}},] is {{cause}}.",
-            f"{_SCORE} [loses|gives up|forfeits|pays|sheds] {{cost}} [of its 4 points|points|of 4] [to|for|because of] {{cause}}.",
+            f"{_SCORE} [loses|gives up|forfeits|sheds] {{cost}} [of its 4 points|points|of 4] [to|for|because of] {{cause}}.",
             f"The {{dim}} score of {_ONLY}{{x}} [points to|speaks of|tells of|comes with|bears out|reflects] {{cause}}.",
-            f"{{cause}}[, leaving|: that leaves|, and that leaves|, enough to put|, which puts] {_SCORE} [at|on|down at] {{x}}.",
+            f"{{cause}}[, leaving|: that leaves|, and that leaves|] {_SCORE} [at|with] {{x}}.",
             "{cause}, at the [price|cost|expense] of {cost} points [in|of|for] {dim}.",
-            "[Minus|Take off] {cost} [in|for] {dim} [for|over|on account of] {cause}.",
+            "[Minus|Take off] {cost} [in|for] {dim} [over|on account of] {cause}.",
             "{dim} {x}: {cause}.",
         ),
         (
@@ -346,7 +348,7 @@ EN = Findings(
             f"{{cause}} [can be heard|can be made out|can be noticed]: {_SCORE} [loses|gives up|drops] {{cost}} points.",
             "[The price|The cost|The toll] of {cause} is {cost} points [in|of|for] {dim}.",
             "{cost} points [in|of] {dim} [go to|are lost to] {cause}.",
-            "{dim} {x}, [through|from|after|because of] {cause}.",
+            "{dim} {x}, [through|from|because of] {cause}.",
         ),
         (
             f"{{cause}} [can be made out|can be heard|can be noticed], [with little harm|though hardly in the way]: {_SCORE} [keeps|is still|holds] {{x}}.",
@@ -358,8 +360,8 @@ EN = Findings(
     because=(
         "overall the quality is {level}, {mos}, [mainly|chiefly|above all|mostly] [because of|through|due to] {cause}[, which leaves {dim} at {x}| ({dim} {x})|: {dim} {x}].",
         "[listeners|a panel] would say {level} ({mos}), put off [mainly|chiefly|above all|mostly] by {cause}[ ({dim} {x})|: {dim} {x}|, with {dim} at {x}].",
-        "[with|given|under|hearing] {cause}, {dim} gets {x} and the whole {mos}[, which is|, in a word|:] {level}.",
-        "{mos} overall[, which is|, in a word|:] {level}. [Chiefly|Mainly|Above all|Mostly] [to blame|the doing of]: {cause}[ ({dim} {x})|, {dim} {x}|, with {dim} at {x}].",
+        "[with|given|hearing] {cause}, {dim} gets {x} and the whole {mos}[, which is|, in a word|:] {level}.",
+        "{mos} overall[, which is|, in a word|:] {level}. [Chiefly|Mainly|Above all|Mostly] to blame: {cause}[ ({dim} {x})|, {dim} {x}|, with {dim} at {x}].",
     ),
     leads="[Above all: |First of all, |The main trouble: |Most of all, |What weighs most: |Worst: |To begin with, ||]",
     more="[Besides, |Then |Beyond that, |Next, |Also, |Further, |On top, |In addition, |||]",
@@ -393,28 +395,30 @@ EN = Findings(
     ),
     unknown="[|, whatever the cause|, for no reason that I could name|, cause unknown]",
     middling=(
-        "[Middling|So-so|In between|Halfway|Neither here nor there]: {list}.",
-        "[There is room to improve|Not all is well|One could wish for more] [in|with] {list}.",
+        "[Middling|So-so|In between|Halfway]: {list}.",
+        "[There is room to improve in|Not all is well with|One could wish for more in|Not at its best yet:|Some way from the top:] {list}.",
         "{list} [could be better|fall short of the best|stay in the middle|leave something to wish for].",
     ),
     middling_one=(
-        "[Middling|So-so|In between|Halfway|Neither here nor there]: {list}.",
-        "[There is room to improve|Not all is well|One could wish for more] [in|with] {list}.",
+        "[Middling|So-so|In between|Halfway]: {list}.",
+        "[There is room to improve in|Not all is well with|One could wish for more in|Not at its best yet:|Some way from the top:] {list}.",
         "{list} [could be better|falls short of the best|stays in the middle|leaves something to wish for].",
     ),
     share="[{level} to {share} %|{share} % say {level}|{level} for {share} in 100|{share} of 100 say {level}|{share} % would call it {level}]",
     sure="[{share} % sure|sure to {share} %|at {share} % certainty|{share} % likely]",
     fine=(
         "{list} [need no work|raise no complaint|are in order|are as they should be|are no concern|can stay].",
-        "[Nothing to correct in|No complaint about|Nothing speaks against|Leave alone] {list}.",
-        "[In order|Unharmed|Intact|No worry]: {list}.",
-        "[By contrast|On the other hand|Meanwhile|Otherwise], {list} [hold up|do well|pass|stand].",
+        "[Nothing to correct in|No complaint about|Nothing speaks against|I would not touch] {list}.",
+        "[In order|Unharmed|Intact]: {list}.",
+    ),
+    but=(
+        "[By contrast|On the other hand|Meanwhile|Otherwise], {list} [hold up|do well|pass].",
+        "[By contrast|On the other hand|Meanwhile|Otherwise], {list} [holds up|does well|passes].",
     ),
     fine_one=(
         "{list} [needs no work|raises no complaint|is in order|is as it should be|is no concern|can stay].",
-        "[Nothing to correct in|No complaint about|Nothing speaks against|Leave alone] {list}.",
-        "[In order|Unharmed|Intact|No worry]: {list}.",
-        "[By contrast|On the other hand|Meanwhile|Otherwise], {list} [holds up|does well|passes|stands].",
+        "[Nothing to correct in|No complaint about|Nothing speaks against|I would not touch] {list}.",
+        "[In order|Unharmed|Intact]: {list}.",
     ),
     item=(
         "{label} ({dim} {x}[, {note}])",
@@ -426,7 +430,7 @@ EN = Findings(
         "{label} ({note}; {dim} {x})",
     ),
     measures={
-        "loudness": "[{lufs} LUFS|a level of {lufs} LUFS]",
+        "loudness": "{lufs} LUFS",
         "coloration": "[sound up to {high} kHz|a band to {high} kHz]",
         "noisiness": "[pauses {snr} dB down|pauses {snr} dB below the speech]",
         "discontinuity": "[no gap in {seconds} s|{seconds} s in one piece]",
@@ -440,7 +444,7 @@ EN = Findings(
         "[all in all|on the whole|taken together|in sum|altogether|so], the quality is {level}[, {mos} of 5|, about {mos}| at {mos}].",
         "[the verdict|the sum of it|the bottom line|overall]: {level}, [{mos} of 5|with {mos}|at {mos}].",
         "[that|this|all of it] [adds up to|comes to|makes|sums to] {mos}[ overall| of 5|][, which is|, in a word|:] {level}.",
-        "[listeners|a panel|most ears] would call the whole {level}[, at {mos} give or take {std}|: {mos}, spread {std}|, within {std} of {mos}].",
+        "[listeners|a panel] would call the whole {level}[, at {mos} give or take {std}|: {mos}, spread {std}|, within {std} of {mos}].",
         "[expect|I expect] [listeners to say|votes of] {level} [on average|in the mean]: {mos}[|, spread {std}].",
         "[{share} of 100 listeners|{share} % of a panel|{share} in 100] would say {level}; the mean is {mos}[|, give or take {std}].",
         "{mos} of 5[, give or take {std}|] [overall|for the whole]: {level}.",

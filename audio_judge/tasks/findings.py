@@ -72,8 +72,7 @@ def explanation(found: Found, language: str = "en") -> str:
         >>> explanation(Found({"mos": 2.1, "noisiness": 1.4}, [Cause("noise", {"snr_db": 8.0})])).partition(". ")[0]
         'This comes to 2.1 overall, in a word poor'
     """
-    said = Writer(FINDINGS[language], found, language).sentences()
-    return " ".join(sentence_case(one) for one in said)
+    return _joined_up(Writer(FINDINGS[language], found, language).sentences())
 
 
 def description(found: Found, language: str = "en") -> str:
@@ -83,8 +82,7 @@ def description(found: Found, language: str = "en") -> str:
         >>> description(Found({"mos": 2.1, "noisiness": 1.4}, None))
         'The noise floor is the weak point, noisiness 1.4: noise covers the voice.'
     """
-    said = Writer(FINDINGS[language], found, language).sentences(has_verdict=False)
-    return " ".join(sentence_case(one) for one in said)
+    return _joined_up(Writer(FINDINGS[language], found, language).sentences(has_verdict=False))
 
 
 def advice(found: Found, areas: Sequence[str] = (), language: str = "en") -> tuple[str, ...]:
@@ -116,6 +114,11 @@ def expand(template: str, rng: random.Random, known: Callable[[list[str]], list[
     while match := _CHOICE.search(template):
         template = template[: match.start()] + rng.choice(known(match[1].split("|"))) + template[match.end() :]
     return template
+
+
+def _joined_up(sentences: Sequence[str]) -> str:
+    """One paragraph; what stands in two brackets, one behind the other, stands in one."""
+    return " ".join(sentence_case(one.replace(") (", "; ")) for one in sentences)
 
 
 def seed_of(*facts: object) -> random.Random:
@@ -233,7 +236,10 @@ class Writer:
         return [fill_fields(opening, {"seconds": f"{seconds:.1f}"}), *fine] if is_known else fine
 
     def _fine(self, names: Sequence[str]) -> list[str]:
-        return self._list(names, self.words.fine, self.words.fine_one, are_fine=True)
+        several, one = self.words.fine, self.words.fine_one
+        if len(names) < len(self.scores):
+            several, one = (*several, self.words.but[0]), (*one, self.words.but[1])
+        return self._list(names, several, one, are_fine=True)
 
     def _with_verdict(self, sentences: list[str]) -> list[str]:
         verdict = self.verdict()
