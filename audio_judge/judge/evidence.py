@@ -11,15 +11,17 @@ original has no fault.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audio_judge.audio import Audio
 from audio_judge.audio.originals import IDENTICAL_DB, measure, rest_db
+from audio_judge.judge.decided import Decided
 from audio_judge.judge.fitted import Fitted
 from audio_judge.judge.requests import Heard, Questionnaire
 from audio_judge.judge.signal_facts import ABSENT, SignalFacts
-from audio_judge.judge.wordings import fault_of
+from audio_judge.judge.wordings import fault_of, span_of
 from audio_judge.rubrics.rubric import Rubric
 from audio_judge.rubrics.shares import level_shares, tilted_to
 
@@ -39,11 +41,17 @@ LOW_EDGE_DB = -30.0
 # Of a signal whose smallest step is a greater part of its sound, silence is what was rounded away, and no gap
 COARSE_STEP = 0.005
 
+# Distance of the moments of which is said when a fault is heard: that of the detector's
+GRID_SECONDS = 0.02
+
+if TYPE_CHECKING:  # scores do without
+    from audio_judge.analysis.detector import Detected
+
 
 class SameClips:
     """What is known of a pair of clips that nobody could tell from each other: it is a tie, whatever a judge would say."""
 
-    def revised(self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None) -> Heard:
+    def revised(self, heard: Heard, asked: Questionnaire, *_: object) -> Heard:
         """What was heard, with every verdict (of A, B and a tie) a tie."""
         rest = (1 - TIE) / 2
         verdicts = dict.fromkeys(heard.probabilities, np.array([rest, rest, TIE]))
@@ -61,16 +69,50 @@ class Alone:
         """The facts."""
         # Here, as it takes scipy and pyloudnorm, which scores do without
         from audio_judge import analysis
+        from audio_judge.analysis.echoes import echo, repeats
+        from audio_judge.analysis.hum import mains_hum
+        from audio_judge.analysis.notches import notches
+        from audio_judge.analysis.wavering import wow
 
         samples, rate = self.window.samples.astype(np.float64), self.window.sampling_rate
         low, high = analysis.band(samples, rate, LOW_EDGE_DB)
         gaps = () if _is_coarse(samples) else analysis.dropouts(samples, rate)
-        loudness = analysis.loudness(samples, rate)
-        clipped, snr_db = analysis.clipping_share(samples), analysis.signal_to_noise(samples, rate, gaps)
-        return SignalFacts(self.window.seconds, loudness, clipped, gaps, low, high, snr_db)
+        return SignalFacts(
+            self.window.seconds,
+            analysis.loudness(samples, rate),
+            analysis.clipping_share(samples),
+            gaps,
+            low,
+            high,
+            snr_db=analysis.signal_to_noise(samples, rate, gaps),
+            hum=mains_hum(samples, rate),
+            echo=echo(samples, rate, high),
+            notches=notches(samples, rate),
+            wow=wow(samples, rate),
+            repeats=repeats(samples, rate),
+            bits=analysis.coarse_bits(samples),
+        )
 
-    def revised(self, heard: Heard, asked: Questionnaire, *_: object) -> Heard:
-        """What was heard in the window, with what is measured in it in place of guesses; as it is if only scores are asked for."""
+    @cached_property
+    def detected(self) -> "Detected | None":
+        """What the detector holds likely; None of what is too short or silent."""
+        from audio_judge.analysis.detector import detect
+
+        return detect(self.window.samples.astype(np.float64), self.window.sampling_rate)
+
+    def revised(
+        self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None, decided: Decided | None = None
+    ) -> Heard:
+        """What was heard in the window, with what is measured in it in place of guesses where words are wanted.
+
+        When a fault is heard is the detector's to say, whoever asks. Of scores alone nothing is measured.
+
+        Args:
+            fitted: Not used: there is no original.
+            decided: How judge and detector decide together; None leaves it to the judge.
+        """
+        if decided is not None:
+            heard = replace(heard, probabilities={**heard.probabilities, **self._when(heard, asked, decided)})
         if not asked.is_measured:
             return heard
         names = {
@@ -79,9 +121,25 @@ class Alone:
             if (kind := fault_of(asked.more[name])) and name in heard.probabilities
         }
         guessed = {kind: float(heard.probabilities[name][0]) for kind, name in names.items()}
-        found = self.facts.probabilities(guessed)
+        if decided is not None and self.detected is not None:
+            guessed = decided.together(guessed, self.detected.kinds)
+        found = guessed | self.facts.probabilities(guessed)
         shares = {names[kind]: np.array([p, 1 - p]) for kind, p in found.items()}
         return replace(heard, probabilities={**heard.probabilities, **shares}, facts=self.facts)
+
+    def _when(self, heard: Heard, asked: Questionnaire, decided: Decided) -> dict[str, np.ndarray]:
+        """Question about when to the detector's curve (frames,); of what it cannot hear, as the judge heard it, on the same grid."""
+        found = {}
+        for name in asked.about_when:
+            about = span_of(asked.more[name])
+            if about is not None and about in decided.spans and name in heard.probabilities:
+                curve = heard.probabilities[name]
+                if self.detected is not None:
+                    curve = decided.curve(about, self.detected.curves[about])
+                grid = np.arange(max(1, round(self.window.seconds / GRID_SECONDS))) * len(curve) * GRID_SECONDS
+                places = (grid / self.window.seconds).astype(int).clip(0, len(curve) - 1)
+                found[name] = np.asarray(curve, dtype=np.float32)[places]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +160,17 @@ class Evidence:
         samples = [one.samples.astype(np.float64) for one in (self.clip, self.original)]
         return rest_db(*(one - one.mean() for one in samples)) >= IDENTICAL_DB
 
-    def revised(self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None) -> Heard:
+    def revised(
+        self, heard: Heard, asked: Questionnaire, fitted: Fitted | None = None, decided: Decided | None = None
+    ) -> Heard:
         """What was heard in the window, in the light of its original.
 
         Args:
             asked: What was heard about.
             fitted: How measures shift scores; None shifts none.
+            decided: How judge and detector decide on faults together.
         """
-        heard = Alone(self.clip).revised(heard, asked)
+        heard = Alone(self.clip).revised(heard, asked, None, decided)
         shares = dict(heard.probabilities)
         values = dict(heard.values)
         for name, rubric in asked.scored.items():

@@ -1,7 +1,7 @@
 """Who a judge is: its name and version, what it was trained on and so how it is asked; it warns, once each, of what it was not."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -102,6 +102,11 @@ class Identity:
         """Questions about known faults; none for a judge that is not known to have learned them."""
         knows = self._reader.processor.trained_faults if self.learned is None else self.learned.has_faults
         return faults.all_questions(with_spans=self._reader.model.span_head is not None) if knows else {}
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Kind of fault to the probability from which the judge names it, as fitted to it; none of one to which that was not fitted."""
+        return {} if self.learned is None or self.learned.decided is None else self.learned.decided.thresholds
 
     # How it is asked
 

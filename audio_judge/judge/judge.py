@@ -733,7 +733,7 @@ class AudioJudge:
         about_faults = self.processor.parse_questions(asked.more) if asked.more else []
         for reading in self.reader.read(requests, asked, batch_size):
             said = self.identity.signed(results.judgement_of(reading, asked.answered, scale))
-            yield results.with_faults(said, reading, about_faults)
+            yield results.with_faults(said, reading, about_faults, self.identity.thresholds)
 
     def _said(
         self,

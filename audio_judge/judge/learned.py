@@ -3,13 +3,15 @@
     "learned": {"tasks": {"decide": {"form": "decision", "rubrics": ["mos"], "languages": ["en"]},
                           "assess": {"form": "text", "rubrics": ["mos", "distortion"], "languages": ["en"]}},
                 "faults": false,
+                "decided": {"faults": {"clicks": [0.7, 1.2, 0.5, 0.4]}, "spans": {"clicks": 0.5}},
                 "questions": ["Is it warm?"],
                 "reference": {"measures": {"waveform_snr": [20.0, 10.0]}, "rubrics": {"mos": {"waveform_snr": 0.5}}}}
 
 Tasks have the names that training gives them. One of form ``decision`` is a typed question, answered by a probability per
 allowed answer; one of form ``text`` is answered in the judge's own words, which the task of that name writes and reads:
 ``score`` in a number with one decimal, ``rate`` in one with two, ``categorize`` in the name of a level. ``questions`` are typed
-ones that are none of ours, and ``reference`` how what is measured beside an original shifts scores (``fitted``). The training scripts
+ones that are none of ours, ``decided`` how known faults are decided (``decided``), and ``reference`` how what is measured beside
+an original shifts scores (``fitted``), both fitted to a judge. The training scripts
 write the note, for judges of ours and for native audio language models; a judge without one is taken for one that was
 trained on decisions.
 """
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from audio_judge.judge.decided import Decided
 from audio_judge.judge.fitted import Fitted
 from audio_judge.rubrics.rubric import ALL_RUBRICS
 from audio_judge.tasks.own_words import WORDED
@@ -82,6 +85,7 @@ class Learned:
         reference: How what is measured beside an original shifts its scores; None if that was not fitted to it.
         questions: Typed questions that are none of ours, in the words in which it learned them.
         words: ``ours`` if its free words were all written by our own writers, so that others are slips; else empty.
+        decided: How known faults are decided; None if that was not fitted to it: one that is more likely than not is named.
     """
 
     tasks: Mapping[str, Lesson] = field(default_factory=dict)
@@ -89,6 +93,7 @@ class Learned:
     reference: Fitted | None = None
     questions: tuple[str, ...] = ()
     words: str = ""
+    decided: Decided | None = None
 
     @classmethod
     def of(cls, config: Any) -> "Learned | None":
@@ -122,9 +127,10 @@ class Learned:
             }
             fitted = Fitted.from_note(note["reference"]) if note.get("reference") else None
             questions = tuple(map(str, note.get("questions", ())))
+            decided = Decided.from_note(note["decided"]) if note.get("decided") else None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"`learned` of the configuration is {note!r}, no note of a training: {error}") from error
-        return cls(tasks, bool(note.get("faults")), fitted, questions, str(note.get("words", "")))
+        return cls(tasks, bool(note.get("faults")), fitted, questions, str(note.get("words", "")), decided)
 
     def note(self) -> dict[str, Any]:
         """The note, JSON-able; what is empty is left out."""
@@ -136,6 +142,7 @@ class Learned:
             tasks[name] |= {} if lesson.thinks else {"thinks": False}
         more: dict[str, Any] = {"questions": list(self.questions)} if self.questions else {}
         more |= {"words": self.words} if self.words else {}
+        more |= {} if self.decided is None else {"decided": self.decided.note()}
         more |= {} if self.reference is None else {"reference": self.reference.note()}
         return {"tasks": tasks, "faults": self.has_faults} | more
 

@@ -28,6 +28,7 @@ from audio_judge.audio import (
 )
 from audio_judge.audio.originals import LEAST_LIKENESS, likeness, sounds_alike, split_spans
 from audio_judge.judge import preferences, streaming
+from audio_judge.judge.decided import Decided
 from audio_judge.judge.drafts import Draft, Written, by_rule, trimmed
 from audio_judge.judge.evidence import Alone, Evidence, SameClips
 from audio_judge.judge.fitted import Fitted
@@ -363,7 +364,7 @@ class Reader:
                 reading.error = reading.error or why(heard, request_name(reading.request))
                 continue
             if evidence is not None:
-                heard = evidence.revised(heard, asked, self.fitted)
+                heard = evidence.revised(heard, asked, self.fitted, self.decided)
             reading.windows.append(heard)
         waiting.clear()
 
@@ -376,6 +377,12 @@ class Reader:
         """How what is measured beside an original shifts the scores; None of a judge to which that was not fitted."""
         learned = Learned.of(self.model.config)
         return None if learned is None else learned.reference
+
+    @cached_property
+    def decided(self) -> Decided | None:
+        """How known faults are decided; None of a judge to which that was not fitted."""
+        learned = Learned.of(self.model.config)
+        return None if learned is None else learned.decided
 
     def decide(self, states: list[State], asked: Questionnaire) -> list[Heard]:
         """What is asked about each window, in one batch: in typed questions, in labels, and in texts."""

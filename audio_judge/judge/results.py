@@ -3,8 +3,9 @@
 What made them, ``model`` and ``revision``, is added by the judge that knows it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -60,10 +61,15 @@ def windows_of(reading: Reading, rubrics: Sequence[Rubric], scale: Scale | None 
         yield Window(start, end, scores)
 
 
-def with_faults(said: Judgement, reading: Reading, questions: Sequence[Any]) -> Judgement:
+def with_faults(
+    said: Judgement, reading: Reading, questions: Sequence[Any], thresholds: Mapping[str, float] = MappingProxyType({})
+) -> Judgement:
     """A judgement with the known faults that are heard: which in its worst window, as the words are about that, when in all.
 
-    What was measured in that window is noted beside them.
+    What was measured in that window is noted beside them, and names further ones. The most severe is first.
+
+    Args:
+        thresholds: Kind of fault to the probability from which it is named.
     """
     if said.error is not None or not reading.windows:
         return said
@@ -75,9 +81,11 @@ def with_faults(said: Judgement, reading: Reading, questions: Sequence[Any]) -> 
     said = replace(said, facts=facts, worst=of_words)
     if not questions:
         return said
-    found = faults.heard_faults({question.name: answer_of(question, reading, worst) for question in questions})
+    answers = {question.name: answer_of(question, reading, worst) for question in questions}
+    found = faults.heard_faults(answers, thresholds)
     if facts is not None:
-        found = tuple(facts.noted(fault, start) for fault in found)
+        found = (*(facts.noted(fault, start) for fault in found), *facts.beside)
+    found = faults.by_severity(found)
     if of_words is not None:  # a fault without times of its own is heard all through its window
         found = tuple(fault if fault.spans else replace(fault, spans=(of_words,)) for fault in found)
     return replace(said, faults=found)

@@ -3,13 +3,22 @@
 Level, clipping, gaps and the edges of the band are facts (``audio_judge.analysis``); a judge guesses them from what it hears, and a
 small one guesses wrong. Where a fact says enough, a known fault is likely or unlikely; in between, the guess stands. Thresholds are
 those at which simulated speech of known faults has the fault: of 277 clips of speakers never heard, how many are right is noted.
+
+Some faults are exact in a signal and no judge of ours was taught them: an echo, notches, wow. Of these, what is measured is all.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from audio_judge.clips import Cause
 from audio_judge.tasks.common import Spans
+
+if TYPE_CHECKING:  # they take scipy, which scores do without
+    from audio_judge.analysis.echoes import Echo
+    from audio_judge.analysis.hum import Hum
+    from audio_judge.analysis.notches import Notches
+    from audio_judge.analysis.wavering import Wow
 
 # The probability of a fault that is not there, as in training (``audio_judge.tasks.faults``), of one that is, and of one beyond doubt
 ABSENT, PRESENT, CERTAIN = 0.02, 0.9, 0.98
@@ -23,6 +32,8 @@ WRONG_LUFS = (-42.0, -11.0)
 CLIPPED_SHARE, STRONGLY_CLIPPED_SHARE = 0.001, 0.01
 # Gaps add up to one lost packet at least; a longer one is as often a pause that was muted
 GAP_SECONDS, LONGEST_GAP_SECONDS = 0.02, 0.25
+# The longest packet in use, and how exactly the ends of a gap are seen
+LONGEST_PACKET_SECONDS, ROUNDING_SECONDS = 0.06, 0.0008
 # Narrowband speech ends at 4 kHz. Where a codec is heard, the edge is its own
 NARROW_HZ = 4000.0
 # Sound that reaches so high, and lower than a telephone does, is no telephone's
@@ -31,6 +42,8 @@ WIDE_HZ, LOW_CUT_HZ = 16_000.0, 250.0
 NOISY_DB = 20.0
 # A judge that is this sure hears a slope that lies under noise, or under the torn edges of lost packets
 STUBBORN = 0.7
+# Packets that are played again add up to one at least, and hum is like itself, too
+REPEATED_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,12 @@ class SignalFacts:
         low_hz: Lowest frequency of the voice.
         high_hz: Highest frequency that sounds; 0 for silence.
         snr_db: How far the pauses lie below the speech; None where there are none.
+        hum: Of the mains; None where there is none, as with the others.
+        echo: Of all that is heard.
+        notches: In the spectrum.
+        wow: Of the speed.
+        bits: With how many the samples were rounded, if with few.
+        repeats: (start, end) in seconds of the window of packets that are played again.
     """
 
     seconds: float
@@ -54,6 +73,12 @@ class SignalFacts:
     low_hz: float
     high_hz: float
     snr_db: float | None = None
+    hum: "Hum | None" = None
+    echo: "Echo | None" = None
+    notches: "Notches | None" = None
+    wow: "Wow | None" = None
+    repeats: Spans = ()
+    bits: int | None = None
 
     @property
     def side(self) -> int:
@@ -75,6 +100,23 @@ class SignalFacts:
     @property
     def _faulty_gaps(self) -> Spans:
         return tuple(gap for gap in self.gaps if gap[1] - gap[0] <= LONGEST_GAP_SECONDS)
+
+    @property
+    def torn_by(self) -> str:
+        """What made the gaps, by their lengths: ``packet_loss`` or ``time_clipping``; empty where they tell neither.
+
+        Packets are whole hundredths of a second, and what cuts into speech cuts equally long; a machine that speaks pauses as it comes.
+        """
+        lengths = [end - start for start, end in self.gaps if end - start >= GAP_SECONDS / 2]
+        if not lengths:
+            return ""
+        usual = sorted(lengths)[len(lengths) // 2]
+        equal = sum(abs(length - usual) < ROUNDING_SECONDS for length in lengths)
+        whole = sum(abs(length - round(length, 2)) < ROUNDING_SECONDS for length in lengths)
+        is_cut = len(lengths) > 1 and equal > 0.6 * len(lengths) and usual > LONGEST_PACKET_SECONDS + ROUNDING_SECONDS
+        if whole >= 0.8 * len(lengths) and not is_cut:
+            return "packet_loss"
+        return "time_clipping" if len(lengths) > 1 and equal > 0.6 * len(lengths) else ""
 
     @property
     def is_narrow(self) -> bool:
@@ -105,16 +147,41 @@ class SignalFacts:
             found["level"] = ABSENT
         if self.clipping_share >= CLIPPED_SHARE:
             found["clipping"] = CERTAIN if self.clipping_share >= STRONGLY_CLIPPED_SHARE else PRESENT
-        # Clicks tear edges into the sound, too, and lost packets are gaps by another name
-        explained = any(guessed.get(kind, 0.0) >= 0.5 for kind in ("packet_loss", "clicks"))
-        if self.gap_seconds >= GAP_SECONDS and not explained:
-            found["time_clipping"] = PRESENT
+        if self.bits is not None:
+            found["quantisation"] = CERTAIN
+        # The same is heard of a repeat, and of a comb, as of a room and of a filter
+        if self.echo is not None and guessed.get("reverberation", 0.0) < STUBBORN:
+            found["reverberation"] = ABSENT
+        if self.notches is not None:
+            found |= {kind: ABSENT for kind in ("filter", "reverberation") if guessed.get(kind, 0.0) < CERTAIN}
+        if self.hum is not None:
+            found["noise"] = CERTAIN
+        elif self.repeated_seconds >= REPEATED_SECONDS:
+            found["packet_loss"] = PRESENT
+        # Clicks tear edges into the sound, too
+        if self.gap_seconds >= GAP_SECONDS and guessed.get("clicks", 0.0) < 0.5 and self.torn_by:
+            found[self.torn_by] = PRESENT
         if self.is_narrow and guessed.get("codec", 0.0) < 0.5:
             found["band_limit"] = PRESENT
         elif self.is_wide and guessed.get("band_limit", 0.0) < STUBBORN:
             found["band_limit"] = ABSENT
         # The judge may be surer of what is there
         return {kind: p if p < 0.5 else max(p, guessed[kind]) for kind, p in found.items() if kind in guessed}
+
+    @property
+    def repeated_seconds(self) -> float:
+        """Length of all packets that are played again."""
+        return sum(end - start for start, end in self.repeats)
+
+    @property
+    def beside(self) -> tuple[Cause, ...]:
+        """The faults that are measured and that no judge is asked about."""
+        measured = {"echo": self.echo, "notch": self.notches, "wow": self.wow}
+        if self.echo is not None and self.repeated_seconds >= REPEATED_SECONDS and self.echo.delay_ms < 65:
+            measured.pop("echo")  # packets that were played again
+        return tuple(
+            Cause(kind, {"probability": PRESENT, **vars(one)}) for kind, one in measured.items() if one is not None
+        )
 
     def opposes(self, rubric: str, fifth: int) -> bool:
         """Whether what is measured opposes the words for a score on one of NISQA's rubrics, in the worst to best fifth of its scale, 0 to 4."""
@@ -126,15 +193,22 @@ class SignalFacts:
 
     def noted(self, fault: Cause, start: float = 0.0) -> Cause:
         """A fault with what was measured of it as its parameters, and the times of gaps, of a window that begins at ``start``."""
-        measured: dict[str, float] = {}
+        measured: dict[str, Any] = {}
         spans = fault.spans
         if fault.kind == "level" and self.side and self.loudness_lufs is not None:
             measured["gain_db"] = self.loudness_lufs - USUAL_LUFS
             spans = ()  # it is off throughout
         elif fault.kind == "clipping" and self.clipping_share >= CLIPPED_SHARE:
             measured["fraction"] = self.clipping_share
+        elif fault.kind == "noise" and self.hum is not None:
+            measured |= {"colour": "hum", **vars(self.hum)}
         elif fault.kind == "noise" and self.snr_db is not None and self.snr_db <= NOISY_DB:
             measured["snr_db"] = self.snr_db
+        elif fault.kind == "packet_loss" and self.hum is None and self.repeated_seconds >= REPEATED_SECONDS:
+            measured |= {"concealment": "repeat", "loss_rate": self.repeated_seconds / self.seconds}
+            spans = spans or tuple((start + first, start + last) for first, last in self.repeats)
+        elif fault.kind == "quantisation" and self.bits is not None:
+            measured["bits"] = self.bits
         elif fault.kind == "band_limit" and self.is_narrow:
             measured["high_hz"] = self.high_hz
         elif fault.kind == "time_clipping" and self.gap_seconds >= GAP_SECONDS:

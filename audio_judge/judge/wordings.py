@@ -113,6 +113,13 @@ def fault_of(question: Question) -> str | None:
     return next((kind for kind, texts in FAULT_QUESTIONS.items() if question.get("instructions") in texts), None)
 
 
+def span_of(question: Question) -> str | None:
+    """The name of the fault that comes and goes whose times a question asks for in our words; None of any other."""
+    if question.get("type") != "span":
+        return None
+    return next((name for name, (texts, _) in SPAN_QUESTIONS.items() if question.get("instructions") in texts), None)
+
+
 def is_ours(question: Question) -> bool:
     """Whether it is a question of ours, in the words in which judges learn it.
 

@@ -5,7 +5,8 @@ Their answers come from what was done to a clip, not from listeners, so only cor
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from audio_judge.clips import Cause, RatedClip
@@ -103,8 +104,13 @@ def all_questions(*, with_spans: bool) -> dict[str, dict[str, Any]]:
     return asked | ({f"when_{name}": span_question(name) for name in SPAN_QUESTIONS} if with_spans else {})
 
 
-def heard_faults(answers: Mapping[str, Mapping[str, Any]]) -> tuple[Cause, ...]:
-    """The faults that are more likely there than not by the answers to ``all_questions``, the surest first.
+def heard_faults(
+    answers: Mapping[str, Mapping[str, Any]], thresholds: Mapping[str, float] = MappingProxyType({})
+) -> tuple[Cause, ...]:
+    """The faults that are there by the answers to ``all_questions``, the surest first.
+
+    Args:
+        thresholds: Kind of fault to the probability from which it is there; more likely than not, 0.5, where none is given.
 
     Returns:
         Causes with their ``probability`` as the parameter, and the times at which they are heard in seconds.
@@ -114,8 +120,19 @@ def heard_faults(answers: Mapping[str, Mapping[str, Any]]) -> tuple[Cause, ...]:
         (Cause(kind='noise', parameters={'probability': 0.75}, spans=()),)
     """
     likely = {kind: float(answers[kind]["noul"]) for kind in FAULT_QUESTIONS if kind in answers}
-    ranked = sorted((kind for kind, p in likely.items() if p >= 0.5), key=lambda kind: -likely[kind])
+    over = {kind: p / thresholds.get(kind, 0.5) for kind, p in likely.items() if p >= thresholds.get(kind, 0.5)}
+    ranked = sorted(over, key=lambda kind: -over[kind])
     return tuple(Cause(kind, {"probability": likely[kind]}, _heard_spans(kind, answers)) for kind in ranked)
+
+
+def by_severity(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Faults, the most severe first; of those that are as severe, those that say by their parameters how severe before others.
+
+    Example:
+        >>> [cause.kind for cause in by_severity([Cause("clicks"), Cause("noise", {"snr_db": 40}), Cause("echo", {"attenuation_db": 6})])]
+        ['echo', 'clicks', 'noise']
+    """
+    return tuple(sorted(causes, key=lambda cause: (-severity(cause), not cause.parameters.keys() - {"probability"})))
 
 
 def _heard_spans(kind: str, answers: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:

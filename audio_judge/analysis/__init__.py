@@ -29,6 +29,8 @@ _GAP_SECONDS = 0.01
 _STEADY_DB = 3.0
 # Speech that was gated lost more of its time than this, one that dropped out now and then less
 _PAUSES_SHARE = 0.1
+# Of 16-bit values near 0 most occur in a second of speech; of those of a gain in whole steps, a quarter
+_OCCUPIED, _LEAST_REACH = 0.1, 40
 _TINY = 1e-12
 
 
@@ -188,6 +190,25 @@ def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First index and the one after the last of each run of true values."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def coarse_bits(samples: np.ndarray) -> int | None:
+    """With how many bits samples (samples,) were rounded, if with so few that most values near 0 do not occur; else None.
+
+    Example:
+        >>> voice = np.random.default_rng(0).normal(size=16000) * 0.1
+        >>> coarse_bits(voice), coarse_bits(np.round(voice * 100) / 100)
+        (None, 7)
+    """
+    steps = np.round(samples * 32_768).astype(np.int64)
+    reach = min(int(steps.std()), len(steps) // 8)
+    if reach < _LEAST_REACH:
+        return None
+    near = np.unique(steps[np.abs(steps) <= reach])
+    if len(near) >= _OCCUPIED * (2 * reach + 1):
+        return None
+    step = float(np.median(np.diff(np.unique(steps)))) if len(near) < 2 else float(np.median(np.diff(near)))
+    return max(1, round(math.log2(2 * float(np.abs(steps).max()) / max(step, 1.0) + 1)))
 
 
 def signal_to_noise(samples: np.ndarray, rate: int, dropouts: tuple[tuple[float, float], ...] = ()) -> float | None:
