@@ -292,7 +292,7 @@ GENERAL: dict[str, Texts] = {
     ),
     "intelligibility": (
         "intelligibility {x}: [raise the voice 3 to 6 dB over all else|lift 2 to 4 kHz by 3 dB].",
-        "[an intelligibility of|intelligibility at] {x}: [articulate the ends of words|speak slower and closer to the microphone].",
+        "[an intelligibility of|intelligibility at] {x}: [lift 2 to 4 kHz by 3 dB, where the consonants lie|come closer to the microphone and speak slower].",
     ),
     "mos": (
         "overall {x}[, without a known fault|]: [start from a cleaner source if there is one|check the chain from microphone to file].",
