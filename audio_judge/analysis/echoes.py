@@ -13,6 +13,8 @@ DELAYS = (0.045, 0.45)
 # An echo's line in the cepstrum stands out of it all by so much, of the next one, and out of each half of the clip
 LEAST_HEIGHT, LEAST_LEAD, LEAST_IN_HALF = 13.0, 2.0, 7.0
 LOUDEST_DB = 3.0
+# Of a call that can be followed not so much is repeated; a tone is like itself all the time
+MOST_REPEATED = 0.5
 # Packets of these lengths are played again
 _PACKETS_MS = (10, 20, 40, 60)
 # Speech is never like itself a packet ago to this degree
@@ -88,7 +90,7 @@ def _cepstrum(low: np.ndarray, rate: float, high_hz: float) -> tuple[np.ndarray,
 
 
 def repeats(samples: np.ndarray, rate: float) -> Spans:
-    """(start, end) in seconds of where samples (samples,) are what they were one packet ago, but for their level.
+    """(start, end) in seconds of where samples (samples,) are what they were one packet ago, but for their level; none of a tone.
 
     Example:
         >>> voice = np.random.default_rng(0).normal(size=16000)
@@ -107,6 +109,8 @@ def repeats(samples: np.ndarray, rate: float) -> Spans:
             product = uniform_filter1d(bright[lag:] * bright[:-lag], width)
             likeness = product / np.sqrt(energy[lag:] * energy[:-lag])
             same[lag:] |= (likeness > _SAME) & is_active[lag:] & is_active[:-lag]
+    if same.sum() > MOST_REPEATED * is_active.sum():
+        return ()
     edges = np.diff(np.concatenate([[0], same.astype(np.int8), [0]]))
     runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
     half, last = width // 2, len(same)  # the windows around both ends are not all repeat

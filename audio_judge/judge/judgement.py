@@ -262,7 +262,8 @@ class Preference:
 
 def _fault_row(fault: Cause) -> dict[str, Any]:
     spans = [[round(start, 3), round(end, 3)] for start, end in fault.spans]
-    return {"kind": fault.kind, **_rounded(fault.parameters), "spans": spans}
+    measured = {name: round(one, 4) if isinstance(one, float) else one for name, one in fault.parameters.items()}
+    return {"kind": fault.kind, **measured, "spans": spans}
 
 
 def _fault_text(fault: Cause) -> str:

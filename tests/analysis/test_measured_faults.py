@@ -78,6 +78,10 @@ class TestMeasures:
         assert coarse_bits(samples) is None
 
 
+def test_a_tone_is_no_repeat():
+    assert repeats(np.sin(2 * np.pi * 300 / 16_000 * np.arange(32_000)), 16_000) == ()
+
+
 class TestDetector:
     @pytest.mark.parametrize("speaker", SPEAKERS)
     def test_clicks_when_they_are_heard(self, speaker):

@@ -1,5 +1,6 @@
 """The shipped judge on clips with one fault each: it names that one first, and nothing that is not there."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,5 +41,6 @@ def test_eight_of_ten_are_named_first_and_eight_name_nothing_else(judge, speaker
     true = {name: some[degree].kind for name, some in FAULTS.items()}
     assert sum(kinds[:1] == [true[name]] for name, kinds in named.items()) >= 8, named
     assert sum(set(kinds) <= {true[name]} for name, kinds in named.items()) >= 8, named
+    assert json.dumps([one.to_dict() for one in said])  # of parameters in words, too
     hum = next((fault for fault in said[0].faults if fault.kind == "noise"), None)
     assert hum is None or hum.parameters.get("colour") == "hum"
