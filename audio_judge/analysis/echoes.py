@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 from scipy.fft import next_fast_len, rfft
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 Spans = tuple[tuple[float, float], ...]
 # Delays at which a repeat is heard as an echo, in seconds: nearer ones colour the sound, and a pitch repeats
@@ -109,12 +109,13 @@ def repeats(samples: np.ndarray, rate: float) -> Spans:
             product = uniform_filter1d(bright[lag:] * bright[:-lag], width)
             likeness = product / np.sqrt(energy[lag:] * energy[:-lag])
             same[lag:] |= (likeness > _SAME) & is_active[lag:] & is_active[:-lag]
+    # The windows around both ends are not all repeat; what lies in half a window is one
+    same = maximum_filter1d(same.astype(np.int8), width) > 0
     if same.sum() > MOST_REPEATED * is_active.sum():
         return ()
     edges = np.diff(np.concatenate([[0], same.astype(np.int8), [0]]))
     runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
-    half, last = width // 2, len(same)  # the windows around both ends are not all repeat
-    return tuple((max(0, int(start) - half) / rate, min(last, int(end) + half) / rate) for start, end in runs)
+    return tuple((int(start) / rate, int(end) / rate) for start, end in runs)
 
 
 def _at_low_rate(samples: np.ndarray, rate: float) -> tuple[np.ndarray, float]:

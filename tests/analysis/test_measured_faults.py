@@ -78,8 +78,9 @@ class TestMeasures:
         assert coarse_bits(samples) is None
 
 
-def test_a_tone_is_no_repeat():
-    assert repeats(np.sin(2 * np.pi * 300 / 16_000 * np.arange(32_000)), 16_000) == ()
+@pytest.mark.parametrize("frequency", [300, 1200])
+def test_a_tone_is_no_repeat(frequency):
+    assert repeats(np.sin(2 * np.pi * frequency / 48_000 * np.arange(96_000)), 48_000) == ()
 
 
 class TestDetector:
