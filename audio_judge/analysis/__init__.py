@@ -198,7 +198,7 @@ def coarse_bits(samples: np.ndarray) -> int | None:
     Example:
         >>> voice = np.random.default_rng(0).normal(size=16000) * 0.1
         >>> coarse_bits(voice), coarse_bits(np.round(voice * 100) / 100)
-        (None, 7)
+        (None, 6)
     """
     steps = np.round(samples * 32_768).astype(np.int64)
     reach = min(int(steps.std()), len(steps) // 8)

@@ -38,7 +38,7 @@ def wow(samples: np.ndarray, rate: int) -> Wow | None:
 
     Example:
         >>> noise = np.random.default_rng(0).normal(size=48000) * 0.1
-        >>> low = signal.sosfiltfilt(signal.butter(12, 4000, fs=24000, output="sos"), noise)
+        >>> low = np.convolve(noise, signal.firwin(801, 4000, fs=24000), "same")
         >>> times = np.arange(48000) / 24000
         >>> swaying = np.interp(times + 0.02 / (4 * np.pi) * np.sin(4 * np.pi * times), times, low)
         >>> wow(low, 24000), round(wow(swaying, 24000).rate_hz), round(wow(swaying, 24000).depth, 2)
