@@ -7,10 +7,14 @@ telephone and conference recordings; the rest is set so that the middle of a fau
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from scipy.stats import rankdata, spearmanr
+
 from audio_judge.clips import Cause
+from audio_judge.degrade.codecs import CODECS, OPUS_BANDWIDTHS
 from audio_judge.degrade.plans import CODEC_QUALITY
 
 # Share of the harm of silence that is left when a lost packet is concealed
@@ -20,6 +24,12 @@ NOISE_PATTERNS = {"bursts": 0.75, "fluctuating": 0.95}
 NOISY_CODECS = {"mu_law": 0.15, "a_law": 0.15, "adpcm_ms": 0.2, "adpcm_ima": 0.35, "g726": 0.35}
 SPEECH_DBFS = -26.0
 AXES = ("noisiness", "discontinuity", "coloration", "loudness")
+# Bit rates in bit/s below which libopus sends a narrower band by itself
+_OPUS_NARROWS = ((9000, "narrow"), (14_000, "wide"), (18_000, "super_wide"))
+THERE = 0.2  # a fault is there from this severity on
+LEAST = 5  # clips with a fault, and without it, to say anything of their order
+# Voices that nobody takes for a person's; of the neural ones nothing is known
+ROBOTIC_VOICES = {"espeak-ng": 0.85, "flite": 0.6, "festival": 0.7}
 _Parameters = dict[str, Any]
 
 
@@ -61,6 +71,115 @@ def severity_of_each(causes: Iterable[Cause], seconds: float) -> dict[str, float
     for kind, harm in _graded(causes, seconds):
         found[kind] = round(max(found.get(kind, 0.0), *harm.values(), 0.0), 4)
     return found
+
+
+def concept_severity(
+    causes: Iterable[Cause],
+    seconds: float,
+    *,
+    recordings: Sequence[str] = (),
+    edge_hz: float = 20_000.0,
+    active_dbfs: float = SPEECH_DBFS,
+    voice: str = "",
+) -> dict[str, float]:
+    """Say how strong each fault is that people have a word for, 0 (not there) to 1.
+
+    Args:
+        causes: What was done.
+        seconds: Length of the clip.
+        recordings: What each recording is that noise may have been taken from, such as ``traffic``; without them nothing is said
+            of music and traffic, nor of babble, where one was used.
+        edge_hz: Up to where the original goes.
+        active_dbfs: Level of the clip as it is heard.
+        voice: Engine that speaks; empty if a person does, another one of which nothing is known if not in ``ROBOTIC_VOICES``.
+
+    Returns:
+        Key of ``CONCEPTS`` to severity; those of which nothing is known are left out.
+
+    Example:
+        >>> found = concept_severity([Cause("noise", {"snr_db": 20.0, "colour": "hum"})], 4.0)
+        >>> found["hum"], found["noise"], found["hiss"]
+        (0.425, 0.425, 0.0)
+    """
+    found = dict.fromkeys(CONCEPTS, 0.0)
+    unknown = set[str]()
+    edge = edge_hz
+    for cause in causes:
+        name = _concept_of(cause, recordings)
+        grade = max(_GRADES[cause.kind](cause, seconds).values(), default=0.0) if cause.kind in _GRADES else 0.0
+        grade /= _WORST.get(cause.kind, 1.0)
+        for key in ("noise", name) if cause.kind == "noise" else (name,):
+            if key in found:
+                found[key] = max(found[key], _unit(grade))
+        if cause.kind == "noise" and not name:
+            unknown |= {"babble", "music", "traffic"}
+        if cause.kind == "band_limit":
+            found["thin"] = max(
+                found["thin"], _unit(math.log2(max(cause.parameters.get("low_hz") or 50, 50) / 80) / 3.5)
+            )
+        if cause.kind in ("packet_loss", "codec"):
+            found["codec"] = max(found["codec"], _unit(_codec(cause, seconds).get("coloration", 0.0)))
+        edge = min(edge, _edge(cause))
+    found["muffled"] = _unit(math.log2(10_000 / edge) / 2.6)
+    found["too_quiet"] = _unit((SPEECH_DBFS - 4 - active_dbfs) / 28)
+    found["too_loud"] = _unit((active_dbfs - SPEECH_DBFS - 4) / 18)
+    if voice in ROBOTIC_VOICES:
+        found["robotic"] = max(found["robotic"], ROBOTIC_VOICES[voice])
+    elif voice:
+        unknown.add("robotic")
+    return {key: round(value, 4) for key, value in found.items() if key not in unknown or value > 0}
+
+
+def order_figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Say how well numbers order clips by a severity.
+
+    Args:
+        found: (clips,), larger where there is more of it; NaN where there is no answer.
+        truth: (clips,), NaN where it is not known.
+
+    Returns:
+        The area under the curve between clips that have it (more than ``THERE``) and others, and Spearman's correlation among
+        those that have it; NaN if there are fewer than ``LEAST`` of either.
+
+    Example:
+        >>> order_figures(np.array([0.1] * 5 + [0.2, 0.3, 0.4, 0.5, 0.6]), np.array([0.0] * 5 + [0.3, 0.4, 0.6, 0.7, 0.8]))
+        (1.0, 1.0)
+    """
+    known = np.isfinite(found) & np.isfinite(truth)
+    found, truth = found[known], truth[known]
+    there = truth > THERE
+    count = int(there.sum())
+    if min(count, len(there) - count) < LEAST:
+        return float("nan"), float("nan")
+    # Of the ranks of those that have it (Mann and Whitney's U)
+    above = float(rankdata(found)[there].sum()) - count * (count + 1) / 2
+    return above / (count * (len(there) - count)), round(float(spearmanr(found[there], truth[there]).statistic), 6)
+
+
+def _concept_of(cause: Cause, recordings: Sequence[str]) -> str:
+    """The word for a cause, key of ``CONCEPTS``; empty if there is none, or it is not known."""
+    if cause.kind != "noise":
+        return _WORDS.get(cause.kind, "")
+    colour = cause.parameters.get("colour")
+    if colour == "recorded":
+        number = cause.parameters.get("recording")
+        return recordings[number] if number is not None and number < len(recordings) else ""
+    return {"white": "hiss", "pink": "hiss", "hum": "hum", "babble": "babble"}.get(str(colour), "other")
+
+
+def _edge(cause: Cause) -> float:
+    """Up to where a cause lets anything through, in Hz."""
+    parameters = cause.parameters
+    if cause.kind == "band_limit":
+        return parameters.get("high_hz") or 20_000.0
+    bit_rate = parameters.get("bit_rate")
+    codec = "opus" if parameters.get("concealment") == "opus" else parameters.get("codec", "")
+    if codec not in CODECS:
+        return 20_000.0
+    if codec == "opus":
+        own = next((name for most, name in _OPUS_NARROWS if bit_rate and bit_rate < most), "full")
+        return float(OPUS_BANDWIDTHS[parameters.get("bandwidth", own)])
+    return 0.5 * next(rate for most, rate in CODECS[codec].rates if (bit_rate or 0) <= most)
 
 
 def _graded(causes: Iterable[Cause], seconds: float) -> Iterator[tuple[str, dict[str, float]]]:
@@ -190,3 +309,22 @@ _GRADES: dict[str, Callable[[Cause, float], dict[str, float]]] = {
     "speed": lambda cause, _: {"coloration": 0.6 * _unit(abs(math.log2(cause.parameters.get("factor", 1.0))))},
     "wow": lambda cause, _: {"coloration": 0.6 * _unit(math.log10(cause.parameters.get("depth", 0.01) / 0.002) / 1.4)},
 }
+# Kind of cause to the word for it; kinds of noise have words of their own
+_WORDS = {
+    "packet_loss": "gaps",
+    "time_clipping": "gaps",
+    "noise_suppression": "musical_noise",
+    "vocoder": "robotic",
+    "level": "level_changes",
+    "pumping": "level_changes",
+} | {
+    kind: kind
+    for kind in ("reverberation", "echo", "clipping", "clicks", "jitter", "codec", "wow", "speed", "quantisation")
+}
+# The most that a kind hurts a rating where that is less than 1: as bad as it gets is 1 by itself
+_WORST = {"speed": 0.3, "level": 0.4, "pumping": 0.4, "wow": 0.6, "echo": 0.7, "clipping": 0.8}
+# What a fault is called whose severity is known, see ``concept_severity``
+CONCEPTS = (
+    "noise", "hiss", "hum", "babble", "music", "traffic", "reverberation", "echo", "clipping", "clicks", "gaps", "jitter", "muffled",
+    "thin", "codec", "robotic", "musical_noise", "level_changes", "too_quiet", "too_loud", "wow", "speed", "quantisation",
+)  # fmt: skip

@@ -1,6 +1,7 @@
 """Makes the simulated corpus (sources, degradations, teachers' labels), which ``simulated.read_simulated`` reads.
 
     python -m audio_judge.corpora.simulate --data DATA VOICES --out DIR --split train --clips 16000 --seed 0 --workers 2
+    python -m audio_judge.corpora.simulate --data DATA VOICES --out DIR --split train_concepts --clips 6000
 
 ``manifest.csv`` in each folder of data lists its audio (``path, kind, split, source, speaker``); ``voices`` makes one of
 synthetic speech. A clip depends on the data, the seed, the split and its own index only, so a stopped run goes on where
@@ -27,12 +28,14 @@ from tqdm import tqdm
 from audio_judge.batch import lines
 from audio_judge.batch.workers import in_processes
 from audio_judge.clips import Cause
-from audio_judge.corpora.simulated import KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, read_rows
+from audio_judge.corpora.severity import concept_severity
+from audio_judge.corpora.simulated import CONCEPT_SPLITS, HUMAN, KNOWN_RATINGS, NISQA_AXES, SPLITS, STATES, read_rows
 from audio_judge.corpora.teachers import check_installed, distill_mos, nisqa
 from audio_judge.corpora.voices import CLASSICAL, make_sentence, speak_classical
 from audio_judge.degrade import degrade, sample_plan
 from audio_judge.degrade.codecs import load_av
 from audio_judge.degrade.measures import active_level
+from audio_judge.degrade.plans import RECORDINGS, sample_concepts
 from audio_judge.errors import UsageError, exit_code
 
 RATE = 48_000
@@ -42,10 +45,14 @@ G722_BYTES_PER_SECOND = 8_000
 # Shares of the kinds of content; those a split has no files for are left out.
 CONTENT = {"speech": 0.52, "prompt": 0.24, "synthetic": 0.12, "voice": 0.085}
 CONTENT |= {"noise": 0.015, "music": 0.01, "silence": 0.01}
+Row = dict[str, Any]
 # What a clip that cannot be made raises; one such clip must not end a run of hours
 IMPOSSIBLE = (ValueError, RuntimeError)
 # What degrading a clip, and measuring that, imports
 FAULTS = ("av", "pyrnnoise", "webrtc_noise_gain", "pystoi")
+# What a recording of noise is, by its file's name; what is none of these is noise of another kind
+BABBLE = ("cafe", "bar", "restaurant", "crowd", "supermarket")
+TRAFFIC = ("transport-", "urban-busy", "urban-highway", "urban-road", "urban-traffic", "subway", "car-")
 # Splits of real processed speech, and what the manifest calls them
 WILD = {"wild_validation": "train", "wild_test": "test"}
 VOICES = {
@@ -74,12 +81,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Original:
-    """A clip before degradation: (samples,) at 48 kHz, of a kind in ``CONTENT``; ``source`` is its data set or voice."""
+    """A clip before degradation: (samples,) at 48 kHz, of a kind in ``CONTENT``; ``source`` is its data set or voice.
+
+    ``rate`` is that of the file or voice in Hz.
+    """
 
     samples: np.ndarray
     kind: str
     source: str
     speaker: str = ""
+    rate: int = RATE
 
 
 @dataclass(frozen=True)
@@ -205,14 +216,14 @@ def _original(sources: list[Source], split: str, rng: np.random.Generator) -> Or
         engine, voice = VOICES[split][rng.integers(len(VOICES[split]))]
         spoken = speak_classical(engine, voice, make_sentence(rng), rng)
         samples = _crop(_at_rate(spoken.samples, spoken.rate), length, rng)
-        return Original(_set_level(samples, rng.normal(-26, 2)), kind, engine, spoken.speaker)
+        return Original(_set_level(samples, rng.normal(-26, 2)), kind, engine, spoken.speaker, spoken.rate)
     source = _pick(by_kind[kind], rng)
     if kind in ("noise", "music"):
         samples = _crop(_at_rate(*_read(source.path)), length, rng)
         return Original(_set_level(samples, rng.uniform(-45, -18)), kind, source.name)
     samples = _spoken(source, by_kind[kind], length, rng)
     level = rng.normal(-26, 2) if rng.random() < 0.85 else rng.uniform(-40, -16)
-    return Original(_set_level(samples, level), kind, source.name, source.speaker)
+    return Original(_set_level(samples, level), kind, source.name, source.speaker, _read(source.path)[1])
 
 
 def _plan(original: Original, held_out: bool, rng: np.random.Generator, recordings: bool) -> list[Cause]:
@@ -248,6 +259,39 @@ def _excerpts(sources: list[Source], count: int, rng: np.random.Generator) -> li
     return pieces
 
 
+def _of_each(sources: list[Source], rng: np.random.Generator) -> list[np.ndarray]:
+    """An excerpt of each of ``RECORDINGS``, at 48 kHz; empty where there is no file of a kind."""
+    files: dict[str, list[Source]] = {name: [] for name in RECORDINGS}
+    for source in sources:
+        if source.kind == "music":
+            files["music"].append(source)
+        elif source.kind == "noise":
+            name = Path(source.path).name
+            is_kind = {"babble": any(word in name for word in BABBLE), "traffic": any(word in name for word in TRAFFIC)}
+            files[next((kind for kind, yes in is_kind.items() if yes), "other")].append(source)
+    return [np.concatenate(_excerpts(own, 1, rng) or [np.zeros(0, np.float32)]) for own in files.values()]
+
+
+def _make_concept_clip(own: list[Source], split: str, rng: np.random.Generator) -> tuple[Original, np.ndarray, Row]:
+    """Draw an original and what is done to it, of faults that people have a word for; the row has their severities."""
+    original = _original([source for source in own if source.kind not in KNOWN_RATINGS], split.split("_")[0], rng)
+    while original.kind in KNOWN_RATINGS:  # silence needs no files
+        original = _original([source for source in own if source.kind not in KNOWN_RATINGS], split.split("_")[0], rng)
+    noises = _of_each(own, rng)
+    plan = [cause for cause in sample_concepts(rng) if len(noises[cause.parameters.get("recording", 0)])]
+    degraded = degrade(original.samples, RATE, plan, seed=int(rng.integers(2**31)), noises=noises)
+    seconds = len(degraded.samples) / RATE
+    known = concept_severity(
+        degraded.causes,
+        seconds,
+        recordings=RECORDINGS,
+        edge_hz=min(original.rate / 2, 20_000),
+        active_dbfs=20 * float(np.log10(max(active_level(degraded.samples, RATE), 1e-9))),
+        voice="" if original.kind in HUMAN else original.source,
+    )
+    return original, degraded.samples, {"causes": degraded.causes, "concepts": known}
+
+
 def make_clip(
     sources: list[Source], split: str, seed: int, index: int
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
@@ -257,14 +301,20 @@ def make_clip(
         index: Number of the clip; for the wild splits, of the file.
 
     Returns:
-        The row so far (``index, split, content, source, speaker, seconds, causes``); the clip and its original, both
+        The row so far (``index, split, content, source, speaker, seconds, causes``, of ``CONCEPT_SPLITS`` also
+        ``concepts``, see ``severity.concept_severity``); the clip and its original, both
         float32 of shape (samples,) at 48 kHz.
     """
     # The order of all draws from here is part of the corpus: another one makes other clips of the same seed. No hash(),
     # which differs from process to process
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
     held_out, base = split == "test_held_out", split.split("_")[0]
-    if split in WILD:
+    more: Row = {}
+    if split in CONCEPT_SPLITS:
+        own = [source for source in sources if source.split == base]
+        original, samples, more = _make_concept_clip(own, split, rng)
+        causes = more.pop("causes")
+    elif split in WILD:
         source = _wild(sources, split)[index]
         original = Original(_at_rate(*_read(source.path)), "wild", source.name, source.speaker)
         samples, causes = original.samples, tuple[Cause, ...]()
@@ -282,7 +332,7 @@ def make_clip(
     row = {"index": index, "split": split, "content": original.kind, "source": original.source}
     row |= {"speaker": original.speaker, "seconds": round(len(samples) / RATE, 3)}
     row |= {"level_dbfs": round(20 * float(np.log10(active_level(original.samples, RATE))), 1)}
-    return row | {"causes": [asdict(cause) for cause in causes]}, samples, original.samples
+    return row | {"causes": [asdict(cause) for cause in causes]} | more, samples, original.samples
 
 
 def hear_clip(sources: list[Source], split: str, seed: int, index: int) -> Heard:
@@ -324,11 +374,11 @@ def _write_clip(folder: Path, sources: list[Source], split: str, seed: int, inde
     row, name = clip.row, f"{index:06d}"
     soundfile.write(folder / "clips" / f"{name}.wav", clip.integers, RATE, subtype="PCM_16")
     row["path"] = f"{split}/clips/{name}.wav"
-    if row["causes"] and index % 10 < 3:
+    if row["causes"] and index % 10 < 3 and split not in CONCEPT_SPLITS:
         soundfile.write(folder / "ref" / f"{name}.wav", np.clip(clip.original, -1, 1), RATE, subtype="PCM_16")
         row["reference"] = f"{split}/ref/{name}.wav"
     row["estoi"] = _estoi(row, clip.samples, clip.original)
-    scores, states = label_clip(clip.samples)
+    scores, states = label_clip(clip.samples, () if split in CONCEPT_SPLITS else tuple(STATES))
     for teacher, heard in states.items():
         row[STATES[teacher]] = f"{split}/{STATES[teacher]}/{name}.npy"
         np.save(folder.parent / row[STATES[teacher]], heard)
@@ -371,7 +421,7 @@ def check_ready(split: str) -> None:
     if split in WILD:  # real degraded speech, which is rated only
         check_installed(STATES)
         return
-    check_installed(STATES, FAULTS)
+    check_installed(() if split in CONCEPT_SPLITS else STATES, FAULTS)
     lacking = [program for program in dict(VOICES[split.split("_")[0]]) if not shutil.which(program)]
     if lacking:
         raise UsageError(
@@ -394,8 +444,8 @@ def write_simulated(data: Sequence[Path], out: Path, split: str, clips: int, see
     Raises:
         ValueError: If ``split`` is unknown.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
+    if split not in (*SPLITS, *CONCEPT_SPLITS):
+        raise ValueError(f"split is {split!r}; choose one of {', '.join((*SPLITS, *CONCEPT_SPLITS))}")
     folder = out / split
     for name in ("clips", "ref", *STATES.values()):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -419,7 +469,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a simulated corpus with teachers' labels.")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with manifest.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder of the corpus")
-    parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument("--split", choices=(*SPLITS, *CONCEPT_SPLITS), default="train")
     parser.add_argument("--clips", type=int, default=16_000, help="clips the split shall have")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)

@@ -17,6 +17,8 @@ from audio_judge.batch import lines
 from audio_judge.clips import Cause, RatedClip, Rating
 
 SPLITS = ("train", "validation", "test", "test_held_out", "wild_validation", "wild_test")
+# Faults that people have a word for, each as often as any other, and no teachers: for questions in words
+CONCEPT_SPLITS = ("train_concepts", "validation_concepts", "test_concepts")
 # Teacher to the field of a row with the path of its states, and to the folder that they lie in
 STATES = {"nisqa": "states", "distill_mos": "distill_states"}
 # A row has each as ``nisqa_AXIS``. The network's own output order; papers list coloration before discontinuity.
@@ -107,7 +109,7 @@ def read_simulated(
     """Read a split of a simulated corpus, also while it is being written.
 
     Args:
-        split: One of ``SPLITS``; None for all that have been written. Clips of ``test_held_out`` and the wild splits say
+        split: One of ``SPLITS`` or ``CONCEPT_SPLITS``; None for all of the former that have been written. Clips of ``test_held_out`` and the wild splits say
             ``test``, their corpus tells them apart.
         targets: Where ratings come from: a kind that ``audio_judge.corpora.blends`` has written, ``listeners`` or
             ``open``; ``teachers`` for the function ``targets``; None for the kind that ``DIR/targets.json`` names, or
@@ -117,7 +119,8 @@ def read_simulated(
         Clips with ratings; ``extra`` has ``content, source``, for speech ``label`` (``fake`` if a machine speaks or a
         vocoder made it anew, ``real`` if a person is known to speak), and what the corpus has of its teachers: their own
         scores, ``states`` (path of NISQA's states, float16 of shape (frames, 64), one per 40 ms) and ``distill_states``
-        (Distill-MOS's, (frames, 200)).
+        (Distill-MOS's, (frames, 200)); of ``CONCEPT_SPLITS``, whose clips have no ratings, ``concepts``: how strong each fault is
+        that people have a word for, see ``severity.concept_severity``.
 
     Raises:
         FileNotFoundError: If the split, or its targets, have not been written.
@@ -141,6 +144,9 @@ def default_targets(root: Path) -> str:
 
 def _rated(root: Path, split: str, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Rating]]]:
     rows = read_rows(root / split)
+    if split in CONCEPT_SPLITS:  # nobody rated them
+        yield from ((row, {}) for row in rows)
+        return
     if kind == "teachers":
         yield from ((row, targets(row)) for row in rows)
         return
@@ -160,13 +166,14 @@ def _clip(root: Path, split: str, row: dict[str, Any], ratings: dict[str, Rating
     scores = {key: value for key, value in row.items() if key.startswith("nisqa_") or key == "distill_mos"}
     facts = {"content": row["content"], "source": row["source"]}
     facts |= {name: str(root / row[name]) for name in STATES.values() if name in row}
+    facts |= {"concepts": row["concepts"]} if "concepts" in row else {}
     causes = causes_of(row)
     if label := label_of(row["content"], causes):
         facts["label"] = label
     return RatedClip(
         path=str(root / row["path"]),
         ratings=ratings,
-        split=split if split in ("train", "validation") else "test",
+        split=split.split("_")[0] if split in ("train", "validation", *CONCEPT_SPLITS) else "test",
         corpus=f"simulated/{split}",
         reference=row["reference"] and str(root / row["reference"]),
         causes=tuple(causes),

@@ -266,6 +266,81 @@ def draw_cause(rng: np.random.Generator, kind: str, severity: float, *, recordin
     return Cause(kind, DRAWS[kind](rng, severity, recordings))
 
 
+def _kind(kind: str, **parameters: Any) -> Callable[[np.random.Generator, float], Cause]:
+    """A drawer of causes of a kind; what is given replaces what ``DRAWS`` draws, None takes it away."""
+
+    def draw(rng: np.random.Generator, severity: float) -> Cause:
+        drawn = DRAWS[kind](rng, severity, False) | parameters
+        return Cause(kind, {name: value for name, value in drawn.items() if value is not None})
+
+    return draw
+
+
+def _noise_of(*colours: str, recording: int | None = None) -> Callable[[np.random.Generator, float], Cause]:
+    def draw(rng: np.random.Generator, severity: float) -> Cause:
+        colour = str(rng.choice(colours))
+        pattern = (
+            _pick(rng, {"stationary": 0.7, "fluctuating": 0.2, "bursts": 0.1}) if colour != "hum" else "stationary"
+        )
+        parameters: Parameters = {"snr_db": _between(48, -2, severity), "colour": colour, "pattern": pattern}
+        if colour == "hum":
+            parameters["hum_hz"] = float(rng.choice([50, 60, 100, 120]))
+        return Cause("noise", parameters | ({"recording": recording} if colour == "recorded" else {}))
+
+    return draw
+
+
+def _gap(rng: np.random.Generator, severity: float) -> Cause:
+    if rng.random() < 0.35:
+        return Cause("time_clipping", _time_clipping(rng, severity, False))
+    concealment = _pick(rng, {"zero": 3.0, "noise": 0.5, "waveform": 1.0, "opus": 1.0})
+    lost = _packet_loss(rng, severity, False) | {"concealment": concealment}
+    return Cause(
+        "packet_loss", lost if concealment == "opus" else {k: v for k, v in lost.items() if k[:3] not in ("bit", "ban")}
+    )
+
+
+def _level_of(mild: float, severe: float) -> Callable[[np.random.Generator, float], Cause]:
+    return lambda rng, severity: Cause("level", {"gain_db": _between(mild, severe, severity)})
+
+
+# What recordings of noise are taken from, for faults that people call by what is heard, in this order
+RECORDINGS = ("babble", "music", "traffic", "other")
+CONCEPT_DRAWS: dict[str, Callable[[np.random.Generator, float], Cause]] = {
+    "noise": _noise_of("recorded", recording=3),
+    "hiss": _noise_of("white", "pink"),
+    "hum": _noise_of("hum"),
+    "babble": _noise_of("babble", "recorded", recording=0),
+    "music": _noise_of("recorded", recording=1),
+    "traffic": _noise_of("recorded", recording=2),
+    "gaps": _gap,
+    "muffled": lambda rng, severity: Cause("band_limit", {"high_hz": _logarithmic(9000, 1200, severity), "order": int(rng.choice([2, 4, 8]))}),
+    "thin": lambda rng, severity: Cause("band_limit", {"low_hz": _logarithmic(100, 900, severity), "order": int(rng.choice([2, 4, 8]))}),
+    "robotic": _kind("vocoder"),
+    "musical_noise": _kind("noise_suppression"),
+    "level_changes": lambda rng, severity: Cause(
+        "level", {"gain_db": 0.0, "change_db": _between(-4, -35, severity), "changes": int(rng.integers(1, 6))}),
+    "too_quiet": _level_of(-6, -34),
+    "too_loud": _level_of(5, 22),
+    "wow": lambda rng, severity: Cause(
+        "wow", {"rate_hz": round(float(rng.uniform(0.4, 5)), 2), "depth": round(0.002 * 22**severity, 4)}),
+} | {kind: _kind(kind) for kind in (
+    "reverberation", "echo", "clipping", "clicks", "jitter", "codec", "speed", "quantisation")}  # fmt: skip
+
+
+def sample_concepts(rng: np.random.Generator) -> list[Cause]:
+    """Draw up to three faults, each that people have a word for as often as any other; they need ``RECORDINGS``.
+
+    Examples:
+        >>> [cause.kind for cause in sample_concepts(np.random.default_rng(1))]
+        ['clipping']
+    """
+    count = _pick(rng, {0: 0.1, 1: 0.5, 2: 0.28, 3: 0.12})
+    names = rng.choice(list(CONCEPT_DRAWS), count, replace=False).tolist()
+    causes = [CONCEPT_DRAWS[name](rng, float(rng.beta(0.8, 0.7))) for name in names]
+    return sorted(causes, key=lambda cause: STAGES.index(cause.kind))
+
+
 def _draw_call(rng: np.random.Generator, severity: float, recordings: bool) -> list[Cause]:
     """Draw a telephone call or a conference: what happens from the room to the listener, each fault milder than alone."""
 

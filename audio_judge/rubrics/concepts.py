@@ -21,7 +21,7 @@ from audio_judge.errors import UsageError
 # More means more of the fault; more means less of it; yes means that it is there; yes means that it is not
 ASKS = ("strength", "freedom", "presence", "absence")
 REGISTERS = ("engineer", "lay", "non_native", "word", "instruction")
-OTHERS = ("unhearable", "frames", "compositions", "scales")
+OTHERS = ("unhearable", "frames", "compositions", "scales", "ends", "elsewhere", "mixtures")
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,47 @@ class _Wordings:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """Texts in the words that people have for one fault or several at once.
+
+    Args:
+        causes: Keys of the severities; the truth is the worst of them.
+        strength, freedom, presence: Texts, by what they ask, as ``Wording`` has it.
+    """
+
+    causes: tuple[str, ...]
+    strength: tuple[str, ...] = ()
+    freedom: tuple[str, ...] = ()
+    presence: tuple[str, ...] = ()
+
+    @property
+    def wordings(self) -> tuple[Wording, ...]:
+        """All texts."""
+        kinds = {"strength": self.strength, "freedom": self.freedom, "presence": self.presence}
+        return tuple(Wording(text, asks, "lay") for asks, texts in kinds.items() for text in texts)
+
+
+@dataclass(frozen=True)
+class _Mixtures:
+    mixtures: tuple[Mixture, ...]
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    nouns: tuple[str, ...]
+    adjectives: tuple[str, ...]
+    templates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Ends:
+    worst: tuple[str, ...]
+    best: tuple[str, ...]
+    least: tuple[str, ...]
+    most: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Scales:
     scales: tuple[WordedScale, ...]
 
@@ -172,6 +213,40 @@ def frames() -> tuple[Wording, ...]:
         'How much hum is there?'
     """
     return _read(_folder() / "frames.yaml", _Wordings).wordings
+
+
+@cache
+def mixtures() -> tuple[Mixture, ...]:
+    """Read texts that ask about one fault or several at once; all of them train.
+
+    Example:
+        >>> mixtures()[0].causes
+        ('muffled', 'thin', 'codec')
+    """
+    return _read(_folder() / "mixtures.yaml", _Mixtures).mixtures
+
+
+@cache
+def elsewhere() -> dict[str, tuple[str, ...]]:
+    """Read ``nouns``, ``adjectives`` and ``templates`` with both, of questions that no sound answers, as many as there are pairs.
+
+    Example:
+        >>> found = elsewhere()
+        >>> found["templates"][0].format(noun=found["nouns"][0], adjective=found["adjectives"][0])
+        'How expensive is the tax?'
+    """
+    return dict(vars(_read(_folder() / "elsewhere.yaml", _Elsewhere)))
+
+
+@cache
+def ends() -> dict[str, tuple[str, ...]]:
+    """Read words for the ends of scales: ``worst`` and ``best`` of what is good, ``least`` and ``most`` of what is asked for.
+
+    Example:
+        >>> ends()["worst"][0], ends()["most"][0]
+        ('bad', 'extreme')
+    """
+    return dict(vars(_read(_folder() / "ends.yaml", _Ends)))
 
 
 @cache
