@@ -317,6 +317,10 @@ class AudioJudgeConfig(PreTrainedConfig):
         learned (`dict`, *optional*): What the judge was trained on, as the training scripts note it: `tasks`, each with its
             `form` (`decision` for typed questions, `text` for its own words), `rubrics` and `languages`, and whether it was
             asked about known `faults`. By this it is asked and read; `None` for a judge that does not say.
+        words (`dict`, *optional*): The head that answers questions in words that no other part learned: `text`, the arguments of
+            the `BertConfig` of what reads them, and `rank`, the size of the vectors of its tokens; `things`, what they may ask about; `channels`, how many of the frames' first channels
+            it hears; `hidden_size`, the width of what it makes of these; and `spread`, the deviation of its answers on a scale from
+            0 to 1. `None` for a judge without one.
         head_bias (`bool`, *optional*, defaults to `False`): Whether the head of the language model has a bias.
         tie_word_embeddings (`bool`, *optional*, defaults to `False`): Taken from `text_config` if that ties.
     """
@@ -342,6 +346,7 @@ class AudioJudgeConfig(PreTrainedConfig):
     question_token_id: int = 1
     span_size: int = 0
     learned: dict[str, Any] | None = None
+    words: dict[str, Any] | None = None
     head_bias: bool = False
     tie_word_embeddings: bool = False
 

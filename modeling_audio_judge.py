@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, GgufConfig, WhisperConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BertConfig, BertModel, GgufConfig, WhisperConfig
 from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
@@ -45,6 +45,8 @@ from .configuration_audio_judge import (
     frame_size,
 )
 from .processing_audio_judge import (
+    ASKED_NOUL,
+    ASKED_SPAN,
     WINDOWS_PER_PASS,
     AudioJudgeProcessor,
     ClipWindows,
@@ -53,6 +55,8 @@ from .processing_audio_judge import (
 )
 
 logger = logging.get_logger(__name__)
+
+POOLS = 4  # weighted means over the time of a clip that questions in words are answered from
 
 # What language models and outputs call the keys and values of earlier tokens: transformers 5.24 gave them another name
 CACHE = "cache" if "cache" in {field.name for field in fields(BaseModelOutputWithPast)} else "past_key_values"
@@ -775,6 +779,128 @@ class SpanHead(nn.Module):
         return logits.float().masked_fill(~length_mask(lengths, frames.shape[1]), -torch.inf)
 
 
+class WordsHead(nn.Module):
+    """
+    How much of what any text asks about is heard in a clip.
+
+    A clip has an amount of each of some things that it may hold, such as hum or echo, by its frames alone. A text, read by a small
+    pretrained BERT, asks about some of them, or about nothing that can be heard, and its words and the ends of its scale tell
+    whether the answer rises or falls with these. So a further question about a clip costs next to nothing, and one text is
+    read once for all clips.
+    """
+
+    def __init__(self, words: dict):
+        super().__init__()
+        self.channels, self.spread = words["channels"], words["spread"]
+        wide, things = words["hidden_size"], len(words["things"])
+        self.normal = nn.Linear(self.channels, self.channels)  # brings channels to a mean of 0 and a deviation of 1
+        self.frames = nn.Sequential(nn.Linear(self.channels, wide), nn.GELU(), nn.Linear(wide, wide), nn.GELU())
+        self.attention = nn.Linear(wide, POOLS)
+        self.clip = nn.Sequential(
+            nn.LayerNorm((POOLS + 3) * wide), nn.Linear((POOLS + 3) * wide, wide), nn.GELU(), nn.Linear(wide, things)
+        )
+        self.moment = nn.Linear(wide, things)
+        # The log-odds that a thing is there at all, by the log-odds of how much of it is
+        self.presence = nn.Linear(1, 1)
+        self.text = BertModel(BertConfig(**words["text"]), add_pooling_layer=False)
+        read = self.text.config.hidden_size
+        # Vectors of tokens in fewer numbers, since there are many tokens
+        self.text.embeddings.word_embeddings = nn.Sequential(
+            nn.Embedding(self.text.config.vocab_size, words["rank"]), nn.Linear(words["rank"], read, bias=False)
+        )
+        # The last one is nothing that can be heard
+        self.about = nn.Sequential(nn.Linear(read, wide), nn.GELU(), nn.Linear(wide, things + 1))
+        # Of a text and the two ends of its scale
+        self.direction = nn.Sequential(nn.Linear(3 * read, wide), nn.GELU(), nn.Linear(wide, 1))
+        self._known: dict[tuple, torch.Tensor] = {}  # vectors of texts that were read before, see `recall`
+
+    def hear(self, frames: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Frames (clips, frames, audio hidden size) to the log-odds of how much of each thing is in the clips (clips, things), and of
+        whether it is there just then (clips, frames, things).
+        """
+        heard = self.frames(self.normal(frames[..., : self.channels].to(self.moment.weight.dtype)))
+        mask = length_mask(lengths, frames.shape[1])[..., None]  # (clips, frames, 1)
+        count = lengths.clamp(min=1)[:, None]  # (clips, 1)
+        mean = (heard * mask).sum(1) / count
+        spread = (((heard - mean[:, None]) * mask).square().sum(1) / count + 1e-4).sqrt()
+        most = heard.masked_fill(~mask, -torch.inf).amax(1)
+        weights = self.attention(heard).masked_fill(~mask, -torch.inf).softmax(1)  # (clips, frames, pools)
+        pooled = torch.einsum("cfp,cfh->cph", weights, heard).flatten(1)
+        return self.clip(torch.cat([pooled, mean, spread, most], 1)), self.moment(heard)
+
+    def read(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Texts (texts, length), padded with 0, to their vectors (texts, text hidden size)."""
+        mask = (input_ids > 0).long()
+        states = self.text(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        weights = mask[..., None].to(states)
+        return F.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def recall(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """As `read`, but texts that were read before, by the same weights, are not read again: the same are asked about each clip."""
+        if torch.is_grad_enabled():
+            return self.read(input_ids)
+        state = tuple((value._version, value.data_ptr()) for value in self.text.parameters())
+        keys = [(state, *(token for token in row if token)) for row in input_ids.tolist()]
+        new = [place for place, key in enumerate(keys) if key not in self._known]
+        if new:
+            if len(self._known) > 1000:
+                self._known.clear()
+            self._known |= zip([keys[place] for place in new], self.read(input_ids[new]))
+            if len(new) < len(keys) and not all(key in self._known for key in keys):  # some were forgotten just now
+                self._known |= zip(keys, self.read(input_ids))
+        return torch.stack([self._known[key] for key in keys])
+
+    def topics(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors of texts to the weights of what they ask about (texts, things), the largest 1, and how likely it can be heard (texts,)."""
+        shares = self.about(vectors * vectors.shape[-1] ** 0.5).softmax(-1)
+        things = shares[:, :-1]
+        return (things / things.amax(1, keepdim=True)).square(), 1 - shares[:, -1]
+
+    def join(self, weights: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
+        """Weights (..., things) and probabilities (..., things) to the probability (...) that any of what is asked for holds."""
+        return (1 - (1 - weights * amounts).prod(-1)).clamp(1e-4, 1 - 1e-4)
+
+    def rises(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Vectors of texts and the ends of their scales (questions, 3, text hidden size) to how likely answers rise with the things."""
+        return self.direction((vectors * vectors.shape[-1] ** 0.5).flatten(1)).sigmoid()[:, 0]
+
+    def answers(
+        self, asked: torch.Tensor, texts: torch.Tensor, counts: list[int], frames: torch.Tensor, lengths: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """
+        Args:
+            asked: (questions, 6): see `AudioJudgeProcessor.words_of`.
+            texts: (texts, length), token ids padded with 0.
+            counts: Of each question, the number of its allowed answers.
+            frames, lengths: Of all clips, as `encode_audio` gives them.
+
+        Returns:
+            Per question the shares (options,) of its answers, or of a `span` question the probabilities (frames,).
+        """
+        vectors = self.recall(texts)
+        weights, hearable = self.topics(vectors)
+        rises = self.rises(vectors[asked[:, 2:5]])
+        of_clips, of_moments = self.hear(frames, lengths)
+        there = self.presence(of_clips[..., None])[..., 0].sigmoid()  # (clips, things)
+        found = []
+        for (_, clip, text, _, _, kind), up, count in zip(asked.tolist(), rises, counts, strict=True):
+            if kind == ASKED_SPAN:
+                amounts = self.join(weights[text], of_moments[clip, : int(lengths[clip])].sigmoid())
+                found.append((hearable[text] * amounts).float())
+                continue
+            amount = self.join(weights[text], there[clip] if kind == ASKED_NOUL else of_clips[clip].sigmoid())
+            place = up * amount + (1 - up) * (1 - amount)
+            if kind == ASKED_NOUL:
+                shares = torch.stack([place, 1 - place])
+            else:
+                places = torch.linspace(0, 1, count, device=place.device)
+                shares = (-0.5 * ((places - place) / self.spread).square()).softmax(-1)
+            # Of what cannot be heard any answer is as good as another
+            found.append((hearable[text] * shares + (1 - hearable[text]) / count).float())
+        return found
+
+
 @torch.no_grad()
 def fill_new_rows(weight: torch.Tensor, first: int):
     """
@@ -1157,6 +1283,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         self.model = AudioJudgeModel(config)
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=config.head_bias)
         self.span_head = SpanHead(config) if config.span_size else None
+        self.words_head = WordsHead(config.words) if config.words else None
         embeddings = self.get_input_embeddings()
         tied = next(name for name, module in self.named_modules() if module is embeddings)
         self._tied_weights_keys = {"lm_head.weight": f"{tied}.weight"}
@@ -1315,6 +1442,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         span_marks: torch.LongTensor | None = None,
         window_seconds: torch.Tensor | None = None,
         temperatures: torch.Tensor | None = None,
+        words_asked: torch.LongTensor | None = None,
+        words_ids: torch.LongTensor | None = None,
         cache: Cache | None = None,
         **kwargs,
     ) -> AudioJudgeCausalLMOutputWithPast:
@@ -1329,6 +1458,7 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             window_seconds: (windows,), lengths of the windows of a long clip, if `input_features` are those of several: `logits`
                 are those that `logits_to_keep` asks for, and give the answers for all windows.
             temperatures: (questions,) of the softmax that reads them then.
+            words_asked, words_ids: With `window_seconds`: which of the questions are answered by [`WordsHead`].
             cache: What transformers before 5.24 calls `past_key_values`.
         """
         if window_seconds is not None:
@@ -1341,6 +1471,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
                     temperatures,
                     input_features,
                     input_features_mask,
+                    words_asked,
+                    words_ids,
                 )
             )
         outputs = self.model(
@@ -1423,6 +1555,10 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         temperatures: list[float] | None = None,
         span_clips: list[int | None] | None = None,
         windows: list[ClipWindows] | None = None,
+        words_asked: torch.LongTensor | None = None,
+        words_ids: torch.LongTensor | None = None,
+        mark_questions: list[int] | None = None,
+        question_rows: list[int] | None = None,
         **inputs,
     ) -> list[torch.Tensor]:
         """
@@ -1430,13 +1566,16 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
 
         Args:
             input_ids: (batch, length).
-            marks: (questions, 2): row and column of the token that each question is read at.
+            marks: (questions, 2): row and column of the token that each question is read at, but for those that are not.
             option_ids: Token id of each allowed answer, per question.
             temperatures: Softmax temperature per question; 1 if not given.
             span_clips: Per question, the number of the clip (among all of the batch) that a `span` question is about; `None`
                 for the other questions.
             windows: Of each request the windows that its prompts are about, in order, each with the same questions: there is one
                 answer for all of them, and a pass for every `WINDOWS_PER_PASS` prompts.
+            words_asked, words_ids: What is answered by [`WordsHead`] instead, see `AudioJudgeProcessor.words_of`.
+            mark_questions: The number of the question of each mark, if not all questions have one.
+            question_rows: And then the number of the prompt of each question.
             inputs: The other inputs of `forward` (`attention_mask`, `input_features`, ...).
 
         Returns:
@@ -1444,24 +1583,48 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             probability (frames,) of hearing it in each frame of its clip.
         """
         if windows is not None:
-            return self._decide_windows(input_ids, marks, option_ids, temperatures, span_clips, windows, inputs)
+            words = {"words_asked": words_asked, "words_ids": words_ids}
+            rows = marks[:, 0].tolist() if question_rows is None else question_rows
+            numbers = list(range(len(marks))) if mark_questions is None else mark_questions
+            return self._decide_windows(
+                input_ids, marks, option_ids, temperatures, span_clips, windows, words, numbers, rows, inputs
+            )
         outputs = self.model(input_ids=input_ids, use_cache=False, marks=marks, **inputs)
         states = outputs.last_hidden_state  # (questions, text hidden size)
-        ids = padded_options(option_ids).to(marks.device)  # (questions, most options)
+        numbers = range(len(marks)) if mark_questions is None else mark_questions  # of the questions that have a mark
+        ids = padded_options([option_ids[number] for number in numbers]).to(marks.device)  # (marks, most options)
         logits = self.read(states, ids.clamp(min=0)).float()
         if temperatures:
-            logits = logits / logits.new_tensor(temperatures)[:, None]
-        shares = logits.masked_fill(ids < 0, -torch.inf).softmax(-1)  # (questions, most options)
-        answers = [row[: len(options)] for row, options in zip(shares, option_ids, strict=True)]  # (options,) each
-        about_when = [(question, clip) for question, clip in enumerate(span_clips or []) if clip is not None]
+            logits = logits / logits.new_tensor([temperatures[number] for number in numbers])[:, None]
+        shares = logits.masked_fill(ids < 0, -torch.inf).softmax(-1)  # (marks, most options)
+        answers: list[torch.Tensor] = [shares[:0]] * len(option_ids)
+        for number, row in zip(numbers, shares, strict=True):
+            answers[number] = row[: len(option_ids[number])]  # (options,)
+        about_when = [
+            (mark, span_clips[number])
+            for mark, number in enumerate(numbers)
+            if span_clips and span_clips[number] is not None
+        ]
         if about_when:
-            questions, clips = marks.new_tensor(about_when).unbind(1)  # (span questions,) each
+            of_marks, clips = marks.new_tensor(about_when).unbind(1)  # (span questions,) each
             # (span questions, frames)
-            heard = self._span_logits(states[questions], outputs, clips).sigmoid()
+            heard = self._span_logits(states[of_marks], outputs, clips).sigmoid()
             lengths = outputs.audio_frame_lengths[clips].tolist()
-            for (question, _), row, length in zip(about_when, heard, lengths, strict=True):
-                answers[question] = row[:length]  # (frames of this clip,)
+            for (mark, _), row, length in zip(about_when, heard, lengths, strict=True):
+                answers[numbers[mark]] = row[:length]  # (frames of this clip,)
+        if words_asked is not None and len(words_asked):
+            questions = words_asked[:, 0].tolist()
+            counts = [len(option_ids[question]) for question in questions]
+            heard = outputs.audio_frames, outputs.audio_frame_lengths
+            found = self.words_head.answers(words_asked, words_ids, counts, *heard)
+            for question, answer in zip(questions, found, strict=True):
+                answers[question] = answer
         return answers
+
+    @torch.no_grad()
+    def hears(self, words_ids: torch.LongTensor) -> torch.Tensor:
+        """(texts, length), padded with 0, to how likely each asks about anything that [`WordsHead`] can hear (texts,)."""
+        return self.words_head.topics(self.words_head.recall(words_ids.to(self.device)))[1]
 
     def _decide_windows(
         self,
@@ -1471,6 +1634,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         temperatures: list[float] | None,
         span_clips: list[int | None] | None,
         windows: list[ClipWindows],
+        words: dict[str, torch.Tensor | None],
+        mark_questions: list[int],
+        question_rows: list[int],
         inputs: dict[str, torch.Tensor],
     ) -> list[torch.Tensor]:
         """As `decide`, some prompts at a time, and the answers joined of what is one request."""
@@ -1478,8 +1644,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         per_prompt = self._clips_per_prompt(input_ids, audio) if audio else [0] * len(input_ids)
         ends = list(accumulate(per_prompt, initial=0))  # number of the first clip of each prompt
         numbers: list[list[int]] = [[] for _ in input_ids]  # of the questions of each prompt
-        for number, row in enumerate(marks[:, 0].tolist()):
+        for number, row in enumerate(question_rows):
             numbers[row].append(number)
+        mark_of = {number: mark for mark, number in enumerate(mark_questions)}
         answers: list[list[torch.Tensor]] = []  # of each prompt
         for first in range(0, len(input_ids), WINDOWS_PER_PASS):
             rows = slice(first, first + WINDOWS_PER_PASS)
@@ -1488,13 +1655,27 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             spans = [
                 None if span_clips is None or (clip := span_clips[n]) is None else clip - clips.start for n in asked
             ]
+            # Numbers of the questions and clips of this pass
+            places = {number: place for place, number in enumerate(asked)}
+            marked = [number for number in asked if number in mark_of]
+            words_asked = words["words_asked"]
+            if words_asked is not None:
+                own = [
+                    [places[number], clip - clips.start, *rest]
+                    for number, clip, *rest in words_asked.tolist()
+                    if number in places
+                ]
+                words_asked = words_asked.new_tensor(own).view(-1, words_asked.shape[1])
             found = iter(
                 self.decide(
                     input_ids[rows],
-                    marks[asked] - marks.new_tensor([first, 0]),
+                    marks[[mark_of[number] for number in marked]] - marks.new_tensor([first, 0]),
                     [option_ids[number] for number in asked],
                     [temperatures[number] for number in asked] if temperatures else None,
                     spans,
+                    words_asked=words_asked,
+                    words_ids=words["words_ids"],
+                    mark_questions=[places[number] for number in marked],
                     **{name: value[clips if name in audio else rows] for name, value in inputs.items()},
                 )
             )
@@ -1516,14 +1697,17 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         temperatures: torch.Tensor,
         input_features: torch.Tensor,
         input_features_mask: torch.Tensor,
+        words_asked: torch.Tensor | None = None,
+        words_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
-        Logits (1, questions, vocabulary) that, read like those of one prompt, give the answers for all windows of a long clip.
+        Logits (1, questions, vocabulary) that, read like those of one prompt, give the answers for all windows of a clip.
 
         Args:
             input_ids: (1, length): the prompt about the first window.
             columns: (questions,), where its questions are read.
-            window_seconds, option_ids, temperatures: As `AudioJudgeProcessor.apply_chat_template` gives them.
+            window_seconds, option_ids, temperatures, words_asked, words_ids: As `AudioJudgeProcessor.apply_chat_template` gives
+                them, the last two for the first window.
             input_features, input_features_mask: Those of all windows.
         """
         count = len(window_seconds)
@@ -1542,6 +1726,9 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
         pad = nn.utils.rnn.pad_sequence
         marks = torch.tensor([[row, column] for row, (_, own) in enumerate(prompts) for column in own.tolist()])
         options = [[token for token in own if token >= 0] for own in option_ids.tolist()]
+        if words_asked is not None and count > 1:
+            step = words_asked.new_tensor([len(options), len(input_features) // count, 0, 0, 0, 0])
+            words_asked = torch.cat([words_asked + place * step for place in range(count)])
         device, filler = input_ids.device, float(ids[at[0]])  # any token that stands for no clip and opens no question
         answers = self.decide(
             pad([own for own, _ in prompts], batch_first=True, padding_value=filler).to(device),
@@ -1549,6 +1736,8 @@ class AudioJudgeForCausalLM(AudioJudgePreTrainedModel, GenerationMixin):
             options * count,
             temperatures.tolist() * count,
             windows=[ClipWindows(list(pairwise(accumulate(window_seconds.tolist(), initial=0.0))), 0.0)],
+            words_asked=words_asked,
+            words_ids=words_ids,
             attention_mask=pad([torch.ones_like(own) for own, _ in prompts], batch_first=True).to(device),
             input_features=input_features,
             input_features_mask=input_features_mask,

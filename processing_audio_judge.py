@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AddedToken, AutoConfig, AutoFeatureExtractor, AutoTokenizer
+from transformers import AddedToken, AutoConfig, AutoFeatureExtractor, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.audio_utils import mel_filter_bank
 from transformers.decision import DecisionConfig, Question, label_token_ids, parse_questions, prepare_inputs
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
@@ -46,6 +46,12 @@ if is_soxr_available():
 AUDIO, QUESTION, MARK, SPLIT = "<|audio|>", "<|question|>", "<|mark|>", "<|split|>"
 # The file of the requests that a judge learned to answer in words
 REQUESTS_FILE = "requests.json"
+# Those of the tokens, and of the limits, of what answers questions in other words than those
+WORDS_TOKENIZER_FILE, WORDS_FILE = "words_tokenizer.json", "words.json"
+MOST_WORDS_TOKENS = 64
+# Kinds of questions that it answers
+ASKED_SCORE, ASKED_NOUL, ASKED_SPAN = range(3)
+ASKED = {"score": ASKED_SCORE, "noul": ASKED_NOUL, "span": ASKED_SPAN}
 # What a `span` question looks like in the prompt; transformers knows the other three types only
 SPAN_INSTRUCTIONS = "When is this heard: {}?"
 
@@ -571,6 +577,68 @@ class StateWindows(ClipWindows):
         return [{"type": "audio", "audio": next(arrays)} if is_audio(block) else block for block in self.blocks]
 
 
+class WordsReader:
+    """
+    Which questions are answered in words that no other part of a judge learned, and their tokens.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerFast`): Of what reads the words.
+        known (`dict`): `questions`, type of a question to the instructions that the judge learned otherwise; `levels`, the lists
+            of levels that it learned `score` questions with; `usual`, those of them that say nothing of what is scored; `labels`, what it calls
+            that which it scores; `left`, beginnings of words that mark questions about what this head
+            was not trained on and another part was.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, known: dict[str, Any]):
+        self.tokenizer, self.known = tokenizer, known
+        self._questions = {kind: set(texts) for kind, texts in known["questions"].items()}
+        self._levels = {tuple(levels) for levels in known["levels"]}
+        self._usual = {tuple(levels) for levels in known["usual"]}
+        self._labels = re.compile(
+            "|".join(rf"\b{re.escape(label)}\b" for label in known["labels"]) or r"(?!)", re.IGNORECASE
+        )
+        self._left = re.compile("|".join(rf"\b{re.escape(word)}" for word in known["left"]) or r"(?!)", re.IGNORECASE)
+
+    @classmethod
+    def from_files(cls, tokenizer_file: str, known_file: str) -> "WordsReader":
+        """From what `save` has written."""
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=tokenizer_file, pad_token="[PAD]", unk_token="[UNK]")
+        return cls(tokenizer, json.loads(Path(known_file).read_text(encoding="utf-8")))
+
+    def save(self, folder: str | Path):
+        """Writes `words_tokenizer.json` and `words.json`."""
+        self.tokenizer.backend_tokenizer.save(str(Path(folder) / WORDS_TOKENIZER_FILE))
+        text = json.dumps(self.known, ensure_ascii=False, indent=1)
+        (Path(folder) / WORDS_FILE).write_text(text + "\n", encoding="utf-8")
+
+    def texts(self, question: Any) -> tuple[int, str, str, str] | None:
+        """
+        The kind of a question (`ASKED_SCORE` …), what it asks about, and the ends of its scale, lowest first (itself of one without);
+        `None` for a question that is left to the other parts.
+        """
+        if not isinstance(question, dict):
+            return None
+        kind, text = question.get("type"), question.get("instructions")
+        levels = question.get("criteria", question.get("descriptions"))  # the latter as templates get them
+        if kind not in ASKED or not isinstance(text, str) or not text.strip() or self._left.search(text):
+            return None
+        is_known = text in self._questions.get(kind, ())
+        if kind == "score":
+            if not isinstance(levels, (list, tuple)) or len(levels) < 2:
+                return None
+            named = tuple(str(level) for level in levels)
+            # Other words about what it learned to score are known by its levels, or by its name: what learned that knows it better
+            if named in self._levels and (is_known or named not in self._usual or self._labels.search(text)):
+                return None
+            return ASKED[kind], text, named[0], named[-1]
+        return None if is_known or (levels and any(levels)) else (ASKED[kind], text, text, text)
+
+    def tokens(self, texts: Sequence[str]) -> torch.Tensor:
+        """(texts, length), padded with 0."""
+        ids = self.tokenizer(list(texts), truncation=True, max_length=MOST_WORDS_TOKENS)["input_ids"]
+        return torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, ids)), batch_first=True)
+
+
 @dataclass
 class DecisionPrompt:
     """
@@ -642,6 +710,7 @@ class AudioJudgeProcessor(ProcessorMixin):
         self._decision_prompts: dict[str, DecisionPrompt] = {}  # those of earlier requests, see `_decision_prompt`
         # Task to the requests that may be answered in words, with `{…}` where they differ; None for any: see `check_requests`
         self.requests: dict[str, list[str]] | None = None
+        self.words: WordsReader | None = None
 
     @classmethod
     def from_backbones(
@@ -707,26 +776,31 @@ class AudioJudgeProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs) -> "AudioJudgeProcessor":
-        """Also reads `decision.json`, `decision_template.jinja` and `requests.json`."""
+        """Also reads `decision.json`, `decision_template.jinja`, `requests.json`, `words_tokenizer.json` and `words.json`."""
         processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         hub = {name: kwargs[name] for name in ("cache_dir", "local_files_only", "revision", "token") if name in kwargs}
         processor.decision_config = DecisionConfig.from_pretrained(pretrained_model_name_or_path, **hub)
         hub["_raise_exceptions_for_missing_entries"] = False
         if (file := cached_file(pretrained_model_name_or_path, REQUESTS_FILE, **hub)) is not None:
             processor.requests = json.loads(Path(file).read_text(encoding="utf-8"))
+        words = [cached_file(pretrained_model_name_or_path, name, **hub) for name in (WORDS_TOKENIZER_FILE, WORDS_FILE)]
+        if all(words):
+            processor.words = WordsReader.from_files(*words)
         return processor
 
     def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs) -> list[str]:
-        """Also writes `decision.json`, `decision_template.jinja` and `requests.json`."""
+        """Also writes `decision.json`, `decision_template.jinja`, `requests.json`, `words_tokenizer.json` and `words.json`."""
         self.decision_config.save_pretrained(save_directory)
         if self.requests is not None:
             text = json.dumps(self.requests, ensure_ascii=False, indent=1)
             (Path(save_directory) / REQUESTS_FILE).write_text(text + "\n", encoding="utf-8")
+        if self.words is not None:
+            self.words.save(save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
         output = super().to_dict()
-        files_of_their_own = ("decision_config", "_decision_prompts", "requests")
+        files_of_their_own = ("decision_config", "_decision_prompts", "requests", "words")
         return {key: value for key, value in output.items() if key not in files_of_their_own}
 
     @property
@@ -770,6 +844,13 @@ class AudioJudgeProcessor(ProcessorMixin):
         if not getattr(self.feature_extractor, "optional_words", None):  # an extractor of our own may have such
             return set()
         return self.feature_extractor.optional_views(asked if isinstance(asked, str) else json.dumps(asked))
+
+    def views_asked(self, questions: Any) -> set[str]:
+        """The views beyond the usual ones that typed questions need: of those that the head for words answers, none."""
+        if self.words is None:
+            return self.optional_views(questions)
+        listed = list(questions.values()) if isinstance(questions, dict) else questions
+        return self.optional_views([one for one in listed if self.words.texts(one) is None])
 
     def _process_audio(self, audio, optional_views: list[set[str]] | None = None, **kwargs):
         """
@@ -870,14 +951,16 @@ class AudioJudgeProcessor(ProcessorMixin):
         self._check_keys([shown, questions])
         cut = self.windows(blocks)
         clips = [[block for block in cut[place] if is_audio(block)] for place in range(len(cut))]
-        views = [self.optional_views(questions)] * sum(map(len, clips))
+        views = [self.views_asked(questions)] * sum(map(len, clips))
         if clips[0]:
             audio_kwargs = {"optional_views": views[: len(clips[0])]}
             kwargs["processor_kwargs"] = {**(kwargs.get("processor_kwargs") or {}), "audio_kwargs": audio_kwargs}
         inputs = super().apply_chat_template([{"role": "user", "content": clips[0]}], *args, state=shown, **kwargs)
         if not isinstance(inputs, BatchFeature):
             return inputs
-        if len(cut) > 1:
+        words = self.words_of([(n, 0, question) for n, question in enumerate(questions)] if clips[0] else [])
+        inputs.update(words)
+        if len(cut) > 1 or words:
             audio, _ = self._process_audio([block["audio"] for window in clips for block in window], views)
             inputs.update({name: audio[name] for name in ("input_features", "input_features_mask")})
             ids = [label_token_ids(self.tokenizer, tuple(question["labels"])) for question in questions]
@@ -996,43 +1079,61 @@ class AudioJudgeProcessor(ProcessorMixin):
         # Of each window: what it is of, and its state
         rows = [(request, own[place]) for request, own in zip(requests, states) for place in range(len(own))]
         clips = [block["audio"] for _, state in rows for block in state if is_audio(block)]
-        views = [self.optional_views(request["questions"]) for request, state in rows for _ in filter(is_audio, state)]
+        views = [self.views_asked(request["questions"]) for request, state in rows for _ in filter(is_audio, state)]
         # Features of all windows, in order
         audio, _ = self._process_audio(clips, views) if clips else ({"num_audio_tokens": []}, [])
         tokens, first_clip = audio.pop("num_audio_tokens"), 0
         # Of each window `prompts` and `asked`, of each question of them all the others
         prompts, marks, asked, option_ids, temperatures, span_clips = [], [], [], [], [], []
+        question_rows, mark_questions, in_words = (
+            [],
+            [],
+            [],
+        )  # the last: numbers of the question and its clip, and the question
         for row, (request, state) in enumerate(rows):
             shown = [{"type": "audio"} if is_audio(block) else block for block in state]
-            prompt = self._decision_prompt(json.dumps([shown, without_spans(request["questions"])], ensure_ascii=False))
-            spans = [is_span(request["questions"][question.name]) for question in prompt.questions]
             count = sum(map(is_audio, state))
+            # What the head for words answers is left out of the prompt, but for one question if there is no other
+            read = self.questions_read(request["questions"]) if count else request["questions"]
+            prompt = self._decision_prompt(json.dumps([shown, without_spans(read)], ensure_ascii=False))
+            others = {name: one for name, one in request["questions"].items() if name not in read}
+            questions = [*prompt.questions, *(self.parse_questions(others) if others else [])]
+            spans = [is_span(request["questions"][question.name]) for question in questions]
             if any(spans) and not count:
                 raise ValueError("A `span` question asks when something is heard in a clip, but the state holds none.")
-            asked.append([SpanQuestion(**vars(q)) if span else q for q, span in zip(prompt.questions, spans)])
+            asked.append([SpanQuestion(**vars(q)) if span else q for q, span in zip(questions, spans)])
             for question, span in zip(asked[-1], spans):
                 if span:
                     question.seconds = len(clips[first_clip]) / self.sampling_rate
-            span_clips += [first_clip if span else None for span in spans]
             # A cached prompt holds one placeholder per clip; here each becomes as many as its clip has tokens
             ids, columns = with_audio_tokens(
                 prompt.ids, prompt.columns, tokens[first_clip : first_clip + count], self.audio_token_id
             )
+            first = len(option_ids)
+            if self.words is not None and count:
+                whole = [request["questions"][question.name] for question in questions]
+                in_words += [(first + n, first_clip, question) for n, question in enumerate(whole)]
+            span_clips += [first_clip if span else None for span in spans]
             first_clip += count
             prompts.append(ids)  # (length with all audio tokens,)
             marks += [[row, column] for column in columns.tolist()]
+            mark_questions += range(first, first + len(columns))
+            question_rows += [row] * len(questions)
             option_ids += prompt.option_ids
-            temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in prompt.questions]
+            option_ids += [label_token_ids(self.tokenizer, tuple(q.labels)) for q in questions[len(columns) :]]
+            temperatures += [self.decision_config.temperature.get(question.type, 1.0) for question in questions]
         pad = torch.nn.utils.rnn.pad_sequence
         batch = {
             # (windows, longest prompt)
             "input_ids": pad(prompts, batch_first=True, padding_value=self.tokenizer.pad_token_id),
             "attention_mask": pad([torch.ones_like(ids) for ids in prompts], batch_first=True),
-            "marks": torch.tensor(marks),  # (questions of all windows, 2)
+            "marks": torch.tensor(marks),  # (questions of all windows that are read at a mark, 2)
             "option_ids": option_ids,
             "temperatures": temperatures,
             "span_clips": span_clips,
         }
+        if len(marks) < len(option_ids):
+            batch |= {"mark_questions": mark_questions, "question_rows": question_rows}
         if windows is not None:
             batch["windows"] = [ClipWindows(own.spans, own.seconds) for own in windows]
             firsts = itertools.accumulate(map(len, windows[:-1]), initial=0)
@@ -1041,7 +1142,37 @@ class AudioJudgeProcessor(ProcessorMixin):
                 for question in questions:
                     if isinstance(question, SpanQuestion):
                         question.seconds = own.seconds
-        return batch | audio, asked
+        return batch | audio | self.words_of(in_words), asked
+
+    def questions_read(self, questions: dict[str, Any]) -> dict[str, Any]:
+        """The questions of a request that are read at a mark of its prompt: at least one."""
+        if self.words is None or not isinstance(questions, dict):
+            return questions
+        read = {name: one for name, one in questions.items() if self.words.texts(one) is None}
+        return read or dict(itertools.islice(questions.items(), 1))
+
+    def words_of(self, questions: Sequence[tuple[int, int, Any]]) -> dict[str, torch.Tensor]:
+        """
+        What the head for questions in words is asked of some questions, each with its number and that of its clip: of several
+        clips of a prompt the first, beside which others are references.
+
+        Returns:
+            `words_ids` (texts, length), tokens padded with 0, and `words_asked` (questions, 6): numbers of the question, of its clip,
+            of the text that says what it asks about, of those at the ends of its scale, and its kind; nothing if there is no such
+            question, or no such head.
+        """
+        if self.words is None:
+            return {}
+        numbers: dict[str, int] = {}
+        rows = []
+        for number, clip, question in questions:
+            if (found := self.words.texts(question)) is not None:
+                kind, *texts = found
+                places = [numbers.setdefault(one, len(numbers)) for one in texts]
+                rows.append([number, clip, *places, kind])
+        if not rows:
+            return {}
+        return {"words_asked": torch.tensor(rows), "words_ids": self.words.tokens(list(numbers))}
 
     def _decision_prompt(self, request: str) -> DecisionPrompt:
         """The prompt of a state without its sound and of its questions, both in JSON; remembered."""

@@ -13,6 +13,7 @@
     python train_backbones.py join runs/nisqa_tuned runs/mel --output runs/encoder   # side by side
     python train_backbones.py language_model --output runs/language_model
     python train_sft.py --config recipes/sft/mini.yaml                               # joins and trains them
+    python train_backbones.py words runs/mini --corpus CORPUS --language MINILM --output runs/mini_words
     python train_backbones.py parts checkpoints/mini --output runs/parts             # a judge taken apart again
     python train_backbones.py vocabulary google/gemma-3-270m --output runs/gemma     # a language model without tokens nobody needs
 
@@ -64,6 +65,7 @@ from audio_judge.training.encoder_data import TEACHERS
 from audio_judge.training.encoders import EncoderArguments, train_encoder
 from audio_judge.training.vocabulary import cut_language_model
 from audio_judge.training.votes import train_votes
+from audio_judge.training.words import WordsArguments, train_words
 
 OPTIONAL = "run the last encoder only for questions that hold a word that begins like one of these"
 FRAME = 1920  # samples of a frame of the encoders, 40 ms at 48 kHz
@@ -222,6 +224,27 @@ def add_encoder_options(commands: Any) -> None:
     encoder.add_argument("--seed", type=int)
 
 
+def add_words_options(commands: Any) -> None:
+    """Those of the command ``words``; what is not given is as ``WordsArguments`` has it."""
+    words = commands.add_parser(
+        "words", help="give a judge a head that answers questions in any words", argument_default=argparse.SUPPRESS
+    )
+    words.add_argument("judge", help="mini, open, a folder or Hub id")
+    words.add_argument(
+        "--corpus", type=Path, required=True, help="simulated corpus with train_concepts and validation_concepts"
+    )
+    words.add_argument("--language", required=True, help="folder or Hub id of all-MiniLM-L6-v2, or another such BERT")
+    words.add_argument("--output", type=Path, required=True)
+    words.add_argument(
+        "--reading", help="take what reads texts from this judge: mini, open, a folder or Hub id; none is trained then"
+    )
+    words.add_argument("--clips", type=int, help="train on so many clips at most")
+    words.add_argument("--layers", type=int, help="of the language model that are kept")
+    words.add_argument("--tokens", type=int, help="of its tokens that are kept")
+    words.add_argument("--steps", type=int)
+    words.add_argument("--seed", type=int)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -246,6 +269,7 @@ def main() -> None:
     votes.add_argument("--whisper", required=True, help="folder or Hub id of Whisper base")
     votes.add_argument("--corpus", type=Path, help="simulated corpus, for naturalness")
     votes.add_argument("--output", type=Path, required=True)
+    add_words_options(commands)
     levels = commands.add_parser("levels", help="write an encoder of levels in wide bands, as they are measured")
     levels.add_argument("--output", type=Path, required=True)
     join = commands.add_parser("join", help="put encoders side by side")
@@ -290,6 +314,10 @@ def main() -> None:
         train_encoder(EncoderArguments(**{name: value for name, value in vars(options).items() if name != "command"}))
     elif options.command == "votes":
         train_votes(options.ratings, options.whisper, options.output, corpus=options.corpus)
+    elif options.command == "words":
+        for name in {"judge", "reading"} & set(vars(options)):
+            setattr(options, name, place_of(getattr(options, name)))
+        train_words(WordsArguments(**{name: value for name, value in vars(options).items() if name != "command"}))
     elif options.command == "levels":
         AudioJudgeLevelsEncoder(AudioJudgeLevelsConfig()).measure().save_pretrained(options.output)
         AudioJudgeFeatureExtractor().save_pretrained(options.output)

@@ -201,7 +201,10 @@ class TestForward:
         inputs = inputs_of(processor, 0.6)
         half, _ = make_judge(backbones, kind, adapter)
         half.to(torch.bfloat16)
-        logits, expected = logits_of(half, inputs), logits_of(model, inputs)
+        # On CPUs with AMX, oneDNN's convolutions of 16 channels in bfloat16 are wrong at some lengths; no real encoder has so few
+        with torch.backends.mkldnn.flags(enabled=False):
+            logits = logits_of(half, inputs)
+        expected = logits_of(model, inputs)
         assert logits.dtype == torch.bfloat16
         agreement = torch.nn.functional.cosine_similarity(logits.float(), expected, dim=-1).min()
         assert agreement > 0.98

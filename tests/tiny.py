@@ -30,6 +30,9 @@ from audio_judge import (
     AudioJudgeProcessor,
     AudioJudgeSpokenConfig,
 )
+from audio_judge.configuration_audio_judge import frame_size
+from audio_judge.modeling_audio_judge import WordsHead
+from audio_judge.processing_audio_judge import WordsReader
 from audio_judge.rubrics.rubric import RUBRICS
 
 ENCODERS = (
@@ -194,6 +197,42 @@ def make_judge(
     torch.manual_seed(0)
     model = AudioJudgeForCausalLM.from_backbones(audio, text, **shape, dtype=torch.float32, **options)
     return model.eval(), AudioJudgeProcessor.from_backbones(audio, text, **shape)
+
+
+def add_words_head(model: Any, processor: Any, left: tuple[str, ...] = (), known: tuple[str, ...] = ()) -> None:
+    """Give a tiny judge an untrained head for questions in any words, but for some that it knows or leaves to the rest."""
+    torch.manual_seed(0)
+    tokens = {
+        token: number
+        for number, token in enumerate(["[PAD]", "[UNK]", "is", "it", "how", "noisy", "clear", "bad", "good"])
+    }
+    backend = Tokenizer(models.WordLevel(tokens, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]")
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model.config.words = {
+        "text": shape | {"vocab_size": len(tokens)},
+        "rank": 4,
+        "things": ["hum", "echo", "clicks"],
+        "channels": frame_size(model.config.audio_config),
+        "hidden_size": 8,
+        "spread": 0.2,
+    }
+    model.words_head = WordsHead(model.config.words).eval()
+    with torch.no_grad():  # so that one clip differs from another, and texts ask about something
+        for part in (
+            model.words_head.normal,
+            model.words_head.clip[3],
+            model.words_head.direction[0],
+            model.words_head.about[2],
+        ):
+            part.weight *= 30
+        model.words_head.about[2].bias[-1] = -20
+        model.words_head.presence.weight.fill_(3.0)
+    questions = {"score": list(known), "noul": list(known), "span": list(known)}
+    processor.words = WordsReader(
+        tokenizer, {"questions": questions, "levels": [], "usual": [], "labels": [], "left": list(left)}
+    )
 
 
 def tone(seconds: float = 1.0, frequency: float = 440.0, sampling_rate: int = 48_000) -> np.ndarray:

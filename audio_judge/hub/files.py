@@ -21,7 +21,7 @@ PROCESSOR_NEEDS = (
 )  # fmt: skip
 PROCESSOR_MAY = (
     "preprocessor_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-    "vocab.txt", "tokenizer.model", "requests.json",
+    "vocab.txt", "tokenizer.model", "requests.json", "words.json", "words_tokenizer.json",
 )  # fmt: skip
 # Of native audio language models: what each must have one of, and what may lie beside
 NATIVE_NEEDS = (

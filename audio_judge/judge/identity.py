@@ -10,7 +10,7 @@ from audio_judge.judge.learned import COMPARE_QUESTION, DECIDE, DETECT_QUESTION,
 from audio_judge.judge.native_model import NativeProcessor
 from audio_judge.judge.reader import Reader
 from audio_judge.judge.results import Result
-from audio_judge.judge.wordings import Questions, Understood, understood_by
+from audio_judge.judge.wordings import Questions, Understood, hears_in_words, understood_by
 from audio_judge.languages import check_language
 from audio_judge.rubrics.calibration import CalibratedRubric
 from audio_judge.rubrics.rubric import RUBRICS, SPEECHEVAL_RUBRICS, Rubric
@@ -205,7 +205,7 @@ class Identity:
 
     def understood(self, questions: Questions) -> Understood:
         """Typed questions in words that the judge learned, after a warning, once each, about those that have none."""
-        found = understood_by(self._reader.model, questions, self.name)
+        found = understood_by(self._reader.model, self._reader.processor, questions, self.name)
         for key in found.unknown:
             text = str(questions[key].get("instructions"))
             self._warn(
@@ -229,10 +229,13 @@ class Identity:
                     f"{self.name or 'this judge'} was not trained on {rubric.name!r}, so its scores may say little about "
                     f"it; it was trained on {', '.join(self.rubrics)}. Check them, or fit them with judge.calibrate(...)"
                 )
-                is_known = not self.rubrics or rubric.name in self.rubrics
+                is_known = not self.rubrics or rubric.name in self.rubrics or self._hears(rubric)
             if not is_known:
                 self._warn(message, UntrainedRubricWarning, (rubric.name, rubric.definition))
         return asked
+
+    def _hears(self, rubric: Rubric) -> bool:
+        return hears_in_words(self._reader.model, self._reader.processor, rubric.question())
 
     def on_behalf_of(self, listener: str | Listener | None) -> Listener | None:
         """The listener, after a warning, once, if the judge never learned how such a one rates."""

@@ -224,7 +224,7 @@ def _handler(answering: Answering, limits: Limits) -> Any:
                 model_id, model, processor = self._resolve_model(body)
                 manager = self.generation_state.get_manager(model_id, use_cb=False)
                 pipe = self._pipeline(model_id, model, processor)
-                understood = understood_by(model, request["questions"], body["model"])
+                understood = understood_by(model, processor, request["questions"], body["model"])
                 request["questions"] = understood.asked
                 found, tokens = await manager.async_submit(while_wanted, answering, pipe, request, check)
             answers = understood.answers(found)

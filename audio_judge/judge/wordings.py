@@ -2,13 +2,14 @@
 
 A judge answers whatever it is asked, with confidence, and of questions that it never learned its answer says nothing. So a
 question in other words is asked in words that it learned if it means the same, by the tables of ``audio_judge.languages``, and
-its answer says so (``asked_as``); any other is asked as it is, with a ``warning`` in its answer.
+its answer says so (``asked_as``). Any other is asked as it is: of a judge with a head for questions in words, which tells whether it
+asks about anything that can be heard; of others, and of what cannot be heard, with a ``warning`` in its answer.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from audio_judge.judge.learned import DECIDE, DETECT_QUESTION, LABELLED, Learned
@@ -59,7 +60,14 @@ class Understood:
         return {name: answer | self.notes.get(name, {}) for name, answer in chosen.items()}
 
 
-def understand(questions: Questions, learned: Learned | None, *, name: str = "", has_spans: bool = True) -> Understood:
+def understand(
+    questions: Questions,
+    learned: Learned | None,
+    *,
+    name: str = "",
+    has_spans: bool = True,
+    hears: Callable[[Question], bool] = lambda _: False,
+) -> Understood:
     """Bring typed questions into words that a judge learned.
 
     Args:
@@ -67,6 +75,7 @@ def understand(questions: Questions, learned: Learned | None, *, name: str = "",
         learned: What the judge learned; of one that does not say, every question is asked as it is.
         name: Of the judge.
         has_spans: Whether it can say when something is heard.
+        hears: Whether it can answer a question in words that it never learned.
 
     Example:
         >>> learned = Learned(has_faults=True)
@@ -83,7 +92,9 @@ def understand(questions: Questions, learned: Learned | None, *, name: str = "",
             found.parts[key] = (key,)
             found.asked[key] = question
             continue
-        if known is None:
+        if known is None and hears(question):
+            known = [dict(question)]
+        elif known is None:
             known = [dict(question)]
             found.notes[key] = {"warning": _unknown(question, name, learned)}
         else:
@@ -94,10 +105,21 @@ def understand(questions: Questions, learned: Learned | None, *, name: str = "",
     return found
 
 
-def understood_by(model: Any, questions: Questions, name: str = "") -> Understood:
+def understood_by(model: Any, processor: Any, questions: Questions, name: str = "") -> Understood:
     """Bring typed questions into words that a model learned, by its configuration and its parts; ``name`` is that of the judge."""
     has_spans = getattr(model, "span_head", None) is not None  # native models have no such head
-    return understand(questions, Learned.of(model.config), name=name, has_spans=has_spans)
+    learned = Learned.of(model.config)
+    return understand(
+        questions, learned, name=name, has_spans=has_spans, hears=partial(hears_in_words, model, processor)
+    )
+
+
+def hears_in_words(model: Any, processor: Any, question: Question) -> bool:
+    """Whether a model has a head that reads a question in any words, and finds in it something that can be heard."""
+    words = getattr(processor, "words", None)  # native models have no such head
+    if words is None or (found := words.texts(question)) is None:
+        return False
+    return bool(model.hears(words.tokens([found[1]]))[0] >= 0.5)
 
 
 def rubric_of(question: Question) -> Rubric | None:

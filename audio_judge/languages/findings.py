@@ -391,7 +391,7 @@ EN = Findings(
         "{words}[ ({dim} {x}, {share})|, {dim} {x}| ({x} for {dim}; {share})|: {dim} {x}, {share}]{unknown}.",
         "[listen to|mind|note|watch] {label}: {words} ({share}; {dim} {x}).",
         "{share}: {dim} {x}.",
-        "{label} [falls short|is the weak point|suffers], {dim} {x}: {words}.",
+        "{label} [falls short|is the trouble|suffers], {dim} {x}: {words}.",
     ),
     unknown="[|, whatever the cause|, for no reason that I could name|, cause unknown]",
     middling=(

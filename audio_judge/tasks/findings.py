@@ -80,7 +80,7 @@ def description(found: Found, language: str = "en") -> str:
 
     Example:
         >>> description(Found({"mos": 2.1, "noisiness": 1.4}, None))
-        'The noise floor is the weak point, noisiness 1.4: noise covers the voice.'
+        'The noise floor is the trouble, noisiness 1.4: noise covers the voice.'
     """
     return _joined_up(Writer(FINDINGS[language], found, language).sentences(has_verdict=False))
 

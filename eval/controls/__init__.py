@@ -1,4 +1,4 @@
-"""Controls of a judge: sanity, robustness and bias, each a figure with a pass mark.
+"""Controls of a judge: sanity, robustness, bias and rubrics in words, each a figure with a pass mark.
 
     from eval.controls import run_controls
     for check in run_controls(judge, clips, "sanity"):
@@ -20,6 +20,7 @@ from .bias import run_bias
 from .check import LIMITS, Check
 from .robustness import run_robustness
 from .sanity import run_sanity
+from .words import run_words
 
 __all__ = ["LIMITS", "SUITES", "Check", "run_controls"]
 
@@ -27,6 +28,7 @@ SUITES: dict[str, Callable[[Bench], list[Check]]] = {
     "sanity": run_sanity,
     "robustness": run_robustness,
     "bias": run_bias,
+    "words": run_words,
 }
 
 
@@ -56,5 +58,7 @@ def run_controls(
     """
     if suite not in SUITES:
         raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
+    if suite == "words":  # a fault is in few of the clips
+        count = len(clips)
     with tempfile.TemporaryDirectory() as folder:
         return SUITES[suite](Bench(judge, clips, Path(folder), seed=seed, count=count, rubrics=rubrics))

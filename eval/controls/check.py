@@ -82,6 +82,17 @@ LIMITS: dict[str, Limit] = {
         "Agreement with listeners must survive; 0.05 is about what 100 rated clips can tell apart.",
         unit="correlation",
     ),
+    "words_auc": Limit(
+        0.9,
+        "Nine of ten pairs of a clip with a clear fault and one without are told apart.",
+        True,
+        "area under the curve",
+    ),
+    "words_auc_concepts": Limit(
+        0.75, "Half as many errors as by chance, about what has no word in training.", True, "area under the curve"
+    ),
+    "words_rank": Limit(0.6, "A third of the variance of how bad a fault is (0.6 squared).", True, "correlation"),
+    "words_limits": Limit(0.8, "Four of five questions that no sound answers are told from others.", True, "share"),
     "unseen": Limit(
         0.7,
         "A rubric close to a known one should share at least half of its variance (0.7 squared).",

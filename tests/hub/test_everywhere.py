@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from forked import Forked
 from served import free_port
-from tiny import make_judge, tone
+from tiny import add_words_head, make_judge, tone
 from transformers import pipeline
 
 from audio_judge import AudioJudge
@@ -29,6 +29,7 @@ RATE = 16_000
 QUESTIONS = {
     "noise": {"type": "score", "instructions": "How noisy?", "criteria": ["bad", "poor", "fair", "good", "excellent"]},
     "clear": {"type": "noul", "instructions": "Is it clear?"},
+    "known": {"type": "noul", "instructions": "Known?"},
     "kind": {"type": "choice", "instructions": "Which?", "criteria": {"speech": None, "music": "with a tune"}},
 }
 
@@ -62,6 +63,7 @@ def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("everywhere")
     model, processor = make_judge(place / "backbones", adapter="bottleneck")  # whose prompts are as long as a window
     processor.window_seconds = 1.0
+    add_words_head(model, processor, known=("Known?",))  # which answers two of the questions
     for part in (model, processor):
         part.save_pretrained(place / "judge")
     (place / "handler.py").write_text(handler_text(place / "judge"))

@@ -200,10 +200,27 @@ def test_by_a_model_that_says_what_it_learned():
     learned = Learned({"decide": Lesson("decision", ("mos",))}, has_faults=True).note()
     model = SimpleNamespace(config=SimpleNamespace(learned=learned))  # native models have no head for spans
     questions = {"noisy": noul("Is it noisy?"), "hum": noul("Is there hum?"), "when": span("Where is it noisy?")}
-    found = understood_by(model, questions | {"broken": "no question"}, "tiny")
+    found = understood_by(model, SimpleNamespace(), questions | {"broken": "no question"}, "tiny")
     assert found.asked["noisy"]["instructions"] == "Is there background noise?"
     assert (found.asked["hum"], found.asked["broken"]) == (questions["hum"], "no question")
     answers = found.answers({name: {"type": "noul", "noul": 0.5} for name in found.asked})
     assert answers["noisy"]["asked_as"] == "Is there background noise?"
     assert answers["hum"]["warning"].startswith("tiny never learned")
     assert answers["when"]["warning"].startswith("tiny never learned")
+
+
+class TestWithAHeadForWords:
+    """Of a judge that hears what any text asks about."""
+
+    def test_a_question_that_it_hears_is_asked_as_it_is(self):
+        question = noul("Does it wobble like a warped record?")
+        found = understand({"q": question}, LEARNED, hears=lambda _: True)
+        assert (found.asked, found.notes) == ({"q": question}, {})
+
+    def test_a_question_that_cannot_be_heard_has_a_warning(self):
+        found = understand({"q": noul("Is the speaker over forty?")}, LEARNED, hears=lambda _: False)
+        assert "warning" in found.notes["q"]
+
+    def test_what_means_a_question_that_it_learned_is_asked_in_those_words(self):
+        found = understand({"q": noul("Is it noisy?")}, LEARNED, hears=lambda _: True)
+        assert found.notes["q"] == {"asked_as": "Is there background noise?"}

@@ -165,14 +165,6 @@ class TestOurs:
     def test_slips_are_not(self, task, slip):
         assert not is_own(slip, task)
 
-    def test_slips_are_left_out_of_what_a_judge_wrote(self):
-        draft = assessment(Assessment({"mos": 2.0, "distortion": 1.5}), False)
-        assert draft.only_ours("The speech is distorted. The distortion is distorted.") == "The speech is distorted."
-        written = suggestions(Assessment({"mos": 2.0})).finish(
-            suggestions(Assessment({"mos": 2.0})).only_ours("Keep it is needed.")
-        )
-        assert not written.is_own
-
     def test_training_notes_whose_words_were_learned(self):
         ours = {
             "task": "suggest",
