@@ -336,7 +336,7 @@ EN = Findings(
             f"What [hurts|damages|drags down|spoils|weighs on] {_SCORE}[ ({{x}})| (now {{x}})| ({{x}} of 5)|, at {{x}},] is {{cause}}.",
             f"{_SCORE} [loses|gives up|forfeits|sheds] {{cost}} [of its 4 points|points|of 4] [to|for|because of] {{cause}}.",
             f"The {{dim}} score of {_ONLY}{{x}} [points to|speaks of|tells of|comes with|bears out|reflects] {{cause}}.",
-            f"{{cause}}[, leaving|: that leaves|, and that leaves|] {_SCORE} [at|with] {{x}}.",
+            f"{{cause}}[, leaving|: that leaves|, and that leaves] {_SCORE} [at|with] {{x}}.",
             "{cause}, at the [price|cost|expense] of {cost} points [in|of|for] {dim}.",
             "[Minus|Take off] {cost} [in|for] {dim} [over|on account of] {cause}.",
             "{dim} {x}: {cause}.",
