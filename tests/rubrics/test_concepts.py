@@ -16,7 +16,9 @@ from audio_judge.rubrics.concepts import (
     Wording,
     compositions,
     concepts,
+    elsewhere,
     frames,
+    mixtures,
     read_concept,
     scales,
     unhearable,
@@ -163,6 +165,25 @@ class TestOthers:
     def test_held_out_names_of_levels_have_a_list_of_their_own(self):
         trained = {one.levels for one in scales() if not one.held_out}
         assert not [one for one in scales() if one.held_out and not one.sentences and one.levels in trained]
+
+
+class TestTrainingAlone:
+    """Texts that all train: nothing of what is held out may be among them."""
+
+    MIXED = tuple(wording.text for one in mixtures() for wording in one.wordings)
+
+    @pytest.mark.parametrize("concept", KEPT_OUT, ids=lambda concept: concept.name)
+    def test_no_mixture_has_the_words_of_a_concept_that_is_kept_out(self, concept):
+        assert not [(text, word) for text in self.MIXED for word in concept.words if word.casefold() in text.casefold()]
+
+    def test_no_mixture_is_a_wording_that_is_held_out(self):
+        held_out = {plain(one.text) for one in EVERY if one.held_out}
+        assert not held_out & set(map(plain, self.MIXED))
+
+    def test_what_cannot_be_heard_fills_its_templates(self):
+        found = elsewhere()
+        asked = {text.format(noun=found["nouns"][0], adjective=found["adjectives"][0]) for text in found["templates"]}
+        assert not [text for text in asked if "{" in text]
 
 
 class TestReadConcept:
